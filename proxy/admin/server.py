@@ -1,0 +1,173 @@
+"""The admin port: health probes and metrics, on aiohttp. None of it needs a token (spec 6.2).
+
+Importing this file is slow and large, for it imports aiohttp: `proxy.admin.start` does it late.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from proxy.admin.health import Health
+from proxy.clock import Clock
+from proxy.observe.exposition import Exposition
+from proxy.observe.metrics import Metrics
+
+_SHUTDOWN_SECONDS = 1.0
+_BACKLOG = 128
+_OWNER_ONLY = 0o600
+_HEADERS = {
+    "Server": "holdfast",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On every answer: a page of another site may neither read nor frame what is here."""
+
+
+class AdminServer:
+    """Serves until `stop`."""
+
+    def __init__(self, health: Health, metrics: Metrics, clock: Clock) -> None:
+        self._health = health
+        self._exposition = Exposition(metrics, clock)
+        self._runner: web.AppRunner | None = None
+        self._socket_path = ""
+        self.address = ""
+
+    async def start(self, listen: str) -> None:
+        """Serve at `host:port` or `unix:/path`; raises OSError when the address cannot be had."""
+        runner = web.AppRunner(
+            self._application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+        )
+        self._runner = runner
+        await runner.setup()
+        try:
+            await self._site(runner, listen).start()
+        except BaseException:
+            await self.stop()
+            raise
+        self.address = listen if self._socket_path else _joined(runner.addresses[0])
+
+    async def stop(self) -> None:
+        """Serve no more. May be called again."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        path, self._socket_path = self._socket_path, ""
+        if path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _site(self, runner: web.AppRunner, listen: str) -> web.BaseSite:
+        path = listen.removeprefix("unix:")
+        if path != listen:
+            site = web.SockSite(runner, _unix_socket(path), backlog=_BACKLOG)
+            self._socket_path = path
+            return site
+        host, _, port = listen.rpartition(":")
+        return web.TCPSite(runner, host.strip("[]"), int(port), backlog=_BACKLOG)
+
+    def _application(self) -> web.Application:
+        app = web.Application(middlewares=[_problems])
+        app.router.add_get("/livez", self._live)
+        app.router.add_get("/health/live", self._live)
+        app.router.add_get("/readyz", self._ready)
+        app.router.add_get("/health/ready", self._ready)
+        app.router.add_get("/startupz", self._startup)
+        app.router.add_get("/metrics", self._metrics)
+        app.on_response_prepare.append(_add_headers)
+        return app
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return _json(200, {"status": "alive"})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        return _json(200 if self._health.ready else 503, self._health.report())
+
+    async def _startup(self, _request: web.Request) -> web.Response:
+        if self._health.started:
+            return _json(200, {"status": "started"})
+        return _json(503, {"status": "starting"})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        page = await self._exposition.page(",".join(request.headers.getall(hdrs.ACCEPT, [])))
+        headers = {hdrs.CONTENT_TYPE: page.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
+        if not _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+            return web.Response(body=page.plain, headers=headers)
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+        return web.Response(body=page.gzipped, headers=headers)
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Errors as problem objects (RFC 9457)."""
+    try:
+        return await handler(request)
+    except web.HTTPError as error:
+        allow = error.headers.get(hdrs.ALLOW)
+        headers = {"Allow": allow} if allow else {}
+        problem = {"type": "about:blank", "title": error.reason, "status": error.status}
+        return _json(error.status, problem, "application/problem+json", headers)
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)
+
+
+def _json(
+    status: int,
+    content: dict[str, Any],
+    content_type: str = "application/json",
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    body = msgspec.json.encode(content)
+    return web.Response(status=status, body=body, content_type=content_type, headers=headers)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Is gzip among the codings, and not with a weight of nothing?"""
+    for item in accept_encoding.lower().split(","):
+        coding, _, weight = item.partition(";")
+        if coding.strip() == "gzip":
+            return weight.replace(" ", "").rstrip("0").rstrip(".") != "q="
+    return False
+
+
+def _joined(address: Any) -> str:
+    """`host:port` of what a socket says it is bound to."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _unix_socket(path: str) -> socket.socket:
+    """Bound, and closed to others before anybody can connect: that needs a listen first."""
+    _remove_stale(path)
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        bound.bind(path)
+        os.chmod(path, _OWNER_ONLY)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def _remove_stale(path: str) -> None:
+    """A socket that nobody listens on is left from a crash; one that answers is somebody's."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            if probe.connect_ex(path) == errno.ECONNREFUSED:
+                os.unlink(path)

@@ -1,0 +1,56 @@
+"""How many repetitions an upstream is given: a token bucket that its original calls fill.
+
+A share of the calls, not a number a second: an agent calls a few times a minute, and what is a
+sensible floor for a mesh would be no limit at all here. The minimum per minute keeps the first
+failures of a quiet agent repeatable; the burst keeps an outage from being met with a stampede.
+"""
+
+from proxy.stage import Ground
+
+_ONE = 1.0 - 1e-9  # ten tenths add up to a little less than one
+
+
+class Allowance:
+    """Tokens for repetitions. Times are seconds on `Clock.now`."""
+
+    __slots__ = ("_at", "_tokens", "burst", "per_second", "ratio")
+
+    idle = False  # never makes room for others in the Keep: that would fill it up again
+
+    def __init__(self, now: float, burst: float) -> None:
+        self.burst = burst
+        self.ratio = 0.0
+        self.per_second = 0.0
+        self._tokens = burst
+        self._at = now
+
+    @classmethod
+    def of(cls, ground: Ground, upstream: str, burst: int) -> "Allowance":
+        """The upstream's, shared by all that repeat calls to it."""
+        return ground.kept(
+            ("retry_budget", upstream), lambda: cls(ground.clock.now(), float(burst))
+        )
+
+    def follow(self, ratio: float, per_minute: float, burst: int) -> None:
+        """Be filled as a policy says. Where those of one upstream differ, the latest counts."""
+        self.ratio = ratio
+        self.per_second = per_minute / 60
+        self.burst = float(burst)
+        self._tokens = min(self._tokens, self.burst)
+
+    def earn(self) -> None:
+        """An original call is sent."""
+        self._tokens = min(self.burst, self._tokens + self.ratio)
+
+    def take(self, now: float) -> bool:
+        """Take a token for one repetition, if there is one."""
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
+        self._at = now
+        if self._tokens < _ONE:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def give_back(self) -> None:
+        """A repetition that had a token was not sent."""
+        self._tokens = min(self.burst, self._tokens + 1.0)

@@ -1,0 +1,239 @@
+"""Builds everything once; starts it and stops it, in order. A reload swaps the table."""
+
+import asyncio
+import gc
+import json
+import os
+import secrets
+import signal
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from proxy.admin import start as start_admin
+from proxy.admin.health import Health
+from proxy.call import InFlight
+from proxy.clock import Clock
+from proxy.config.load import load_policies
+from proxy.config.places import ConfigError
+from proxy.config.settings import Settings
+from proxy.config.types import Loaded
+from proxy.config.types import Upstream as Mounting
+from proxy.config.watch import Watch
+from proxy.gateway import Gateway
+from proxy.news import News
+from proxy.observe.logs import Log
+from proxy.observe.metrics import Metrics
+from proxy.pipeline.compile import Grounds
+from proxy.pipeline.table import Table
+from proxy.protocols.identity import Identity
+from proxy.record import Record
+from proxy.stage import Ground, Keep
+from proxy.wire.body import Pool
+from proxy.wire.client import Forward, Upstream
+from proxy.wire.compose import RequestWriter
+from proxy.wire.head import Limits
+from proxy.wire.pool import ConnectionPool, Origin
+from proxy.wire.server import Server, ServerLimits
+
+_YOUNG = 20_000
+"""Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
+the paths of failure, and looking after every 700 allocations costs more than a stage."""
+
+
+class App:
+    """One Holdfast."""
+
+    def __init__(self, settings: Settings, upstream: tuple[str, str] | None) -> None:
+        self._settings = settings
+        self._upstream = upstream
+        self.clock = Clock()
+        self.log = Log(self.clock, settings.log.level, settings.log.format)
+        self.health = Health()
+        self._keep = Keep()
+        self._keep.of(("news",), News).listeners.append(self.log.circuit_changed)
+        self.metrics = Metrics(self._keep, self.health)
+        self._instance = secrets.token_hex(4)
+        self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
+        self._mounted: dict[str, tuple[Mounting, Upstream]] = {}
+        self._watch = Watch(settings.policies, self.reload, self.clock)
+        loaded = load_policies(settings.policies, upstream)
+        identity = Identity(settings.agent.id, settings.agent.fleet, _believed(settings))
+        watcher = _Watcher(self.metrics, self.log)
+        self._gateway = Gateway(self._table(loaded), self.clock, identity, self._instance, watcher)
+        self._server = self._made_server(settings)
+        self._in_force(loaded)
+        self.listen = ""
+        self.admin = ""
+
+    @classmethod
+    async def start(cls, settings: Settings, upstream: tuple[str, str] | None = None) -> "App":
+        """A Holdfast that serves. `upstream`: a URL and its protocol, for the mount at `/`.
+
+        Raises ConfigError for policies that cannot be used, and OSError for an address or a folder
+        that cannot be had.
+        """
+        os.makedirs(settings.data_dir, mode=0o700, exist_ok=True)
+        app = cls(settings, upstream)
+        app.listen = await app._server.listen(settings.listen)
+        app.health.listening(app.listen)
+        app._admin = await start_admin(settings.admin, app.health, app.metrics, app.clock)
+        app.admin = app._admin.address
+        app.clock.spawn(app._watch.run())
+        return app
+
+    def reload(self) -> bool:
+        """Read the policies again. If anything is wrong with them, those in force stay."""
+        try:
+            loaded = load_policies(self._settings.policies, self._upstream)
+            table = self._table(loaded)
+        except (ConfigError, OSError) as error:
+            self.health.rejected = str(error)
+            self.log.warning("reload failed", problems=str(error).splitlines(), kept=self.health.version)
+            return False
+        self._gateway.table = table
+        self._in_force(loaded)
+        self.log.event("reloaded", policy_version=loaded.version)
+        return True
+
+    async def stop(self, drain: float | None = None) -> None:
+        """Not ready at once; finish what runs, for `drain` seconds at most; then stop."""
+        self.health.draining = True
+        await self._server.drain(float(self._settings.drain) if drain is None else drain)
+        await self._server.close()
+        self.health.listening("")
+        for _, sender in self._mounted.values():
+            sender.pool.retire()
+        await self._admin.stop()
+        await self.clock.stop()
+        self.log.close()
+
+    def _in_force(self, loaded: Loaded) -> None:
+        self.metrics.name_tools(loaded.tools)
+        self.health.loaded(loaded.version)
+        self._watch.loaded(loaded.files)
+        for problem in loaded.warnings:
+            self.log.warning("policy", problem=str(problem))
+
+    def _table(self, loaded: Loaded) -> Table:
+        """The table for these policies; upstreams that did not change keep their connections."""
+        mounted = {name: self._mount(name, upstream) for name, upstream in loaded.upstreams.items()}
+        ground = Ground(self.clock, self._keep)
+        grounds = Grounds(ground, Ground(self.clock, self._keep, shadow=True))
+        senders = {name: sender.send for name, (_, sender) in mounted.items()}
+        table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
+        before, self._mounted = self._mounted, mounted
+        for name, (_, sender) in before.items():
+            if name not in mounted or mounted[name][1] is not sender:
+                sender.pool.retire()
+        return table
+
+    def _mount(self, name: str, upstream: Mounting) -> tuple[Mounting, Upstream]:
+        known = self._mounted.get(name)
+        if known is not None and known[0] == upstream:
+            return known
+        found = upstream.url.origin
+        origin = Origin(found.host, found.port, tls=_tls(upstream), server_name=found.host)
+        pool = ConnectionPool(origin, self.clock, self._limits, upstream.pool.max, float(upstream.pool.idle))
+        writer = RequestWriter(
+            base=found.base.encode(),
+            host=None if upstream.preserve_host else found.authority.encode(),
+            instance=self._instance,
+            credential=None if upstream.auth is None else upstream.auth.field,
+        )
+        forward = Forward(**dict.fromkeys(upstream.forward, True))
+        return upstream, Upstream(name, writer, pool, self.clock, forward)
+
+    def _made_server(self, settings: Settings) -> Server:
+        limits = settings.limits
+        asked = ServerLimits(
+            head=self._limits,
+            connections=limits.connections,
+            header_timeout=float(limits.header_timeout),
+            keepalive=float(limits.keepalive),
+        )
+        return Server(self._gateway, self.clock, asked, Pool(int(limits.replay_pool)))
+
+
+class _Watcher:
+    """Hears of calls, and of what is none."""
+
+    def __init__(self, metrics: Metrics, log: Log) -> None:
+        self._metrics = metrics
+        self._log = log
+        self.note: Callable[[Record], None] = metrics.note
+        self.began: Callable[[str, str], InFlight] = metrics.began
+
+    def bad_request(self, reason: str) -> None:
+        """Part of Watcher."""
+        self._metrics.bad_requests.add(reason)
+        self._log.limited("bad request", reason)
+
+    def bug(self, error: BaseException) -> None:
+        """Part of Watcher."""
+        self._log.failure("bug", error)
+
+
+def _believed(settings: Settings) -> tuple[str, ...]:
+    return tuple(source.header.decode() for source in settings.identity if source.header is not None)
+
+
+def _tls(upstream: Mounting) -> ssl.SSLContext | None:
+    if not upstream.url.origin.tls:
+        return None
+    context = ssl.create_default_context(cafile=upstream.tls.ca or None)
+    context.set_alpn_protocols(["http/1.1"])
+    if upstream.tls.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
+    """Serve until SIGTERM or SIGINT; 0 when it stopped as asked, 1 if it could not start."""
+    gc.set_threshold(_YOUNG, 20, 100)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_served(settings, upstream, ready_file))
+
+
+async def _served(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    log = Log(Clock(), settings.log.level, settings.log.format)
+    try:
+        app = await App.start(settings, upstream)
+    except ConfigError as error:
+        for problem in error.problems:
+            log.warning("policy", problem=str(problem))
+        return 1
+    except OSError as error:
+        log.failure("cannot start", error, listen=settings.listen, admin=settings.admin, data_dir=settings.data_dir)
+        return 1
+    finally:
+        log.close()
+    loop.add_signal_handler(signal.SIGHUP, app.reload)
+    _tell_ready(app, ready_file)
+    gc.collect()
+    gc.freeze()  # what is here by now stays: it need not be looked at again
+    await asked.wait()
+    app.log.event("stopping", drain=float(settings.drain))
+    await app.stop()
+    return 0
+
+
+def _tell_ready(app: App, ready_file: Path | None) -> None:
+    app.log.event("ready", listen=app.listen, admin=app.admin, policy_version=app.health.version)
+    if ready_file is not None:
+        written = ready_file.with_name(ready_file.name + ".new")
+        written.write_text(json.dumps({"listen": app.listen, "admin": app.admin}) + "\n")
+        written.replace(ready_file)  # whoever waits for it never reads half of it
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on this platform: asyncio's own loop does the same, slower
+        return None
+    return uvloop.new_event_loop

@@ -1,0 +1,28 @@
+"""An attempt: one sending of a call upstream. Hedges and retries have one each."""
+
+import msgspec
+
+from proxy.call import Call
+from proxy.clock import NEVER
+from proxy.reply import Failure, Result
+
+
+class Attempt(msgspec.Struct):
+    """One sending. Times are seconds on `Clock.now`."""
+
+    call: Call
+    number: int  # 1, 2, …
+    of: int  # as many as there may be in all
+    started: float
+    deadline: float = NEVER
+    connect_by: float = NEVER
+    first_byte_by: float = NEVER
+    stream_idle: float | None = None  # seconds without a byte that end a stream
+    upstream: str = ""
+    sent: bool = False  # a byte of it was handed to a connection
+    first_byte: float | None = None
+    ended: float | None = None
+    status: int = 0  # 0: no answer came
+    failure: Failure | None = None
+    result: Result | None = None
+    charged: bool = False  # a breaker has counted it as a failure

@@ -1,0 +1,276 @@
+"""A circuit: what its failures make of it. Pure: times come in, nothing is waited for.
+
+The essay is in `stages/breaker.py`; this is its table. Rows are states, columns what became of an
+attempt:
+
+              success    caller error  failure      throttled   nothing
+    closed    count      –             count, trip  –           –
+    open      –          –             –            –           –
+    half-open pass       pass          fail         fail        give back
+
+Open becomes half-open when somebody asks after its time. In half-open only the result of the
+attempt that holds the lease counts. In closed a result counts if its attempt began after the last
+opening.
+"""
+
+import enum
+from collections.abc import Callable
+
+import msgspec
+
+from proxy.attempt import Attempt
+from proxy.window import BUCKETS, Window
+
+BUSY = 1.0
+"""Seconds to suggest while a probe is under way: nobody knows how long it will take."""
+
+
+class State(enum.StrEnum):
+    """As metrics and logs have it."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Event(enum.Enum):
+    """What became of an attempt, as far as a circuit cares."""
+
+    SUCCESS = enum.auto()
+    ANSWERED = enum.auto()  # the caller's error: the upstream is well enough to say so
+    FAILURE = enum.auto()
+    THROTTLED = enum.auto()
+    NOTHING = enum.auto()  # cancelled, or refused by ourselves
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What a policy says of circuits; durations in seconds."""
+
+    consecutive: int = 5
+    rate: float = 0.5
+    min_calls: int = 5
+    window: float = 60.0
+    slow_rate: float = 2.0  # of all calls; over 1: never
+    open_base: float = 5.0
+    open_factor: float = 2.0
+    open_max: float = 120.0
+    jitter: float = 0.25
+    probes: int = 2
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of an attempt, and when."""
+
+    event: Event
+    at: float  # seconds on `Clock.now`
+    tool: str = ""
+    held: bool = (
+        False  # a failure that speaks against an upstream only if another tool fails as well
+    )
+    slow: bool = False
+    floor: float = 0.0  # seconds that the upstream asks to be left alone for
+
+
+Changed = Callable[[State, State, str, float], None]
+"""Told of each change: before, after, why, and for how many seconds it is open."""
+
+_NO_TOOL = ("", -BUCKETS)
+
+
+class Circuit:
+    """One circuit, of a tool or of an upstream. Times are seconds on `Clock.now`."""
+
+    __slots__ = (
+        "_chance",
+        "_changed",
+        "_for_slowness",
+        "_lease_until",
+        "_other_tick",
+        "_passed",
+        "_recent",
+        "_span",
+        "_streak",
+        "_streak_of_all",
+        "closed",
+        "opened_at",
+        "owner",
+        "rules",
+        "state",
+        "until",
+        "window",
+    )
+
+    def __init__(self, rules: Rules, chance: Callable[[], float], changed: Changed) -> None:
+        self.rules = rules
+        self.state = State.CLOSED
+        self.closed = True  # the same again, for the path of a call
+        self.opened_at = float("-inf")
+        self.until = 0.0  # open: when it may be probed
+        self.owner: Attempt | None = None  # half-open: the probe under way
+        self.window = Window(rules.window)
+        self._chance = chance
+        self._changed = changed
+        self._lease_until = 0.0
+        self._passed = 0  # probes in a row
+        self._span = (
+            0.0  # seconds it was opened for last, before chance; 0: it has been closed since
+        )
+        self._for_slowness = False
+        self._streak = 0  # failures in a row
+        self._streak_of_all = 0  # those held included
+        self._recent = _NO_TOOL  # the tool that failed last, and in which tick of the window
+        self._other_tick = -BUCKETS  # the last tick in which another tool failed
+
+    @property
+    def idle(self) -> bool:
+        """May it be forgotten? Not while it knows of a failure."""
+        return self.closed and not self._streak_of_all and not self.window.failures
+
+    def follow(self, rules: Rules) -> None:
+        """Obey a policy. Where those of one circuit differ, the one compiled last counts."""
+        if rules.window != self.rules.window:
+            self._forget()
+            self.window = Window(rules.window)
+        self.rules = rules
+
+    # --- before an attempt ---
+
+    def wait(self, now: float) -> float:
+        """Seconds until an attempt may be let through; 0: now, in half-open with the lease."""
+        if self.closed:
+            return 0.0
+        if self.state is State.OPEN:
+            if now < self.until:
+                return self.until - now
+            self._become(State.HALF_OPEN, "open_time_over")
+        if self.owner is None or now >= self._lease_until:
+            return 0.0
+        return min(BUSY, self._lease_until - now)
+
+    def lease(self, owner: Attempt, until: float) -> bool:
+        """Make it the one probe, if there is anything to probe; only after `wait` gave 0.
+
+        True: an earlier probe was never heard of again, and its lease was over.
+        """
+        if self.state is not State.HALF_OPEN:
+            return False
+        lost = self.owner is not None
+        self.owner = owner
+        self._lease_until = until
+        return lost
+
+    # --- after it ---
+
+    def hears(self, attempt: Attempt) -> bool:
+        """Does its result count as any other's? Not in half-open, and not if it began before the
+        last opening: what it knows led there, and is old."""
+        return self.closed and attempt.started > self.opened_at
+
+    def succeeded(self, now: float, slow: bool) -> None:
+        """A success that it `hears`: the path of nearly every call."""
+        window = self.window
+        window.call(now)
+        if self._streak_of_all:
+            self._streak = self._streak_of_all = 0
+        if slow:
+            window.slow_call()
+            if (
+                window.calls >= self.rules.min_calls
+                and window.slow >= self.rules.slow_rate * window.calls
+            ):
+                self._open(now, "slow", 0.0)
+
+    def settle(self, attempt: Attempt, outcome: Outcome) -> str:
+        """Hear what became of an attempt. Of the probe: passed, failed, given_back; else empty."""
+        if self.owner is attempt:
+            return self._probed(outcome)
+        if self.hears(attempt):
+            if outcome.event is Event.SUCCESS:
+                self.succeeded(outcome.at, outcome.slow)
+            elif outcome.event is Event.FAILURE:
+                self._failed(outcome)
+        return ""
+
+    def _failed(self, outcome: Outcome) -> None:
+        window = self.window
+        window.call(outcome.at)
+        self._note(outcome.tool)
+        self._streak_of_all += 1
+        if outcome.held:
+            window.hold()
+        else:
+            window.failure()
+            self._streak += 1
+        why = self._why_open()
+        if why:
+            self._open(outcome.at, why, outcome.floor)
+
+    def _why_open(self) -> str:
+        window, rules = self.window, self.rules
+        streak, failures = self._streak, window.failures
+        if self._on_several_tools():
+            streak, failures = self._streak_of_all, failures + window.held
+        if streak >= rules.consecutive:
+            return "consecutive"
+        enough = failures and window.calls >= rules.min_calls
+        return "rate" if enough and failures >= rules.rate * window.calls else ""
+
+    def _probed(self, outcome: Outcome) -> str:
+        self.owner = None
+        event = outcome.event
+        if event is Event.FAILURE and outcome.held and not self._also(outcome):
+            return "given_back"  # that tool's own circuit takes care of it
+        if event is Event.NOTHING:
+            return "given_back"
+        if event in (Event.FAILURE, Event.THROTTLED) or (outcome.slow and self._for_slowness):
+            self._open(outcome.at, "probe_failed", outcome.floor)
+            return "failed"
+        self._passed += 1
+        if self._passed >= self.rules.probes:
+            self._close()
+        return "passed"
+
+    def _also(self, outcome: Outcome) -> bool:
+        """Did other tools fail lately as well?"""
+        self.window.turn(outcome.at)
+        self._note(outcome.tool)
+        return self._on_several_tools()
+
+    def _note(self, tool: str) -> None:
+        if tool != self._recent[0]:
+            self._other_tick = self._recent[1]
+        self._recent = (tool, self.window.tick)
+
+    def _on_several_tools(self) -> bool:
+        return self.window.tick - self._other_tick < BUCKETS
+
+    def _open(self, now: float, why: str, floor: float) -> None:
+        rules = self.rules
+        if why != "probe_failed":
+            self._for_slowness = why == "slow"
+        self._span = min(
+            rules.open_max, self._span * rules.open_factor if self._span else rules.open_base
+        )
+        open_for = max(floor, self._span * (1 + rules.jitter * (2 * self._chance() - 1)))
+        self.opened_at = now
+        self.until = now + open_for
+        self._streak = self._streak_of_all = 0
+        self.window.clear()
+        self._become(State.OPEN, why, open_for)
+
+    def _close(self) -> None:
+        self._span = 0.0
+        self._forget()
+        self._become(State.CLOSED, "probes_passed")
+
+    def _forget(self) -> None:
+        self._streak = self._streak_of_all = 0
+        self._recent, self._other_tick = _NO_TOOL, -BUCKETS
+        self.window.clear()
+
+    def _become(self, state: State, why: str, open_for: float = 0.0) -> None:
+        before, self.state = self.state, state
+        self.closed = state is State.CLOSED
+        self.owner = None
+        self._passed = 0
+        self._changed(before, state, why, open_for)

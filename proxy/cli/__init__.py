@@ -1,0 +1,61 @@
+"""The command `holdfast`. Each file is a family of sub-commands.
+
+What a sub-command needs is imported when it runs, so that `holdfast --help` and shell completion
+are quick. Errors go to standard error, one line each, and say what to do. Exit codes: 0 done, 1 it
+failed or found errors, 2 there was nothing to read, 64 the command was not used as it is meant to
+be (sysexits.h), 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from proxy import __version__
+from proxy.cli.check import check
+from proxy.cli.explain import explain
+from proxy.cli.run import run
+from proxy.cli.sandbox import sandbox
+from proxy.cli.schema import schema
+
+USAGE = 64
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="holdfast")
+def holdfast() -> None:
+    """Holds AI agents fast: a transparent proxy with retries, breakers and deadlines.
+
+    \b
+    Try it without any file:
+      holdfast sandbox &
+      holdfast run --upstream http://127.0.0.1:8790 --protocol tools
+    """
+
+
+for _command in (run, check, explain, schema, sandbox):
+    holdfast.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code."""
+    sys.exit(_code(arguments))
+
+
+def _code(arguments: Sequence[str] | None) -> int:
+    try:
+        code = holdfast.main(arguments, prog_name="holdfast", standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "holdfast"
+        _say(f"{error.format_message()} (see {where} --help)")
+        return USAGE
+    except click.ClickException as error:
+        _say(error.format_message())
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str) -> None:
+    print(f"holdfast: {message}", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""`holdfast run`: the proxy itself."""
+
+from pathlib import Path
+
+import click
+
+from proxy.cli.problems import loading
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(), help="Settings; else HOLDFAST_CONFIG, ./holdfast.yaml."
+)
+@click.option("--policies", metavar="DIR", help="Folder of policy files.")
+@click.option("--listen", metavar="ADDRESS", help="For agents: host:port, port 0, or unix:/path.")
+@click.option("--admin", metavar="ADDRESS", help="For health and metrics.")
+@click.option("--data-dir", metavar="DIR", help="What is kept; created 0700.")
+@click.option("--upstream", metavar="URL", help="Adds, or replaces, the upstream at /.")
+@click.option("--protocol", default="auto", show_default=True, help="Of --upstream.")
+@click.option("--agent-id", metavar="ID", help="Who calls.")
+@click.option("--drain", metavar="DURATION", help="How long calls may finish after SIGTERM.")
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Gets both addresses as JSON.")
+def run(
+    config: str | None,
+    upstream: str | None,
+    protocol: str,
+    ready_file: Path | None,
+    **flags: str | None,
+) -> int:
+    """Serve agents until SIGTERM or SIGINT.
+
+    \b
+    Examples:
+      holdfast run                                  with ./holdfast.yaml and ./policies
+      holdfast run --upstream http://127.0.0.1:8790 --protocol tools
+      holdfast run --policies policies --listen 127.0.0.1:0 --ready-file /tmp/ready.json
+    Exit codes: 0 stopped as asked, 1 could not start, 64 wrong usage.
+    """
+    from proxy.app import serve
+    from proxy.config.settings import load_settings
+
+    flags["agent.id"] = flags.pop("agent_id")
+    with loading():
+        settings = load_settings(config, flags=flags)
+    mounted = None if upstream is None else (upstream, protocol)
+    return serve(settings, mounted, ready_file)

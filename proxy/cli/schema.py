@@ -1,0 +1,18 @@
+"""`holdfast schema`: JSON Schemas for editors."""
+
+import click
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["settings", "policies"]), default="policies")
+def schema(kind: str) -> int:
+    """Print the JSON Schema of settings or policies (the default).
+
+    \b
+    Example:
+      holdfast schema settings > settings.schema.json
+    """
+    from proxy.config.schema import schema as made
+
+    print(made(kind), end="")
+    return 0

@@ -1,0 +1,1 @@
+"""What was written down: settings and policies, read from files and judged."""

@@ -1,0 +1,107 @@
+"""What is in force for a call: the policies that match it, laid over each other in their order.
+
+For every section, the fields that a later policy gives replace the same fields of an earlier one.
+A section set to `false` is off and forgets what was given before it. What stands in shadow mode is
+laid over a second copy, so that it never changes what is enforced.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from proxy.call import Effect
+from proxy.config.places import Place
+from proxy.config.types import Mode, Part, Policy
+from proxy.stage import Section
+
+_ENFORCED = frozenset({Mode.ENFORCE})
+_ALL = frozenset({Mode.ENFORCE, Mode.SHADOW})
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """One section, merged. It is on."""
+
+    policy: str  # the last that said something about it
+    fields: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+    policies: dict[str, str] = {}  # field → the policy that gave it
+    place: Place = Place("")  # where that last policy says it
+
+
+class Effective(msgspec.Struct, frozen=True):
+    """What is in force for a call."""
+
+    policies: tuple[str, ...]  # that match, in their order; those that are off left out
+    sections: dict[str, Merged]
+    effect: Effect | None = None  # None: no policy says; what the protocol knows holds
+    effect_place: Place | None = None
+    shadow: dict[str, Merged] = {}  # only sections that something in shadow mode touched
+    shadow_effect: Effect | None = None  # in force for the shadow sections
+
+
+def cascade(policies: Iterable[Policy], facts: Mapping[str, str]) -> Effective:
+    """What is in force for a call with these facts (`match.KEYS`)."""
+    return merge(policy for policy in policies if policy.match.holds(facts))
+
+
+def merge(matching: Iterable[Policy]) -> Effective:
+    """These policies laid over each other, whatever they match."""
+    live = [policy for policy in matching if policy.mode is not Mode.OFF]
+    effect, effect_place = _effect(live, _ENFORCED)
+    everything = _sections(live, _ALL)
+    return Effective(
+        policies=tuple(policy.name for policy in live),
+        sections=_sections(live, _ENFORCED),
+        effect=effect,
+        effect_place=effect_place,
+        shadow={name: everything[name] for name in _shadowed(live) if name in everything},
+        shadow_effect=_effect(live, _ALL)[0],
+    )
+
+
+def convert(section: type[Section], fields: Mapping[str, Any]) -> Section:
+    """A merged section in its own type. Raises ValueError where fields contradict each other."""
+    return section(**fields)
+
+
+def _effect(policies: list[Policy], modes: frozenset[Mode]) -> tuple[Effect | None, Place | None]:
+    for policy in reversed(policies):
+        if policy.effect is not None and policy.mode in modes:
+            return policy.effect, policy.places.get("effect")
+    return None, None
+
+
+def _sections(policies: list[Policy], modes: frozenset[Mode]) -> dict[str, Merged]:
+    merged: dict[str, Merged] = {}
+    for policy in policies:
+        for name, part in policy.sections.items():
+            if part.mode not in modes:
+                continue
+            if part.on:
+                merged[name] = _over(merged.get(name), part, policy.name)
+            else:
+                merged.pop(name, None)
+    return merged
+
+
+def _over(below: Merged | None, part: Part, policy: str) -> Merged:
+    givers = dict.fromkeys(part.fields, policy)
+    if below is None:
+        return Merged(policy, part.fields, part.places, givers, part.place)
+    return Merged(
+        policy,
+        {**below.fields, **part.fields},
+        {**below.places, **part.places},
+        {**below.policies, **givers},
+        part.place,
+    )
+
+
+def _shadowed(policies: list[Policy]) -> dict[str, None]:
+    return {
+        name: None
+        for policy in policies
+        for name, part in policy.sections.items()
+        if part.mode is Mode.SHADOW
+    }

@@ -1,0 +1,175 @@
+"""What only the whole set shows: contradictions, names that lead nowhere, rules without effect.
+
+Contradictions are judged on what is in force for a policy's own match: that policy and all that
+cover it (hold for every call that it holds for), laid over each other. What only an overlap of two
+policies brings about is not an error here; it is clamped when it is compiled.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from proxy.call import Effect
+from proxy.config.cascade import Merged, convert, merge
+from proxy.config.match import Globs
+from proxy.config.places import Place, Problem
+from proxy.config.types import Mode, Policy, Upstream
+from proxy.config.wording import nearest
+from proxy.stages import SECTIONS
+
+LAYERS = ("llm", "tool", "agent", "http")
+PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """Errors stop a load, warnings do not."""
+
+    errors: list[Problem]
+    warnings: list[Problem]
+
+
+def judge(
+    policies: list[Policy], upstreams: Mapping[str, Upstream], names: Mapping[str, Place]
+) -> Judged:
+    """`names`: of all upstreams that a file names, also those that are replaced or wrong."""
+    known = list(names)
+    errors = [error for policy in policies for error in _names(policy, known)]
+    warnings = [warning for policy in policies for warning in _never(policy, known)]
+    for policy in policies:
+        over = [other for other in policies if other.match.covers(policy.match)]
+        found = _contradictions(policy, over, upstreams)
+        errors += found.errors
+        warnings += found.warnings + list(_replaced(policy, over))
+    warnings += [
+        Problem(names[name], f"upstreams.{name}", "no policy matches this upstream")
+        for name, upstream in upstreams.items()
+        if not any(_may_hold(policy, name, upstream) for policy in policies)
+    ]
+    return Judged(errors, warnings)
+
+
+def _names(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
+    """Names in a match that nothing has."""
+    allowed = {"upstream": upstreams, "layer": LAYERS, "protocol": PROTOCOLS}
+    for key, known in allowed.items():
+        globs = policy.match.globs.get(key, Globs(("*",)))
+        for name in (*globs.wanted, *globs.excluded):
+            if "*" not in name and name not in known:
+                said = "no upstream has this name" if key == "upstream" else f"no such {key}"
+                yield _at(policy, f"match.{key}", f"{said}: {name}{nearest(name, known)}")
+
+
+def _never(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
+    """Matches that no call can meet."""
+    globs = policy.match.globs
+    impossible = [key for key in globs if globs[key].impossible]
+    if impossible:
+        message = "unreachable: everything it asks for is excluded"
+        yield _at(policy, f"match.{impossible[0]}", message)
+    elif "upstream" in globs and not any(globs["upstream"].hold(name) for name in upstreams):
+        yield _at(policy, "match.upstream", "unreachable: it matches no upstream")
+
+
+def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
+    """A policy of which later ones replace everything, wherever it holds."""
+    says = _says(policy)
+    later = over[over.index(policy) + 1 :]
+    taken = {fact for other in later for fact in _takes(other)}
+    if says and all({fact, fact[:2]} & taken for fact in says):
+        by = ", ".join(f"{other.name} ({other.place.short})" for other in later if _says(other))
+        yield _at(policy, "name", f"unreachable: everything it says is replaced by {by}")
+
+
+def _says(policy: Policy) -> set[tuple[str, ...]]:
+    """What a policy enforces: (mode, section, field); (mode, section) for a section as such."""
+    if policy.mode is Mode.OFF:
+        return set()
+    said: set[tuple[str, ...]] = set()
+    if policy.effect is not None:
+        said.add((policy.mode, "effect"))
+    for name, part in policy.sections.items():
+        if part.mode is not Mode.OFF:
+            said |= {(part.mode, name, field) for field in part.fields} or {(part.mode, name)}
+    return said
+
+
+def _takes(policy: Policy) -> set[tuple[str, ...]]:
+    # A section that is merely there, `{}`, replaces no field; one that is off replaces them all.
+    empty = {
+        (part.mode, name) for name, part in policy.sections.items() if part.on and not part.fields
+    }
+    return _says(policy) - empty
+
+
+def _may_hold(policy: Policy, name: str, upstream: Upstream) -> bool:
+    globs = policy.match.globs
+    known = {"upstream": name}
+    if upstream.protocol != "auto":
+        known["protocol"] = upstream.protocol
+    return policy.mode is not Mode.OFF and all(
+        globs[key].hold(value) for key, value in known.items() if key in globs
+    )
+
+
+def _contradictions(
+    policy: Policy, over: list[Policy], upstreams: Mapping[str, Upstream]
+) -> Judged:
+    effective = merge(over)
+    judged = Judged([], [])
+    for sections in (effective.sections, effective.shadow):
+        if "timeout" in sections:
+            judged.errors.extend(_attempt_over_total(policy, sections["timeout"]))
+        for name, section in sections.items():
+            judged.errors.extend(_conversion(policy, name, section))
+    retry = effective.sections.get("retry")
+    if retry is not None and retry.fields.get("safe") == "always":
+        place = retry.places["safe"]
+        path = _path(policy, place, "retry.safe")
+        if _surely_writes(policy, effective.effect, upstreams):
+            message = "always would run writes twice; expected auto where the effect is write"
+            judged.errors.append(Problem(place, path, message))
+        elif effective.effect is None:
+            message = "always also repeats writes; say effect: read or idempotent where it is true"
+            judged.warnings.append(Problem(place, path, message))
+    return judged
+
+
+def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:
+    attempt, total = timeout.fields.get("attempt"), timeout.fields.get("total")
+    if attempt is None or total is None or attempt < total:
+        return
+    place, there = timeout.places["attempt"], timeout.places["total"]
+    message = f"an attempt of {attempt:g}s never ends before the total of {total:g}s"
+    if there.file != place.file or there.line != place.line:
+        message += f" ({there.short})"
+    yield Problem(place, _path(policy, place, "timeout.attempt"), message)
+
+
+def _conversion(policy: Policy, name: str, section: Merged) -> Iterator[Problem]:
+    try:
+        convert(SECTIONS[name], section.fields)
+    except ValueError as error:
+        field, _, said = str(error).partition(": ")
+        place = section.places.get(field, section.place)
+        yield Problem(place, _path(policy, place, f"{name}.{field}"), said or str(error))
+
+
+def _surely_writes(
+    policy: Policy, effect: Effect | None, upstreams: Mapping[str, Upstream]
+) -> bool:
+    """Is the effect write, said or by default? The default of http calls hangs on their method."""
+    if effect is not None:
+        return effect is Effect.WRITE
+    wanted = policy.match.globs.get("upstream", Globs(("*",)))
+    protocols = {upstreams[name].protocol for name in upstreams if wanted.hold(name)}
+    return protocols == {"tools"} and not {"layer", "method", "path"} & policy.match.keys
+
+
+def _path(policy: Policy, place: Place, path: str) -> str:
+    """The path in the document, where the place is inside this policy; else the rest of it."""
+    inside = any(place in (part.place, *part.places.values()) for part in policy.sections.values())
+    return f"{policy.path}.{path}" if inside else path
+
+
+def _at(policy: Policy, path: str, message: str) -> Problem:
+    return Problem(policy.places.get(path, policy.place), f"{policy.path}.{path}", message)

@@ -1,0 +1,29 @@
+"""Keys and words of the full product that this version does not have: an error can say so."""
+
+LATER: dict[str, frozenset[str]] = {
+    "PolicyFile": frozenset(
+        {"slos", "budgets", "bulkheads", "kill", "prices", "alerts", "mirrors"}
+    ),
+    "Policy": frozenset(
+        {
+            *("deny", "risk", "cost", "idempotency", "rate_limit", "bulkhead", "hedge", "fallback"),
+            *("cache", "approval", "loop", "route", "canary", "chaos", "contract", "record"),
+            "audit",
+        }
+    ),
+    "Match": frozenset({"when"}),
+    "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
+    "Tls": frozenset({"cert", "key"}),
+    "timeout": frozenset({"stream_progress", "stream_max"}),
+    "retry": frozenset({"limits", "on_401", "on_402", "on_403"}),
+    "breaker": frozenset({"state", "quorum", "fallback_ok"}),
+    "Settings": frozenset(
+        {
+            *("store", "store_tls", "store_timeout", "on_store_failure", "fleet_key"),
+            *("readiness", "tokens", "trace"),
+        }
+    ),
+}
+"""By the name of the type that would have them."""
+
+LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a", "key"})

@@ -1,0 +1,238 @@
+"""A folder of policy files, read, judged and put together; or all that is wrong with it."""
+
+import hashlib
+import os
+from collections.abc import Mapping as Environ
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proxy.config import document
+from proxy.config.document import Document, Mapping, Node, Scalar, Sequence
+from proxy.config.files import POLICY, POLICY_FILE
+from proxy.config.judge import judge
+from proxy.config.match import KEYS, Globs, Match
+from proxy.config.places import ConfigError, Place, Problem
+from proxy.config.shape import MISSING, Shape, kind_of
+from proxy.config.types import Loaded, Mode, Name, Part, Policy, Upstream
+from proxy.stages import SECTIONS
+
+BY_FLAG = "default"
+"""The name of the upstream that `run --upstream` gives."""
+
+
+def load_policies(
+    folder: str | Path = "",
+    upstream: tuple[str, str] | None = None,
+    environ: Environ[str, str] = os.environ,
+) -> Loaded:
+    """Read every `*.yaml` of a folder, in name order. Raises ConfigError with all problems.
+
+    An empty `folder` means none: calls pass. `upstream` is a URL and a protocol; it takes the
+    place of what is mounted at `/`.
+    """
+    paths, warnings = ([], []) if folder == "" else _paths(Path(folder))
+    documents = [document.read(path, str(path), environ) for path in paths]
+    reading = _Reading()
+    for each in documents:
+        reading.file(each)
+    if upstream is not None:
+        reading.flag(*upstream)
+    reading.mounts()
+    judged = judge(reading.policies, reading.upstreams, reading.names)
+    for problem in judged.errors:
+        reading.shape.add(problem)
+    if reading.shape.problems:
+        raise ConfigError(reading.shape.problems)
+    return Loaded(
+        version=_version(documents, upstream),
+        upstreams=reading.upstreams,
+        policies=tuple(reading.policies),
+        warnings=tuple(sorted({*warnings, *judged.warnings})),
+        files=tuple(file for each in documents for file in each.files),
+    )
+
+
+def policy_files(folder: Path) -> list[Path]:
+    """The policy files of a folder, in the order in which they count. Raises OSError."""
+    return sorted(
+        (path for path in folder.iterdir() if _is_policy_file(path)), key=lambda path: path.name
+    )
+
+
+def _is_policy_file(path: Path) -> bool:
+    return path.suffix == ".yaml" and not path.name.startswith(".") and not path.is_dir()
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[Problem]]:
+    try:
+        ignored = sorted(path for path in folder.iterdir() if path.suffix == ".yml")
+        paths = policy_files(folder)
+    except OSError as error:
+        problem = Problem(Place(str(folder)), "", f"cannot be read: {error.strerror}")
+        raise ConfigError([problem], readable=False) from error
+    message = "not read: names of policy files end in .yaml"
+    return paths, [Problem(Place(str(path)), "", message) for path in ignored]
+
+
+class _Reading:
+    """What the files say, one after the other."""
+
+    def __init__(self) -> None:
+        self.shape = Shape()
+        self.upstreams: dict[str, Upstream] = {}
+        self.policies: list[Policy] = []
+        self.names: dict[str, Place] = {}  # of all upstreams, also of those that are wrong
+        self._policy_names: dict[str, Place] = {}
+        self._mounts: dict[str, tuple[str, Place]] = {}
+
+    def file(self, read: Document) -> None:
+        """Take in one file."""
+        for problem in read.problems:
+            self.shape.add(problem)
+        if read.root is None:
+            return
+        if not isinstance(read.root, Mapping):
+            self.shape.wrong(read.root.place, "", "expected upstreams and policies, found no keys")
+            return
+        self.shape.keys("PolicyFile", POLICY_FILE.__struct_fields__, read.root, "")
+        self._upstreams(read.root)
+        self._policies(read.root)
+
+    def _upstreams(self, root: Mapping) -> None:
+        if (key := root.items.get("upstreams")) is None:
+            return
+        if not isinstance(key.node, Mapping):
+            self.shape.wrong(key.node.place, "upstreams", "expected upstreams by name")
+            return
+        for name, held in key.node.items.items():
+            self._upstream(name, held.place, held.node)
+
+    def _upstream(self, name: str, place: Place, node: Node) -> None:
+        path = f"upstreams.{name}"
+        if name in self.names:
+            message = f"an upstream of this name stands at {self.names[name].short} already"
+            self.shape.wrong(place, path, message)
+            return
+        self.names[name] = place
+        try:
+            Name.parse(name)
+        except ValueError as error:
+            self.shape.wrong(place, path, str(error))
+        upstream = self.shape.read(kind_of(Upstream), node, path)
+        if upstream is not MISSING:
+            self._mount(name, place, upstream)
+
+    def _mount(self, name: str, place: Place, upstream: Upstream) -> None:
+        if upstream.path in self._mounts:
+            other, there = self._mounts[upstream.path]
+            message = f"{upstream.path} is the mount of {other} already ({there.short})"
+            self.shape.wrong(place, f"upstreams.{name}.path", message)
+            return
+        self._mounts[upstream.path] = name, place
+        self.upstreams[name] = upstream
+
+    def flag(self, url: str, protocol: str) -> None:
+        """The upstream of `run --upstream`: at `/`, whatever the files put there."""
+        place = Place("--upstream")
+        replaced, _ = self._mounts.pop("/", ("", place))
+        self.upstreams.pop(replaced, None)
+        self.upstreams.pop(BY_FLAG, None)
+        items: dict[str, document.Key] = {}
+        for name, text, flag in (("url", url, "--upstream"), ("protocol", protocol, "--protocol")):
+            at = Place(flag)
+            items[name] = document.Key(at, Scalar(at, text, text, text))
+        upstream = self.shape.read(kind_of(Upstream), Mapping(place, items), "")
+        self.names[BY_FLAG] = place
+        if upstream is not MISSING:
+            self._mounts["/"] = BY_FLAG, place
+            self.upstreams[BY_FLAG] = upstream
+
+    def mounts(self) -> None:
+        """Exactly one upstream may stand at `/`; where there are any, one must."""
+        if self.names and "/" not in self._mounts and not self.shape.problems:
+            name, place = next(iter(self.names.items()))
+            self.shape.wrong(place, f"upstreams.{name}.path", "no upstream is mounted at /")
+
+    def _policies(self, root: Mapping) -> None:
+        if (key := root.items.get("policies")) is None:
+            return
+        if not isinstance(key.node, Sequence):
+            self.shape.wrong(key.node.place, "policies", "expected a list of policies")
+            return
+        for i, node in enumerate(key.node.items):
+            path = f"policies[{i}]"
+            written = self.shape.read(kind_of(POLICY), node, path)
+            if written is not MISSING:
+                assert isinstance(node, Mapping)  # or it could not have been read
+                self._policy(written, node, path)
+
+    def _policy(self, written: Any, node: Mapping, path: str) -> None:
+        place = node.items["name"].node.place
+        first = self._policy_names.setdefault(written.name, place)
+        if first is not place:
+            message = f"a policy of this name stands at {first.short} already"
+            self.shape.wrong(place, f"{path}.name", message)
+        self.policies.append(policy_of(written, node, path))
+
+
+def policy_of(written: Any, node: Mapping, path: str) -> Policy:
+    """A policy out of what was read of it, and the node that knows what was given, and where."""
+    known = POLICY.__struct_fields__
+    given = {name: key.node.place for name, key in node.items.items() if name in known}
+    globs: dict[str, Globs] = {}
+    if written.match is not msgspec.UNSET:
+        for key in KEYS:
+            value = getattr(written.match, key)
+            if value is not msgspec.UNSET:
+                globs[key] = Globs.of((value,) if isinstance(value, str) else value)
+                given[f"match.{key}"] = _inside(node, "match").items[key].node.place
+    return Policy(
+        name=str(written.name),
+        place=given["name"],
+        path=path,
+        match=Match(globs),
+        mode=written.mode,
+        effect=None if written.effect is msgspec.UNSET else written.effect,
+        sections={
+            name: _part(getattr(written, name), node.items[name].node, written.mode)
+            for name in SECTIONS
+            if getattr(written, name) is not msgspec.UNSET
+        },
+        places=given,
+    )
+
+
+def _inside(node: Mapping, name: str) -> Mapping:
+    held = node.items[name].node
+    assert isinstance(held, Mapping)  # or it could not have been read
+    return held
+
+
+def _part(written: Any, node: Node, mode: Mode) -> Part:
+    if isinstance(written, bool) or not isinstance(node, Mapping):
+        return Part(node.place, bool(written), mode)
+    fields = [name for name in node.items if name != "mode" and hasattr(written, name)]
+    own = written.mode
+    return Part(
+        place=node.place,
+        mode=mode if own is msgspec.UNSET else own,
+        fields={name: getattr(written, name) for name in fields},
+        places={name: node.items[name].node.place for name in fields},
+    )
+
+
+def _version(documents: list[Document], upstream: tuple[str, str] | None) -> str:
+    """12 hex digits of what is in force: comments and layout change nothing, secrets do."""
+    told = [[each.file.rpartition("/")[2], _plain(each.root)] for each in documents]
+    raw = msgspec.json.encode([told, upstream], order="deterministic")
+    return hashlib.sha256(raw).hexdigest()[:12]
+
+
+def _plain(node: Node | None) -> Any:
+    if isinstance(node, Mapping):
+        return {name: _plain(key.node) for name, key in node.items.items()}
+    if isinstance(node, Sequence):
+        return [_plain(item) for item in node.items]
+    return None if node is None else node.value

@@ -1,0 +1,113 @@
+"""For which calls a policy is: globs over the facts of a call."""
+
+from collections.abc import Mapping
+from functools import cache
+
+import msgspec
+
+KEYS = (
+    "upstream",
+    "protocol",
+    "layer",
+    "tool",
+    "agent",
+    "fleet",
+    "workflow",
+    "model",
+    "method",
+    "path",
+)
+"""The facts that a match may ask for."""
+
+
+class Globs(msgspec.Struct, frozen=True):
+    """Patterns for one fact: one that is wanted must hold, and none that is excluded."""
+
+    wanted: tuple[str, ...]  # ("*",) where only exclusions were written
+    excluded: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, written: tuple[str, ...]) -> "Globs":
+        """From what a file says; a leading `!` excludes."""
+        excluded = tuple(glob[1:] for glob in written if glob.startswith("!"))
+        wanted = tuple(glob for glob in written if not glob.startswith("!"))
+        return cls(wanted or ("*",), excluded)
+
+    def hold(self, value: str) -> bool:
+        """Does the value match?"""
+        return _any(self.wanted, value) and not _any(self.excluded, value)
+
+    def cover(self, other: "Globs") -> bool:
+        """Does every value that `other` matches match here too? False where it is not certain.
+
+        A glob that matches another's text, star and all, matches whatever that star stands for:
+        only a star of its own can have taken it.
+        """
+        return all(_any(self.wanted, glob) for glob in other.wanted) and not any(
+            _meet(out, glob) and not _any(other.excluded, out)
+            for out in self.excluded
+            for glob in other.wanted
+        )
+
+    @property
+    def impossible(self) -> bool:
+        """Can no value match, because all that is wanted is excluded?"""
+        return all(_any(self.excluded, glob) for glob in self.wanted)
+
+
+class Match(msgspec.Struct, frozen=True):
+    """All keys must hold; no key matches every call."""
+
+    globs: dict[str, Globs] = {}
+
+    def holds(self, facts: Mapping[str, str]) -> bool:
+        """Is the policy for this call? A fact that a call does not have is the empty text."""
+        return all(globs.hold(facts.get(key, "")) for key, globs in self.globs.items())
+
+    def covers(self, other: "Match") -> bool:
+        """Does it hold for every call that `other` holds for? False where it is not certain."""
+        return all(globs.cover(other.globs.get(key, _ANY)) for key, globs in self.globs.items())
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The facts that it asks for."""
+        return frozenset(self.globs)
+
+
+_ANY = Globs(("*",))
+
+
+def _any(globs: tuple[str, ...], text: str) -> bool:
+    return any(_holds(glob, text) for glob in globs)
+
+
+def _holds(glob: str, text: str) -> bool:
+    # By hand and not by a regular expression: agents choose the text, and three stars with `.*`
+    # take cubic time. Taking each literal where it comes first is enough, and linear.
+    first, *middle = glob.split("*")
+    if not middle:
+        return text == first
+    last = middle.pop()
+    if len(text) < len(first) + len(last) or not text.startswith(first):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for literal in middle:
+        at = text.find(literal, at, end) + len(literal)
+        if at < len(literal):  # -1 was found: it is not there
+            return False
+    return text.endswith(last)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Is there a text that both globs match?"""
+
+    @cache
+    def meet(i: int, j: int) -> bool:
+        if i == len(one) or j == len(other):
+            return not (one[i:] + other[j:]).strip("*")
+        if one[i] != "*" and other[j] != "*":
+            return one[i] == other[j] and meet(i + 1, j + 1)
+        # A star ends here, or takes what the other has here along; either way one of them goes on.
+        return meet(i + 1, j) or meet(i, j + 1)
+
+    return meet(0, 0)

@@ -1,0 +1,122 @@
+"""JSON Schemas of settings and policies, for editors; made from the types that read the files.
+
+msgspec makes schemas too, but cannot write the defaults of types that are its own no longer
+(durations, sizes, URLs), and knows nothing of `${…}`.
+"""
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT, UNSET
+from msgspec import inspect as mi
+
+from proxy.config.files import POLICY_FILE
+from proxy.config.settings import Settings
+from proxy.config.shape import kind_of
+from proxy.units import DURATION_PATTERN, SIZE_PATTERN, Seconds, Size
+
+KINDS: dict[str, type[msgspec.Struct]] = {"settings": Settings, "policies": POLICY_FILE}
+
+_REFERENCE = r"\$\{.*\}"
+_PATTERNS = {
+    "Seconds": f"{DURATION_PATTERN}|{_REFERENCE}",
+    "Size": f"{SIZE_PATTERN}|{_REFERENCE}",
+    "Url": f"^https?://|{_REFERENCE}",
+    "Mount": f"^/|{_REFERENCE}",
+    "Source": f"^static$|^header:|{_REFERENCE}",
+}
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_MULTIPLES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+
+
+def schema(kind: str) -> str:
+    """The schema of `settings` or `policies`, as JSON text."""
+    made = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"Holdfast {kind}",
+        **_of(kind_of(KINDS[kind])),
+    }
+    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+
+
+def spelled(value: Any) -> Any:
+    """A value as a file would have it: durations and sizes with their unit."""
+    if isinstance(value, Seconds):
+        return _duration(value)
+    if isinstance(value, Size):
+        return _size(value)
+    if isinstance(value, msgspec.Struct):
+        return {name: spelled(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, tuple | list):
+        return [spelled(item) for item in value]
+    return str(value) if isinstance(value, str) else value
+
+
+def _duration(seconds: float) -> str:
+    for unit, length in _UNITS:
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    milliseconds = round(seconds * 1000, 6)
+    return f"{milliseconds:g}ms" if seconds < 1 and seconds else f"{seconds:g}s"
+
+
+def _size(size: int) -> str:
+    for unit, length in _MULTIPLES:
+        if size and size % length == 0:
+            return f"{size // length}{unit}"
+    return f"{size}B"
+
+
+def _of(kind: mi.Type) -> dict[str, Any]:
+    if isinstance(kind, mi.Metadata):
+        return {**_of(kind.type), **(kind.extra_json_schema or {})}
+    if isinstance(kind, mi.StructType):
+        return _mapping(kind)
+    if isinstance(kind, mi.UnionType):
+        return {"anyOf": [_of(member) for member in kind.types]}
+    if isinstance(kind, mi.VarTupleType):
+        return _given(type="array", items=_of(kind.item_type), minItems=kind.min_length)
+    if isinstance(kind, mi.DictType):
+        return {"type": "object", "additionalProperties": _of(kind.value_type)}
+    return _single(kind)
+
+
+def _mapping(kind: mi.StructType) -> dict[str, Any]:
+    properties = {}
+    for field in kind.fields:
+        default = field.default if field.default_factory is NODEFAULT else field.default_factory()
+        shown = {} if default in (NODEFAULT, UNSET) else {"default": spelled(default)}
+        properties[field.encode_name] = {**_of(field.type), **shown}
+    return _given(
+        type="object",
+        description=(kind.cls.__doc__ or "").partition("\n")[0],
+        properties=properties,
+        required=[field.encode_name for field in kind.fields if field.required] or None,
+        additionalProperties=False,
+    )
+
+
+def _single(kind: Any) -> dict[str, Any]:
+    if isinstance(kind, mi.IntType | mi.FloatType):
+        return _given(
+            type="integer" if isinstance(kind, mi.IntType) else "number",
+            minimum=kind.ge,
+            exclusiveMinimum=kind.gt,
+            maximum=kind.le,
+            exclusiveMaximum=kind.lt,
+        )
+    if isinstance(kind, mi.LiteralType):
+        return {"enum": list(kind.values)}
+    if isinstance(kind, mi.EnumType):
+        return {"enum": [member.value for member in kind.cls]}
+    if isinstance(kind, mi.StrType):
+        lengths = {"minLength": kind.min_length, "maxLength": kind.max_length}
+        return _given(type="string", pattern=kind.pattern, **lengths)
+    if isinstance(kind, mi.CustomType):
+        return _given(type="string", pattern=_PATTERNS.get(kind.cls.__name__))
+    return {"type": {mi.BoolType: "boolean", mi.NoneType: "null"}[type(kind)]}
+
+
+def _given(**keywords: Any) -> dict[str, Any]:
+    return {name: value for name, value in keywords.items() if value is not None}

@@ -1,0 +1,223 @@
+"""Settings of one Holdfast: what `holdfast.yaml`, the environment and flags say (spec 1.1).
+
+A flag beats the environment, the environment beats the file, the file beats the defaults. Every
+setting has a variable: HOLDFAST_ and its path in capitals, so `agent.id` is HOLDFAST_AGENT_ID.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec import inspect as mi
+
+from proxy.config import document
+from proxy.config.document import Document, Node, Scalar, Sequence
+from proxy.config.places import ConfigError, Place
+from proxy.config.shape import MISSING, Shape, kind_of
+from proxy.config.wording import bare
+from proxy.units import Seconds, Size
+
+FILE = "holdfast.yaml"
+PREFIX = "HOLDFAST_"
+_PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
+
+
+class Address(str):
+    """Where to listen: `host:port` (port 0: any that is free) or `unix:/path`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Address":
+        """Raises ValueError, with what is allowed."""
+        if isinstance(text, str):
+            found = _PORT.fullmatch(text)
+            if (found and int(found["port"]) < 65536) or re.fullmatch(r"unix:[^\0]+", text):
+                return cls(text)
+        raise ValueError(f"expected host:port, or unix:/path, found {text!r}")
+
+    @property
+    def unix(self) -> str | None:
+        """The path of a Unix socket; None for host and port."""
+        return self.removeprefix("unix:") if self.startswith("unix:") else None
+
+    @property
+    def host_port(self) -> tuple[str, int]:
+        """Host, without the brackets of IPv6, and port. Not for a Unix socket."""
+        found = _PORT.fullmatch(self)
+        assert found is not None
+        return found["host"].strip("[]"), int(found["port"])
+
+
+class Source(str):
+    """Who says who calls: `static`, or `header:NAME`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Source":
+        """Raises ValueError, with what is allowed."""
+        if isinstance(text, str) and re.fullmatch(r"static|header:[!-9;-~]+", text):
+            return cls(text)
+        later = "; this version does not have it yet" if text == "key" else ""
+        raise ValueError(f"expected static or header:NAME, found {text!r}{later}")
+
+    @property
+    def header(self) -> bytes | None:
+        """The header's name in lower case; None for `static`."""
+        name = self.removeprefix("header:")
+        return None if name == self else name.lower().encode()
+
+
+class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pod's own agent: who calls where nothing else says so."""
+
+    id: Annotated[str, Meta(pattern="^[ -~]{1,128}$", description="Its name.")] = "local-agent"
+    fleet: Annotated[str, Meta(pattern="^[ -~]{1,128}$", description="It belongs to.")] = "default"
+    version: Annotated[str, Meta(pattern="^[ -~]{0,128}$", description="Of the agent.")] = ""
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Annotated[
+        Literal["json", "text"] | None,
+        Meta(description="null: text where standard error is a terminal, else json."),
+    ] = None
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much an agent, or all of them, may take."""
+
+    header_bytes: Annotated[Size, Meta(description="Of a request's head.")] = Size(64 << 10)
+    headers: Annotated[int, Meta(ge=1, le=10_000, description="Lines of a head.")] = 128
+    body_buffer: Annotated[Size, Meta(description="A body that must be read whole.")] = Size(
+        16 << 20
+    )
+    replay_pool: Annotated[Size, Meta(description="All that is kept of all bodies.")] = Size(
+        256 << 20
+    )
+    connections: Annotated[int, Meta(ge=1, le=1_000_000, description="From agents.")] = 10_000
+    header_timeout: Annotated[Seconds, Meta(description="For a head to come.")] = Seconds(10.0)
+    keepalive: Annotated[Seconds, Meta(description="An idle connection is kept.")] = Seconds(75.0)
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Settings of one Holdfast."""
+
+    listen: Annotated[
+        Address, Meta(description="Where agents come in: host:port or unix:/path.")
+    ] = Address("127.0.0.1:8700")
+    admin: Annotated[Address, Meta(description="Health and metrics.")] = Address("127.0.0.1:8701")
+    policies: Annotated[
+        str, Meta(description="Folder; its *.yaml are read in name order. Empty: no policies.")
+    ] = "./policies"
+    data_dir: Annotated[str, Meta(min_length=1, description="What is kept; created 0700.")] = (
+        "./.holdfast"
+    )
+    agent: Agent = Agent()
+    identity: Annotated[
+        tuple[Source, ...],
+        Meta(min_length=1, description="Who calls: the first that answers."),
+    ] = (Source("static"),)
+    log: Log = Log()
+    limits: Limits = Limits()
+    drain: Annotated[
+        Seconds, Meta(description="On SIGTERM, what runs may take so long to finish.")
+    ] = Seconds(25.0)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where two settings contradict each other."""
+        if self.listen == self.admin and not self.listen.endswith(":0"):
+            raise ValueError("admin: must not be the address of listen")
+
+
+def load_settings(
+    path: str | Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, str | None] | None = None,
+) -> Settings:
+    """Settings from a file, the environment and flags. Raises ConfigError with all problems.
+
+    Without `path`: HOLDFAST_CONFIG, else ./holdfast.yaml if it is there. `flags` holds texts by
+    the path of the setting (`agent.id`); None: not given.
+    """
+    read = _read(path, environ)
+    given = _Tree(read.root, read.file)
+    for setting, kind in _settings(kind_of(Settings), ""):
+        name = PREFIX + setting.replace(".", "_").upper()
+        if environ.get(name):
+            given.graft(setting, kind, environ[name], name)
+        flag = (flags or {}).get(setting)
+        if flag is not None:
+            given.graft(setting, kind, flag, "--" + setting.replace(".", "-").replace("_", "-"))
+    shape = Shape(read.problems)
+    settings = shape.read(kind_of(Settings), given.root, "")
+    if settings is not MISSING:
+        settings = _with_policies(settings, given.root, shape)
+    if shape.problems:
+        raise ConfigError(shape.problems)
+    return settings  # type: ignore[no-any-return]  # no problems: it was read
+
+
+def _read(path: str | Path | None, environ: Mapping[str, str]) -> Document:
+    named = path or environ.get(PREFIX + "CONFIG")
+    if named:
+        return document.read(Path(named), str(named), environ)
+    usual = Path(FILE)
+    return document.read(usual, FILE, environ) if usual.exists() else Document(FILE, None)
+
+
+def _settings(kind: mi.Type, path: str) -> Iterator[tuple[str, mi.Type]]:
+    """The path and type of every single setting."""
+    kind = bare(kind)
+    if not isinstance(kind, mi.StructType):
+        yield path, kind
+        return
+    for field in kind.fields:
+        yield from _settings(field.type, f"{path}.{field.name}" if path else field.name)
+
+
+class _Tree:
+    """A document that single settings are put into, in the place of what it says."""
+
+    def __init__(self, root: Node | None, file: str) -> None:
+        self.root = document.Mapping(Place(file), {}) if root is None else root
+
+    def graft(self, setting: str, kind: mi.Type, text: str, source: str) -> None:
+        place = Place(source)
+        leaf: Node = _scalar(place, text)
+        if isinstance(kind, mi.VarTupleType):
+            parts = [_scalar(place, part.strip()) for part in text.split(",")]
+            leaf = Sequence(place, list(parts))
+        self.root = _grafted(self.root, setting.split("."), leaf)
+
+
+def _scalar(place: Place, text: str) -> Scalar:
+    # Seen as replaced, so that a number may be a text (`--agent-id 7`) as well as a number.
+    return Scalar(place, document.resolve(text), text, "")
+
+
+def _grafted(node: Node, path: list[str], leaf: Node) -> Node:
+    if not path:
+        return leaf
+    if not isinstance(node, document.Mapping):
+        return node  # it is an error already, and will be said to be
+    key = node.items.get(path[0])
+    below = document.Mapping(leaf.place, {}) if key is None else key.node
+    held = document.Key(leaf.place, _grafted(below, path[1:], leaf))
+    return document.Mapping(node.place, {**node.items, path[0]: held})
+
+
+def _with_policies(settings: Settings, root: Any, shape: Shape) -> Settings:
+    """A folder that somebody named must be there: without it every call would pass unguarded."""
+    if not settings.policies or Path(settings.policies).is_dir():
+        return settings
+    if "policies" in root.items:
+        shape.wrong(root.items["policies"].node.place, "policies", "no such folder")
+    return msgspec.structs.replace(settings, policies="")

@@ -1,0 +1,275 @@
+"""What settings and policies are once they are read: frozen data."""
+
+import enum
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from proxy.call import Effect
+from proxy.config.match import Match
+from proxy.config.places import Place, Problem
+from proxy.units import Seconds
+
+_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
+_MOUNT = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
+
+
+class Secret(str):
+    """A text that is used and never shown: only `encode` and comparing tell what it is."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Secret":
+        """Raises ValueError for what cannot stand in a header line."""
+        if not isinstance(text, str):
+            raise ValueError("expected text; a number is put in quotes")
+        if not (text.isascii() and (text.isprintable() or not text) and text == text.strip()):
+            raise ValueError("expected printable ASCII without spaces at its ends")
+        return cls(text)
+
+    def __repr__(self) -> str:
+        return "'[secret]'"
+
+    def __str__(self) -> str:
+        return "[secret]"
+
+    def __format__(self, spec: str) -> str:
+        return format("[secret]", spec)
+
+
+class Name(str):
+    """A name of a policy or an upstream: it stands in headers and metric labels."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Name":
+        """Raises ValueError, with what is allowed."""
+        if not isinstance(text, str) or not re.fullmatch(NAME_PATTERN, text):
+            raise ValueError(
+                "expected a name of at most 64 letters, digits, '.', '_', '-' and '/', "
+                f"found {text!r}"
+            )
+        return cls(text)
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where an upstream is."""
+
+    tls: bool
+    host: str  # a name or an address, IPv6 without its brackets
+    port: int
+    base: str  # put before every forwarded path; empty, or begins with / and does not end so
+    authority: str  # for the Host header: the port only where it is not the scheme's own
+
+
+class Url(str):
+    """The URL of an upstream: scheme, host, port and an optional base path."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Url":
+        """Raises ValueError, with what is wrong."""
+        if not isinstance(text, str):
+            raise ValueError("expected a URL such as https://example.org:8443/base")
+        _origin(text)
+        return cls(text)
+
+    @property
+    def origin(self) -> Origin:
+        """Its parts."""
+        return _origin(str(self))
+
+
+def _origin(url: str) -> Origin:
+    if not (url.isascii() and url.isprintable() and " " not in url):
+        raise ValueError("expected a URL of printable ASCII without spaces")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("expected a URL that begins with http:// or https://")
+    if "?" in url or "#" in url:
+        raise ValueError("a query or fragment cannot be part of an upstream's URL")
+    if "@" in parts.netloc:
+        raise ValueError("a user or password cannot be part of an upstream's URL; use auth")
+    tls = parts.scheme == "https"
+    host, port = parts.hostname, _port(parts.port, parts.netloc)
+    if not host or not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+", host):
+        raise ValueError("the URL has no valid host")
+    usual = 443 if tls else 80
+    shown = f"[{host}]" if ":" in host else host
+    authority = shown if port in (None, usual) else f"{shown}:{port}"
+    return Origin(tls, host, usual if port is None else port, parts.path.rstrip("/"), authority)
+
+
+def _port(port: int | None, netloc: str) -> int | None:
+    # urlsplit raises by itself for a port that is no number or over 65535.
+    if port == 0 or netloc.endswith(":"):
+        raise ValueError("the URL has no valid port")
+    return port
+
+
+class Mount(str):
+    """A path prefix on the agent side, in normal form: `/`, or `/a/b` with no slash at its end."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Mount":
+        """Raises ValueError, with what is allowed. A slash at the end is dropped."""
+        if not isinstance(text, str):
+            raise ValueError("expected a path such as / or /billing")
+        path = text.rstrip("/") or text[:1]
+        if not _MOUNT.fullmatch(path) or {".", ".."} & set(path.split("/")):
+            raise ValueError(
+                "expected a path such as / or /billing without //, dot segments, % or query, "
+                f"found {text!r}"
+            )
+        return cls(path)
+
+
+class HeaderName(str):
+    """The name of a header."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "HeaderName":
+        """Raises ValueError for what is no name, or one that belongs to the wire."""
+        if not isinstance(text, str) or not re.fullmatch(_HEADER_NAME, text):
+            raise ValueError(f"expected a header's name, found {text!r}")
+        if text.lower() in ("host", "connection", "content-length", "transfer-encoding", "via"):
+            raise ValueError(
+                f"expected a header that does not belong to the connection, found {text!r}"
+            )
+        return cls(text)
+
+
+class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an upstream is given instead of the agent's credential: bearer, or header and value."""
+
+    bearer: Annotated[Secret | None, Meta(description="Sent as Authorization: Bearer ….")] = None
+    header: Annotated[HeaderName | None, Meta(description="A header of another name.")] = None
+    value: Annotated[Secret | None, Meta(description="What that header holds.")] = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless it is exactly one of the two."""
+        pair = self.header is not None, self.value is not None
+        if pair not in ((True, True), (False, False)) or (self.bearer is not None) == any(pair):
+            raise ValueError("expected either bearer, or header and value")
+
+    @property
+    def field(self) -> tuple[bytes, bytes] | None:
+        """Name and value of the header line; None where the credential is empty."""
+        if self.bearer is not None:
+            return (b"authorization", b"Bearer " + self.bearer.encode()) if self.bearer else None
+        assert self.header is not None  # said by __post_init__
+        assert self.value is not None
+        return (self.header.encode(), self.value.encode()) if self.value else None
+
+
+class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an https upstream proves who it is."""
+
+    ca: Annotated[str, Meta(description="A PEM file of authorities; empty: the system's.")] = ""
+    insecure: Annotated[bool, Meta(description="Believe any certificate: never for real.")] = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a file that is not there."""
+        if self.ca and not Path(self.ca).is_file():
+            raise ValueError("ca: no such file")
+
+
+class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Connections to an upstream."""
+
+    max: Annotated[int, Meta(ge=1, le=100_000, description="At most so many at once.")] = 256
+    idle: Annotated[Seconds, Meta(description="Unused ones are closed after it.")] = Seconds(60.0)
+
+
+class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where calls go."""
+
+    url: Annotated[Url, Meta(description="Scheme, host, port and an optional base path.")]
+    protocol: Annotated[
+        Literal["auto", "tools", "http"],
+        Meta(description="What its requests mean. auto: tools where a request is one, else http."),
+    ] = "auto"
+    path: Annotated[
+        Mount,
+        Meta(description="Mount on the agent side; the longest that fits wins, and is cut off."),
+    ] = Mount("/")
+    auth: Auth | None = None
+    tls: Tls = Tls()
+    pool: Pool = Pool()
+    preserve_host: Annotated[bool, Meta(description="Keep the agent's Host header.")] = False
+    headers: Annotated[
+        Literal["full", "minimal"],
+        Meta(description="minimal: answers get holdfast-call and holdfast-origin alone."),
+    ] = "full"
+    forward: Annotated[
+        tuple[Literal["call", "attempt", "deadline", "agent"], ...],
+        Meta(description="Facts that the upstream is told in holdfast-* headers."),
+    ] = ()
+    unrecognised: Annotated[
+        Literal["refuse", "pass"],
+        Meta(description="What happens to JSON that cannot be read as exactly one document."),
+    ] = "refuse"
+
+
+class Mode(enum.StrEnum):
+    """Whether what a policy says counts."""
+
+    ENFORCE = "enforce"
+    SHADOW = "shadow"  # computed and counted, never acted upon
+    OFF = "off"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """What one policy says of one section: the fields it gives, in their final types."""
+
+    place: Place
+    on: bool = True  # False: the section was set to false
+    mode: Mode = Mode.ENFORCE  # its own, else the policy's
+    fields: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """One policy, as it is written."""
+
+    name: str
+    place: Place
+    path: str  # in its document: policies[2]
+    match: Match = Match()
+    mode: Mode = Mode.ENFORCE
+    effect: Effect | None = None
+    sections: dict[str, Part] = {}
+    places: dict[str, Place] = {}  # of name, match, effect, mode and each key of match (match.tool)
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A whole set of policies, ready to be compiled."""
+
+    version: str  # 12 hex digits
+    upstreams: dict[str, Upstream] = {}
+    policies: tuple[Policy, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    files: tuple[Path, ...] = ()  # that `${file:…}` names: a change in them is a change too
+
+    @property
+    def tools(self) -> frozenset[str]:
+        """Tools that a policy names in full: they may be metric labels."""
+        return frozenset(
+            glob
+            for policy in self.policies
+            if "tool" in policy.match.globs
+            for glob in policy.match.globs["tool"].wanted
+            if "*" not in glob
+        )

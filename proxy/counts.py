@@ -1,0 +1,20 @@
+"""Counts: how often something rare happened, by its labels. Read when `/metrics` is scraped.
+
+A stage keeps its counts in the `Keep` under ("counts", name of the metric); shadow stages have
+theirs apart, under ("shadow", "counts", name). What happens on every call is not counted here but
+drawn from the record.
+"""
+
+import msgspec
+
+
+class Counts(msgspec.Struct):
+    """Numbers that only grow. `labels` are the label names, in the order of each row's values."""
+
+    labels: tuple[str, ...]
+    rows: dict[tuple[str, ...], int] = {}
+    idle: bool = False  # never makes room for others in the Keep
+
+    def add(self, *values: str) -> None:
+        """It happened once more."""
+        self.rows[values] = self.rows.get(values, 0) + 1

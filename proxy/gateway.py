@@ -1,0 +1,131 @@
+"""A call, from the head that came to the last byte that went. This is the story; the rest is detail.
+
+What is this call, and may it be read at all? Which pipeline is its tool's? The pipeline decides
+whether and how it goes, and comes back with a reply at its commit. The answer streams to the agent;
+when its outcome is known the reply is *finished*: gates settle and the record is made; then the
+last byte goes.
+"""
+
+import asyncio
+import itertools
+
+from proxy.call import Call
+from proxy.clock import Clock
+from proxy.pipeline.account import Last, Watcher, lines_of, refusal_of, sent
+from proxy.pipeline.compile import Pipeline
+from proxy.pipeline.reading import Reader
+from proxy.pipeline.table import Table
+from proxy.protocols.identity import Identity, came_back, complete
+from proxy.protocols.protocol import Reads
+from proxy.protocols.recognise import HTTP
+from proxy.refusal import Refusal
+from proxy.reply import Executed, Failure, Reply, Result
+from proxy.wire.head import BadMessage
+from proxy.wire.server import AgentConnection
+
+class Gateway:
+    """Takes each request through its call."""
+
+    def __init__(self, table: Table, clock: Clock, identity: Identity, instance: str, watcher: Watcher) -> None:
+        """`instance` is this process's token in Via and in the ids of calls."""
+        self.table = table
+        self._clock = clock
+        self._identity = identity
+        self._token = f"holdfast-{instance}".encode()
+        self._ids = map(f"{instance}-{{:x}}".format, itertools.count(1))
+        self._watcher = watcher
+        self._reader = Reader(clock)
+
+    async def handle(self, exchange: AgentConnection) -> None:
+        """One call, from start to finish."""
+        call = self._open(exchange)
+        pipeline: Pipeline | None = None
+        try:
+            recognised = await self._recognised(exchange, call)
+            if isinstance(recognised, Refusal):
+                reply = Reply(status=0, refusal=recognised, executed=Executed.NO)
+            else:
+                pipeline = recognised
+                call.flight = self._watcher.began(call.upstream, call.tool)
+                reply = await pipeline(call)
+        except asyncio.CancelledError:  # Call.stop says why
+            reply = Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED)
+        answer, lines = self._told(exchange, call, reply, pipeline)
+        try:
+            await exchange.answer(answer, lines)
+        finally:
+            answer.close()
+            reply.close()
+
+    def _open(self, exchange: AgentConnection) -> Call:
+        head = exchange.head
+        call = Call(
+            id=next(self._ids),
+            head=head,
+            body=exchange.body,
+            started=exchange.started,
+            target=head.target,
+            interim=exchange.interim,
+            cancel=exchange.cancel,
+        )
+        exchange.call = call
+        self._identity.name(call)
+        return call
+
+    async def _recognised(self, exchange: AgentConnection, call: Call) -> Pipeline | Refusal:
+        """The pipeline for this call, or why it is refused before any policy is asked."""
+        table = self.table  # a call keeps the table that it began with
+        mount = table.mount(call.target)
+        if mount is None:
+            return Refusal("no_route", "no upstream is mounted at this path")
+        if came_back(call.head, self._token):
+            return Refusal("proxy_loop", "the call has passed this proxy before; an upstream points back here")
+        call.upstream = mount.name
+        call.target = call.target[len(mount.prefix) :]
+        if not call.target.startswith(b"/"):
+            call.target = b"/" + call.target if call.target != b"*" else b"*"
+        reads = mount.protocol.reads(call.head)
+        content = None if reads is Reads.NOTHING else await self._reader.read(exchange, call, mount, reads)
+        if isinstance(content, Refusal):
+            return self._bad(content)
+        refusal = mount.protocol.recognise(call, content, mount.rules)
+        if refusal is not None:
+            return self._bad(refusal)
+        complete(call)
+        return table.pipeline(call, mount)
+
+    def _bad(self, refusal: Refusal) -> Refusal:
+        self._watcher.bad_request(refusal.code)
+        return refusal
+
+    def _told(
+        self, exchange: AgentConnection, call: Call, reply: Reply, pipeline: Pipeline | None
+    ) -> tuple[Reply, bytes]:
+        """The answer, in the words of the call's protocol where it is ours, and what is said about it."""
+        bad = exchange.bad
+        if reply.failure is Failure.BAD_REQUEST and bad is not None:
+            reply.refusal = Refusal(bad.code, bad.detail, executed=reply.executed)
+        refusal = refusal_of(call, reply, self._clock.now())
+        answer = reply
+        if refusal is not None:
+            reply.finish()
+            accept = call.head.fields.get(b"accept", b"")
+            answer = HTTP.refuse(refusal, call.id, sent(call), accept)
+            answer.failure, answer.result = reply.failure, reply.result
+        answer.finishers.append(Last(self._clock, self._watcher, call, pipeline, refusal))
+        return answer, lines_of(call, answer, pipeline, refusal)
+
+    def turn_away(self, bad: BadMessage) -> tuple[Reply, bytes]:
+        """Part of Door: what is not even a request."""
+        self._watcher.bad_request(bad.reason)
+        return self._ours(Refusal(bad.code, bad.detail))
+
+    def failed(self, error: BaseException) -> tuple[Reply, bytes]:
+        """Part of Door: a bug."""
+        self._watcher.bug(error)
+        return self._ours(Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN))
+
+    def _ours(self, refusal: Refusal) -> tuple[Reply, bytes]:
+        call_id = next(self._ids)
+        lines = b"holdfast-call: %b\r\nholdfast-origin: holdfast\r\nholdfast-outcome: refused\r\nholdfast-reason: %b\r\n"
+        return HTTP.refuse(refusal, call_id, 0, b""), lines % (call_id.encode(), refusal.code.encode())

@@ -1,0 +1,1 @@
+"""The lab: where calls can be tried, broken and measured without a real gateway."""

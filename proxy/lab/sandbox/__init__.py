@@ -1,0 +1,1 @@
+"""A tool gateway with state, money and errors on demand, to stand in for the real one."""

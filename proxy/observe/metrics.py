@@ -1,0 +1,249 @@
+"""Metrics: what is counted of calls, as plain ints, and how it is read.
+
+`note` runs once for each call, on the loop, in about a microsecond: one lookup to the row of an
+(upstream, tool), then additions to ints. `read` copies what is there, on the loop too, so that it
+is one moment's truth; making text of the copy takes a thousand times longer and happens elsewhere
+(exposition.py).
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import accumulate
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from proxy.counts import Counts
+from proxy.observe import catalogue
+from proxy.observe.catalogue import Metric
+from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
+from proxy.record import Record
+from proxy.stage import Keep
+
+LONG = (
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000, 120_000_000,
+    300_000_000, 600_000_000,
+)  # fmt: skip
+"""Upper bounds of the buckets of a call, in µs: from a local tool to a long answer of a model."""
+SHORT = (
+    5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500,
+    1_000, 2_000, 5_000, 10_000, 50_000, 100_000,
+)  # fmt: skip
+"""Upper bounds of the buckets of our own time, in µs."""
+
+Labels: TypeAlias = tuple[str, ...]
+Kept: TypeAlias = dict[Hashable, Any]  # what lies in the keep
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """A histogram as it was read: (upper bound in µs, how many up to it), how many, their sum."""
+
+    upto: tuple[tuple[int, int], ...]
+    count: int
+    sum_us: int
+
+
+Rows: TypeAlias = dict[Labels, int | Spread]
+
+
+class Family(msgspec.Struct, frozen=True):
+    """A metric and its rows, as they were read."""
+
+    metric: Metric
+    rows: Rows
+
+
+class Policies(Protocol):
+    """What is told of the policies in force."""
+
+    @property
+    def version(self) -> str:
+        """Their short hash; empty before any were loaded."""
+
+    @property
+    def rejected(self) -> str:
+        """Why the last reload failed; empty: it did not."""
+
+
+class Histogram:
+    """How often which duration. `counts` has one place more than `bounds`: the rest."""
+
+    __slots__ = ("bounds", "counts", "sum_us")
+
+    def __init__(self, bounds: tuple[int, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum_us = 0
+
+    def spread(self) -> Spread:
+        """A copy, cumulated as Prometheus wants it."""
+        upto = tuple(zip(self.bounds, accumulate(self.counts), strict=False))
+        return Spread(upto, sum(self.counts), self.sum_us)
+
+
+class Row:
+    """What is counted of one (upstream, tool)."""
+
+    __slots__ = ("attempts", "calls", "duration", "first_byte", "inflight", "overhead")
+
+    def __init__(self) -> None:
+        self.calls: defaultdict[Labels, int] = defaultdict(int)  # layer, outcome, reason
+        self.attempts: defaultdict[Labels, int] = defaultdict(int)  # upstream, result
+        self.duration = Histogram(LONG)
+        self.first_byte = Histogram(LONG)
+        self.overhead = Histogram(SHORT)
+        self.inflight = 0
+
+    def ended(self) -> None:
+        """One call that `Metrics.began` counted is in flight no longer."""
+        self.inflight -= 1
+
+
+class Metrics:
+    """A recorder that counts. Not for other threads than the loop's."""
+
+    def __init__(self, keep: Keep, policies: Policies) -> None:
+        """`keep` holds the circuits and what the stages count."""
+        self._keep = keep
+        self._policies = policies
+        self._bound: dict[tuple[str, str], Row] = {}  # by the names that records say
+        self._rows: dict[tuple[str, str], Row] = {}  # by the values of labels
+        self._tools = Tools()
+        self._upstreams = Vocabulary()
+        self._vocabularies = {
+            "upstream": self._upstreams,
+            "policy": Vocabulary(),
+            "reason": Vocabulary(),
+        }
+        self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
+        self._bad_requests = Counts(("reason",))
+
+    def name_tools(self, tools: Iterable[str]) -> None:
+        """The tools that policies name exactly; called at start and after each reload."""
+        self._tools.name(tools)
+
+    def began(self, upstream: str, tool: str) -> Row:
+        """A call is in flight, until `ended` of the row that is handed out, which is called once.
+
+        The row is kept by whoever asked, for a tool may become known while its call is on its way.
+        """
+        row = self._bound.get((upstream, tool)) or self._row(upstream, tool, succeeded=False)
+        row.inflight += 1
+        return row
+
+    def note(self, record: Record) -> None:
+        """Count a finished call."""
+        row = self._bound.get((record.upstream, record.tool))
+        if row is None:
+            row = self._row(record.upstream, record.tool, record.outcome == "ok")
+        row.calls[record.layer, record.outcome, record.code] += 1
+        # The same three lines thrice rather than a method: a call costs as much as its work.
+        histogram, us = row.duration, record.duration_us
+        histogram.counts[bisect_left(LONG, us)] += 1
+        histogram.sum_us += us
+        histogram, us = row.overhead, record.overhead_us
+        histogram.counts[bisect_left(SHORT, us)] += 1
+        histogram.sum_us += us
+        if record.ttfb_us >= 0:
+            histogram, us = row.first_byte, record.ttfb_us
+            histogram.counts[bisect_left(LONG, us)] += 1
+            histogram.sum_us += us
+        for attempt in record.attempts:
+            row.attempts[attempt.upstream, attempt.result] += 1
+        if record.decision == "refuse":
+            self._refusals[record.code, record.policy] += 1
+
+    def bad_request(self, reason: str) -> None:
+        """Count what was refused at the door. `reason` is one of ours, never what was sent."""
+        self._bad_requests.add(reason)
+
+    def _row(self, upstream: str, tool: str, succeeded: bool) -> Row:
+        labels = (self._upstreams.of(upstream), self._tools.of(tool, succeeded))
+        row = self._rows.get(labels)
+        if row is None:
+            row = self._rows[labels] = Row()
+        if labels == (upstream, tool):  # only names with a label of their own, or memory would grow
+            self._bound[labels] = row
+        return row
+
+    def read(self) -> list[Family]:
+        """All there is to know now, each metric once, also those without a row yet."""
+        kept = dict(self._keep.items())
+        return [
+            *self._read_rows(),
+            Family(catalogue.REFUSALS, self._read_refusals(kept)),
+            *(Family(metric, self._read_counts(metric, kept)) for metric in catalogue.COUNTED),
+            Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
+            Family(
+                catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self._bad_requests)
+            ),
+            Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
+            Family(catalogue.CONFIG, {(self._policies.version,): 1}),
+        ]
+
+    def _read_rows(self) -> Iterator[Family]:
+        rows = self._rows.items()
+        calls = ((labels + key, n) for labels, row in rows for key, n in row.calls.items())
+        yield Family(catalogue.CALLS, _summed(calls))
+        yield Family(catalogue.DURATION, {labels: row.duration.spread() for labels, row in rows})
+        yield Family(
+            catalogue.FIRST_BYTE, {labels: row.first_byte.spread() for labels, row in rows}
+        )
+        yield Family(catalogue.OVERHEAD, {labels: row.overhead.spread() for labels, row in rows})
+        attempts = (
+            ((self._upstreams.of(upstream), labels[1], result), n)
+            for labels, row in rows
+            for (upstream, result), n in row.attempts.items()
+        )
+        yield Family(catalogue.ATTEMPTS, _summed(attempts))
+        yield Family(catalogue.INFLIGHT, {labels: row.inflight for labels, row in rows})
+
+    def _read_refusals(self, kept: Kept) -> Rows:
+        """Those of records, and the verdicts of shadow policies, which are in no record."""
+        shadow = kept.get(("shadow", "counts", catalogue.REFUSALS.name), Counts(()))
+        found = [((*key, "true"), number) for key, number in self._refusals.items()]
+        found += [((*key[:2], "false"), number) for key, number in shadow.rows.items()]
+        return self._relabelled(catalogue.REFUSALS, Counts(catalogue.REFUSALS.labels, dict(found)))
+
+    def _read_counts(self, metric: Metric, kept: Kept) -> Rows:
+        counts = kept.get(("counts", metric.name))
+        return {} if counts is None else self._relabelled(metric, counts)
+
+    def _relabelled(self, metric: Metric, counts: Counts) -> Rows:
+        """The counts by what may be shown of their labels, in the metric's order."""
+        order = [counts.labels.index(label) for label in metric.labels]
+        return _summed(
+            (tuple(self._label(counts.labels[at], values[at]) for at in order), number)
+            for values, number in counts.rows.items()
+        )
+
+    def _label(self, label: str, value: str) -> str:
+        if label == "tool":
+            return self._tools.of(value) if value else ""  # empty: the upstream's own circuit
+        vocabulary = self._vocabularies.get(label)
+        if vocabulary is not None:
+            return vocabulary.of(value)
+        return value if presentable(value) else OTHER
+
+    def _read_circuits(self, kept: Kept) -> Rows:
+        """Circuits of several bulkheads, or of tools without a name here, share their rows."""
+        found: Rows = {}
+        for key, circuit in kept.items():
+            if not isinstance(key, tuple) or key[0] != "circuit":
+                continue
+            _, _, upstream, tool = key
+            labels = (self._label("upstream", upstream), self._label("tool", tool))
+            for state in catalogue.CIRCUIT_STATES:
+                row = (*labels, state)
+                found[row] = 1 if circuit.state == state else found.get(row, 0)
+        return found
+
+
+def _summed(rows: Iterable[tuple[Labels, int]]) -> Rows:
+    """Rows that are the same once their names became labels are one row."""
+    total: defaultdict[Labels, int] = defaultdict(int)
+    for labels, number in rows:
+        total[labels] += number
+    return dict(total)

@@ -1,0 +1,55 @@
+"""Reading a body that must be looked at before it is known what the call is for."""
+
+from proxy.call import Call
+from proxy.clock import Clock
+from proxy.pipeline.table import Mount
+from proxy.protocols.protocol import Reads
+from proxy.protocols.tools import looks_read
+from proxy.refusal import Refusal
+from proxy.wire.body import Read
+from proxy.wire.server import AgentConnection
+
+_DRY = 5.0  # seconds that a call waits for room in the pool of memory
+_LOOK_AGAIN = 0.05
+
+
+class Reader:
+    """Reads bodies, at the agent's pace but not slower than it may be."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def read(self, exchange: AgentConnection, call: Call, mount: Mount, reads: Reads) -> bytes | Refusal | None:
+        """All of it; None if its beginning shows that it need not be read."""
+        body = exchange.body
+        if body.whole is not None:
+            return body.whole
+        began = self._clock.now()
+        exchange.watch_body()
+        try:
+            if reads is Reads.BEGINNING:
+                await body.begun()
+                if not looks_read(body.beginning):
+                    return None
+            return await self._whole(exchange, mount.rules.body_buffer)
+        finally:
+            exchange.unwatch_body()
+            call.waited += self._clock.now() - began
+
+    async def _whole(self, exchange: AgentConnection, limit: int) -> bytes | Refusal:
+        too_large = Refusal("body_too_large", f"the body is larger than {limit} bytes")
+        if (exchange.head.length or 0) > limit:
+            return too_large
+        until = self._clock.now() + _DRY
+        read = await exchange.body.read(limit)
+        while read is Read.DRY and self._clock.now() < until:
+            await self._clock.sleep(_LOOK_AGAIN)
+            read = await exchange.body.read(limit)
+        if read is Read.WHOLE:
+            return exchange.body.whole or b""
+        if read is Read.TOO_LARGE:
+            return too_large
+        if read is Read.DRY:
+            return Refusal("overloaded", "there is no memory left to read the body into", retry_after=1.0)
+        bad = exchange.bad
+        return Refusal("bad_request", "the body broke off") if bad is None else Refusal(bad.code, bad.detail)

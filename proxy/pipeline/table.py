@@ -1,0 +1,113 @@
+"""The table: which upstream is mounted where, and the pipeline of each tool. Swapped whole.
+
+A pipeline is compiled when its tool is first called, and found by one lookup from then on. The key
+of the lookup holds just those facts of a call that some policy asks for.
+"""
+
+from collections.abc import Callable
+from operator import attrgetter
+
+import msgspec
+
+from proxy.call import Call
+from proxy.config.cascade import cascade
+from proxy.config.types import Loaded
+from proxy.config.types import Upstream as Mounting
+from proxy.pipeline.compile import Grounds, Pipeline, compile_pipeline
+from proxy.protocols.protocol import Protocol, Rules
+from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.stage import Sender
+
+_MOST = 4096
+"""Pipelines kept. An agent may make up as many names of tools as it likes."""
+
+
+class Mount(msgspec.Struct, frozen=True):
+    """An upstream, where agents reach it."""
+
+    name: str
+    prefix: bytes  # without a slash at its end; empty: everything
+    protocol: Protocol
+    rules: Rules
+    send: Sender
+    minimal: bool
+
+
+class Table:
+    """Mounts and pipelines of one loaded set of policies."""
+
+    def __init__(
+        self, loaded: Loaded, senders: dict[str, Sender], grounds: Grounds, body_buffer: int
+    ) -> None:
+        """`senders` send to the upstreams, by their names."""
+        self.version = loaded.version
+        self._policies = loaded.policies
+        self._grounds = grounds
+        self._pipelines: dict[object, Pipeline] = {}
+        self._key = _key_of(loaded)
+        mounts = [_mount(name, upstream, senders[name], body_buffer) for name, upstream in loaded.upstreams.items()]
+        self._mounts = sorted(mounts, key=lambda mount: -len(mount.prefix))
+
+    def mount(self, target: bytes) -> Mount | None:
+        """The upstream that is mounted there: the longest prefix wins."""
+        for mount in self._mounts:
+            prefix = mount.prefix
+            if not prefix or (target.startswith(prefix) and target[len(prefix) : len(prefix) + 1] in _ENDS):
+                return mount
+        return None
+
+    def pipeline(self, call: Call, mount: Mount) -> Pipeline:
+        """The pipeline for this call."""
+        key = self._key(call)
+        pipeline = self._pipelines.get(key)
+        if pipeline is None:
+            pipeline = self._compiled(call, mount)
+            if len(self._pipelines) >= _MOST:
+                del self._pipelines[next(iter(self._pipelines))]
+            self._pipelines[key] = pipeline
+        return pipeline
+
+    def _compiled(self, call: Call, mount: Mount) -> Pipeline:
+        effective = cascade(self._policies, facts(call))
+        protocol = mount.protocol if call.protocol != "http" else HTTP
+        return compile_pipeline(
+            effective, call, mount.send, protocol, self._grounds, self.version, minimal=mount.minimal
+        )
+
+
+_ENDS = (b"", b"/", b"?")
+
+
+def facts(call: Call) -> dict[str, str]:
+    """What a policy may match of a call."""
+    return {
+        "upstream": call.upstream,
+        "protocol": call.protocol,
+        "layer": call.layer,
+        "tool": call.tool,
+        "agent": call.agent,
+        "fleet": call.fleet,
+        "workflow": call.workflow,
+        "model": call.model,
+        "method": call.head.method,
+        "path": call.path,
+    }
+
+
+def _key_of(loaded: Loaded) -> Callable[[Call], object]:
+    """Reads the facts by which calls are told apart: always these three, others where asked for."""
+    asked = {key for policy in loaded.policies for key in policy.match.keys}
+    more = sorted(asked - {"upstream", "protocol", "layer", "tool", "fleet"})
+    names = ["upstream", "protocol", "tool", *("head.method" if key == "method" else key for key in more)]
+    return attrgetter(*names)
+
+
+def _mount(name: str, upstream: Mounting, send: Sender, body_buffer: int) -> Mount:
+    return Mount(
+        name=name,
+        prefix=str(upstream.path).rstrip("/").encode(),
+        protocol=PROTOCOLS[upstream.protocol],
+        rules=Rules(upstream.unrecognised == "pass", body_buffer),
+        send=send,
+        minimal=upstream.headers == "minimal",
+    )

@@ -1,0 +1,46 @@
+"""Content codings, decoded to look; what is forwarded stays as it came."""
+
+import zlib
+
+from proxy.refusal import Refusal
+
+MOST_PER_BYTE = 100
+"""A body may decode to so many times its size: what is more is a bomb."""
+
+_ALWAYS = 64 << 10  # bytes that may come out of however little
+
+_WINDOW = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+
+
+def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
+    """`content` as it reads without its coding, at most `limit` bytes; or why it cannot be read."""
+    coding = coding.strip().lower()
+    if coding in {b"", b"identity"}:
+        return content
+    window = _WINDOW.get(coding)
+    if window is None:
+        return Refusal("unsupported_encoding", "the body's Content-Encoding is not identity, gzip or deflate")
+    most = min(limit, max(_ALWAYS, len(content) * MOST_PER_BYTE))
+    try:
+        return _inflated(content, window, most)
+    except zlib.error:
+        if window == 15:  # RFC 9110 8.4.1.2: some send the bare stream
+            return _bare(content, most)
+        return Refusal("unsupported_encoding", "the body is not what its Content-Encoding says")
+
+
+def _bare(content: bytes, most: int) -> bytes | Refusal:
+    try:
+        return _inflated(content, -15, most)
+    except zlib.error:
+        return Refusal("unsupported_encoding", "the body is not what its Content-Encoding says")
+
+
+def _inflated(content: bytes, window: int, most: int) -> bytes | Refusal:
+    inflater = zlib.decompressobj(wbits=window)
+    plain = inflater.decompress(content, most)
+    if inflater.unconsumed_tail:
+        return Refusal("body_too_large", f"the body decodes to more than {most} bytes")
+    if not inflater.eof or inflater.unused_data:
+        return Refusal("unsupported_encoding", "the body's encoding ends early, or has something after it")
+    return plain

@@ -1,0 +1,72 @@
+"""One JSON document, read so that nobody else can read it as another (spec 2.2, same bytes, same meaning).
+
+JSON libraries disagree about what is not quite JSON: two keys of the same name, bytes that are not
+UTF-8, something after the end, very deep nesting. A policy that reads such a body one way while the
+tool reads it the other has been dodged. So only what has one reading is let through.
+
+Parsing with all this care costs more than all policies together. Each look is therefore made
+twice: a cheap one that cannot miss, and the exact one only where the cheap one has doubts.
+"""
+
+import json
+import re
+from typing import Any
+
+DEEPEST = 64
+
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BOM = b"\xef\xbb\xbf"
+
+
+class Ambiguous(ValueError):
+    """Why a document can be read in more than one way."""
+
+
+def check_text(content: bytes) -> None:
+    """UTF-8, without a byte order mark. Raises Ambiguous."""
+    if content.startswith(_BOM):
+        raise Ambiguous("the body begins with a byte order mark")
+    if not content.isascii():
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            raise Ambiguous("the body is not UTF-8") from None
+
+
+def check_depth(content: bytes) -> None:
+    """At most `DEEPEST` levels. Raises Ambiguous."""
+    if content.count(b"{") + content.count(b"[") <= DEEPEST:
+        return
+    depth = 0
+    for token in _TOKENS.finditer(content):
+        first = token[0][:1]
+        if first in b"{[":
+            depth += 1
+            if depth > DEEPEST:
+                raise Ambiguous(f"the body is nested more than {DEEPEST} levels deep")
+        elif first in b"}]":
+            depth -= 1
+
+
+def check_key(content: bytes, key: str) -> None:
+    """The top level names `key` once at most, in this spelling only. Raises Ambiguous.
+
+    Some decoders match names without regard to case, so `TOOL` beside `tool` is a second reading.
+    """
+    quoted = b'"%b"' % key.encode()
+    if b"\\u" not in content and content.count(quoted) <= 1 and content.lower().count(quoted) <= 1:
+        if content.count(quoted) == content.lower().count(quoted):
+            return
+    names = [name for name in _top_level_names(content) if name.casefold() == key]
+    if len(names) > 1:
+        raise Ambiguous(f"the body names {key} more than once")
+    if names and names[0] != key:
+        raise Ambiguous(f"the body names {key} in another spelling")
+
+
+def _top_level_names(content: bytes) -> list[str]:
+    def note(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+        return pairs
+
+    document = json.loads(content, object_pairs_hook=note)
+    return [pair[0] for pair in document]

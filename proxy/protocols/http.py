@@ -1,0 +1,205 @@
+"""Plain HTTP: what every call is that no other protocol knows."""
+
+import functools
+import math
+import re
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from proxy.call import Call, Effect, Header, RequestHead
+from proxy.protocols.protocol import Reads, Rules
+from proxy.refusal import Refusal
+from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
+
+_EFFECTS = {
+    "GET": Effect.READ,
+    "HEAD": Effect.READ,
+    "OPTIONS": Effect.READ,
+    "PUT": Effect.IDEMPOTENT,
+    "DELETE": Effect.IDEMPOTENT,
+}
+_ID = re.compile(
+    r"\d+|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|(?=[^/]*\d)[A-Za-z0-9_-]{20,}"
+    r"|[A-Za-z]{1,8}[_-](?=[^/]*\d)[A-Za-z0-9]{6,}"
+)
+_UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+_QUOTA = (b"insufficient_quota", b"enforced_spend_limit_reached", b"billing_hard_limit_reached")
+_NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
+_PERHAPS_RUN = frozenset({408, 409})
+_LONGEST_TOOL = 256
+
+
+@functools.lru_cache(4096)
+def matched_path(target: bytes) -> str:
+    """The path that policies match: no query, letters and digits unescaped, dot segments resolved.
+
+    What goes upstream keeps its bytes. But a rule for `/admin` must also see `/%61dmin` and
+    `/x/../admin` (RFC 3986 6.2.2).
+    """
+    path = target.partition(b"?")[0]
+    if b"%" in path:
+        path = _UNRESERVED.sub(lambda match: unquote_to_bytes(match[0]), path)
+    if b"/." in path or b"//" in path:
+        path = _without_dots(path)
+    return path.decode("latin-1")
+
+
+def _without_dots(path: bytes) -> bytes:
+    kept: list[bytes] = []
+    segments = path.split(b"/")[1:]
+    for segment in segments:
+        if segment == b"..":
+            del kept[-1:]
+        elif segment not in {b".", b""}:
+            kept.append(segment)
+    ends_open = segments[-1] in {b"", b".", b".."} and kept
+    return b"/" + b"/".join(kept) + (b"/" if ends_open else b"")
+
+
+@functools.lru_cache(4096)
+def folded(path: str) -> str:
+    """The path with what looks like an id in place of a segment written as `{id}`."""
+    segments = ["{id}" if _ID.fullmatch(segment) else segment for segment in path.split("/")]
+    return "/".join(segments)[:_LONGEST_TOOL]
+
+
+class Http:
+    """Anything: the tool is its method and path."""
+
+    name = "http"
+
+    def reads(self, head: RequestHead) -> Reads:
+        """Nothing: any body passes as it comes."""
+        return Reads.NOTHING
+
+    def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
+        """See Protocol."""
+        call.protocol = "http"
+        call.layer = "http"
+        call.path = path = matched_path(call.target)
+        method = call.head.method
+        call.tool = f"{method} {folded(path)}"
+        call.effect = _EFFECTS.get(method, Effect.WRITE)
+        return None
+
+    def judge(self, reply: Reply) -> None:
+        """See Protocol; the rules are those of spec 2.6 for statuses."""
+        if reply.failure is not None:
+            reply.result = _of_failure(reply.failure)
+            reply.executed = Executed.NO if reply.failure in NEVER_SENT else Executed.UNKNOWN
+            return
+        status = reply.status
+        if status < 400:
+            reply.result = Result.SUCCESS
+            reply.executed = Executed.YES
+        else:
+            reply.result, reply.quota_exhausted = _of_error(reply, status)
+            ran = reply.result is not Result.CALLER_ERROR or status in _PERHAPS_RUN
+            reply.executed = Executed.UNKNOWN if ran else Executed.NO
+
+    def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes) -> Reply:
+        """Problem details (RFC 9457), or text for who asks for it."""
+        problem = refusal.problem(call_id, attempts)
+        if b"text/markdown" in accept:
+            content = _markdown(problem["title"], problem["message_for_model"])
+            kind = b"text/markdown; charset=utf-8"
+        else:
+            content = msgspec.json.encode(problem)
+            kind = b"application/problem+json"
+        headers = [_line(b"content-type", kind), _line(b"content-length", b"%d" % len(content)), *_advice(refusal)]
+        return answer(refusal, headers, content)
+
+
+def answer(refusal: Refusal, headers: list[Header], content: bytes) -> Reply:
+    """A reply that was made here."""
+    return Reply(
+        status=refusal.kind.status,
+        reason=REASONS.get(refusal.kind.status, b"Refused"),
+        headers=headers,
+        body=Made(content),
+        length=len(content),
+        refusal=refusal,
+        executed=refusal.executed,
+    )
+
+
+class Made:
+    """The body of an answer that was made here."""
+
+    __slots__ = ("whole",)
+    replayable = True
+
+    def __init__(self, content: bytes) -> None:
+        self.whole: bytes | None = content
+
+    def abandon(self) -> None:
+        """Part of ReplyBody; there is nobody to tell."""
+
+    def keep(self, limit: int) -> None:
+        """Part of Body; it is kept anyhow."""
+
+
+def _advice(refusal: Refusal) -> list[Header]:
+    """Headers that tell SDKs what to do (spec 2.5)."""
+    headers = [
+        _line(b"x-should-retry", b"true" if refusal.should_retry else b"false"),
+        _line(b"proxy-status", f"holdfast; error={refusal.kind.proxy_status}".encode()),
+    ]
+    if refusal.retry_after is not None:
+        headers.append(_line(b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
+        headers.append(_line(b"retry-after-ms", b"%d" % max(1, math.ceil(refusal.retry_after * 1000))))
+    if refusal.kind.status == 405:
+        headers.append(_line(b"allow", b"GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"))
+    return headers
+
+
+def _line(name: bytes, value: bytes) -> Header:
+    return (name, name, value)
+
+
+def _markdown(title: str, message: str) -> bytes:
+    return f"# {title}\n\n{message}\n".encode()
+
+
+def _of_failure(failure: Failure) -> Result:
+    if failure is Failure.TRUNCATED:
+        return Result.TRUNCATED
+    if failure is Failure.CANCELLED:
+        return Result.CANCELLED
+    return Result.CALLER_ERROR if failure is Failure.BAD_REQUEST else Result.FAILURE
+
+
+def _of_error(reply: Reply, status: int) -> tuple[Result, bool]:
+    """The result of a status from 400 on, and whether a quota is used up."""
+    if status == 402:
+        return Result.THROTTLED, True
+    if status == 429:
+        content = b"" if reply.body is None else reply.body.whole or b""
+        return Result.THROTTLED, any(code in content for code in _QUOTA)
+    if status == 503 and b"retry-after" in reply.fields:
+        return Result.THROTTLED, False
+    if status < 500 or status in _NOT_ERRORS_OF_THE_SERVER:
+        return Result.CALLER_ERROR, False
+    return Result.FAILURE, False
+
+
+REASONS = {
+    400: b"Bad Request",
+    402: b"Payment Required",
+    403: b"Forbidden",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    415: b"Unsupported Media Type",
+    422: b"Unprocessable Content",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+    500: b"Internal Server Error",
+    501: b"Not Implemented",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+    508: b"Loop Detected",
+}

@@ -1,0 +1,46 @@
+"""What a protocol is: knowledge of bytes, without I/O."""
+
+import enum
+from typing import Protocol as Shape
+
+import msgspec
+
+from proxy.call import Call, RequestHead
+from proxy.refusal import Refusal
+from proxy.reply import Reply
+
+
+class Reads(enum.Enum):
+    """How much of a body must be read before it is known what the call is for."""
+
+    NOTHING = "nothing"
+    BEGINNING = "beginning"  # whether it looks like something that must be read whole
+    WHOLE = "whole"
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What an upstream's settings say about recognising its calls."""
+
+    pass_unrecognised: bool = False  # JSON that is not one valid document passes
+    body_buffer: int = 16 << 20  # bytes, of a decoded body as well
+
+
+class Protocol(Shape):
+    """One way in which agents and tools speak."""
+
+    name: str
+
+    def reads(self, head: RequestHead, /) -> Reads:
+        """What must be read before `recognise`."""
+
+    def recognise(self, call: Call, content: bytes | None, rules: Rules, /) -> Refusal | None:
+        """Fill in what the call is for; `content` is the whole body, where it was read.
+
+        A refusal where it could be read in more than one way.
+        """
+
+    def judge(self, reply: Reply, /) -> None:
+        """Decide the result (spec 2.6) of an answer at its commit, and what was executed."""
+
+    def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes, /) -> Reply:
+        """The refusal, in the shape that clients of this protocol understand."""

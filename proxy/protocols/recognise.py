@@ -1,0 +1,12 @@
+"""Which protocol an upstream speaks. `auto` is the first that knows the request, else plain HTTP."""
+
+from proxy.protocols.http import Http
+from proxy.protocols.protocol import Protocol
+from proxy.protocols.tools import Tools
+
+HTTP = Http()
+TOOLS = Tools()
+
+PROTOCOLS: dict[str, Protocol] = {"tools": TOOLS, "http": HTTP, "auto": TOOLS}
+"""By their names in an upstream's settings. `tools` gives whatever it does not know to plain HTTP,
+and so does `auto`, which will ask the others first as they come."""

@@ -1,0 +1,176 @@
+"""The tool gateway's envelope: `{"tool": name, "input": {…}}` on any path, or POST …/v1/{tool}."""
+
+import functools
+import re
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from proxy.call import Call, Effect, RequestHead
+from proxy.protocols.coding import decoded
+from proxy.protocols.document import Ambiguous, check_depth, check_key, check_text
+from proxy.protocols.http import Http, matched_path
+from proxy.protocols.protocol import Reads, Rules
+from proxy.refusal import Refusal
+
+_IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.:@~+\-]+")
+_DECEPTIVE = re.compile(rb"%2[fF]|%5[cC]|%00|%25|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)")
+_JSON_BEGINS = b"{["
+_PERHAPS_JSON = frozenset(b"{[\xef\xfe\xff\x00 \t\r\n")
+_LONGEST_NAME = 256
+
+
+class _Ids(msgspec.Struct):
+    workflow_id: str = ""
+    task_id: str = ""
+
+
+class _Envelope(msgspec.Struct):
+    """The members that are looked at; the rest is only checked to be JSON."""
+
+    tool: str | msgspec.UnsetType = msgspec.UNSET
+    input: msgspec.Raw = msgspec.Raw(b"")
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_ids = msgspec.json.Decoder(_Ids)
+_anything = msgspec.json.Decoder(msgspec.Raw)
+
+
+class Tools(Http):
+    """See the head of this file. Whatever is no such call is a plain HTTP call."""
+
+    name = "tools"
+
+    def reads(self, head: RequestHead) -> Reads:
+        """The body of a POST: its tool may stand in there, whatever the type says."""
+        if head.method != "POST":
+            return Reads.NOTHING
+        kind = head.fields.get(b"content-type", b"").lower()
+        if not kind or b"json" in kind or b"content-encoding" in head.fields:
+            return Reads.WHOLE
+        if any(path_tool(head.target)):
+            return Reads.WHOLE
+        return Reads.BEGINNING
+
+    def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
+        """See Protocol."""
+        if content is None:
+            return super().recognise(call, content, rules)
+        named, deceptive = path_tool(call.target)
+        if deceptive:
+            return _ambiguous(deceptive)
+        coding = call.head.fields.get(b"content-encoding")
+        if coding is not None:
+            plain = decoded(content, coding, rules.body_buffer)
+            if isinstance(plain, Refusal):
+                return plain
+            content = plain
+        try:
+            tool = self._tool(call, content, named)
+        except Ambiguous as why:
+            if not rules.pass_unrecognised:
+                return _ambiguous(str(why))
+            tool = named
+        if not tool:
+            return super().recognise(call, None, rules)
+        return self._is_for(call, tool)
+
+    def _is_for(self, call: Call, tool: str) -> Refusal | None:
+        if len(tool) > _LONGEST_NAME:
+            return _ambiguous(f"the tool's name is longer than {_LONGEST_NAME} characters")
+        call.protocol = "tools"
+        call.layer = "tool"
+        call.tool = tool
+        call.path = matched_path(call.target)
+        call.effect = Effect.WRITE
+        return None
+
+    def _tool(self, call: Call, content: bytes, named: str) -> str:
+        """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
+        if not _looks_like_json(call.head, content):
+            return named
+        envelope = _read(content)
+        if envelope is None:
+            return named
+        tool = envelope.tool
+        if tool is msgspec.UNSET or not tool:
+            _note_ids(call, content)
+            return named
+        if named and named != tool:
+            raise Ambiguous("the path names one tool and the body another")
+        _note_ids(call, envelope.input)
+        return tool
+
+
+def _looks_like_json(head: RequestHead, content: bytes) -> bool:
+    if b"json" in head.fields.get(b"content-type", b"").lower():
+        return True
+    first = content.lstrip()[:1]
+    return first in (b"{", b"[") or content[:1] in (b"\xef", b"\xfe", b"\xff", b"\x00") or content[1:2] == b"\x00"
+
+
+def _read(content: bytes) -> _Envelope | None:
+    """The envelope; None if it is JSON, but no object. Raises Ambiguous."""
+    check_text(content)
+    check_depth(content)
+    if not content.lstrip().startswith(b"{"):
+        _one_document(content)
+        return None
+    try:
+        envelope = _envelope.decode(content)
+    except (msgspec.ValidationError, UnicodeError):
+        _one_document(content)
+        raise Ambiguous("tool is not a string") from None
+    except (msgspec.DecodeError, RecursionError):
+        raise Ambiguous("the body is not one JSON document") from None
+    check_key(content, "tool")
+    return envelope
+
+
+def _one_document(content: bytes) -> None:
+    try:
+        _anything.decode(content)
+    except (msgspec.DecodeError, RecursionError):
+        raise Ambiguous("the body is not one JSON document") from None
+
+
+def _note_ids(call: Call, given: bytes | msgspec.Raw) -> None:
+    """`input.workflow_id` and `input.task_id`, where no header names them."""
+    content = bytes(given)
+    if b"workflow_id" not in content and b"task_id" not in content:
+        return
+    try:
+        ids = _ids.decode(content)
+    except (msgspec.DecodeError, UnicodeError):
+        return
+    call.workflow = call.workflow or ids.workflow_id
+    call.task = call.task or ids.task_id or ids.workflow_id
+
+
+@functools.lru_cache(4096)
+def path_tool(target: bytes) -> tuple[str, str]:
+    """The tool that a path names, or empty; and what makes it ambiguous, or empty."""
+    path = target.partition(b"?")[0]
+    plain = unquote_to_bytes(unquote_to_bytes(path)).replace(b"\\", b"/")
+    if b"v1" not in plain.lower():
+        return "", ""
+    match = _IN_PATH.fullmatch(unquote_to_bytes(path))
+    if _DECEPTIVE.search(path):
+        return "", "the path around the tool's name can be read in more than one way"
+    if match is None:
+        return "", ""
+    name = match[1].decode("latin-1")
+    if not _NAME.fullmatch(name):
+        return "", "the tool's name in the path holds characters that can be read in more than one way"
+    return name, ""
+
+
+def looks_read(beginning: bytes) -> bool:
+    """Must a body that begins like this be read whole?"""
+    return not beginning or beginning[0] in _PERHAPS_JSON
+
+
+def _ambiguous(why: str) -> Refusal:
+    return Refusal("ambiguous_call", why)

@@ -1,0 +1,189 @@
+"""A refusal: a "no" of Holdfast, or an error that happened here. Frozen, often made once.
+
+Its problem object (RFC 9457) is the same for every protocol; how a protocol's clients are told is
+the protocol's business.
+"""
+
+import enum
+import math
+from typing import Any
+
+import msgspec
+
+from proxy.reply import Executed, Failure, Reply
+
+PATIENCE = 60.0
+"""Seconds. SDKs ignore a longer Retry-After and repeat at once, so over it they are told not to."""
+
+
+class Repeat(enum.Enum):
+    """May the same call succeed if it is repeated?"""
+
+    NEVER = "never"
+    LATER = "later"
+    IF_HARMLESS = "if harmless"  # when it is known not to have run, or running twice does no harm
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """What all refusals of one code have in common (spec 2.5)."""
+
+    status: int
+    category: str  # transient | throttle | budget | policy | caller | upstream | timeout
+    title: str
+    repeat: Repeat
+    next_step: str  # retry_later | retry_modified | use_alternative | verify_then_retry | ask_owner | stop
+    proxy_status: str  # error type of RFC 9209 2.3
+
+
+def _kinds() -> dict[str, Kind]:
+    never, later, harmless = Repeat.NEVER, Repeat.LATER, Repeat.IF_HARMLESS
+    return {
+        "circuit_open": Kind(503, "upstream", "The circuit is open", later, "use_alternative", "destination_unavailable"),
+        "rate_limited": Kind(429, "throttle", "Too many calls", later, "retry_later", "http_request_denied"),
+        "deadline_exceeded": Kind(504, "timeout", "The time for this call is over", harmless, "verify_then_retry", "http_response_timeout"),
+        "upstream_unreachable": Kind(502, "upstream", "The upstream cannot be reached", later, "retry_later", "destination_unavailable"),
+        "upstream_timeout": Kind(504, "timeout", "The upstream did not answer in time", harmless, "verify_then_retry", "http_response_timeout"),
+        "upstream_disconnected": Kind(502, "upstream", "The upstream closed the connection", harmless, "verify_then_retry", "connection_terminated"),
+        "truncated": Kind(502, "upstream", "The answer ended early", harmless, "verify_then_retry", "http_response_incomplete"),
+        "bad_upstream_response": Kind(502, "upstream", "The answer is not valid HTTP", harmless, "verify_then_retry", "http_protocol_error"),
+        "overloaded": Kind(503, "transient", "Holdfast is full", later, "retry_later", "connection_limit_reached"),
+        "internal_error": Kind(500, "transient", "Holdfast failed", harmless, "verify_then_retry", "proxy_internal_error"),
+        "shutting_down": Kind(503, "transient", "Holdfast is stopping", later, "retry_later", "destination_unavailable"),
+        "proxy_loop": Kind(508, "policy", "The call came back to this proxy", never, "ask_owner", "proxy_loop_detected"),
+        "no_route": Kind(404, "caller", "No upstream is mounted here", never, "ask_owner", "destination_not_found"),
+        "method_refused": Kind(405, "caller", "The method is refused", never, "retry_modified", "http_request_denied"),
+        "unknown_method": Kind(501, "caller", "The method is unknown", never, "retry_modified", "http_request_denied"),
+        "bad_request": Kind(400, "caller", "The request is not valid", never, "retry_modified", "http_request_error"),
+        "ambiguous_call": Kind(400, "caller", "The call can be read in more than one way", never, "retry_modified", "http_request_error"),
+        "body_too_large": Kind(413, "caller", "The body is too large", never, "retry_modified", "http_request_error"),
+        "head_too_large": Kind(431, "caller", "The head is too large", never, "retry_modified", "http_request_error"),
+        "unsupported_encoding": Kind(415, "caller", "The body cannot be read", never, "retry_modified", "http_request_error"),
+        "request_timeout": Kind(408, "caller", "The request came too slowly", later, "retry_later", "http_request_error"),
+    }  # fmt: skip
+
+
+KINDS = _kinds()
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Who says no, why, and what to do now."""
+
+    code: str
+    detail: str
+    policy: str = ""  # the policy that decided; empty: Holdfast itself
+    retry_after: float | None = None  # seconds
+    executed: Executed = Executed.NO
+    scope: str = ""  # tool | upstream | agent | …
+    alternatives: tuple[str, ...] = ()
+    harmless: bool = False  # repeating does no harm, whatever happened
+    given_up: bool = False  # our own attempts or retry budget are used up
+    final: bool = False  # waiting will not help, whatever the code usually says
+    next_step: str = ""  # where it differs from the code's usual one
+
+    @property
+    def kind(self) -> Kind:
+        """What its code stands for."""
+        return KINDS[self.code]
+
+    @property
+    def retryable(self) -> bool:
+        """May the same call succeed if it is repeated?"""
+        repeat = self.kind.repeat
+        if self.final:
+            return False
+        if repeat is Repeat.IF_HARMLESS:
+            return self.harmless or self.executed is Executed.NO
+        return repeat is Repeat.LATER
+
+    @property
+    def should_retry(self) -> bool:
+        """What SDKs are told: repeat by yourself, soon?"""
+        return self.retryable and not self.given_up and (self.retry_after or 0.0) <= PATIENCE
+
+    @property
+    def step(self) -> str:
+        """What to do next, as one of the fixed words."""
+        if self.next_step:
+            return self.next_step
+        usual = self.kind.next_step
+        return "retry_later" if usual == "verify_then_retry" and self.retryable else usual
+
+    def problem(self, call_id: str, attempts: int) -> dict[str, Any]:
+        """The problem object, with the members of spec 2.5 that apply."""
+        kind = self.kind
+        members: dict[str, Any] = {
+            "type": f"https://holdfast.dev/problems/{self.code}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail,
+            "instance": call_id,
+            "code": self.code,
+            "category": kind.category,
+            "retryable": self.retryable,
+            "retry_after": None if self.retry_after is None else round(self.retry_after, 3),
+            "executed": self.executed.value,
+            "attempts": attempts,
+            "scope": self.scope or None,
+            "policy": self.policy or None,
+            "next_step": self.step,
+            "alternatives": list(self.alternatives),
+            "message_for_model": self.message_for_model(),
+        }
+        return {name: value for name, value in members.items() if value is not None or name == "retry_after"}
+
+    def message_for_model(self) -> str:
+        """At most 60 words, made from the fields alone."""
+        who = f"policy {self.policy}" if self.policy else "the Holdfast proxy"
+        detail = " ".join(self.detail.split()[:20]).rstrip(".")
+        return " ".join(
+            (f"{detail}.", _RAN[self.executed], self._repeat(), _STEPS[self.step], f"Decided by {who}, not by the tool.")
+        )
+
+    def _repeat(self) -> str:
+        if not self.retryable:
+            return "Do not repeat this call."
+        if self.retry_after is None:
+            return "The same call may be repeated later."
+        return f"The same call may be repeated after {math.ceil(self.retry_after)} s."
+
+
+_RAN = {
+    Executed.NO: "It did not run.",
+    Executed.YES: "It ran.",
+    Executed.UNKNOWN: "It is not known whether it ran.",
+}
+_STEPS = {
+    "retry_later": "Wait, then try again.",
+    "retry_modified": "Correct the call first.",
+    "use_alternative": "Use another tool or go on without it.",
+    "verify_then_retry": "Check its effect before any repetition.",
+    "ask_owner": "Ask the owner of this agent.",
+    "stop": "Stop.",
+}
+
+_CODES = {
+    Failure.CONNECT: "upstream_unreachable",
+    Failure.CERTIFICATE: "upstream_unreachable",
+    Failure.DISCONNECT: "upstream_disconnected",
+    Failure.TIMEOUT: "upstream_timeout",
+    Failure.TRUNCATED: "truncated",
+    Failure.BAD_RESPONSE: "bad_upstream_response",
+    Failure.OVERLOADED: "overloaded",
+    Failure.BAD_REQUEST: "bad_request",
+    Failure.CANCELLED: "shutting_down",
+}
+
+
+def of_failure(reply: Reply, *, harmless: bool, late: bool, scope: str = "upstream") -> Refusal:
+    """What an agent is told of a failure of the network. `late`: the call's own time was over."""
+    assert reply.failure is not None
+    code = "deadline_exceeded" if late and reply.failure is Failure.TIMEOUT else _CODES[reply.failure]
+    return Refusal(
+        code=code,
+        detail=reply.detail or KINDS[code].title,
+        executed=reply.executed,
+        scope=scope,
+        harmless=harmless,
+        given_up=bool(reply.given_up),
+        final=reply.failure is Failure.CERTIFICATE,
+    )

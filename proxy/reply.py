@@ -1,0 +1,129 @@
+"""A reply: what comes back of a call. It has two ends, and whoever drops it closes it.
+
+*Finished*: the outcome is known; gates settle, the last admitted first, and the record is made. *Closed*: the last byte went to the agent, or nobody wants it any more.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from proxy.call import Body, Header
+
+if TYPE_CHECKING:
+    from proxy.refusal import Refusal
+
+
+class Failure(enum.StrEnum):
+    """How the network failed. Only `wire/client.py` says so."""
+
+    CONNECT = "connect"  # refused, no route, no such name, connect timeout, TLS: nothing was sent
+    CERTIFICATE = "certificate"  # the upstream is not who it should be: nothing was sent
+    DISCONNECT = "disconnect"  # closed or reset before the first byte of an answer
+    TIMEOUT = "timeout"  # no answer in time
+    TRUNCATED = "truncated"  # an answer that ended early
+    BAD_RESPONSE = "bad_response"  # an answer that is not valid HTTP
+    OVERLOADED = "overloaded"  # our own pool was full: nothing was sent
+    BAD_REQUEST = "bad_request"  # the agent's body is not valid, or comes too slowly
+    CANCELLED = "cancelled"  # we gave up on it: the agent left, or the call was stopped
+
+
+NEVER_SENT = frozenset({Failure.CONNECT, Failure.CERTIFICATE, Failure.OVERLOADED})
+
+
+class Result(enum.StrEnum):
+    """What an attempt came to (spec 2.6), decided once, by the protocol."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    THROTTLED = "throttled"
+    CALLER_ERROR = "caller_error"
+    CANCELLED = "cancelled"
+    TRUNCATED = "truncated"
+
+
+class Executed(enum.StrEnum):
+    """Did the call run? The truth about money."""
+
+    NO = "no"
+    YES = "yes"
+    UNKNOWN = "unknown"
+
+
+class Settles(Protocol):
+    """Who wants to know that a reply is finished."""
+
+    def settle(self, reply: "Reply", /) -> None:
+        """Called once. Never waits, never raises."""
+
+
+class Tunnel(Protocol):
+    """The upstream's end of an upgraded connection."""
+
+    def join(self, body: Any, /) -> None:
+        """From now on pass on what the agent sends."""
+
+
+class ReplyBody(Body, Protocol):
+    """What a reply needs of its body."""
+
+    def abandon(self) -> None:
+        """Nobody will read the rest."""
+
+
+class Reply(msgspec.Struct):
+    """What came back, at the point where it is committed."""
+
+    status: int
+    reason: bytes = b""
+    headers: list[Header] = []
+    fields: dict[bytes, bytes] = {}  # lower-case name → the last value under that name
+    body: ReplyBody | None = None
+    length: int | None = None
+    chunked: bool = False
+    tunnel: "Tunnel | None" = None  # 101: what follows are bytes both ways
+    failure: Failure | None = None
+    detail: str = ""  # of a failure, for people
+    refusal: "Refusal | None" = None
+    result: Result | None = None
+    quota_exhausted: bool = False  # throttled, and waiting will not help
+    executed: Executed = Executed.UNKNOWN
+    on_commit: Callable[[], None] | None = None  # other time limits rule from there on
+    given_up: str = ""  # why it was not tried again, though it might have been
+    finished: bool = False
+    closed: bool = False
+    finishers: list[Settles] = []
+
+    def commit(self) -> None:
+        """From here on nothing is sent again: the answer goes to the agent."""
+        if self.on_commit is not None:
+            self.on_commit()
+
+    def finish(self, failure: Failure | None = None) -> None:
+        """The outcome is known. `failure` says how a body that had begun went wrong."""
+        if self.finished:
+            return
+        self.finished = True
+        if failure is not None:
+            self.failure = failure
+            self.result = _AFTER_COMMIT.get(failure, Result.FAILURE)
+        for finisher in self.finishers:  # the innermost guard put itself first
+            finisher.settle(self)
+
+    def close(self) -> None:
+        """Let go of it. A reply dropped before its end was cancelled."""
+        if self.closed:
+            return
+        self.closed = True
+        if not self.finished:
+            self.finish(Failure.CANCELLED)
+        if self.body is not None:
+            self.body.abandon()
+
+
+_AFTER_COMMIT: dict[Failure, Result] = {
+    Failure.CANCELLED: Result.CANCELLED,
+    Failure.BAD_REQUEST: Result.CALLER_ERROR,
+    Failure.TRUNCATED: Result.TRUNCATED,
+}

@@ -1,0 +1,121 @@
+"""The shapes of a stage. A gate decides *whether* a call goes, a wrapper decides *how*.
+
+A policy's section is frozen data and keeps nothing; a stage is built from it at compile time and
+keeps nothing that must survive a reload: that lives in the `Keep`, under a key that outlives it.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from proxy.attempt import Attempt
+from proxy.call import Call, Effect
+from proxy.clock import Clock
+from proxy.refusal import Refusal
+from proxy.reply import Reply
+
+Verdict: TypeAlias = Refusal | None
+Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
+"""Pipeline, call wrapper and call guard: all the same. Returns at the commit point."""
+Sender: TypeAlias = Callable[[Attempt], Awaitable[Reply]]
+"""Attempt guard, commit and send: all the same. Returns at the commit point."""
+
+
+class CallGate(Protocol):
+    """Asked once for each call."""
+
+    def admit(self, call: Call, /) -> Verdict | Awaitable[Verdict]:
+        """None: go on. A refusal: stop. A plain def unless it must ask the store or a person."""
+
+    def settle(self, call: Call, reply: Reply, /) -> None:
+        """Once for each call admitted, when its reply is finished. Never waits, never raises."""
+
+
+class AttemptGate(Protocol):
+    """Asked once for each sending."""
+
+    def admit(self, attempt: Attempt, /) -> Verdict | Awaitable[Verdict]:
+        """As for a call."""
+
+    def committed(self, attempt: Attempt, reply: Reply, /) -> None:
+        """The result is decided, though a stream may go on for an hour."""
+
+    def settle(self, attempt: Attempt, reply: Reply, /) -> None:
+        """Once for each attempt admitted, when its reply is finished. Permits go back here."""
+
+
+class NothingTaken:
+    """A gate that takes nothing of anybody and learns nothing: the guard need not settle it."""
+
+    __slots__ = ()
+
+    def committed(self, attempt: Attempt, reply: Reply, /) -> None:
+        """Part of AttemptGate."""
+
+    def settle(self, subject: Any, reply: Reply, /) -> None:
+        """Part of CallGate and AttemptGate."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One section of a policy: what a file says, with its defaults."""
+
+
+Kept = TypeVar("Kept")
+
+
+class Keep:
+    """What outlives a reload in this process, looked up by key: circuits, budgets, cool-downs.
+
+    At most `limit` entries; the one looked up longest ago that is `idle` makes room. If none is,
+    the entry is handed out and not kept, so that an agent that makes up names cannot push out an
+    open circuit, nor fill the memory.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._entries: dict[Hashable, Any] = {}
+
+    def of(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """The entry under `key`, made if there is none."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            entry = make()
+            if len(self._entries) >= self._limit and not self._make_room():
+                return entry  # type: ignore[no-any-return]
+        self._entries[key] = entry
+        return entry  # type: ignore[no-any-return]
+
+    def items(self) -> list[tuple[Hashable, Any]]:
+        """All entries, for those who show them."""
+        return list(self._entries.items())
+
+    def _make_room(self) -> bool:
+        for key, entry in self._entries.items():
+            if getattr(entry, "idle", True):
+                del self._entries[key]
+                return True
+        return False
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a pipeline is compiled for."""
+
+    upstream: str
+    protocol: str
+    layer: str
+    tool: str
+    effect: Effect
+    idempotent_upstream: bool = False  # it honours idempotency keys
+
+
+class Ground(msgspec.Struct, frozen=True):
+    """What every stage stands on."""
+
+    clock: Clock
+    keep: Keep
+    shadow: bool = False  # counters of its own, apart from what is enforced
+
+    def kept(self, key: tuple[Hashable, ...], make: Callable[[], Kept]) -> Kept:
+        """The entry of the keep; a shadow's is never the enforced one."""
+        return self.keep.of(("shadow", *key) if self.shadow else key, make)

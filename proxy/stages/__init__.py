@@ -1,0 +1,43 @@
+"""The sections of a policy that say whether and how a call goes, and their one order."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from proxy.stage import Section
+from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
+from proxy.stages.cooldown import CoolDown
+from proxy.stages.retry import Repeat, Retry
+from proxy.stages.timeout import AttemptTime, Deadline, Timeout
+
+SECTIONS: dict[str, type[Section]] = {"timeout": Timeout, "retry": Retry, "breaker": Breaker}
+"""What a policy may hold, by the name it has in a file."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One stage of a pipeline.
+
+    `build(section, target, ground, policy)` makes a gate, `build(section, inner, target, ground)`
+    the handler of a wrapper. The stage is on if one of `sections` is; it is built from the first.
+    """
+
+    phase: Literal["call", "wrap", "attempt"]
+    sections: tuple[str, ...]
+    build: Callable[..., Any]
+
+
+ORDER: tuple[Entry, ...] = (
+    # Once for a call. The deadline comes first: everything below eats from it.
+    Entry("call", ("timeout",), Deadline.build),
+    # Each attempt passes all that is below; a call without `retry` is wrapped by `Once`.
+    Entry("wrap", ("retry",), Repeat.wrap),
+    # Before anything that waits or takes something: what would not be sent need not ask for more.
+    Entry("attempt", ("breaker",), CircuitCheck.build),
+    # May wait for an upstream that asked for it.
+    Entry("attempt", ("retry", "breaker"), CoolDown.build),
+    # After all waiting, so that an attempt's own time is its upstream's alone.
+    Entry("attempt", ("timeout",), AttemptTime.build),
+    # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.
+    Entry("attempt", ("breaker",), ProbeLease.build),
+)

@@ -1,0 +1,355 @@
+"""`breaker`: what keeps failing is no longer called (spec 3.3). The essay on circuits.
+
+**Why three ways to open.** An agent calls a tool a few times a minute. A failure rate with the
+floor of a mesh (a hundred calls) would never fire; one with a small floor fires, but only after its
+floor is filled. A run of failures needs no floor and sees a hard outage at once, but a tool that
+fails every second time never makes a run. So both, and a third for what answers, but too late.
+
+**Why two keys.** One broken tool must not take its neighbours down, and when the host is gone each
+tool should not have to find out for itself. Failures that can only be the host's (no connection, no
+TLS, a 5xx without a body: some proxy's, not the tool's) count against the upstream at once. Others
+count against their tool, and are *held* against the upstream: once two tools have failed within the
+window, all that is held counts too. A call needs both circuits. If a policy keeps no circuit of
+tools, everything counts against the upstream.
+
+**Probes.** The most reported bug of breakers is one that is half-open for ever, because the call
+that was let through was refused by a later stage, cancelled, or lost. Here a probe is a lease: it
+has an owner (the attempt), one at a time for each circuit, and an end (the call's deadline and 5
+s). The stage that takes it is the last one before the sending, so that nothing after it can refuse;
+it takes the leases of both circuits or none; it gives them back at the commit, or, if the attempt
+never got so far, when the attempt settles. And should all of that fail, the next call after the end
+of the lease takes it over, and whatever the lost one says later is not heard, for it is no longer
+the owner.
+
+**Generations.** A slow call that began before the circuit opened says nothing new when it fails
+minutes later; if it were heard, it would open a circuit that has just recovered. Between opening
+and closing only owners are heard, and after it only attempts that began after the last opening. The
+moment of the opening is the generation: attempts have their start anyway, so nothing is stored. A
+stage that makes an attempt wait moves its start (see `Attempt.started`).
+
+**What counts** is decided by the protocol (spec 2.6). Errors of the caller are neither good nor bad
+in closed; in half-open they are a recovery: somebody was there to complain. Throttling is the sign
+of an upstream that works and defends itself: it never opens a circuit (a cool-down sees to it), but
+it does not close one either. What we did ourselves (refused, cancelled, ran out of connections) is
+nothing. A result is heard at the commit, not at the end of a stream half an hour later; if such a
+stream then breaks off, that is a second fact, and counted as a failure.
+
+**Cost.** Closed: two loads to admit, two increments to count. Everything else is the rare path.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from proxy.attempt import Attempt
+from proxy.circuit import Changed, Circuit, Event, Outcome, Rules, State
+from proxy.clock import NEVER
+from proxy.counts import Counts
+from proxy.news import CircuitChange, News
+from proxy.protocols.pushback import retry_after
+from proxy.refusal import Refusal
+from proxy.reply import Failure, Reply, Result
+from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.symptom import Symptom, symptom_of, symptoms
+from proxy.units import Seconds
+
+GRACE = 5.0
+"""Seconds that a lease outlives the deadline of its call."""
+ENDLESS = 60.0
+"""Seconds that a call without any deadline is given as the owner of a lease, before the grace."""
+
+Share = Annotated[float, Meta(gt=0, le=1)]
+
+
+class Slow(Section, frozen=True, kw_only=True):
+    """Slow answers open a circuit too."""
+
+    over: Annotated[
+        Seconds, Meta(description="To the first byte of a stream, else to the end.")
+    ] = Seconds(20.0)
+    rate: Annotated[
+        Share, Meta(description="Open when so many of the window's calls were slow.")
+    ] = 0.8
+
+
+class Open(Section, frozen=True, kw_only=True):
+    """How long a circuit stays open: `min(max, base · factor^n) ± jitter`."""
+
+    base: Annotated[Seconds, Meta(description="The first time.")] = Seconds(5.0)
+    factor: Annotated[
+        float, Meta(ge=1, le=10, description="Longer each time that probes fail.")
+    ] = 2.0
+    max: Annotated[Seconds, Meta(description="Never longer, unless the upstream asks for it.")] = (
+        Seconds(120.0)
+    )
+    jitter: Annotated[float, Meta(ge=0, le=0.5, description="So much more or less, by chance.")] = (
+        0.25
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a base of zero: such a circuit never opens."""
+        if not self.base:
+            raise ValueError("base: must be longer than 0")
+
+
+class Breaker(Section, frozen=True, kw_only=True):
+    """When calls to what fails are no longer sent."""
+
+    consecutive: Annotated[
+        int, Meta(ge=1, le=1000, description="Open after so many failures in a row.")
+    ] = 5
+    rate: Annotated[Share, Meta(description="Open when so many of the window's calls failed.")] = (
+        0.5
+    )
+    min_calls: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Rates need so many calls in the window.")
+    ] = 5
+    window: Annotated[
+        Seconds, Meta(description="How far back rates look; exact to a tenth of it.")
+    ] = Seconds(60.0)
+    slow: Annotated[Slow | None, Meta(description="null: however slow, it does not open.")] = Slow()
+    open: Open = Open()
+    probes: Annotated[
+        int, Meta(ge=1, le=100, description="So many probes in a row must pass to close.")
+    ] = 2
+    keys: Annotated[
+        tuple[Literal["upstream", "tool"], ...],
+        Meta(min_length=1, description="Circuits that a call needs: its upstream's, its tool's."),
+    ] = ("upstream", "tool")
+    count: Annotated[
+        tuple[Symptom, ...] | None,
+        Meta(
+            description="What counts as a failure, as in retry.on. Default: what the protocol says."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a window of zero: it would hold nothing."""
+        if not self.window:
+            raise ValueError("window: must be longer than 0")
+
+
+class _Circuits:
+    """The circuits that calls of one pipeline need, in the order of their keys."""
+
+    __slots__ = ("_circuits", "_now", "_policy", "_tool", "_upstream", "_words")
+
+    def __init__(self, section: Breaker, target: Target, ground: Ground, policy: str) -> None:
+        keys = [key for key in ("upstream", "tool") if key in section.keys]
+        self._words = keys
+        self._circuits = tuple(_circuit(section, key, keys[-1], target, ground) for key in keys)
+        self._upstream = target.upstream
+        self._tool = target.tool
+        self._policy = policy
+        self._now = ground.clock.now
+
+    def _verdict(self) -> Refusal | None:
+        """A refusal unless each circuit lets one attempt through."""
+        now = self._now()
+        waits = [circuit.wait(now) for circuit in self._circuits]
+        longest = max(waits)
+        return self._refusal(waits.index(longest), longest) if longest > 0 else None
+
+    def _refusal(self, which: int, wait: float) -> Refusal:
+        scope = self._words[which]
+        name = self._tool if scope == "tool" else self._upstream
+        if self._circuits[which].state is State.OPEN:
+            detail = (
+                f"The {scope} {name} keeps failing; no call is sent to it for another {wait:.1f} s"
+            )
+        else:
+            detail = f"The {scope} {name} kept failing; one call at a time now tries if it is well"
+        return Refusal(
+            code="circuit_open", detail=detail, policy=self._policy, retry_after=wait, scope=scope
+        )
+
+
+class CircuitCheck(_Circuits, NothingTaken):
+    """The first gate of an attempt: nothing else is asked for what would not be sent anyway.
+
+    It hears nothing: what a later gate refuses is not to be counted.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def build(cls, section: Breaker, target: Target, ground: Ground, policy: str) -> "CircuitCheck":
+        """For one pipeline. In shadow it is silent: `ProbeLease` alone says what would be."""
+        gate = cls(section, target, ground, policy)
+        if ground.shadow:
+            gate._circuits = ()
+        return gate
+
+    def admit(self, attempt: Attempt) -> Refusal | None:
+        """Refuses `circuit_open`."""
+        for circuit in self._circuits:
+            if not circuit.closed:
+                return self._verdict()
+        return None
+
+
+class ProbeLease(_Circuits):
+    """The last gate of an attempt: takes a probe's leases, and hears what becomes of attempts."""
+
+    __slots__ = ("_count", "_only_key", "_probes", "_slow_over", "_wall")
+
+    def __init__(self, section: Breaker, target: Target, ground: Ground, policy: str) -> None:
+        super().__init__(section, target, ground, policy)
+        self._count = None if section.count is None else symptoms(section.count)
+        self._only_key = len(self._circuits) == 1
+        self._slow_over = NEVER if section.slow is None else float(section.slow.over)
+        self._wall = ground.clock.wall
+        self._probes = ground.kept(
+            ("counts", "holdfast_breaker_probes_total"),
+            lambda: Counts(("upstream", "tool", "result")),
+        )
+
+    @classmethod
+    def build(cls, section: Breaker, target: Target, ground: Ground, policy: str) -> "ProbeLease":
+        """For one pipeline."""
+        return cls(section, target, ground, policy)
+
+    def admit(self, attempt: Attempt) -> Refusal | None:
+        """Refuses `circuit_open` where another probe was faster, or it has opened meanwhile."""
+        for circuit in self._circuits:
+            if not circuit.closed:
+                return self._lease(attempt)
+        return None
+
+    def committed(self, attempt: Attempt, reply: Reply) -> None:
+        """Every circuit hears of it, and a probe is decided."""
+        if reply.result is not Result.SUCCESS:
+            outcome = self._outcome(reply, attempt.ended or self._now())
+            attempt.charged = outcome.event is Event.FAILURE
+            self._tell(attempt, outcome)
+            return
+        now = attempt.ended or attempt.first_byte or self._now()
+        slow = now - attempt.started > self._slow_over
+        for circuit in self._circuits:
+            if circuit.closed and attempt.started > circuit.opened_at:
+                circuit.succeeded(now, slow)
+            else:
+                self._tell_one(circuit, attempt, Outcome(Event.SUCCESS, now, slow=slow))
+
+    def settle(self, attempt: Attempt, reply: Reply) -> None:
+        """A lease not decided goes back; a stream that broke off after its commit counts."""
+        for circuit in self._circuits:
+            if circuit.owner is attempt:
+                self._tell_one(circuit, attempt, Outcome(Event.NOTHING, self._now()))
+        if reply.result is Result.SUCCESS or attempt.charged:
+            return
+        outcome = self._outcome(reply, self._now())
+        if outcome.event is Event.FAILURE:
+            self._tell(attempt, outcome)
+
+    def _lease(self, attempt: Attempt) -> Refusal | None:
+        """Take the leases of all circuits that are half-open, or of none."""
+        verdict = self._verdict()
+        if verdict is not None:
+            return verdict
+        end = min(attempt.call.deadline, attempt.deadline)
+        until = GRACE + (attempt.started + ENDLESS if end == NEVER else end)
+        for key, circuit in zip(self._words, self._circuits, strict=True):
+            if circuit.lease(attempt, until):
+                self._probes.add(self._upstream, self._tool if key == "tool" else "", "lost")
+        return None
+
+    def _tell(self, attempt: Attempt, outcome: Outcome) -> None:
+        for circuit in self._circuits:
+            self._tell_one(circuit, attempt, outcome)
+
+    def _tell_one(self, circuit: Circuit, attempt: Attempt, outcome: Outcome) -> None:
+        of_tool = self._words[self._circuits.index(circuit)] == "tool"
+        if of_tool and outcome.held:
+            outcome = replace(outcome, held=False)
+        probed = circuit.settle(attempt, outcome)
+        if probed:
+            self._probes.add(self._upstream, self._tool if of_tool else "", probed)
+
+    def _outcome(self, reply: Reply, now: float) -> Outcome:
+        event = self._event(reply)
+        if event is not Event.FAILURE:
+            return Outcome(event, now)
+        held = not (self._only_key or speaks_against_upstream(reply))
+        return Outcome(
+            event, now, self._tool, held, floor=retry_after(reply.fields, self._wall()) or 0.0
+        )
+
+    def _event(self, reply: Reply) -> Event:
+        if reply.result is None or reply.failure is Failure.OVERLOADED:
+            return Event.NOTHING
+        event = _EVENTS[reply.result]
+        if self._count is None or event is Event.NOTHING:
+            return event
+        if symptom_of(reply) in self._count:
+            return Event.FAILURE
+        if event is Event.FAILURE:  # the policy has it that this one is none
+            return Event.ANSWERED if reply.status else Event.NOTHING
+        return event
+
+
+_EVENTS = {
+    Result.SUCCESS: Event.SUCCESS,
+    Result.FAILURE: Event.FAILURE,
+    Result.TRUNCATED: Event.FAILURE,
+    Result.THROTTLED: Event.THROTTLED,
+    Result.CALLER_ERROR: Event.ANSWERED,
+    Result.CANCELLED: Event.NOTHING,
+}
+
+
+def speaks_against_upstream(reply: Reply) -> bool:
+    """Can only the host itself have failed so?
+
+    No connection (name, TCP, TLS, or not in time), or an error without a word, as proxies and
+    dying servers send it.
+    """
+    if reply.failure is not None:
+        return reply.failure in (Failure.CONNECT, Failure.CERTIFICATE)
+    return reply.status >= 500 and (
+        reply.length == 0 or (reply.body is not None and reply.body.whole == b"")
+    )
+
+
+def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: Ground) -> Circuit:
+    rules = _rules(
+        section, slow=key == last_key
+    )  # being slow is the tool's, where tools are looked at
+    tool = target.tool if key == "tool" else ""
+    circuit = ground.kept(
+        ("circuit", "", target.upstream, tool),  # one day the bulkhead stands where "" does
+        lambda: Circuit(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
+    )
+    circuit.follow(rules)
+    return circuit
+
+
+def _rules(section: Breaker, slow: bool) -> Rules:
+    return Rules(
+        consecutive=section.consecutive,
+        rate=section.rate,
+        min_calls=section.min_calls,
+        window=float(section.window),
+        slow_rate=section.slow.rate if slow and section.slow is not None else NEVER,
+        open_base=float(section.open.base),
+        open_factor=section.open.factor,
+        open_max=float(section.open.max),
+        jitter=section.open.jitter,
+        probes=section.probes,
+    )
+
+
+def _teller(upstream: str, tool: str, ground: Ground) -> Changed:
+    """Counts a circuit's changes, and tells the news of them."""
+    counts = ground.kept(
+        ("counts", "holdfast_breaker_transitions_total"),
+        lambda: Counts(("upstream", "tool", "from", "to")),
+    )
+    news = ground.kept(("news",), News)
+
+    def changed(before: State, after: State, why: str, open_for: float) -> None:
+        counts.add(upstream, tool, before.value, after.value)
+        news.tell(CircuitChange(upstream, tool, before.value, after.value, why, open_for))
+
+    return changed

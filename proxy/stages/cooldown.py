@@ -1,0 +1,118 @@
+"""Cool-down: a throttled upstream is left alone until it said that it may be asked again (spec
+3.2).
+
+It has no section of its own; it is on where `retry` or `breaker` is. What one call learned holds
+for all calls to that tool: each of them finding out for itself is what makes throttling worse. A
+call that can wait for the end of it does; the others are told how long it takes.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from proxy.attempt import Attempt
+from proxy.clock import NEVER
+from proxy.protocols.pushback import pushback
+from proxy.refusal import Refusal
+from proxy.reply import Reply, Result
+from proxy.stage import Ground, Section, Target, Verdict
+
+QUOTA = 300.0
+"""Seconds between two askings where a quota is used up, if the upstream does not say when."""
+ENDLESS = 30.0
+"""Seconds that a call waits at most if it has no deadline."""
+SPREAD = 0.1
+"""Those who wait go on over a tenth of the wait more, not all at the same moment."""
+
+LATE = 0.01
+"""Seconds by which a timer may wake us too late."""
+
+
+class Quiet:
+    """Until when one tool is left alone. Only ever extended."""
+
+    __slots__ = ("_now", "quota", "until")
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.until = float("-inf")  # on `Clock.now`
+        self.quota = False  # a quota is used up: who waits would wait in vain
+        self._now = now
+
+    @property
+    def idle(self) -> bool:
+        """May it make room for others in the Keep?"""
+        return self.until <= self._now()
+
+    def extend(self, until: float, quota: bool) -> None:
+        """Leave it alone until then, or longer if that was said before."""
+        if until > self.until:
+            self.until = until
+            self.quota = quota
+
+
+class CoolDown:
+    """The gate of one tool."""
+
+    __slots__ = ("_clock", "_policy", "_quiet", "_shadow", "_tool")
+
+    def __init__(self, target: Target, ground: Ground, policy: str) -> None:
+        self._clock = ground.clock
+        self._shadow = ground.shadow
+        self._quiet = ground.kept(("cooldown", target.upstream, target.tool), lambda: Quiet(ground.clock.now))
+        self._tool = target.tool
+        self._policy = policy
+
+    @classmethod
+    def build(cls, section: Section, target: Target, ground: Ground, policy: str) -> "CoolDown":
+        """For one pipeline, whichever section switched it on."""
+        return cls(target, ground, policy)
+
+    def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
+        """Waits for the end where that fits. Refuses `rate_limited`, with what is left."""
+        if self._quiet.until <= attempt.started:
+            return None
+        left = self._quiet.until - self._clock.now()
+        if self._quiet.quota or left > self._room(attempt):
+            return self._refusal(left)
+        return None if self._shadow else self._wait(attempt, left)
+
+    def committed(self, attempt: Attempt, reply: Reply) -> None:
+        """A throttled answer sets it."""
+        if reply.result is not Result.THROTTLED:
+            return
+        asked = pushback(reply.fields, self._clock.wall())
+        if asked is None and reply.quota_exhausted:
+            asked = QUOTA
+        if asked:
+            self._quiet.extend(self._clock.now() + asked, reply.quota_exhausted)
+
+    def settle(self, attempt: Attempt, reply: Reply) -> None:
+        """Nothing was taken."""
+
+    def _room(self, attempt: Attempt) -> float:
+        call = attempt.call
+        if call.deadline == NEVER:
+            return ENDLESS
+        return call.deadline - call.min_attempt - LATE - self._clock.now()
+
+    async def _wait(self, attempt: Attempt, left: float) -> Verdict:
+        began = self._clock.now()
+        longer = left * (1 + SPREAD * self._clock.chance.random())
+        try:
+            await self._clock.sleep(longer if longer <= self._room(attempt) else left)
+        finally:
+            attempt.started = self._clock.now()  # its own time begins when its waiting ends
+            attempt.call.waited += attempt.started - began
+        verdict = self.admit(attempt)  # it may have been extended meanwhile
+        return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
+
+    def _refusal(self, left: float) -> Refusal:
+        quota = self._quiet.quota
+        why = "has no quota left" if quota else "asked to be left alone"
+        return Refusal(
+            code="rate_limited",
+            detail=f"The upstream of {self._tool} {why} for another {left:.1f} s",
+            policy=self._policy,
+            retry_after=left,
+            scope="tool",
+            final=quota,
+            next_step="ask_owner" if quota else "",
+        )

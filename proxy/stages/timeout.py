@@ -1,0 +1,191 @@
+"""`timeout`: one deadline for a call, and shares of it for its attempts (spec 3.1).
+
+The deadline counts from the reading of the call's head and holds everything: queueing, backoff,
+attempts. It only ever shrinks: a client that says how long it will wait is believed where that is
+less than what the policy gives.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from proxy.attempt import Attempt
+from proxy.call import Call, Effect
+from proxy.clock import NEVER
+from proxy.refusal import Refusal
+from proxy.reply import Executed
+from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.units import Seconds
+
+MARGIN = 0.25
+"""Seconds by which we answer before an SDK gives up, so that our answer is the one seen."""
+
+
+class Timeout(Section, frozen=True, kw_only=True):
+    """How long a call, its attempts and their parts may take. What is not given has no limit."""
+
+    total: Annotated[
+        Seconds | None, Meta(description="The whole call, backoff and queueing included.")
+    ] = None
+    attempt: Annotated[
+        Seconds | None, Meta(description="One attempt; the last one may use what is left of total.")
+    ] = None
+    connect: Annotated[
+        Seconds | None, Meta(description="Making a connection: name, TCP and TLS.")
+    ] = None
+    first_byte: Annotated[
+        Seconds | None, Meta(description="From sending to the first byte of the answer.")
+    ] = None
+    min_attempt: Annotated[
+        Seconds, Meta(description="No attempt starts that cannot last this long.")
+    ] = Seconds(0.1)
+    stream_idle: Annotated[
+        Seconds | None, Meta(description="A stream without a byte for so long is ended.")
+    ] = None
+    on_disconnect: Annotated[
+        Literal["cancel", "finish"] | None,
+        Meta(
+            description="When the agent hangs up: stop, or see it through. Default: finish writes."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a limit of zero: nothing could ever run."""
+        for name in ("total", "attempt", "connect", "first_byte", "stream_idle"):
+            if getattr(self, name) == 0:
+                raise ValueError(f"{name}: must be longer than 0")
+
+
+def finishes_alone(wish: str | None, effect: Effect) -> bool:
+    """Is a call that was sent seen through when its agent is gone? `wish` is `on_disconnect`."""
+    return effect is Effect.WRITE if wish is None else wish == "finish"
+
+
+class Deadline(NothingTaken):
+    """A call's deadline, and what else of its policy holds for all of it. It never says no."""
+
+    __slots__ = ("_alone", "_min_attempt", "_total")
+
+    def __init__(self, section: Timeout, effect: Effect) -> None:
+        self._total = NEVER if section.total is None else float(section.total)
+        self._min_attempt = float(section.min_attempt)
+        self._alone = finishes_alone(section.on_disconnect, effect)
+
+    @classmethod
+    def build(cls, section: Timeout, target: Target, ground: Ground, policy: str) -> "Deadline":
+        """For one pipeline."""
+        made = ShadowDeadline if ground.shadow else cls
+        return made(section, target.effect)
+
+    def admit(self, call: Call) -> None:
+        """Sets what is left for the call: the smallest of what policy and client give."""
+        call.deadline = call.started + min(self._total, patience(call.head.fields))
+        call.min_attempt = self._min_attempt
+        call.finishes_alone = self._alone
+
+
+class ShadowDeadline(Deadline):
+    """A deadline that nobody has to keep."""
+
+    __slots__ = ()
+
+    def admit(self, call: Call) -> None:
+        """Leaves the call as it is."""
+
+
+class AttemptTime(NothingTaken):
+    """An attempt's share of what is left. It stands after all that may make an attempt wait."""
+
+    __slots__ = ("_attempt", "_connect", "_first_byte", "_harmless", "_policy", "_stream_idle")
+
+    def __init__(self, section: Timeout, effect: Effect, policy: str) -> None:
+        self._attempt = section.attempt
+        self._connect = section.connect
+        self._first_byte = section.first_byte
+        self._stream_idle = section.stream_idle
+        self._harmless = effect is not Effect.WRITE
+        self._policy = policy
+
+    @classmethod
+    def build(cls, section: Timeout, target: Target, ground: Ground, policy: str) -> "AttemptTime":
+        """For one pipeline."""
+        made = ShadowTime if ground.shadow else cls
+        return made(section, target.effect, policy)
+
+    def admit(self, attempt: Attempt) -> Refusal | None:
+        """Sets its limits. Refuses `deadline_exceeded` where it could not last `min_attempt`."""
+        call = attempt.call
+        now = attempt.started
+        if call.deadline - now < call.min_attempt:
+            return self._too_late(call, call.deadline)
+        deadline = call.deadline
+        if self._attempt is not None and (attempt.number < attempt.of or deadline == NEVER):
+            deadline = min(deadline, now + self._attempt)
+        attempt.deadline = deadline
+        if self._connect is not None:
+            attempt.connect_by = min(deadline, now + self._connect)
+        if self._first_byte is not None:
+            attempt.first_byte_by = min(deadline, now + self._first_byte)
+        attempt.stream_idle = self._stream_idle
+        return None
+
+    def _too_late(self, call: Call, deadline: float) -> Refusal:
+        return Refusal(
+            code="deadline_exceeded",
+            detail=f"Of the {deadline - call.started:.3g} s for this call too little is left",
+            policy=self._policy,
+            executed=Executed.UNKNOWN if call.sent else Executed.NO,
+            scope="call",
+            harmless=self._harmless,
+        )
+
+
+class ShadowTime(AttemptTime):
+    """Says which attempts would have come too late, and limits none."""
+
+    __slots__ = ("_min_attempt", "_total")
+
+    def __init__(self, section: Timeout, effect: Effect, policy: str) -> None:
+        super().__init__(section, effect, policy)
+        self._total = NEVER if section.total is None else float(section.total)
+        self._min_attempt = float(section.min_attempt)
+
+    def admit(self, attempt: Attempt) -> Refusal | None:
+        """Refuses as the enforced one would."""
+        call = attempt.call
+        deadline = call.started + min(self._total, patience(call.head.fields))
+        late = deadline - attempt.started < self._min_attempt
+        return self._too_late(call, deadline) if late else None
+
+
+_NUMBER = re.compile(rb"\d{1,12}(?:\.\d{1,9})?")
+_GRPC = re.compile(rb"(\d{1,8})([HMSmun])")  # TimeoutValue TimeoutUnit of gRPC over HTTP/2
+_GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+
+
+def patience(fields: dict[bytes, bytes]) -> float:
+    """Seconds that the client says it will wait; infinite if it says nothing legible."""
+    least = NEVER
+    value = fields.get(b"holdfast-timeout-ms")
+    if value is not None:
+        least = _number(value) / 1000
+    value = fields.get(b"x-envoy-expected-rq-timeout-ms")
+    if value is not None:
+        least = min(least, _number(value) / 1000)
+    value = fields.get(b"x-stainless-read-timeout")
+    if value is not None:
+        least = min(least, max(0.0, _number(value) - MARGIN))
+    value = fields.get(b"grpc-timeout")
+    if value is not None:
+        least = min(least, _grpc(value))
+    return least
+
+
+def _number(value: bytes) -> float:
+    return float(value) if _NUMBER.fullmatch(value) else NEVER
+
+
+def _grpc(value: bytes) -> float:
+    match = _GRPC.fullmatch(value)
+    return NEVER if match is None else int(match[1]) * _GRPC_UNITS[match[2]]

@@ -1,0 +1,128 @@
+"""An answer on its way to the agent, in the agent's framing."""
+
+import asyncio
+
+from proxy.call import Header, RequestHead
+from proxy.reply import Failure, Reply
+from proxy.strand import Signal
+from proxy.wire.body import Body
+from proxy.wire.compose import answer_head, answers_without_body, trailer_section
+
+_SMALL = 16 << 10
+"""Below so many bytes one joined write is cheaper than several."""
+
+
+def framing_lines(reply: Reply, head: RequestHead | None, *, keep_alive: bool) -> bytes:
+    """The lines that say how the body is framed and what becomes of the connection."""
+    if head is None:
+        return b"Connection: close\r\n"
+    if reply.tunnel is not None:
+        return b"Connection: Upgrade\r\nUpgrade: " + reply.fields.get(b"upgrade", b"") + b"\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n" if is_chunked(reply, head) else b""
+    if not keep_alive:
+        return chunked + b"Connection: close\r\n"
+    return chunked if head.minor_version else chunked + b"Connection: keep-alive\r\n"
+
+
+def is_chunked(reply: Reply, head: RequestHead) -> bool:
+    """Does the agent get chunks? Whatever has no length does, if the agent knows them."""
+    return (
+        reply.length is None
+        and head.minor_version == 1
+        and reply.tunnel is None
+        and not answers_without_body(head.method, reply.status)
+    )
+
+
+def whole_answer(reply: Reply, head: RequestHead | None, extra: bytes, *, keep_alive: bool) -> bytes:
+    """An answer of which everything is here; `head` is None where no request could be read."""
+    content = b"" if reply.body is None else reply.body.whole or b""
+    if head is not None and reply.length is None and head.minor_version == 0:
+        keep_alive = False
+    lines = answer_head(reply, framing_lines(reply, head, keep_alive=keep_alive), extra)
+    if head is None:
+        return lines + content
+    if answers_without_body(head.method, reply.status):
+        return lines
+    if not is_chunked(reply, head):
+        return lines + content
+    trailers = reply.body.trailers if isinstance(reply.body, Body) else []
+    if content:
+        return b"%b%x\r\n%b\r\n%b" % (lines, len(content), content, trailer_section(trailers))
+    return lines + trailer_section(trailers)
+
+
+class Answer:
+    """A body that flows to the agent. Its last bytes are held until the reply is finished."""
+
+    def __init__(self, transport: asyncio.Transport, reply: Reply, head: RequestHead, *, keep_alive: bool) -> None:
+        assert isinstance(reply.body, Body)
+        self._transport = transport
+        self._reply = reply
+        self._body = reply.body
+        self._head = head
+        self._chunked = is_chunked(reply, head)
+        self._discards = False
+        self._last = b""
+        self._trailers: list[Header] = []
+        self._ended: Signal[Failure | None] = Signal()
+        self.tunnelled = reply.tunnel is not None
+        self.ends_with_connection = not self._chunked and reply.length is None
+        self.keep_alive = keep_alive and not self.ends_with_connection
+
+    def start(self, extra: bytes) -> bytes:
+        """The head."""
+        return answer_head(self._reply, framing_lines(self._reply, self._head, keep_alive=self.keep_alive), extra)
+
+    async def flow(self, *, discard: bool) -> Failure | None:
+        """Pass the body on until it ends; why it ended early, if it did.
+
+        `discard`: the agent is gone, and the body is read only to know how it ends.
+        """
+        self._discards = discard
+        self._body.flow(self)
+        return await self._ended
+
+    def discard(self) -> None:
+        """The agent has left: read on, only to know how it ends."""
+        self._discards = True
+        self._body.resume()
+
+    def last_bytes(self) -> bytes:
+        """What was held, and the end of the framing if the body is whole."""
+        last = self._framed(self._last) if self._last else b""
+        if self._chunked and self._body.failure is None:
+            last += trailer_section(self._trailers)
+        return last
+
+    def pause(self) -> None:
+        """The agent cannot take more for now."""
+        self._body.pause()
+
+    def resume(self) -> None:
+        """The agent can take more."""
+        self._body.resume()
+
+    def write(self, piece: bytes) -> None:
+        """Part of Sink."""
+        if self._discards or self._transport.is_closing():
+            return
+        if not self._chunked:
+            self._transport.write(piece)
+        elif len(piece) < _SMALL:
+            self._transport.write(self._framed(piece))
+        else:
+            self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+
+    def end(self, last: bytes, trailers: list[Header]) -> None:
+        """Part of Sink."""
+        self._last = last
+        self._trailers = trailers
+        self._ended.set(None)
+
+    def broken(self, failure: Failure) -> None:
+        """Part of Sink."""
+        self._ended.set(failure)
+
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece

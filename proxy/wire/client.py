@@ -1,0 +1,84 @@
+"""Sending an attempt to its upstream. Here, and nowhere else, the network's failures become values."""
+
+import msgspec
+
+from proxy.attempt import Attempt
+from proxy.call import Call, Effect
+from proxy.clock import NEVER, Clock
+from proxy.reply import Reply
+from proxy.wire.body import Body
+from proxy.wire.compose import RequestWriter
+from proxy.wire.pool import ConnectionPool
+
+STREAMS = (b"text/event-stream", b"application/x-ndjson")
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """What the upstream is told of a call (spec 2.4): nothing unless configured."""
+
+    call: bool = False
+    attempt: bool = False
+    deadline: bool = False
+    agent: bool = False
+
+
+class Upstream:
+    """One upstream: how its requests are written, and the connections to it."""
+
+    def __init__(self, name: str, writer: RequestWriter, pool: ConnectionPool, clock: Clock, forward: Forward) -> None:
+        self.name = name
+        self.pool = pool
+        self._writer = writer
+        self._clock = clock
+        self._forward = forward if forward != Forward() else None
+
+    async def send(self, attempt: Attempt) -> Reply:
+        """Send one attempt. The reply comes when the head of the answer has, or says how that failed."""
+        call = attempt.call
+        attempt.upstream = self.name
+        connection = self.pool.take(fresh=call.effect is Effect.WRITE)
+        if connection is None:
+            began = self._clock.now()
+            opened = await self.pool.open(min(attempt.connect_by, attempt.deadline))
+            call.waited += self._clock.now() - began
+            if isinstance(opened, Reply):
+                return opened
+            connection = opened
+        body = call.body
+        assert isinstance(body, Body)
+        extra = b"" if self._forward is None else self._told(attempt, self._forward)
+        head = self._writer.head(call.head, call.target, extra, expect=body.whole is None)
+        began = self._clock.now()
+        reply = await connection.exchange(attempt, head, body, call.head.method, call.interim)
+        call.waited += (attempt.first_byte or self._clock.now()) - began
+        if reply.body is not None and reply.body.whole is None:
+            reply.on_commit = lambda: connection.committed(*_times(attempt, reply))
+        return reply
+
+    def _told(self, attempt: Attempt, forward: Forward) -> bytes:
+        call = attempt.call
+        lines = []
+        if forward.call:
+            lines.append(f"holdfast-call: {call.id}\r\n")
+        if forward.attempt:
+            lines.append(f"holdfast-attempt: {attempt.number}; max={attempt.of}\r\n")
+        if forward.deadline and attempt.deadline != NEVER:
+            left = max(0, int((attempt.deadline - self._clock.now()) * 1000))
+            lines.append(f"holdfast-timeout-ms: {left}\r\n")
+        if forward.agent:
+            lines.append(f"holdfast-agent: {_safe(call)}\r\n")
+        return "".join(lines).encode()
+
+
+def is_stream(reply: Reply) -> bool:
+    """Is the answer a stream, whose end may be an hour away (spec 3.10)?"""
+    return reply.tunnel is not None or reply.fields.get(b"content-type", b"").lower().startswith(STREAMS)
+
+
+def _times(attempt: Attempt, reply: Reply) -> tuple[float | None, float]:
+    """How long the rest may be silent, and when it must be over, from the commit on."""
+    return (attempt.stream_idle, NEVER) if is_stream(reply) else (None, attempt.call.deadline)
+
+
+def _safe(call: Call) -> str:
+    return "".join(letter for letter in call.agent if " " < letter <= "~")

@@ -1,0 +1,220 @@
+"""The connections to one upstream: kept while they are good, opened when none is, never too many."""
+
+import asyncio
+import collections
+import ipaddress
+import socket
+import ssl
+from typing import Any
+
+import msgspec
+from aiohappyeyeballs import start_connection
+
+from proxy.clock import NEVER, Clock
+from proxy.reply import Failure, Reply
+from proxy.strand import Signal
+from proxy.wire.head import Limits
+from proxy.wire.upstream import UpstreamConnection, failed
+
+FRESH = 1.0
+"""Seconds. A connection idle for longer may just be closing: too old for what must not run twice."""
+
+_RESOLVED_FOR = 30.0  # seconds for which an answer of the resolver is believed
+_CONNECT = 10.0  # seconds, where no policy says how long connecting may take
+_HEAD_START = 0.25  # seconds before the next address is tried beside the first (RFC 8305 5)
+
+Addresses = list[tuple[int, int, int, str, Any]]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where an upstream listens."""
+
+    host: str
+    port: int
+    unix: str = ""  # a socket's path, instead of host and port
+    tls: ssl.SSLContext | None = None
+    server_name: str = ""
+
+
+class ConnectionPool:
+    """Idle connections, newest last, and those who wait for one."""
+
+    def __init__(self, origin: Origin, clock: Clock, limits: Limits, most: int, idle: float) -> None:
+        """At most `most` connections at a time; one that was idle for `idle` seconds is closed."""
+        self._origin = origin
+        self._clock = clock
+        self._limits = limits
+        self._most = most
+        self._idle_for = idle
+        self._idle: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._opening = 0
+        self._waiting: collections.deque[Signal[UpstreamConnection | None]] = collections.deque()
+        self._sweep = clock.alarm(self._close_stale)
+        self._addresses: Addresses = []
+        self._resolved_at = -NEVER
+        self._retired = False
+
+    def __repr__(self) -> str:
+        busy = len(self._open) - len(self._idle)
+        return f"<pool of {self._origin.host}: {busy} busy, {len(self._idle)} idle, {len(self._waiting)} waiting>"
+
+    def take(self, *, fresh: bool) -> UpstreamConnection | None:
+        """The connection idle for the shortest time; `fresh`: only if that is less than `FRESH`."""
+        if not self._idle:
+            return None
+        if fresh and self._clock.now() - self._idle[-1].idle_since >= FRESH:
+            return None
+        return self._idle.pop()
+
+    async def open(self, by: float) -> UpstreamConnection | Reply:
+        """A new connection, or one that came free meanwhile; or how that failed."""
+        due = min(by, self._clock.now() + _CONNECT)
+        while len(self._open) + self._opening >= self._most:
+            if self._idle:
+                self._idle.pop(0).close()
+                continue
+            connection = await self._turn(due)
+            if connection is not None:
+                return connection
+            if self._clock.now() >= due:
+                return failed(Failure.OVERLOADED, f"all {self._most} connections to the upstream are busy")
+        self._opening += 1
+        return await self._clock.spawn(self._opened(due))
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """An exchange is over, and its connection good."""
+        while self._waiting:
+            signal = self._waiting.popleft()
+            if not signal.is_set:
+                # Not set here: the strand that waits would run within the end of another's exchange.
+                asyncio.get_running_loop().call_soon(self._hand_over, signal, connection)
+                return
+        self._rest(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection is gone."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._let_one_try)
+
+    def retire(self) -> None:
+        """The upstream is not mounted any more: what is idle goes, what is busy goes when it is done."""
+        self._retired = True
+        self._sweep.close()
+        for connection in list(self._idle):
+            connection.close()
+
+    # --- waiting for a turn ---
+
+    async def _turn(self, due: float) -> UpstreamConnection | None:
+        signal: Signal[UpstreamConnection | None] = Signal()
+        self._waiting.append(signal)
+        alarm = self._clock.alarm(lambda: signal.set(None))
+        alarm.set(due)
+        try:
+            return await signal
+        except asyncio.CancelledError:
+            signal.is_set = True  # whoever would hand over goes on to the next
+            raise
+        finally:
+            alarm.close()
+
+    def _hand_over(self, signal: Signal[UpstreamConnection | None], connection: UpstreamConnection) -> None:
+        if signal.is_set or connection.closed:
+            if not connection.closed:
+                self.release(connection)
+            return
+        signal.set(connection)
+
+    def _let_one_try(self) -> None:
+        while self._waiting:
+            signal = self._waiting.popleft()
+            if not signal.is_set:
+                signal.set(None)
+                return
+
+    # --- idle ones ---
+
+    def _rest(self, connection: UpstreamConnection) -> None:
+        if self._retired:
+            connection.close()
+            return
+        connection.idle_since = now = self._clock.now()
+        if not self._idle:
+            self._sweep.set(now + self._idle_for)
+        self._idle.append(connection)
+
+    def _close_stale(self) -> None:
+        now = self._clock.now()
+        while self._idle and now - self._idle[0].idle_since >= self._idle_for:
+            self._idle[0].close()
+        if self._idle:
+            self._sweep.set(self._idle[0].idle_since + self._idle_for)
+
+    # --- new ones ---
+
+    async def _opened(self, due: float) -> UpstreamConnection | Reply:
+        try:
+            async with asyncio.timeout(max(0.0, due - self._clock.now())):
+                connection = await self._connect()
+        except TimeoutError:
+            return failed(Failure.CONNECT, "connecting took too long")
+        except ssl.SSLCertVerificationError as error:
+            return failed(Failure.CERTIFICATE, f"the upstream's certificate is not trusted: {error.verify_message}")
+        except ssl.SSLError as error:
+            return failed(Failure.CONNECT, f"TLS failed: {error.reason}")
+        except OSError as error:
+            return failed(Failure.CONNECT, _told(error))
+        finally:
+            self._opening -= 1
+        self._open.add(connection)
+        return connection
+
+    async def _connect(self) -> UpstreamConnection:
+        loop = asyncio.get_running_loop()
+        origin = self._origin
+        if origin.unix:
+            _, connection = await loop.create_unix_connection(self._made, origin.unix)
+            return connection
+        found = await start_connection(await self._resolve(), happy_eyeballs_delay=_HEAD_START, interleave=1)
+        try:
+            _, connection = await loop.create_connection(
+                self._made, sock=found, ssl=origin.tls, server_hostname=origin.server_name if origin.tls else None
+            )
+        except BaseException:
+            found.close()
+            raise
+        return connection
+
+    def _made(self) -> UpstreamConnection:
+        return UpstreamConnection(self, self._clock, self._limits)
+
+    async def _resolve(self) -> Addresses:
+        now = self._clock.now()
+        if self._open and self._addresses and now - self._resolved_at < _RESOLVED_FOR:
+            return self._addresses
+        host, port = self._origin.host, self._origin.port
+        numeric = _numeric(host)
+        flags = socket.AI_NUMERICHOST if numeric else 0
+        resolve = socket.getaddrinfo if numeric else asyncio.get_running_loop().getaddrinfo
+        found = resolve(host, port, type=socket.SOCK_STREAM, flags=flags)  # type: ignore[operator]
+        self._addresses = found if numeric else await found
+        self._resolved_at = now
+        return self._addresses
+
+
+def _numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _told(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"the upstream's name cannot be resolved: {error.strerror}"
+    return f"no connection to the upstream: {error.strerror or error}"

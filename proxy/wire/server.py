@@ -1,0 +1,498 @@
+"""Where agents come in: a listening socket, and the connections that come through it."""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from proxy.call import Call, Header, RequestHead, Stop
+from proxy.clock import Clock
+from proxy.reply import Failure, Reply
+from proxy.strand import Signal, Strand
+from proxy.wire.answer import Answer, whole_answer
+from proxy.wire.body import AHEAD, Body, Pool
+from proxy.wire.compose import interim_head
+from proxy.wire.framing import ChunkedDecoder, Decoder, LengthDecoder
+from proxy.wire.head import END, BadMessage, Limits, parse_request_head, unfinished
+from proxy.wire.peer import still_there
+
+_LINGER = 2.0  # seconds in which an agent may still read an answer to a request that was not read
+_SLOWEST = 1024  # bytes a second of a body that must be buffered, measured over …
+_SLOW_FOR = 30.0  # … so many seconds
+_PEER_SOON = 0.05  # seconds from a FIN to the second look at who sent it
+_PEER_LATER = 1.0
+_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
+
+
+class ServerLimits(msgspec.Struct, frozen=True):
+    """How much an agent may ask of the door."""
+
+    head: Limits
+    connections: int
+    header_timeout: float
+    keepalive: float
+
+
+class Door(Protocol):
+    """What the server needs of whoever stands behind it: the gateway."""
+
+    def handle(self, exchange: "AgentConnection", /) -> Coroutine[Any, Any, None]:
+        """Answer one request."""
+
+    def turn_away(self, bad: BadMessage, /) -> tuple[Reply, bytes]:
+        """The answer, with the lines to add, to what is not a valid request."""
+
+    def failed(self, error: BaseException, /) -> tuple[Reply, bytes]:
+        """The answer to a request on which `handle` broke. A bug."""
+
+
+class Server:
+    """Listens, and knows its connections."""
+
+    def __init__(self, door: Door, clock: Clock, limits: ServerLimits, pool: Pool) -> None:
+        self.door = door
+        self.clock = clock
+        self.limits = limits
+        self.pool = pool
+        self.connections: set[AgentConnection] = set()
+        self.draining = False
+        self._listening: asyncio.Server | None = None
+        self._unix_path = ""
+        self._quiet: asyncio.Event = asyncio.Event()
+
+    async def listen(self, address: str) -> str:
+        """Listen on `host:port` or `unix:/path`; the address with its real port."""
+        loop = asyncio.get_running_loop()
+        if address.startswith("unix:"):
+            self._unix_path = address.removeprefix("unix:")
+            _remove_stale(self._unix_path)
+            self._listening = await loop.create_unix_server(lambda: AgentConnection(self), self._unix_path)
+            return address
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        self._listening = await loop.create_server(lambda: AgentConnection(self), host, int(port), backlog=4096)
+        bound = self._listening.sockets[0].getsockname()[1]
+        return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
+
+    @property
+    def busy(self) -> int:
+        """Requests that have come and are not answered."""
+        return sum(connection.busy for connection in self.connections)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until nothing runs, at most `seconds`. Answers tell agents to leave."""
+        self.draining = True
+        self._quiet.clear()
+        if self.busy:
+            task = self.clock.spawn(self._quiet.wait())
+            await asyncio.wait({task}, timeout=seconds)
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop listening, stop what still runs, and let every connection go."""
+        if self._listening is not None:
+            self._listening.close()
+        if self._unix_path:
+            _remove_stale(self._unix_path)
+        for connection in list(self.connections):
+            connection.shut_down()
+
+    def one_answered(self) -> None:
+        """Tells whoever waits for quiet."""
+        if self.draining and not self.busy:
+            self._quiet.set()
+
+
+def _remove_stale(path: str) -> None:
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+class AgentConnection(asyncio.Protocol):
+    """One agent's connection: its requests, one after the other, and the exchange that is on.
+
+    `_take` is what is done with bytes that come: they are a head, a body, held until the answer to
+    the request before them is out, a tunnel's, or thrown away.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._take: Callable[[bytes], None] = self._take_head
+        self._alarm = server.clock.alarm(self._rang)
+        self._on_alarm: Callable[[], None] = self._too_slow
+        self._ahead = b""  # came, and is not looked at yet
+        self._partial: bytearray | None = None  # a head whose end has not come
+        self._searched = 0
+        self._decoder: Decoder | None = None
+        self._strand: Strand | None = None
+        self._answer: Answer | None = None
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
+        self._paused = False
+        self._pumping = False
+        self._half_closed = False
+        self._received = 0
+        self.busy = False
+        self.gone = False
+        self.head: RequestHead = None  # type: ignore[assignment]  # until a head has come
+        self.body: Body = None  # type: ignore[assignment]  # as above
+        self.started = 0.0
+        self.bad: BadMessage | None = None  # what was wrong with the body
+        self.call: Call | None = None
+
+    # --- the connection ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio.Protocol."""
+        # uvloop's transports have the methods of asyncio.Transport without being one.
+        self._transport = cast("asyncio.Transport", transport)
+        # Whatever the kernel does not take at once pauses the other side: memory stays bounded.
+        self._transport.set_write_buffer_limits(high=0)
+        server = self._server
+        server.connections.add(self)
+        if len(server.connections) > server.limits.connections:
+            self._turn_away(BadMessage("connections", "overloaded", "too many connections are open"))
+            return
+        self._alarm.set(server.clock.now() + server.limits.header_timeout)
+
+    def data_received(self, data: bytes) -> None:
+        """Part of asyncio.Protocol."""
+        self._take(data)
+
+    def eof_received(self) -> bool:
+        """Part of asyncio.Protocol. True keeps the sending side open."""
+        if not self.busy:
+            return False
+        if self._decoder is not None:
+            self.body.fail(Failure.CANCELLED)
+            self._hang_up()
+            return False
+        if self._answer is not None and self._answer.tunnelled:
+            self.body.finish(b"", [])
+            return True
+        self._half_closed = True
+        self._on_alarm = self._look_at_peer
+        self._look_at_peer()
+        self._alarm.set(self._server.clock.now() + _PEER_SOON)
+        return not self.gone
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of asyncio.Protocol."""
+        self.gone = True
+        self._alarm.close()
+        self._server.connections.discard(self)
+        if self.busy:
+            self.body.fail(Failure.CANCELLED)
+            self._hang_up()
+
+    def pause_writing(self) -> None:
+        """Part of asyncio.Protocol."""
+        if self._answer is not None:
+            self._answer.pause()
+
+    def resume_writing(self) -> None:
+        """Part of asyncio.Protocol."""
+        if self._answer is not None:
+            self._answer.resume()
+
+    def shut_down(self) -> None:
+        """The process stops: end what runs, and leave."""
+        if self.busy and self.call is not None:
+            self.call.stop(Stop.DRAIN)
+        if not self.gone:
+            self._transport.close()
+
+    def cancel(self) -> None:
+        """Stop working on the request that is on."""
+        if self._strand is not None:
+            self._strand.cancel()
+
+    def _hang_up(self) -> None:
+        """The agent is gone."""
+        self.gone = True
+        if self._answer is not None:
+            self._answer.discard()
+        if self.call is not None:
+            self.call.stop(Stop.AGENT_GONE)
+        elif self._strand is not None:
+            self._strand.cancel()
+
+    def _look_at_peer(self) -> None:
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None and still_there(connection):
+            self._alarm.set(self._server.clock.now() + _PEER_LATER)
+        else:
+            self._hang_up()
+
+    # --- heads ---
+
+    def _take_head(self, data: bytes) -> None:
+        self._ahead = self._ahead + data if self._ahead else data
+        if self._pumping:
+            return
+        self._pumping = True  # an answer given at once must not take the next head inside this one
+        while self._ahead and self._take == self._take_head and not self.gone:
+            self._next_head()
+        self._pumping = False
+
+    def _next_head(self) -> None:
+        data, self._ahead = self._ahead, b""
+        if self._partial is not None:
+            self._partial += data
+            data = self._partial  # type: ignore[assignment]  # a bytearray is searched just as well
+        elif data.startswith(b"\r\n"):
+            data = data.lstrip(b"\r\n")  # RFC 9112 2.2: empty lines before a request line
+        end = data.find(END, self._searched)
+        if end < 0:
+            self._hold_partial(data)
+            return
+        head = parse_request_head(bytes(data[: end + 4]), self._server.limits.head)
+        self._partial, self._searched = None, 0
+        if isinstance(head, BadMessage):
+            self._turn_away(head)
+        else:
+            self._begin(head, bytes(data[end + 4 :]))
+
+    def _hold_partial(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._partial is None:
+            self._partial = bytearray(data)
+            self._alarm.set(self._server.clock.now() + self._server.limits.header_timeout)
+        self._searched = max(0, len(data) - 3)
+        bad = unfinished(data, self._server.limits.head)
+        if bad is not None:
+            self._turn_away(bad)
+
+    def _begin(self, head: RequestHead, rest: bytes) -> None:
+        """A request has come, though perhaps not all of its body."""
+        self.started = self._server.clock.now()
+        self.head = head
+        self.busy = True
+        self.call = None
+        self.bad = None
+        self._take = self._take_ahead
+        self._alarm.clear()
+        length = head.length or 0
+        if not head.chunked and len(rest) >= length:
+            self._ahead = rest[length:]
+            self.body = Body.complete(rest[:length])
+        else:
+            self._begin_body(head, rest)
+            if self.bad is not None:
+                self._turn_away(self.bad)
+                return
+        self._strand = Strand(self._server.door.handle(self), self._ended)
+        self._strand.step()
+
+    # --- bodies ---
+
+    def _begin_body(self, head: RequestHead, rest: bytes) -> None:
+        self._received = 0
+        self._decoder = ChunkedDecoder(self._server.limits.head) if head.chunked else LengthDecoder(head.length or 0)
+        self._take = self._take_body
+        self.body = Body(self, self._server.pool)
+        if rest:
+            self._take_body(rest)
+
+    def _take_body(self, data: bytes) -> None:
+        decoder = self._decoder
+        assert decoder is not None
+        self._received += len(data)
+        piece = decoder.feed(data)
+        if decoder.bad is not None:
+            self.bad = decoder.bad
+            self._take = self._take_nothing
+            self._decoder = None
+            self.body.fail(Failure.BAD_REQUEST)
+        elif decoder.ended:
+            self._ahead = decoder.rest
+            self._take = self._take_ahead
+            self._decoder = None
+            self.body.finish(piece, decoder.trailers)
+        elif piece:
+            self.body.feed(piece)
+
+    def _take_ahead(self, data: bytes) -> None:
+        self._ahead += data
+        if len(self._ahead) > AHEAD:
+            self.pause()
+
+    def _take_nothing(self, data: bytes) -> None:
+        """What comes after an answer that ended the connection."""
+
+    def pause(self) -> None:
+        """Part of Source: stop reading."""
+        if not self._paused and not self.gone:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Part of Source: go on reading."""
+        if self._paused and not self.gone:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Part of Source: nobody wants the rest of the request."""
+
+    def watch_body(self) -> None:
+        """Somebody waits for all of the body: it must not come too slowly."""
+        self.continue_body()
+        self._received = 0
+        self._on_alarm = self._look_at_pace
+        self._alarm.set(self._server.clock.now() + _SLOW_FOR)
+
+    def unwatch_body(self) -> None:
+        """Nobody waits for all of it any more."""
+        self._alarm.clear()
+
+    def continue_body(self) -> None:
+        """Tell an agent that waits for it to send its body (RFC 9110 10.1.1)."""
+        if self.head.expects_continue and not self._received:
+            self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _look_at_pace(self) -> None:
+        if self._received < _SLOWEST * _SLOW_FOR:
+            self.bad = BadMessage("slow_body", "request_timeout", f"the body comes slower than {_SLOWEST} bytes a second")
+            self.body.fail(Failure.BAD_REQUEST)
+            return
+        self._received = 0
+        self._alarm.set(self._server.clock.now() + _SLOW_FOR)
+
+    # --- answers ---
+
+    def interim(self, status: int, reason: bytes, headers: list[Header]) -> None:
+        """Pass a 1xx on, if this agent can take one."""
+        if self.head.minor_version == 1 and self._answer is None:
+            self._write(interim_head(status, reason, headers))
+
+    @property
+    def keep_alive(self) -> bool:
+        """May another request follow on this connection?"""
+        return self.head.keep_alive and self._decoder is None and self.bad is None and not self._server.draining
+
+    async def answer(self, reply: Reply, extra: bytes) -> None:
+        """Send the answer, `extra` lines in its head. The reply is finished before its last byte goes."""
+        self._alarm.clear()
+        body = reply.body
+        if reply.tunnel is None and (body is None or body.whole is not None):
+            reply.finish()
+            self._write(whole_answer(reply, self.head, extra, keep_alive=self.keep_alive))
+            self._stay_or_leave(reply, self.keep_alive)
+            return
+        self._answer = Answer(self._transport, reply, self.head, keep_alive=self.keep_alive)
+        try:
+            await self._stream(self._answer, reply, extra)
+        finally:
+            self._answer = None
+
+    async def _stream(self, answer: Answer, reply: Reply, extra: bytes) -> None:
+        if not self.gone:
+            self._write(answer.start(extra))
+        if self.call is not None:
+            self.call.answered = self._server.clock.now()
+        if answer.tunnelled:
+            self._open_tunnel(reply)
+        end = await answer.flow(discard=self.gone)
+        reply.finish(end)
+        if self.gone:
+            return
+        self._write(answer.last_bytes())
+        if end is not None:
+            self._break_off(answer)
+        else:
+            self._stay_or_leave(reply, answer.keep_alive)
+
+    def _open_tunnel(self, reply: Reply) -> None:
+        """From now on the agent's bytes go upstream as they are."""
+        assert reply.tunnel is not None
+        self.body = Body(self)
+        early, self._ahead = self._ahead, b""
+        self._take = self.body.feed
+        reply.tunnel.join(self.body)
+        if early:
+            self.body.feed(early)
+        self.resume()
+
+    def _write(self, content: bytes) -> None:
+        if content and not self.gone and not self._transport.is_closing():
+            self._transport.write(content)
+
+    def _stay_or_leave(self, reply: Reply, keep_alive: bool) -> None:
+        if keep_alive and reply.tunnel is None:
+            return
+        self._take = self._take_nothing
+        if self.gone:
+            return
+        if self._decoder is None and self.bad is None:
+            self._transport.close()
+            return
+        # The agent is still sending. Closing now would reset the connection, and with it the answer.
+        self._decoder = None
+        self.resume()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._on_alarm = self._transport.close
+        self._alarm.set(self._server.clock.now() + _LINGER)
+
+    def _break_off(self, answer: Answer) -> None:
+        """The answer ended early, and must not look whole."""
+        self._take = self._take_nothing
+        if answer.ends_with_connection:
+            connection = self._transport.get_extra_info("socket")
+            if connection is not None and connection.family != socket.AF_UNIX:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def _turn_away(self, bad: BadMessage) -> None:
+        """Answer what is not a valid request, and close."""
+        self.bad = bad
+        reply, extra = self._server.door.turn_away(bad)
+        self.busy = False
+        self._write(whole_answer(reply, None, extra, keep_alive=False))
+        self._stay_or_leave(reply, keep_alive=False)
+
+    def _ended(self, error: BaseException | None) -> None:
+        """The strand is over: the exchange is."""
+        self.busy = False
+        self._strand = None
+        self.call = None
+        if self.body is not None:
+            self.body.release()
+        self._server.one_answered()
+        if error is not None:
+            reply, extra = self._server.door.failed(error)
+            self._write(whole_answer(reply, None, extra, keep_alive=False))
+            self._stay_or_leave(reply, keep_alive=False)
+        elif self._take == self._take_ahead and not self.gone:
+            self._next_request()
+
+    def _next_request(self) -> None:
+        if self._half_closed and not self._ahead:
+            self._transport.close()
+            return
+        self._take = self._take_head
+        self._on_alarm = self._too_slow
+        limits = self._server.limits
+        self._alarm.set(self._server.clock.now() + limits.keepalive)
+        self.resume()
+        if self._ahead:
+            self._take_head(b"")
+
+    # --- time ---
+
+    def _rang(self) -> None:
+        self._on_alarm()
+
+    def _too_slow(self) -> None:
+        """No whole head came in time. Silence is met with silence."""
+        if self._partial is None:
+            self._transport.close()
+        else:
+            self._turn_away(BadMessage("slow_head", "request_timeout", "the head did not come in time"))

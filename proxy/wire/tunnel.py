@@ -1,0 +1,73 @@
+"""What flows towards an upstream: the body of a request or, after a 101, whatever the agent sends."""
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.call import Header
+from proxy.reply import Failure
+from proxy.wire.body import Body
+from proxy.wire.compose import trailer_section
+
+
+class Upload:
+    """Passes a body on to an upstream's connection, in the framing its head announced."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        body: Body,
+        broke: Callable[[Failure], None],
+        *,
+        chunked: bool,
+        tunnelled: bool = False,
+    ) -> None:
+        """`broke` is told when the agent's side ends early."""
+        self._transport = transport
+        self._body: Body | None = None if tunnelled else body
+        self._broke = broke
+        self._chunked = chunked
+        self.tunnelled = tunnelled
+        self.done = False
+
+    def join(self, body: Body) -> None:
+        """Part of Tunnel: from now on `body` is what the agent sends."""
+        self._body = body
+        body.flow(self)
+
+    def write(self, piece: bytes) -> None:
+        """Part of Sink."""
+        if self._chunked:
+            self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+        else:
+            self._transport.write(piece)
+
+    def end(self, last: bytes, trailers: list[Header]) -> None:
+        """Part of Sink."""
+        self.done = True
+        if last:
+            self.write(last)
+        if self._chunked:
+            self._transport.write(trailer_section(trailers))
+        if self.tunnelled and self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def broken(self, failure: Failure) -> None:
+        """Part of Sink."""
+        self.done = True
+        self._broke(failure)
+
+    def pause(self) -> None:
+        """The upstream cannot take more for now."""
+        if self._body is not None:
+            self._body.pause()
+
+    def resume(self) -> None:
+        """The upstream can take more."""
+        if self._body is not None:
+            self._body.resume()
+
+    def drop(self) -> None:
+        """The connection goes: what comes from now on is for somebody else, or nobody."""
+        if self._body is not None and not self.done:
+            self._body.detach()
+            self._body.resume()

@@ -1,0 +1,312 @@
+"""One connection to an upstream, and the exchange that is on it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from proxy.attempt import Attempt
+from proxy.call import Header
+from proxy.clock import NEVER, Clock
+from proxy.reply import Failure, Reply
+from proxy.strand import Signal
+from proxy.wire.body import Body
+from proxy.wire.compose import answers_without_body
+from proxy.wire.framing import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
+from proxy.wire.head import END, AnswerHead, BadMessage, Limits, parse_answer_head, unfinished
+from proxy.wire.tunnel import Upload
+
+if TYPE_CHECKING:
+    from proxy.wire.pool import ConnectionPool
+
+Interim = Callable[[int, bytes, list[Header]], None]
+
+
+def failed(failure: Failure, detail: str) -> Reply:
+    """What comes back where nothing came back."""
+    return Reply(status=0, failure=failure, detail=detail)
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Sends one request at a time and reads its answer.
+
+    There is no resending here, hidden or open: a kept-alive connection that its upstream closes
+    just as a request is written is a `disconnect`, and whoever sent it decides.
+    """
+
+    def __init__(self, pool: "ConnectionPool", clock: Clock, limits: Limits) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._limits = limits
+        self._alarm = clock.alarm(self._too_late)
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
+        self._attempt: Attempt | None = None  # the exchange that is on
+        self._method = ""
+        self._interim: Interim | None = None
+        self._answered: Signal[Reply] | None = None  # until the head of the answer has come
+        self._decoder: Decoder | None = None  # from the head of the answer to its end
+        self._body: Body | None = None
+        self._upload: Upload | None = None
+        self._held = b""  # the beginning of a head
+        self._stream_idle: float | None = None
+        self._reusable = True
+        self.idle_since = 0.0
+        self.closed = False
+
+    # --- the connection ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of asyncio.Protocol."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Part of asyncio.Protocol."""
+        self.closed = True
+        self._alarm.close()
+        self._pool.lost(self)
+        self._over(reset=exc is not None)
+
+    def eof_received(self) -> bool:
+        """Part of asyncio.Protocol."""
+        if isinstance(self._upload, Upload) and self._upload.tunnelled and self._body is not None:
+            self._end_body()
+            return True
+        self._reusable = False
+        self._over(reset=False)
+        return False
+
+    def pause_writing(self) -> None:
+        """Part of asyncio.Protocol."""
+        if self._upload is not None:
+            self._upload.pause()
+
+    def resume_writing(self) -> None:
+        """Part of asyncio.Protocol."""
+        if self._upload is not None:
+            self._upload.resume()
+
+    def close(self) -> None:
+        """Let it go, now."""
+        self.closed = True
+        self._alarm.close()
+        self._pool.lost(self)
+        self._drop_upload()
+        self._transport.abort()
+
+    # --- the request ---
+
+    async def exchange(self, attempt: Attempt, head: bytes, body: Body, method: str, interim: Interim | None) -> Reply:
+        """Send a request; the reply when the head of its answer has come, or how that failed."""
+        self._attempt = attempt
+        self._method = method
+        self._interim = interim
+        signal: Signal[Reply] = Signal()
+        self._answered = signal
+        attempt.sent = True
+        self._alarm.set(min(attempt.deadline, attempt.first_byte_by))
+        whole = body.whole
+        if whole is not None and not attempt.call.head.chunked:
+            self._transport.write(head + whole if whole else head)
+        else:
+            self._transport.write(head)
+            self._upload = Upload(self._transport, body, self._upload_broke, chunked=attempt.call.head.chunked)
+            body.flow(self._upload)
+        try:
+            return await signal
+        except asyncio.CancelledError:
+            self.close()
+            raise
+
+    def _upload_broke(self, failure: Failure) -> None:
+        """The agent's body will not come whole: the upstream must not take it for whole."""
+        self._fail(failure, "the request's body broke off")
+
+    # --- the answer ---
+
+    def data_received(self, data: bytes) -> None:
+        """Part of asyncio.Protocol."""
+        if self._decoder is not None:
+            self._take_body(data)
+        elif self._answered is not None:
+            self._take_head(self._held + data if self._held else data)
+        else:
+            self.close()  # nobody asked: whatever it is, it answers no request of ours
+
+    def _take_head(self, data: bytes) -> None:
+        while self._answered is not None:
+            end = data.find(END)
+            if end < 0:
+                self._held = data
+                bad = unfinished(data, self._limits)
+                if bad is not None:
+                    self._fail(Failure.BAD_RESPONSE, bad.detail)
+                return
+            self._held = b""
+            head = parse_answer_head(data[: end + 4], self._limits)
+            if isinstance(head, BadMessage):
+                self._fail(Failure.BAD_RESPONSE, head.detail)
+                return
+            data = data[end + 4 :]
+            if head.status >= 200 or head.status == 101:
+                self._take_answer(head, data)
+                return
+            if self._interim is not None:
+                self._interim(head.status, head.reason, head.headers)
+            if not data:
+                return
+
+    def _take_answer(self, head: AnswerHead, rest: bytes) -> None:
+        attempt, signal = self._attempt, self._answered
+        assert attempt is not None and signal is not None
+        self._answered = None
+        attempt.first_byte = self._clock.now()
+        attempt.status = head.status
+        reply = Reply(
+            status=head.status,
+            reason=head.reason,
+            headers=head.headers,
+            fields=head.fields,
+            length=head.length,
+            chunked=head.chunked,
+        )
+        self._reusable = head.keep_alive
+        wrong = self._frame(head, attempt)
+        if wrong:
+            reply = failed(Failure.BAD_RESPONSE, wrong)
+            self.close()
+        elif self._decoder is None:
+            reply.body = Body.complete(b"")
+            self._exchange_over(rest)
+        else:
+            self._begin_answer_body(reply, rest)
+        signal.set(reply)
+
+    def _frame(self, head: AnswerHead, attempt: Attempt) -> str:
+        """Choose how the end of the body is found; what is wrong, if that cannot be."""
+        if head.status == 101:
+            if not attempt.call.head.upgrade:
+                return "101 was not asked for"
+            self._decoder = CloseDecoder()
+        elif answers_without_body(self._method, head.status):
+            self._reusable = self._reusable and not head.chunked
+        elif head.chunked:
+            self._decoder = ChunkedDecoder(self._limits)
+        elif head.length is None:
+            self._decoder = CloseDecoder()
+            self._reusable = False
+        elif head.length:
+            self._decoder = LengthDecoder(head.length)
+        return ""
+
+    def _begin_answer_body(self, reply: Reply, rest: bytes) -> None:
+        decoder = self._decoder
+        assert decoder is not None and self._attempt is not None
+        piece = decoder.feed(rest) if rest else b""
+        if decoder.ended:
+            reply.body = Body.complete(piece, decoder.trailers)
+            self._exchange_over(decoder.rest)
+            return
+        self._body = body = Body(self)
+        reply.body = body
+        if reply.status == 101:
+            self._upload = Upload(self._transport, body, self._upload_broke, chunked=False, tunnelled=True)
+            reply.tunnel = self._upload
+            self._alarm.clear()
+        if piece:
+            body.feed(piece)
+        if decoder.bad is not None:
+            self._fail(Failure.BAD_RESPONSE, decoder.bad.detail)
+
+    def committed(self, stream_idle: float | None, deadline: float) -> None:
+        """The answer goes to the agent from here on: other times rule."""
+        if self._body is None:
+            return
+        self._stream_idle = stream_idle
+        due = NEVER if stream_idle is None else self._clock.now() + stream_idle
+        self._alarm.set(min(due, deadline))
+
+    def _take_body(self, data: bytes) -> None:
+        decoder, body = self._decoder, self._body
+        assert decoder is not None and body is not None
+        if self._stream_idle is not None:
+            self._alarm.set(self._clock.now() + self._stream_idle)
+        piece = decoder.feed(data)
+        if decoder.bad is not None:
+            self._fail(Failure.BAD_RESPONSE, decoder.bad.detail)
+        elif decoder.ended:
+            self._body = None
+            self._exchange_over(decoder.rest)
+            body.finish(piece, decoder.trailers)
+        elif piece:
+            body.feed(piece)
+
+    def _end_body(self) -> None:
+        """The connection's end is the body's."""
+        decoder, body = self._decoder, self._body
+        assert decoder is not None and body is not None
+        self._decoder = self._body = None
+        self._alarm.clear()
+        body.finish(b"", [])
+
+    def _exchange_over(self, rest: bytes) -> None:
+        """The answer is whole: the connection is free, or it goes."""
+        self._decoder = None
+        self._attempt = None
+        self._alarm.clear()
+        self._stream_idle = None
+        unsent = self._upload is not None and not self._upload.done
+        self._upload = None if not unsent else self._upload
+        if self._reusable and not unsent and not rest and not self.closed:
+            self._pool.release(self)
+        else:
+            self.close()
+
+    # --- ends before their time ---
+
+    def _too_late(self) -> None:
+        self._fail(Failure.TIMEOUT, "no answer came in time" if self._answered is not None else "the answer stalled")
+
+    def _over(self, *, reset: bool) -> None:
+        """The connection has ended. What does that mean for the exchange?"""
+        decoder = self._decoder
+        if self._answered is not None:
+            if self._held:
+                self._fail(Failure.TRUNCATED, "the connection was closed within the head of the answer")
+            else:
+                self._fail(Failure.DISCONNECT, "the connection was closed before an answer came")
+        elif decoder is not None and self._body is not None:
+            if not reset and decoder.end_of_connection():
+                self._end_body()
+            else:
+                self._fail(Failure.TRUNCATED, "the connection was closed within the answer")
+
+    def _fail(self, failure: Failure, detail: str) -> None:
+        signal, body = self._answered, self._body
+        self._answered = self._body = self._decoder = None
+        self.close()
+        if signal is not None:
+            signal.set(failed(failure, detail))
+        elif body is not None:
+            body.fail(failure)
+
+    def _drop_upload(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.drop()
+
+    # --- part of Source: the answer's body ---
+
+    def pause(self) -> None:
+        """Part of Source: stop reading."""
+        if not self.closed:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Part of Source: go on reading."""
+        if not self.closed:
+            self._transport.resume_reading()
+
+    def abandon(self) -> None:
+        """Part of Source: nobody wants the rest of the answer."""
+        self._body = self._decoder = None
+        self.close()

@@ -1,0 +1,229 @@
+"""proxy/admin/server.py, over real sockets."""
+
+import socket
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from proxy import admin
+from proxy.admin.health import Health
+from proxy.admin.server import AdminServer, _takes_gzip
+from proxy.clock import Clock
+from proxy.observe.metrics import Metrics
+from proxy.stage import Keep
+from tests.observe.records import record
+
+PATIENCE = aiohttp.ClientTimeout(total=10.0)
+WELL = ("/livez", "/readyz", "/startupz", "/health/live", "/health/ready", "/metrics")
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health(listen="127.0.0.1:8700", version="ab12cd", started=True)
+
+
+@pytest.fixture
+def metrics(health: Health) -> Metrics:
+    return Metrics(Keep(), health)
+
+
+@pytest.fixture
+async def server(health: Health, metrics: Metrics) -> AsyncIterator[AdminServer]:
+    running = await admin.start("127.0.0.1:0", health, metrics, Clock())
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def client(server: AdminServer) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(f"http://{server.address}", timeout=PATIENCE) as session:
+        yield session
+
+
+@pytest.mark.parametrize("path", WELL)
+async def test_a_well_proxy_answers_200(client, path):
+    """Probes and scrapers need no token."""
+    async with client.get(path) as response:
+        assert response.status == 200
+        assert await response.read()
+
+
+@pytest.mark.parametrize("path", WELL)
+async def test_head_says_what_get_would(client, path):
+    """Without the body."""
+    async with client.head(path) as response:
+        assert response.status == 200
+        assert int(response.headers["Content-Length"]) > 0
+        assert await response.read() == b""
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/health/ready"])
+async def test_a_draining_proxy_is_not_ready(client, health, path):
+    """503, and the detail says which part."""
+    health.draining = True
+    async with client.get(path) as response:
+        assert response.status == 503
+        parts = (await response.json())["parts"]
+    assert [name for name, part in parts.items() if not part["ok"]] == ["draining"]
+
+
+async def test_a_draining_proxy_lives(client, health):
+    """Else it would be killed in the middle of its last calls."""
+    health.draining = True
+    async with client.get("/livez") as response:
+        assert response.status == 200
+
+
+async def test_startup_is_told_apart_from_readiness(client, health):
+    """503 before it was ready once."""
+    health.started = False
+    async with client.get("/startupz") as response:
+        assert response.status == 503
+
+
+async def test_metrics_are_those_of_now(client, metrics):
+    """What was counted before the scrape is in it."""
+    metrics.note(record())
+    async with client.get("/metrics") as response:
+        text = await response.text()
+    assert response.content_type == "text/plain"
+    assert 'holdfast_inflight{tool="get_balance",upstream="gateway"} 0.0' in text
+    assert 'holdfast_config_info{policy_version="ab12cd"} 1.0' in text
+
+
+async def test_openmetrics_when_asked(client):
+    """As Prometheus asks for it."""
+    headers = {"Accept": "application/openmetrics-text;version=1.0.0;q=0.6,*/*;q=0.1"}
+    async with client.get("/metrics", headers=headers) as response:
+        assert response.content_type == "application/openmetrics-text"
+        assert (await response.text()).endswith("# EOF\n")
+
+
+async def test_metrics_are_gzipped_for_those_who_take_it(client):
+    """aiohttp's client takes it; one that does not gets plain text."""
+    async with client.get("/metrics") as response:
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert "holdfast_calls_total" in await response.text()
+    async with client.get("/metrics", headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+        assert "holdfast_calls_total" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "taken"),
+    [
+        ("gzip", True),
+        ("deflate, GZip;q=0.5, br", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.00", False),
+        ("gzip;q=0.1", True),
+        ("gzipped", False),
+        ("", False),
+    ],
+)
+def test_who_takes_gzip(accepted, taken):
+    """RFC 9110 12.5.3, as far as it concerns one coding."""
+    assert _takes_gzip(accepted) is taken
+
+
+async def test_a_path_that_is_not_there_is_a_problem(client):
+    """404 as RFC 9457 has it."""
+    async with client.get("/v1/nothing") as response:
+        assert response.status == 404
+        assert response.content_type == "application/problem+json"
+        problem = await response.json(content_type=None)
+    assert problem == {"type": "about:blank", "title": "Not Found", "status": 404}
+
+
+async def test_a_method_that_is_not_there_is_a_problem(client):
+    """405, with what is allowed."""
+    async with client.post("/metrics") as response:
+        assert response.status == 405
+        assert response.content_type == "application/problem+json"
+        assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD"}
+
+
+@pytest.mark.parametrize("path", ["/readyz", "/metrics", "/nothing"])
+async def test_every_answer_is_closed_to_other_sites(client, path):
+    """And says nothing of what it is made with."""
+    async with client.get(path) as response:
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers.getall("Server") == ["holdfast"]
+
+
+async def test_the_address_is_the_one_in_use(server):
+    """Port 0 is resolved."""
+    host, _, port = server.address.rpartition(":")
+    assert host == "127.0.0.1"
+    assert int(port) > 0
+
+
+async def test_an_address_in_use_is_an_error(server, health, metrics):
+    """And nothing is left behind by the one that could not start."""
+    with pytest.raises(OSError, match="address already in use"):
+        await admin.start(server.address, health, metrics, Clock())
+
+
+async def test_stop_frees_the_address(server, health, metrics):
+    """And may be called twice."""
+    await server.stop()
+    await server.stop()
+    again = await admin.start(server.address, health, metrics, Clock())
+    assert again.address == server.address
+    await again.stop()
+
+
+async def get_by_path(path: Path) -> int:
+    """The status of /livez at a Unix socket."""
+    connector = aiohttp.UnixConnector(str(path))
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as session,
+        session.get("http://admin/livez") as response,
+    ):
+        return response.status
+
+
+async def test_a_unix_socket_is_for_its_owner(tmp_path, health, metrics):
+    """0600 while it serves, gone afterwards."""
+    path = tmp_path / "admin.sock"
+    running = await admin.start(f"unix:{path}", health, metrics, Clock())
+    assert running.address == f"unix:{path}"
+    assert await get_by_path(path) == 200
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    await running.stop()
+    assert not path.exists()
+
+
+async def test_a_socket_left_by_a_crash_is_replaced(tmp_path, health, metrics):
+    """Nobody listens on it."""
+    path = tmp_path / "admin.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    running = await admin.start(f"unix:{path}", health, metrics, Clock())
+    assert await get_by_path(path) == 200
+    await running.stop()
+
+
+async def test_a_socket_in_use_is_not_taken_away(tmp_path, health, metrics):
+    """The second one fails, the first goes on."""
+    path = tmp_path / "admin.sock"
+    first = await admin.start(f"unix:{path}", health, metrics, Clock())
+    with pytest.raises(OSError, match="in use"):
+        await admin.start(f"unix:{path}", health, metrics, Clock())
+    assert await get_by_path(path) == 200
+    await first.stop()
+
+
+async def test_a_file_is_not_taken_for_a_socket(tmp_path, health, metrics):
+    """Whatever it is, it is not ours to delete."""
+    path = tmp_path / "admin.sock"
+    path.write_text("notes")
+    with pytest.raises(OSError, match="in use"):
+        await admin.start(f"unix:{path}", health, metrics, Clock())
+    assert path.read_text() == "notes"

@@ -1,0 +1,170 @@
+"""`make bench`: Holdfast, a bare relay and Envoy, measured in one run on one machine.
+
+python -m tests.bench [--quick] [--only NAME]... [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.bench import calls, cold_start, streams, upload
+from tests.bench.load import Load
+from tests.bench.peers import STARTERS, Peer, Yard
+from tests.bench.process import Cores, Missing, raise_file_limit
+from tests.bench.report import report
+from tests.bench.targets import Results, targets
+
+MEASUREMENTS = ("calls", "upload", "streams", "start")
+LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
+STREAMS = 1000
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="about half a minute, less certain")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        choices=[*STARTERS, *MEASUREMENTS],
+        help=f"a peer ({', '.join(STARTERS)}) or a measurement ({', '.join(MEASUREMENTS)}); "
+        "may be repeated",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    return parser.parse_args(argv)
+
+
+class Bench:
+    """One run: what was asked for, where it runs, and what has been found so far."""
+
+    def __init__(self, options: argparse.Namespace, yard: Yard, load: Load) -> None:
+        self.quick: bool = options.quick
+        self.yard = yard
+        self.load = load
+        self.results = Results(machine(yard.cores, load))
+        self._peers = [name for name in STARTERS if name in options.only] or list(STARTERS)
+        self._measurements = [name for name in MEASUREMENTS if name in options.only]
+
+    def wants(self, measurement: str) -> bool:
+        return not self._measurements or measurement in self._measurements
+
+    def calls(self) -> None:
+        """All peers run at once, and are loaded in turn."""
+        plan = calls.Plan(rounds=2, seconds=1, warm_up=1) if self.quick else calls.Plan(5, 2, 2)
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            peers = [peer for name in self._peers if (peer := self._checked(name, yard))]
+            self.results.calls = calls.measure(peers, self.load, plan, say)
+
+    def _checked(self, name: str, yard: Yard) -> Peer | None:
+        """A peer that answers a call as it should; else why not goes into the report."""
+        try:
+            peer = yard.start(name)
+            cold_start.check(peer.listen)
+        except (Missing, ValueError) as reason:
+            self.results.missing[name] = f"{name}: {reason}"
+            return None
+        return peer
+
+    def upload(self) -> None:
+        for name in self._large():
+            with self._large_peer(name, "upload") as peer:
+                if peer is not None:
+                    self.results.uploads[name] = [upload.measure(peer, 100, 1 if self.quick else 3)]
+                    if not self.quick:
+                        self.results.uploads[name].append(upload.measure(peer, 1000, 1))
+
+    def streams(self) -> None:
+        seconds = 2.0 if self.quick else 5.0
+        for name in self._large():
+            with self._large_peer(name, "streams") as peer:
+                if peer is not None:
+                    self.results.streams[name] = streams.measure(peer, STREAMS, seconds)
+
+    def _large(self) -> list[str]:
+        """Those that are asked for; `direct` always, as what the others are compared with."""
+        return [name for name in LARGE_PEERS if name == "direct" or name in self._peers]
+
+    @contextmanager
+    def _large_peer(self, name: str, measurement: str) -> Iterator[Peer | None]:
+        """A fresh peer, Holdfast with an `http` upstream; None, and the reason, where it fails."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            try:
+                yield yard.holdfast("http") if name == "holdfast" else yard.start(name)
+            except Missing as reason:
+                self.results.missing.setdefault(name, f"{name}: {reason}")
+                yield None
+            except (OSError, ValueError) as error:
+                key = f"{name}, {measurement}"
+                self.results.missing[key] = f"{key}: failed ({type(error).__name__} {error})"
+
+    def start(self) -> None:
+        if "holdfast" not in self._peers:
+            return
+        try:
+            self.results.start = cold_start.measure(self.yard, 2 if self.quick else 7)
+        except (Missing, ValueError) as reason:
+            self.results.missing.setdefault("holdfast", f"holdfast: {reason}")
+
+    def run(self) -> Results:
+        """What is wanted, one after the other."""
+        for measurement in MEASUREMENTS:
+            if self.wants(measurement):
+                say(f"{measurement} ...")
+                self._measure(measurement)()
+        return self.results
+
+    def _measure(self, measurement: str) -> Callable[[], None]:
+        steps = (self.calls, self.upload, self.streams, self.start)
+        return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
+
+
+def machine(cores: Cores, load: Load) -> dict[str, str]:
+    """What a reader must know of the machine and of the tools."""
+    pinning = f"peer on core {cores.peer}, load and upstream on core {cores.load}"
+    return {
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "pinning": pinning if cores.peer is not None else "NOT PINNED: needs Linux and two cores",
+        "load": load.name,
+    }
+
+
+def say(line: str) -> None:
+    """Progress goes to stderr, the report to stdout."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def as_json(results: Results) -> str:
+    """All figures and targets; numbers of connections become strings."""
+    reached = [{**asdict(target), "verdict": target.verdict} for target in targets(results)]
+    return json.dumps({**asdict(results), "targets": reached}, indent=1)
+
+
+def main() -> None:
+    options = arguments()
+    raise_file_limit()
+    cores = Cores.choose()
+    if cores.load is not None:
+        os.sched_setaffinity(0, {cores.load})
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder, ExitStack() as stack:
+        place = Path(folder)
+        yard = Yard(place, cores, stack)
+        results = Bench(options, yard, Load(place, cores.load)).run()
+    sys.stdout.write("\n".join(report(results)) + "\n")
+    if options.json:
+        options.json.write_text(as_json(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""The figures of a run, as text."""
+
+from collections.abc import Iterator
+
+from tests.bench.calls import CONNECTIONS, Figures, Row
+from tests.bench.peers import STARTERS
+from tests.bench.targets import US, Results, ratio, targets
+
+MEANS = {
+    "holdfast": "Holdfast, shipped policies",
+    "relay": "bare relay",
+    "envoy": "Envoy, same job",
+    "envoy-plain": "Envoy, plain",
+    "direct": "direct (no peer)",
+}
+WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
+
+
+def report(results: Results) -> Iterator[str]:
+    """Line by line."""
+    yield from (f"{name}: {value}" for name, value in results.machine.items())
+    if results.calls:
+        yield from _calls(results)
+    if results.uploads:
+        yield from _uploads(results)
+    if results.streams:
+        yield from _streams(results)
+    if results.start:
+        start = results.start
+        yield ""
+        yield (
+            f"cold start: ready {start.ready:.3f} s (slowest {start.slowest_ready:.3f} s), first "
+            f"answered call {start.first_answer:.3f} s, RSS idle {_mb(start.idle_rss_mb)} MB"
+        )
+    if results.missing:
+        yield ""
+        yield from (f"not measured: {reason}" for reason in results.missing.values())
+    yield from _targets(results)
+
+
+def _calls(results: Results) -> Iterator[str]:
+    head = f"{'':<28}{'calls/s':>9}{'p50 us':>9}{'p99 us':>9}{'cpu us':>8}{'busy':>6}{'spread':>16}"
+    for connections in CONNECTIONS:
+        yield ""
+        yield f"{head}   {connections} connection{'s' if connections > 1 else ''}"
+        for name in STARTERS:
+            row = results.calls.get(name)
+            if row is not None:
+                yield f"{MEANS[name]:<28}" + _figures(row.figures[connections])
+            elif name in results.missing:
+                yield f"{MEANS[name]:<28}  not measured, see below"
+    yield ""
+    yield from _ratios(results)
+    rss = [
+        f"{MEANS[name]} {_mb(row.rss_mb)}"
+        for name, row in results.calls.items()
+        if name != "direct"
+    ]
+    yield f"RSS after the load, MB: {', '.join(rss)}"
+    yield from _doubts(results.calls)
+
+
+def _figures(figures: Figures) -> str:
+    if figures.errors:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in figures.errors.items())
+        return f"  INVALID: errors in its answers: {kinds}"
+    cpu = "" if figures.cpu is None else f"{figures.cpu / US:.1f}"
+    busy = "" if figures.busy is None else f"{figures.busy:.0%}"
+    spread = f"{figures.lowest:,.0f}-{figures.highest:,.0f}"
+    return (
+        f"{figures.rate:>9,.0f}{figures.p50 / US:>9.0f}{figures.p99 / US:>9.0f}"
+        f"{cpu:>8}{busy:>6}{spread:>16}"
+    )
+
+
+def _ratios(results: Results) -> Iterator[str]:
+    for peer in ("envoy", "envoy-plain", "relay"):
+        parts = []
+        for connections in CONNECTIONS:
+            rate = ratio(results, peer, connections, lambda figures: figures.rate)
+            p50 = ratio(results, peer, connections, lambda figures: figures.p50)
+            if rate is not None and p50 is not None:
+                parts.append(f"{connections} conn: {rate:.2f} x calls/s, {p50:.2f} x p50")
+        if parts:
+            yield f"Holdfast / {MEANS[peer]}: " + "; ".join(parts)
+
+
+def _doubts(rows: dict[str, Row]) -> Iterator[str]:
+    """Peers that did not have their core: the machine or the load was the bottleneck."""
+    for name, row in rows.items():
+        busy = row.figures[CONNECTIONS[-1]].busy
+        if busy is not None and busy < WORTHY:
+            yield (
+                f"note: {MEANS[name]} had only {busy:.0%} of its core at {CONNECTIONS[-1]} "
+                "connections; the load generator or another process held it back"
+            )
+
+
+def _uploads(results: Results) -> Iterator[str]:
+    yield ""
+    yield f"{'upload':<28}{'size MB':>9}{'s':>9}{'MB/s':>9}{'RSS growth MB':>16}"
+    for name, uploads in results.uploads.items():
+        for up in uploads:
+            yield (
+                f"{MEANS[name]:<28}{up.size_mb:>9,}{up.seconds:>9.3f}{up.mb_per_second:>9,.0f}"
+                f"{_mb(up.rss_growth_mb):>16}"
+            )
+
+
+def _streams(results: Results) -> Iterator[str]:
+    yield ""
+    yield (
+        f"{'event streams':<28}{'streams':>9}{'events':>9}{'p50 us':>9}{'p99 us':>9}"
+        f"{'added p50':>11}{'added p99':>11}{'RSS MB':>14}"
+    )
+    for name, seen in results.streams.items():
+        added = results.added_delay(name) if name != "direct" else None
+        p50, p99 = (f"{value / US:.0f}" for value in added) if added else ("", "")
+        rss = f"{_mb(seen.rss_before_mb)} > {_mb(seen.rss_mb)}" if seen.rss_mb else ""
+        lost = f"  INVALID: {seen.lost} streams ended" if seen.lost else ""
+        yield (
+            f"{MEANS[name]:<28}{seen.streams:>9,}{seen.events:>9,}{seen.p50 / US:>9.0f}"
+            f"{seen.p99 / US:>9.0f}{p50:>11}{p99:>11}{rss:>14}{lost}"
+        )
+
+
+def _targets(results: Results) -> Iterator[str]:
+    yield ""
+    yield "numbers to reach"
+    for target in targets(results):
+        got = "" if target.got is None else f"{target.got:.2f} {target.unit}"
+        sign = ">=" if target.at_least else "<="
+        wanted = f"{sign} {target.limit:g} {target.unit}"
+        yield f"  {target.verdict:<13}{target.says:<62}{got:>12}   wanted {wanted}"
+
+
+def _mb(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1f}"

@@ -1,0 +1,120 @@
+"""The numbers to reach, and whether one run reached them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tests.bench.calls import Figures, Row
+from tests.bench.cold_start import Start
+from tests.bench.streams import Delays
+from tests.bench.upload import Upload
+
+US = 1e-6
+
+
+@dataclass
+class Results:
+    """All figures of one run. Keys are names of peers; what was not measured is not in it."""
+
+    machine: dict[str, str]
+    missing: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, Row] = field(default_factory=dict)
+    uploads: dict[str, list[Upload]] = field(default_factory=dict)
+    streams: dict[str, Delays] = field(default_factory=dict)
+    start: Start | None = None
+
+    def figures(self, peer: str, connections: int) -> Figures | None:
+        """None where there are none, or where calls failed."""
+        row = self.calls.get(peer)
+        if row is None or row.figures[connections].errors:
+            return None
+        return row.figures[connections]
+
+    def added_delay(self, peer: str) -> tuple[float, float] | None:
+        """Median and p99 of a chunk's delay, less those without a peer; in seconds."""
+        through, direct = self.streams.get(peer), self.streams.get("direct")
+        if through is None or direct is None or through.lost or not through.events:
+            return None
+        return through.p50 - direct.p50, through.p99 - direct.p99
+
+
+@dataclass(frozen=True)
+class Target:
+    """One number to reach. `got` is None where it was not measured."""
+
+    says: str
+    limit: float
+    at_least: bool  # else: at most
+    unit: str
+    got: float | None
+
+    @property
+    def verdict(self) -> str:
+        if self.got is None:
+            return "not measured"
+        reached = self.got >= self.limit if self.at_least else self.got <= self.limit
+        return "ok" if reached else "MISSED"
+
+
+def targets(results: Results) -> list[Target]:
+    """All of them, in the order of the report."""
+    return [*_speed(results), *_memory(results), *_own(results)]
+
+
+def _speed(results: Results) -> list[Target]:
+    rates = [
+        ("envoy", "calls/s, 32 connections, against Envoy doing the same job", 1.5),
+        ("relay", "calls/s, 32 connections, against the bare relay", 0.45),
+    ]
+    speed = [
+        Target(says, limit, True, "x", ratio(results, peer, 32, lambda figures: figures.rate))
+        for peer, says, limit in rates
+    ]
+    p50 = ratio(results, "envoy", 1, lambda figures: figures.p50)
+    says = "p50, 1 connection, against Envoy doing the same job"
+    return [*speed, Target(says, 1.0, False, "x", p50)]
+
+
+def ratio(
+    results: Results, peer: str, connections: int, of: Callable[[Figures], float]
+) -> float | None:
+    """Holdfast's figure over the peer's; None where one of them is missing or invalid."""
+    ours, theirs = results.figures("holdfast", connections), results.figures(peer, connections)
+    if ours is None or theirs is None or not of(theirs):
+        return None
+    return of(ours) / of(theirs)
+
+
+def _memory(results: Results) -> list[Target]:
+    start, streams = results.start, results.streams.get("holdfast")
+    largest = max(results.uploads.get("holdfast", ()), key=lambda up: up.size_mb, default=None)
+    size = f"{largest.size_mb:,} MB" if largest else "body"
+    delay = results.added_delay("holdfast") or (None, None)
+    return [
+        Target("ready after its start", 0.7, False, "s", start.ready if start else None),
+        Target("RSS idle", 55, False, "MB", start.idle_rss_mb if start else None),
+        Target("RSS with 1,000 streams", 90, False, "MB", streams.rss_mb if streams else None),
+        Target(f"RSS growth, {size}", 10, False, "MB", largest.rss_growth_mb if largest else None),
+        Target("a chunk's added delay, median", 1.0, False, "ms", _scaled(delay[0], 1e-3)),
+        Target("a chunk's added delay, p99", 5.0, False, "ms", _scaled(delay[1], 1e-3)),
+    ]
+
+
+def _own(results: Results) -> list[Target]:
+    own = []
+    for connections in (1, 32):
+        figures = results.figures("holdfast", connections)
+        got = _scaled(figures.own_p50 if figures else None, US)
+        own.append(
+            Target(
+                f"own time p50, {connections} connection{'s' if connections > 1 else ''}",
+                60,
+                False,
+                "us",
+                got,
+            )
+        )
+    return own
+
+
+def _scaled(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit

@@ -1,0 +1,149 @@
+"""A Holdfast in this process, between a raw upstream and raw agents."""
+
+import asyncio
+import contextlib
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from proxy.app import App
+
+from proxy.config.settings import load_settings
+from tests.harness.agent import Connection
+from tests.harness.messages import Message
+from tests.harness.upstream import RawUpstream
+from tests.harness.wire import troubles, within
+
+
+class Metrics:
+    """One scrape of `/metrics`."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+
+    def sum(self, name: str, **labels: str) -> float:
+        """The sum over all children of a metric that carry these labels."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            float(line.rsplit(" ", 1)[1])
+            for line in self._lines
+            if line.startswith((name + "{", name + " ")) and all(label in line for label in wanted)
+        )
+
+
+class Proxy:
+    """A started Holdfast."""
+
+    def __init__(self, app: App, folder: Path) -> None:
+        self.app = app
+        self.folder = folder
+        self.listen = app.listen
+        self.admin = app.admin
+
+    async def connect(self, receive_buffer: int = 0) -> Connection:
+        """A new connection of an agent."""
+        return await Connection.open(self.listen, receive_buffer)
+
+    async def call(self, raw: bytes, method: str = "GET") -> Message:
+        """One request on a connection of its own, and its answer."""
+        async with await self.connect() as agent:
+            return await agent.call(raw, method)
+
+    async def metrics(self) -> Metrics:
+        """What a scrape says now."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{self.admin}/metrics") as found,
+        ):
+            return Metrics(await found.text())
+
+    async def until_metric(self, name: str, at_least: float, **labels: str) -> Metrics:
+        """A scrape in which a metric has come that far: records are made after the last byte."""
+
+        async def look() -> Metrics:
+            while (metrics := await self.metrics()).sum(name, **labels) < at_least:
+                pass
+            return metrics
+
+        return await within(look())
+
+    def write_policies(self, text: str) -> None:
+        """Put other policies in the place of those that are loaded; `app.reload()` reads them."""
+        (self.folder / "policies" / "10.yaml").write_text(text)
+
+
+def upstream_yaml(upstream: RawUpstream | str, protocol: str = "http", **more: Any) -> str:
+    """The policy file that mounts one upstream, named `gateway`, at `/`."""
+    url = upstream if isinstance(upstream, str) else upstream.url
+    mounted = {"url": url, "protocol": protocol, "path": "/", **more}
+    return yaml.safe_dump({"upstreams": {"gateway": mounted}})
+
+
+@contextlib.asynccontextmanager
+async def holdfast(
+    upstream: RawUpstream | str | None = None,
+    protocol: str = "http",
+    policies: str | None = None,
+    mount: dict[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Proxy]:
+    """A proxy on a port of its own. `policies` is YAML text, beside the upstream's own file;
+    `mount` gives further keys of the upstream; `settings` are those of `holdfast.yaml`.
+    """
+    with tempfile.TemporaryDirectory() as name, _watched():
+        folder = Path(name)
+        (folder / "policies").mkdir()
+        if upstream is not None:
+            (folder / "policies" / "00.yaml").write_text(
+                upstream_yaml(upstream, protocol, **(mount or {}))
+            )
+        if policies is not None:
+            (folder / "policies" / "10.yaml").write_text(policies)
+        app = await within(App.start(load_settings(_write(folder, settings)), upstream=None))
+        try:
+            yield Proxy(app, folder)
+        finally:
+            await within(app.stop(drain=0))
+
+
+def _write(folder: Path, settings: dict[str, Any]) -> Path:
+    written = {
+        "listen": "127.0.0.1:0",
+        "admin": "127.0.0.1:0",
+        "policies": str(folder / "policies"),
+        "data_dir": str(folder / "state"),
+        **settings,
+    }
+    path = folder / "holdfast.yaml"
+    path.write_text(yaml.safe_dump(written))
+    return path
+
+
+@contextlib.contextmanager
+def _watched() -> Any:
+    """Note what the loop or a log says that only a bug can cause."""
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    watcher = _Watcher()
+    loop.set_exception_handler(lambda _, context: troubles.append(_told(context)))
+    logging.getLogger().addHandler(watcher)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(watcher)
+        loop.set_exception_handler(before)
+
+
+def _told(context: dict[str, Any]) -> str:
+    return f"{context['message']}: {context.get('exception')!r}"
+
+
+class _Watcher(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info or "Traceback" in text:
+            troubles.append(logging.Formatter().format(record))

@@ -1,0 +1,47 @@
+"""Records and the other things that metrics are drawn from."""
+
+from typing import Any
+
+from proxy.observe.metrics import Labels, Metrics, Spread
+from proxy.record import AttemptRecord, Record
+from proxy.stage import Keep
+
+
+class Rules:
+    """The policies in force, as metrics see them."""
+
+    version = "ab12cd"
+    rejected = ""
+
+
+def record(tool: str = "get_balance", **changes: Any) -> Record:
+    """A call that went well at the first attempt, but for `changes`."""
+    facts: dict[str, Any] = {
+        "id": "c-1",
+        "agent": "pricing-01",
+        "upstream": "gateway",
+        "protocol": "tools",
+        "layer": "tool",
+        "tool": tool,
+        "method": "POST",
+        "policy_version": "ab12cd",
+        "decision": "allow",
+        "outcome": "ok",
+        "executed": "yes",
+        "status": 200,
+        "attempts": (AttemptRecord(1, "success", 3, "gateway", 200),),
+        "duration_us": 3_000,
+        "overhead_us": 45,
+        "ttfb_us": 2_900,
+    }
+    return Record(**(facts | changes))
+
+
+def metrics(keep: Keep | None = None) -> Metrics:
+    """Metrics that have seen nothing yet."""
+    return Metrics(Keep() if keep is None else keep, Rules())
+
+
+def rows(found: Metrics, name: str) -> dict[Labels, int | Spread]:
+    """What is read of one metric."""
+    return next(family.rows for family in found.read() if family.metric.name == name)

@@ -1,0 +1,175 @@
+"""proxy/observe/exposition.py, parsed back by prometheus_client's own parsers."""
+
+import asyncio
+import gzip
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from proxy.counts import Counts
+from proxy.observe import catalogue
+from proxy.observe.catalogue import Metric
+from proxy.observe.exposition import Exposition, wanted
+from proxy.stage import Keep
+from tests.fakes import FakeClock
+from tests.observe.records import metrics, record
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+OPEN = "application/openmetrics-text; version=1.0.0"
+
+
+def busy():
+    """Metrics of which each one has a row."""
+    keep = Keep()
+    for metric in catalogue.COUNTED:
+        counts = keep.of(("counts", metric.name), lambda metric=metric: Counts(metric.labels))
+        counts.add(*metric.labels)
+    keep.of(("circuit", "", "gateway", ""), lambda: SimpleNamespace(state="open"))
+    found = metrics(keep)
+    found.note(record())
+    found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
+    found.bad_request("bare_lf")
+    return found
+
+
+async def scrape(found, accept: str = "") -> str:
+    """The text of a page."""
+    page = await Exposition(found, FakeClock()).page(accept)
+    return page.plain.decode()
+
+
+@pytest.mark.parametrize(("accept", "parse"), [("", parse_text), (OPEN, parse_open)])
+async def test_both_formats_can_be_read(accept, parse):
+    """What was counted comes out of the parser of each format."""
+    samples = {
+        (sample.name, sample.labels.get("le")): sample.value
+        for family in parse(await scrape(busy(), accept))
+        for sample in family.samples
+        if sample.labels.get("tool") == "get_balance"
+    }
+    assert samples["holdfast_call_duration_seconds_count", None] == 2
+    assert samples["holdfast_call_duration_seconds_sum", None] == 0.006
+    assert samples["holdfast_call_duration_seconds_bucket", "0.0025"] == 0
+    assert samples["holdfast_call_duration_seconds_bucket", "0.005"] == 2
+    assert samples["holdfast_overhead_seconds_bucket", "5e-05"] == 2
+    assert samples["holdfast_overhead_seconds_bucket", "+Inf"] == 2
+
+
+async def test_each_metric_is_documented():
+    """`docs/metrics.md` has a row for each exposed metric, with its labels; and no other rows."""
+    text = await scrape(busy())
+    exposed = {
+        family.name if family.type != "counter" else family.name + "_total": {
+            label for sample in family.samples for label in sample.labels
+        }
+        - {"le"}
+        for family in parse_text(text)
+    }
+    documented = {
+        name: set(filter(None, labels.replace(" ", "").split(",")))
+        for name, labels in re.findall(
+            r"^\| `(\w+)` \| ([\w, ]*)\|", DOCS.read_text(), re.MULTILINE
+        )
+    }
+    assert documented == exposed
+
+
+async def test_each_metric_of_the_catalogue_is_exposed():
+    """Also before it has a row: dashboards find it, and see that it is zero."""
+    text = await scrape(metrics())
+    names = [thing.name for thing in vars(catalogue).values() if isinstance(thing, Metric)]
+    assert [name for name in names if f"# TYPE {name} " not in text] == []
+
+
+@given(st.lists(st.one_of(st.text(), st.text('"\\\n{}=,# é\x00\u2028', max_size=9)), min_size=1))
+def test_hostile_names_do_not_break_the_text(names):
+    """However a tool, an upstream or a policy is called, the text can be read and adds up."""
+    found = metrics()
+    found.name_tools(names)
+    for name in names:
+        found.note(record(name, upstream=name, policy=name, decision="refuse", code="circuit_open"))
+    text = asyncio.run(scrape(found))
+    calls = [
+        sample
+        for family in parse_text(text)
+        if family.name == "holdfast_calls"
+        for sample in family.samples
+    ]
+    assert sum(sample.value for sample in calls) == len(names)
+    assert {sample.labels["tool"] for sample in calls} <= {*names, "other"}
+
+
+async def test_a_name_of_ten_kilobytes_is_other():
+    """It would stand on some sixty lines of each scrape."""
+    found = metrics()
+    found.note(record("x" * 10_240))
+    assert "xxx" not in await scrape(found)
+
+
+def slow_collect(collect, clock, seconds=0.5):
+    """A collect that takes its time on the clock."""
+
+    def slowly():
+        clock.time += seconds
+        return collect()
+
+    return slowly
+
+
+@pytest.mark.parametrize(("took", "kept"), [(0.5, 1.0), (0.0625, 0.625)])
+async def test_a_page_is_shown_again_for_a_while(took, kept):
+    """Scraping takes a bounded share of the core: ten times what a page took, a second at most."""
+    clock = FakeClock()
+    exposition = Exposition(metrics(), clock)
+    exposition._copied.collect = slow_collect(exposition._copied.collect, clock, took)
+    first = await exposition.page("")
+    assert first.until == clock.time + kept
+    assert await exposition.page("") is first
+    clock.time = first.until
+    assert await exposition.page("") is not first
+
+
+async def test_scrapers_at_the_same_time_share_a_page():
+    """Ten scrapers cost one page, where it takes time to make."""
+    clock = FakeClock()
+    exposition = Exposition(metrics(), clock)
+    exposition._copied.collect = slow_collect(exposition._copied.collect, clock)
+    pages = await asyncio.gather(*(exposition.page("") for _ in range(10)))
+    assert all(page is pages[0] for page in pages)
+
+
+async def test_the_formats_are_kept_apart():
+    """Who asks for text never gets the other one's page."""
+    exposition = Exposition(metrics(), FakeClock())
+    text, openmetrics = await exposition.page(""), await exposition.page(OPEN)
+    assert text.content_type.startswith("text/plain")
+    assert openmetrics.content_type.startswith("application/openmetrics-text")
+    assert openmetrics.plain.endswith(b"# EOF\n")
+
+
+async def test_the_gzipped_page_is_the_same_page():
+    """Byte for byte."""
+    page = await Exposition(busy(), FakeClock()).page("")
+    assert gzip.decompress(page.gzipped) == page.plain
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", ""),
+        ("*/*", ""),
+        ("application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.5", OPEN),
+        ("text/plain, application/openmetrics-text", ""),
+        ("Application/OpenMetrics-Text; version=nonsense; escaping=nonsense", OPEN),
+        (",;,application/openmetrics-text", OPEN),
+    ],
+)
+def test_the_first_known_format_is_taken(accept, expected):
+    """Whatever else stands in the header."""
+    assert wanted(accept) == expected

@@ -1,0 +1,173 @@
+"""proxy/observe/metrics.py"""
+
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.counts import Counts
+from proxy.observe.labels import LIMIT, OTHER
+from proxy.observe.metrics import LONG, SHORT, Spread
+from proxy.record import AttemptRecord
+from proxy.stage import Keep
+from tests.observe.records import metrics, record, rows
+
+
+def test_a_call_is_counted_by_how_it_ended():
+    """Equal ends are one row, others another."""
+    found = metrics()
+    for _ in range(3):
+        found.note(record())
+    found.note(record(outcome="failed", code="upstream_timeout"))
+    assert rows(found, "holdfast_calls_total") == {
+        ("gateway", "get_balance", "tool", "ok", ""): 3,
+        ("gateway", "get_balance", "tool", "failed", "upstream_timeout"): 1,
+    }
+
+
+def test_every_attempt_is_counted_where_it_was_sent():
+    """A retry on another upstream is that upstream's."""
+    found = metrics()
+    attempts = (
+        AttemptRecord(1, "failure", 3, "gateway", 503),
+        AttemptRecord(2, "success", 3, "spare", 200),
+    )
+    found.note(record(attempts=attempts))
+    assert rows(found, "holdfast_attempts_total") == {
+        ("gateway", "get_balance", "failure"): 1,
+        ("spare", "get_balance", "success"): 1,
+    }
+
+
+def test_a_call_that_sent_nothing_has_no_first_byte():
+    """It would count as the fastest of all."""
+    found = metrics()
+    found.note(record(ttfb_us=-1))
+    (spread,) = rows(found, "holdfast_time_to_first_byte_seconds").values()
+    assert isinstance(spread, Spread)
+    assert spread.count == 0
+
+
+@given(st.lists(st.integers(0, 2 * LONG[-1]), max_size=50))
+def test_histograms_are_exact(durations):
+    """Every bucket says how many were up to its bound; count and sum are those of the calls."""
+    found = metrics()
+    for us in durations:
+        found.note(record(duration_us=us, overhead_us=us, ttfb_us=us))
+    for name, bounds in (
+        ("holdfast_call_duration_seconds", LONG),
+        ("holdfast_time_to_first_byte_seconds", LONG),
+        ("holdfast_overhead_seconds", SHORT),
+    ):
+        for spread in rows(found, name).values():
+            assert spread == Spread(
+                tuple((bound, sum(us <= bound for us in durations)) for bound in bounds),
+                len(durations),
+                sum(durations),
+            )
+
+
+def test_in_flight_goes_up_and_down():
+    """A call is in flight from its beginning to its end."""
+    found = metrics()
+    one, _two = found.began("gateway", "get_balance"), found.began("gateway", "get_balance")
+    one.ended()
+    assert rows(found, "holdfast_inflight") == {("gateway", OTHER): 1}
+
+
+def test_a_tool_that_becomes_known_meanwhile_ends_where_it_began():
+    """Else `other` would be one too high for ever, and the tool below zero."""
+    found = metrics()
+    flight = found.began("gateway", "get_balance")
+    found.note(record())
+    flight.ended()
+    assert set(rows(found, "holdfast_inflight").values()) == {0}
+
+
+def test_named_tools_are_known_before_any_success():
+    """The first failure of a tool that a policy names shows under its name."""
+    found = metrics()
+    found.name_tools(["deposit"])
+    found.note(record("deposit", outcome="failed"))
+    assert ("gateway", "deposit", "tool", "failed", "") in rows(found, "holdfast_calls_total")
+
+
+def test_made_up_tools_cost_one_row():
+    """An agent that makes up names fills neither memory nor the scraper."""
+    found = metrics()
+    for number in range(10 * LIMIT):
+        found.note(record(f"made_up_{number}", outcome="failed"))
+        found.began("gateway", f"made_up_{number}").ended()
+    assert set(rows(found, "holdfast_inflight")) == {("gateway", OTHER)}
+    assert len(found._bound) == 0
+
+
+def test_refusals_are_counted_by_policy_and_shadow_ones_apart():
+    """Refused calls come from records, shadow verdicts from the guard's counts in the keep."""
+    keep = Keep()
+    key = ("shadow", "counts", "holdfast_refusals_total")
+    shadow = keep.of(key, lambda: Counts(("code", "policy", "enforced")))
+    shadow.add("circuit_open", "trial", "false")
+    found = metrics(keep)
+    refused = {"decision": "refuse", "outcome": "refused", "code": "circuit_open", "attempts": ()}
+    found.note(record(policy="tools", **refused))
+    assert rows(found, "holdfast_refusals_total") == {
+        ("circuit_open", "tools", "true"): 1,
+        ("circuit_open", "trial", "false"): 1,
+    }
+
+
+def test_counts_of_stages_are_shown_in_the_metrics_order():
+    """A stage may keep its labels in another order."""
+    keep = Keep()
+    keep.of(
+        ("counts", "holdfast_retries_total"), lambda: Counts(("reason", "upstream", "decision"))
+    ).add("503", "gateway", "sent")
+    assert rows(metrics(keep), "holdfast_retries_total") == {("gateway", "sent", "503"): 1}
+
+
+def test_counts_of_unknown_tools_are_added_up():
+    """Circuits of made-up tools share one row; the upstream's own has no tool."""
+    keep = Keep()
+    counts = keep.of(
+        ("counts", "holdfast_breaker_transitions_total"),
+        lambda: Counts(("upstream", "tool", "from", "to")),
+    )
+    for tool in ("made_up", "made_up_too", ""):
+        counts.add("gateway", tool, "closed", "open")
+    assert rows(metrics(keep), "holdfast_breaker_transitions_total") == {
+        ("gateway", OTHER, "closed", "open"): 2,
+        ("gateway", "", "closed", "open"): 1,
+    }
+
+
+def test_a_circuit_has_a_row_for_each_state():
+    """1 for the one that it is in; of circuits that share a label, 1 for each that one is in."""
+    keep = Keep()
+    keep.of("something else", lambda: 1)
+    for tool, state in (("", "half_open"), ("made_up", "open"), ("made_up_too", "closed")):
+        keep.of(("circuit", "", "gateway", tool), lambda state=state: SimpleNamespace(state=state))
+    assert rows(metrics(keep), "holdfast_breaker_state") == {
+        ("gateway", "", "closed"): 0,
+        ("gateway", "", "open"): 0,
+        ("gateway", "", "half_open"): 1,
+        ("gateway", OTHER, "closed"): 1,
+        ("gateway", OTHER, "open"): 1,
+        ("gateway", OTHER, "half_open"): 0,
+    }
+
+
+def test_bad_requests_are_counted_by_reason():
+    """They are no calls, and have no record."""
+    found = metrics()
+    found.bad_request("bare_lf")
+    assert rows(found, "holdfast_bad_requests_total") == {("bare_lf",): 1}
+
+
+def test_a_rejected_reload_shows(monkeypatch):
+    """The older version stays the one in force."""
+    found = metrics()
+    assert rows(found, "holdfast_config_last_reload_success") == {(): 1}
+    monkeypatch.setattr(found._policies, "rejected", "10.yaml:3:1: no such key")
+    assert rows(found, "holdfast_config_last_reload_success") == {(): 0}
+    assert rows(found, "holdfast_config_info") == {("ab12cd",): 1}

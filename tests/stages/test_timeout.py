@@ -1,0 +1,195 @@
+"""Deadlines, of calls and of attempts."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.call import Call, Effect
+from proxy.clock import NEVER
+from proxy.reply import Executed
+from proxy.stages.timeout import AttemptTime, Deadline, Timeout, finishes_alone, patience
+from proxy.units import Seconds
+from tests.fakes import make_attempt, make_call, make_ground, make_target
+
+STARTED = 1000.0
+
+
+def section(**seconds: float) -> Timeout:
+    """A section with these limits."""
+    return Timeout(**{name: Seconds(value) for name, value in seconds.items()})
+
+
+def admitted(limits: Timeout, effect: Effect = Effect.READ, fields: Any = None) -> Call:
+    """A call that got its deadline."""
+    call = make_call(fields, started=STARTED)
+    Deadline.build(limits, make_target(effect), make_ground(), "p").admit(call)
+    return call
+
+
+def gate(limits: Timeout, effect: Effect = Effect.READ, shadow: bool = False) -> AttemptTime:
+    """The gate of attempts."""
+    return AttemptTime.build(limits, make_target(effect), make_ground(shadow=shadow), "money")
+
+
+# --- the call ---
+
+
+def test_without_limits_there_is_no_deadline() -> None:
+    """An empty section limits nothing."""
+    assert admitted(Timeout()).deadline == NEVER
+
+
+def test_the_deadline_counts_from_the_head() -> None:
+    """It is the start of the call and the policy's total."""
+    assert admitted(section(total=45.0)).deadline == STARTED + 45.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "seconds"),
+    [
+        ({b"holdfast-timeout-ms": b"1500"}, 1.5),
+        ({b"x-envoy-expected-rq-timeout-ms": b"2000"}, 2.0),
+        ({b"x-stainless-read-timeout": b"10"}, 9.75),
+        ({b"x-stainless-read-timeout": b"0.1"}, 0.0),
+        ({b"grpc-timeout": b"3S"}, 3.0),
+        ({b"grpc-timeout": b"2M"}, 120.0),
+        ({b"grpc-timeout": b"1H"}, 3600.0),
+        ({b"grpc-timeout": b"250m"}, 0.25),
+        ({b"grpc-timeout": b"500u"}, 0.0005),
+        ({b"grpc-timeout": b"500n"}, 5e-7),
+        ({b"holdfast-timeout-ms": b"9000", b"grpc-timeout": b"3S"}, 3.0),
+        ({b"holdfast-timeout-ms": b"soon"}, NEVER),
+        ({b"x-stainless-read-timeout": b"NOT_GIVEN"}, NEVER),
+        ({b"grpc-timeout": b"123456789S"}, NEVER),
+        ({b"holdfast-timeout-ms": b"-5"}, NEVER),
+    ],
+)
+def test_what_a_client_says_it_will_wait(fields: dict[bytes, bytes], seconds: float) -> None:
+    """Four headers are understood, the smallest counts, and what is not legible says nothing."""
+    assert patience(fields) == pytest.approx(seconds)
+
+
+@given(st.floats(0.001, 1e6), st.floats(0, 1e6))
+def test_a_client_shortens_and_never_extends(total: float, wish: float) -> None:
+    """The deadline is the smaller of the two, whichever that is."""
+    fields = {b"holdfast-timeout-ms": b"%.6f" % (wish * 1000)}
+    deadline = admitted(section(total=total), fields=fields).deadline
+    assert deadline == pytest.approx(STARTED + min(total, wish), abs=1e-6)
+
+
+def test_the_call_knows_how_short_an_attempt_may_be() -> None:
+    """Whoever waits on behalf of the call leaves room for an attempt."""
+    assert admitted(section(min_attempt=2.0)).min_attempt == 2.0
+
+
+@pytest.mark.parametrize(
+    ("wish", "effect", "alone"),
+    [
+        (None, Effect.WRITE, True),
+        (None, Effect.READ, False),
+        (None, Effect.IDEMPOTENT, False),
+        ("finish", Effect.READ, True),
+        ("cancel", Effect.WRITE, False),
+    ],
+)
+def test_who_is_seen_through_without_its_agent(wish: Any, effect: Effect, alone: bool) -> None:
+    """Writes are, unless the policy says otherwise."""
+    assert finishes_alone(wish, effect) is alone
+    assert admitted(Timeout(on_disconnect=wish), effect).finishes_alone is alone
+
+
+def test_a_limit_of_zero_is_refused() -> None:
+    """Nothing could ever run under it."""
+    with pytest.raises(ValueError, match="first_byte: must be longer than 0"):
+        section(first_byte=0.0)
+
+
+# --- its attempts ---
+
+
+def test_an_attempt_has_its_share() -> None:
+    """All but the last attempt end by the attempt's own limit, or the call's if that is earlier."""
+    call = make_call(started=STARTED, deadline=STARTED + 45.0)
+    early = make_attempt(call, number=1, of=3)
+    late = make_attempt(call, number=2, of=3, started=STARTED + 40.0)
+    assert gate(section(attempt=15.0)).admit(early) is None
+    assert gate(section(attempt=15.0)).admit(late) is None
+    assert (early.deadline, late.deadline) == (STARTED + 15.0, STARTED + 45.0)
+
+
+def test_the_last_attempt_may_use_what_is_left() -> None:
+    """There is nothing to save the time for."""
+    attempt = make_attempt(make_call(started=STARTED, deadline=STARTED + 45.0), number=3, of=3)
+    gate(section(attempt=15.0)).admit(attempt)
+    assert attempt.deadline == STARTED + 45.0
+
+
+def test_without_a_total_the_last_attempt_keeps_its_limit() -> None:
+    """What is left of for ever is too long."""
+    attempt = make_attempt(make_call(started=STARTED), number=1, of=1)
+    gate(section(attempt=15.0)).admit(attempt)
+    assert attempt.deadline == STARTED + 15.0
+
+
+def test_connect_and_first_byte_end_with_the_attempt() -> None:
+    """Their moments lie in the attempt's time, never after it; a stream's idle limit is passed on."""
+    attempt = make_attempt(make_call(started=STARTED, deadline=STARTED + 5.0), number=1, of=1)
+    gate(section(connect=3.0, first_byte=60.0, stream_idle=7.0)).admit(attempt)
+    assert attempt.connect_by == STARTED + 3.0
+    assert attempt.first_byte_by == STARTED + 5.0
+    assert attempt.stream_idle == 7.0
+
+
+def test_without_limits_an_attempt_has_none() -> None:
+    """What is not configured is not set."""
+    attempt = make_attempt(make_call(started=STARTED))
+    gate(Timeout()).admit(attempt)
+    assert (attempt.deadline, attempt.connect_by, attempt.first_byte_by) == (NEVER, NEVER, NEVER)
+
+
+def test_no_attempt_starts_that_cannot_last() -> None:
+    """With less than `min_attempt` left: `deadline_exceeded`, by this policy, and it did not run."""
+    call = make_call(started=STARTED, deadline=STARTED + 1.0)
+    attempt = make_attempt(call, started=STARTED + 0.95)
+    refusal = gate(Timeout(), Effect.WRITE).admit(attempt)
+    assert refusal is not None
+    assert (refusal.code, refusal.policy, refusal.executed) == (
+        "deadline_exceeded",
+        "money",
+        Executed.NO,
+    )
+    assert not refusal.harmless
+
+
+def test_after_an_attempt_was_sent_nobody_knows_whether_it_ran() -> None:
+    """`executed` is unknown then, and repeating a read does no harm."""
+    call = make_call(started=STARTED, deadline=STARTED + 1.0)
+    call.attempts.append(make_attempt(call, sent=True))
+    refusal = gate(Timeout()).admit(make_attempt(call, number=2, of=2, started=STARTED + 1.0))
+    assert refusal is not None
+    assert refusal.executed is Executed.UNKNOWN
+    assert refusal.harmless
+
+
+# --- in shadow ---
+
+
+def test_a_shadow_limits_nothing() -> None:
+    """Neither the call nor its attempts get a limit from it."""
+    limits = section(total=5.0, attempt=2.0, connect=1.0)
+    call = make_call(started=STARTED)
+    Deadline.build(limits, make_target(), make_ground(shadow=True), "p").admit(call)
+    attempt = make_attempt(call)
+    assert gate(limits, shadow=True).admit(attempt) is None
+    assert (call.deadline, attempt.deadline, attempt.connect_by) == (NEVER, NEVER, NEVER)
+
+
+def test_a_shadow_says_what_would_have_come_too_late() -> None:
+    """It gives the verdict that the enforced one would give."""
+    attempt = make_attempt(make_call(started=STARTED), started=STARTED + 4.95)
+    refusal = gate(section(total=5.0), shadow=True).admit(attempt)
+    assert refusal is not None
+    assert refusal.code == "deadline_exceeded"
+    assert gate(Timeout(), shadow=True).admit(attempt) is None

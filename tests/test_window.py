@@ -1,0 +1,73 @@
+"""The buckets of a circuit."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.window import BUCKETS, Window
+
+WIDTH = 2.0
+STEPS = st.lists(
+    st.tuples(st.integers(0, 90), st.sampled_from(["call", "failure", "hold", "slow_call"])),
+    max_size=60,
+)
+
+
+def counted(window: Window) -> tuple[int, int, int, int]:
+    """What a window holds."""
+    return window.calls, window.failures, window.held, window.slow
+
+
+@given(STEPS)
+def test_sums_equal_a_recount_of_everything_that_happened(steps: list[tuple[int, str]]) -> None:
+    """Whatever happens when, the running sums are those of the calls in the last ten buckets."""
+    window = Window(WIDTH * BUCKETS)
+    now, happened = 0.0, []
+    for quarters, what in steps:
+        now += quarters / 4
+        window.call(now)
+        if what != "call":
+            getattr(window, what)()
+        happened.append((int(now / WIDTH), what))
+        recent = [kind for tick, kind in happened if tick > int(now / WIDTH) - BUCKETS]
+        naive = [recent.count(kind) for kind in ("failure", "hold", "slow_call")]
+        assert counted(window) == (len(recent), *naive)
+
+
+def test_time_alone_empties_it() -> None:
+    """`turn` forgets what is too old without anything being added."""
+    window = Window(60.0)
+    window.call(1000.0)
+    window.failure()
+    window.turn(1001.0)
+    window.turn(1055.0)
+    assert window.calls == 1
+    window.turn(1056.0)
+    assert counted(window) == (0, 0, 0, 0)
+
+
+def test_an_earlier_time_counts_as_the_latest() -> None:
+    """Results may come a little out of order; none is lost, and time does not go back."""
+    window = Window(10.0)
+    window.call(1000.0)
+    window.call(998.0)
+    assert (window.calls, window.tick) == (2, 1000)
+
+
+def test_clear_forgets_counts_and_not_the_time() -> None:
+    """After clearing, the buckets go on where they were."""
+    window = Window(10.0)
+    window.call(1003.0)
+    window.clear()
+    window.call(1004.0)
+    assert (window.calls, window.tick) == (1, 1004)
+
+
+@given(st.floats(0.001, 1e5), st.lists(st.floats(0, 1e4), max_size=30))
+def test_any_width_keeps_up_with_the_time(length: float, gaps: list[float]) -> None:
+    """However lengths and times are rounded, a call is counted and never more than came."""
+    window = Window(length)
+    now = 1e6
+    for number, gap in enumerate(gaps, 1):
+        now += gap
+        window.call(now)
+        assert 1 <= window.calls <= number

@@ -1,0 +1,203 @@
+"""A body on its way: whatever comes in which order, what flows is what was fed, once."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.call import Header
+from proxy.reply import Failure
+from proxy.strand import Strand
+from proxy.wire.body import AHEAD, Body, Pool, Read
+
+pieces_of = st.lists(st.binary(min_size=1, max_size=100), max_size=8)
+
+
+class Tap:
+    """A source that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.abandoned = False
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+class Glass:
+    """A sink that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.held = b""
+        self.trailers: list[Header] | None = None
+        self.failure: Failure | None = None
+
+    def write(self, piece: bytes) -> None:
+        assert piece
+        assert self.trailers is None
+        assert self.failure is None
+        self.held += piece
+
+    def end(self, last: bytes, trailers: list[Header]) -> None:
+        assert self.trailers is None
+        assert self.failure is None
+        self.held += last
+        self.trailers = trailers
+
+    def broken(self, failure: Failure) -> None:
+        assert self.trailers is None
+        assert self.failure is None
+        self.failure = failure
+
+
+def read(body: Body, limit: int) -> list[Read]:
+    """Begin to read all of it; the result stands in the list when it is there."""
+    results: list[Read] = []
+    wrong: list[BaseException] = []
+
+    async def run() -> None:
+        results.append(await body.read(limit))
+
+    Strand(run(), wrong.append).step()
+    assert not wrong
+    return results
+
+
+@given(pieces_of, st.binary(max_size=100), st.integers(0, 8), st.booleans())
+def test_what_flows_is_what_was_fed(pieces: list[bytes], last: bytes, at: int, fails: bool) -> None:
+    """Whenever the sink comes: before, between or after the pieces; and one end."""
+    body, glass = Body(Tap()), Glass()
+    for number, piece in enumerate(pieces):
+        if number == at:
+            body.flow(glass)
+        body.feed(piece)
+    if at >= len(pieces):
+        body.flow(glass)
+    if fails:
+        body.fail(Failure.TRUNCATED)
+        body.fail(Failure.TIMEOUT)
+        body.finish(b"late", [])
+        assert (glass.held, glass.failure) == (b"".join(pieces), Failure.TRUNCATED)
+        assert glass.trailers is None
+    else:
+        body.finish(last, [(b"x", b"X", b"1")])
+        body.fail(Failure.TRUNCATED)
+        assert (glass.held, glass.failure) == (b"".join(pieces) + last, None)
+        assert glass.trailers == [(b"x", b"X", b"1")]
+
+
+@given(pieces_of, st.binary(max_size=100))
+def test_a_body_that_ended_before_its_sink_came(pieces: list[bytes], last: bytes) -> None:
+    """It was held, and flows whole."""
+    body, glass = Body(Tap()), Glass()
+    for piece in pieces:
+        body.feed(piece)
+    body.finish(last, [])
+    body.flow(glass)
+    assert (glass.held, glass.trailers) == (b"".join(pieces) + last, [])
+
+
+@given(pieces_of, st.binary(max_size=100), st.integers(0, 1000), st.integers(1, 8))
+def test_a_body_that_was_kept_flows_again(
+    pieces: list[bytes], last: bytes, keep: int, at: int
+) -> None:
+    """From its beginning, whatever had passed, as long as all of it was kept."""
+    body, first, second = Body(Tap()), Glass(), Glass()
+    body.keep(keep)
+    body.flow(first)
+    for piece in pieces[:at]:
+        body.feed(piece)
+    body.detach()
+    fed = b"".join(pieces[:at])
+    assert first.held == fed
+    if len(fed) > keep:
+        assert not body.replayable
+        return
+    if not body.replayable:
+        assert keep == 0  # nothing was to be kept, though nothing came yet
+        return
+    body.flow(second)
+    for piece in pieces[at:]:
+        body.feed(piece)
+    body.finish(last, [])
+    assert (second.held, second.trailers) == (b"".join(pieces) + last, [])
+
+
+@given(pieces_of, st.binary(max_size=100), st.integers(0, 500))
+def test_reading_all_of_a_body(pieces: list[bytes], last: bytes, limit: int) -> None:
+    """WHOLE up to the limit, TOO_LARGE over it, never both, and never before it is known."""
+    body = Body(Tap())
+    result = read(body, limit)
+    for piece in pieces:
+        body.feed(piece)
+    body.finish(last, [])
+    total = b"".join(pieces) + last
+    if len(total) > limit:
+        assert result == [Read.TOO_LARGE]
+    else:
+        assert result == [Read.WHOLE]
+        assert body.whole == total
+
+
+def test_reading_a_body_that_breaks() -> None:
+    """BROKEN."""
+    body = Body(Tap())
+    result = read(body, 100)
+    body.feed(b"x")
+    body.fail(Failure.DISCONNECT)
+    assert result == [Read.BROKEN]
+
+
+def test_a_source_is_stopped_when_nobody_takes_it() -> None:
+    """At most `AHEAD` bytes and one piece are held for a consumer that has not come."""
+    tap = Tap()
+    body = Body(tap)
+    body.feed(b"x" * AHEAD)
+    assert not tap.paused
+    body.feed(b"x")
+    assert tap.paused
+    body.flow(Glass())
+    assert not tap.paused
+
+
+def test_a_sink_that_is_full_stops_the_source() -> None:
+    """`pause` and `resume` go through."""
+    tap = Tap()
+    body = Body(tap)
+    body.flow(Glass())
+    body.pause()
+    assert tap.paused
+    body.resume()
+    assert not tap.paused
+
+
+def test_a_body_nobody_wants_tells_its_source() -> None:
+    """Only while something may still come."""
+    tap, done = Tap(), Tap()
+    Body(tap).abandon()
+    assert tap.abandoned
+    body = Body(done)
+    body.finish(b"", [])
+    body.abandon()
+    assert not done.abandoned
+
+
+@given(st.lists(st.integers(1, 100_000), max_size=10), st.integers(0, 300_000), st.booleans())
+def test_memory_that_was_drawn_is_given_back(sizes: list[int], room: int, released: bool) -> None:
+    """The pool is never overdrawn, and full again at the end."""
+    pool = Pool(room)
+    body = Body(Tap(), pool)
+    result = read(body, 1 << 20)
+    for size in sizes:
+        body.feed(b"x" * size)
+        assert 0 <= pool.free <= room
+    body.finish(b"", [])
+    if result == [Read.DRY]:
+        assert sum(sizes) > room
+    body.abandon()
+    body.release()
+    assert pool.free == room
