@@ -40,7 +40,8 @@ class Allowance:
 
     def earn(self) -> None:
         """An original call is sent."""
-        self._tokens = min(self.burst, self._tokens + self.ratio)
+        if self._tokens < self.burst:
+            self._tokens = min(self.burst, self._tokens + self.ratio)
 
     def take(self, now: float) -> bool:
         """Take a token for one repetition, if there is one."""

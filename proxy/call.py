@@ -37,6 +37,7 @@ class RequestHead(msgspec.Struct, gc=False):
     minor_version: int  # of HTTP/1.x
     headers: list[Header]
     fields: dict[bytes, bytes]  # lower-case name → the last value under that name
+    lines: bytes = b""  # those that go on in any case, as they came: without Host and Expect
     length: int | None = None  # Content-Length
     chunked: bool = False
     keep_alive: bool = True
@@ -56,6 +57,23 @@ class Body(Protocol):
 
     def keep(self, limit: int, /) -> None:
         """Hold what passes, up to `limit` bytes, so that it can be sent once more."""
+
+
+class Whole:
+    """A body of which everything is here."""
+
+    __slots__ = ("trailers", "whole")
+    replayable = True
+
+    def __init__(self, whole: bytes, trailers: list[Header] | None = None) -> None:
+        self.whole: bytes | None = whole
+        self.trailers: list[Header] = [] if trailers is None else trailers
+
+    def keep(self, limit: int, /) -> None:
+        """Part of Body: it is kept anyhow."""
+
+    def abandon(self) -> None:
+        """Part of ReplyBody: there is nobody to tell."""
 
 
 class InFlight(Protocol):

@@ -52,10 +52,12 @@ class Gateway:
             reply = Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED)
         answer, lines = self._told(exchange, call, reply, pipeline)
         try:
-            await exchange.answer(answer, lines)
+            if answer.whole:
+                exchange.answer(answer, lines)
+            else:
+                await exchange.stream(answer, lines)
         finally:
             answer.close()
-            reply.close()
 
     def _open(self, exchange: AgentConnection) -> Call:
         head = exchange.head
@@ -78,12 +80,11 @@ class Gateway:
         mount = table.mount(call.target)
         if mount is None:
             return Refusal("no_route", "no upstream is mounted at this path")
-        if came_back(call.head, self._token):
+        if b"via" in call.head.fields and came_back(call.head, self._token):
             return Refusal("proxy_loop", "the call has passed this proxy before; an upstream points back here")
         call.upstream = mount.name
-        call.target = call.target[len(mount.prefix) :]
-        if not call.target.startswith(b"/"):
-            call.target = b"/" + call.target if call.target != b"*" else b"*"
+        if mount.prefix:
+            call.target = mount.stripped(call.target)
         reads = mount.protocol.reads(call.head)
         content = None if reads is Reads.NOTHING else await self._reader.read(exchange, call, mount, reads)
         if isinstance(content, Refusal):
@@ -91,7 +92,8 @@ class Gateway:
         refusal = mount.protocol.recognise(call, content, mount.rules)
         if refusal is not None:
             return self._bad(refusal)
-        complete(call)
+        if call.workflow or b"traceparent" in call.head.fields:
+            complete(call)
         return table.pipeline(call, mount)
 
     def _bad(self, refusal: Refusal) -> Refusal:
@@ -108,7 +110,7 @@ class Gateway:
         refusal = refusal_of(call, reply, self._clock.now())
         answer = reply
         if refusal is not None:
-            reply.finish()
+            reply.close()
             accept = call.head.fields.get(b"accept", b"")
             answer = HTTP.refuse(refusal, call.id, sent(call), accept)
             answer.failure, answer.result = reply.failure, reply.result

@@ -68,6 +68,8 @@ class Tunnel(Protocol):
 class ReplyBody(Body, Protocol):
     """What a reply needs of its body."""
 
+    trailers: list[Header]
+
     def abandon(self) -> None:
         """Nobody will read the rest."""
 
@@ -76,12 +78,10 @@ class Reply(msgspec.Struct):
     """What came back, at the point where it is committed."""
 
     status: int
-    reason: bytes = b""
-    headers: list[Header] = []
+    lines: bytes = b""  # status line and headers, as they go to the agent
     fields: dict[bytes, bytes] = {}  # lower-case name → the last value under that name
     body: ReplyBody | None = None
     length: int | None = None
-    chunked: bool = False
     tunnel: "Tunnel | None" = None  # 101: what follows are bytes both ways
     failure: Failure | None = None
     detail: str = ""  # of a failure, for people
@@ -94,6 +94,11 @@ class Reply(msgspec.Struct):
     finished: bool = False
     closed: bool = False
     finishers: list[Settles] = []
+
+    @property
+    def whole(self) -> bool:
+        """Is everything of it here?"""
+        return self.tunnel is None and (self.body is None or self.body.whole is not None)
 
     def commit(self) -> None:
         """From here on nothing is sent again: the answer goes to the agent."""

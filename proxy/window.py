@@ -27,7 +27,7 @@ class Window:
     def __init__(self, length: float) -> None:
         self.length = length
         self.width = length / BUCKETS
-        self.tick = 0
+        self.tick = -1  # no time has been seen
         self._turns_at = 0.0
         self.clear()
 

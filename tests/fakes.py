@@ -1,11 +1,11 @@
 """Fakes: an owned clock, a scripted upstream, and makers of calls, attempts and replies."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect, RequestHead
+from proxy.call import Call, Effect, Header, RequestHead
 from proxy.clock import NEVER, Alarm, Clock
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
@@ -110,13 +110,14 @@ class Turn:
         yield
 
 
-def run(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Run a coroutine that never has to wait, without an event loop."""
+def run(work: Awaitable[Outcome]) -> Outcome:
+    """Run what never has to wait, without an event loop."""
+    steps = work.__await__()
     try:
-        coroutine.send(None)
+        next(steps)
     except StopIteration as end:
         return end.value
-    coroutine.close()
+    steps.close()
     raise AssertionError("it waited")
 
 
@@ -128,6 +129,7 @@ class FakeBody:
         self.replayable = replayable
         self.abandoned = False
         self.kept = 0  # bytes it was asked to hold
+        self.trailers: list[Header] = []
 
     def keep(self, limit: int) -> None:
         """Note what is asked for."""
@@ -143,7 +145,6 @@ def make_call(
 ) -> Call:
     """A call as the gateway would hand it on; `fields` are header names in lower case."""
     fields = fields or {}
-    headers = [(name, name, value) for name, value in fields.items()]
     length = changes.pop("length", 0)
     head = RequestHead("POST", b"/v1/tool", 1, headers, fields, length=length)
     members: dict[str, Any] = {"id": "c1", "started": 1000.0, "upstream": "gateway"} | changes
@@ -168,7 +169,6 @@ def make_reply(
 ) -> Reply:
     """A reply as it leaves the commit: an answer, a failure of the network, or a refusal."""
     fields = fields or {}
-    headers = [(name, name, value) for name, value in fields.items()]
     if isinstance(what, Refusal):
         members: dict[str, Any] = {"status": 0, "refusal": what, "executed": Executed.NO}
     elif isinstance(what, Failure):
@@ -179,7 +179,7 @@ def make_reply(
         length = None if body.whole is None else len(body.whole)
         members = {"status": what, "result": _of_status(what, fields), "length": length}
         members["quota_exhausted"] = what == 402
-    return Reply(headers=headers, fields=fields, body=body, **(members | changes))
+    return Reply(fields=fields, body=body, **(members | changes))
 
 
 def _of_failure(failure: Failure) -> Result:

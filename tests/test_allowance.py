@@ -21,7 +21,7 @@ def test_it_is_full_at_the_start() -> None:
 
 
 def test_original_calls_bring_their_share() -> None:
-    """Ten calls at a ratio of a tenth bring one repetition, though tenths do not add up in binary."""
+    """Ten calls at a tenth bring one repetition, though tenths do not add up in binary."""
     allowance = make(burst=1, ratio=0.1)
     assert allowance.take(0.0)
     for _ in range(9):
@@ -72,7 +72,7 @@ def test_an_upstream_has_one_for_all_who_ask() -> None:
 def test_never_more_than_was_brought(
     steps: list[tuple[str, float]], burst: int, ratio: float, per_minute: float
 ) -> None:
-    """In any order of calls, waits and repetitions: taken <= burst + calls * ratio + time * rate."""
+    """In any order of what happens: taken <= burst + calls * ratio + time * rate."""
     allowance = make(burst, ratio, per_minute)
     now, calls, taken = 0.0, 0, 0
     for what, seconds in steps:

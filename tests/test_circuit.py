@@ -183,7 +183,7 @@ def test_failures_of_the_host_count_whatever_the_tool() -> None:
 
 
 def test_a_held_failure_of_one_tool_decides_no_probe() -> None:
-    """The upstream was opened by its host; one tool's own error says nothing: the lease goes back."""
+    """Opened by its host; one tool's own error says nothing about that: the lease goes back."""
     subject = opened()
     subject.now += 61.0
     assert subject.probe(Event.FAILURE, tool="deposit", held=True) == "given_back"
@@ -292,7 +292,7 @@ def test_there_is_nothing_to_lease_in_closed() -> None:
 
 
 def test_slow_probes_do_not_close_what_was_slow() -> None:
-    """Opened for slowness, it closes on quick answers only; opened for failures, slow ones will do."""
+    """Opened for slowness, it closes on quick answers only; else slow ones will do."""
     slow = Subject(msgspec.structs.replace(STEADY, slow_rate=0.5))
     for _ in range(5):
         slow.hear(Event.SUCCESS, slow=True)
@@ -326,7 +326,7 @@ def test_what_began_before_the_opening_is_not_heard() -> None:
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 0.5), st.floats(0, 90_000))
 def test_the_wish_of_the_upstream_is_a_floor(chance: float, jitter: float, floor: float) -> None:
-    """Chance moves the open time within its share; what the upstream asks for is never shortened."""
+    """Chance moves the open time within its share, and never below what the upstream asks."""
     subject = Subject(msgspec.structs.replace(STEADY, jitter=jitter), lambda: chance)
     subject.fail(5, floor=floor)
     open_for = subject.changes[0][3]
@@ -414,7 +414,7 @@ class Interleaved(RuleBasedStateMachine):
         assert circuit.closed is (circuit.state is State.CLOSED)
 
     def teardown(self) -> None:
-        """Whatever was lost on the way, after the longest lease it lets an attempt through again."""
+        """Whatever was lost: after the longest lease it lets an attempt through again."""
         circuit = self.subject.circuit
         assert circuit.wait(self.subject.now + 300.0) == 0.0
         circuit.follow(STEADY)

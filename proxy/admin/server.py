@@ -139,7 +139,7 @@ def _takes_gzip(accept_encoding: str) -> bool:
     for item in accept_encoding.lower().split(","):
         coding, _, weight = item.partition(";")
         if coding.strip() == "gzip":
-            return weight.replace(" ", "").rstrip("0").rstrip(".") != "q="
+            return weight.replace(" ", "").rstrip("0.") != "q="
     return False
 
 

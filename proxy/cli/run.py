@@ -34,7 +34,7 @@ def run(
       holdfast run                                  with ./holdfast.yaml and ./policies
       holdfast run --upstream http://127.0.0.1:8790 --protocol tools
       holdfast run --policies policies --listen 127.0.0.1:0 --ready-file /tmp/ready.json
-    Exit codes: 0 stopped as asked, 1 could not start, 64 wrong usage.
+    Exit codes: 0 stopped as asked, 1 could not start, 2 no such settings, 64 wrong usage.
     """
     from proxy.app import serve
     from proxy.config.settings import load_settings

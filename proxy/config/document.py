@@ -29,12 +29,17 @@ class Scalar(msgspec.Struct, frozen=True):
     place: Place
     value: Any  # str, int, float, bool or None
     text: str  # as it is written, `${…}` replaced
-    written: str  # as it is written, `${…}` and all: what errors and `explain` may show
+    written: str  # as it is written, `${…}` and all; empty for what stands in no file
 
     @property
     def replaced(self) -> bool:
-        """Did any of it come from elsewhere?"""
+        """Did any of it come from elsewhere? Then its type is what is wanted, if it can be."""
         return self.text != self.written
+
+    @property
+    def hidden(self) -> bool:
+        """Must it not be shown? Only its name may be, as it is written."""
+        return self.replaced and bool(self.written)
 
 
 class Key(msgspec.Struct, frozen=True):

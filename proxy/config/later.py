@@ -13,7 +13,6 @@ LATER: dict[str, frozenset[str]] = {
     ),
     "Match": frozenset({"when"}),
     "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
-    "Tls": frozenset({"cert", "key"}),
     "timeout": frozenset({"stream_progress", "stream_max"}),
     "retry": frozenset({"limits", "on_401", "on_402", "on_403"}),
     "breaker": frozenset({"state", "quorum", "fallback_ok"}),

@@ -144,9 +144,9 @@ class Shape:
             return written_as.parse(node.text if node.replaced else node.value)
         except ValueError as error:
             message = str(error)
-            if kind.cls is Secret or node.replaced:
+            if kind.cls is Secret or node.hidden:
                 message = message.partition(", found")[0]
-            if node.replaced:
+            if node.hidden:
                 message += f", found what {node.written!r} stands for"
             self.wrong(node.place, path, message)
             return MISSING

@@ -126,7 +126,7 @@ class Mount(str):
         if not isinstance(text, str):
             raise ValueError("expected a path such as / or /billing")
         path = text.rstrip("/") or text[:1]
-        if not _MOUNT.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        if not _MOUNT.fullmatch(path) or {".", ".."} & set(path.split("/")) or "//" in text:
             raise ValueError(
                 "expected a path such as / or /billing without //, dot segments, % or query, "
                 f"found {text!r}"

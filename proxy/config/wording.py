@@ -32,10 +32,12 @@ def _expected_number(kind: Any) -> str:
     low = next((x for x in (kind.ge, kind.gt) if x is not None), None)
     high = next((x for x in (kind.le, kind.lt) if x is not None), None)
     noun = "a whole number" if isinstance(kind, mi.IntType) else "a number"
-    if low is None or high is None:
-        return noun
     over = "over " if kind.gt is not None else ""
-    return f"{noun} of {over}{low:g} to {high:g}"
+    if low is None:
+        return noun
+    return (
+        f"{noun} of {over}{low:g} to {high:g}" if high is not None else f"{noun} from {over}{low:g}"
+    )
 
 
 def _expected_text(kind: mi.StrType) -> str:
@@ -54,7 +56,7 @@ def _alternatives(pattern: str) -> str:
 
 
 def _expected_one_of(kind: mi.UnionType) -> str:
-    words = {expected(kind): None for kind in kind.types}
+    words = {expected(kind): None for kind in kind.types if not isinstance(kind, mi.NoneType)}
     return _or(list(words))
 
 
@@ -90,7 +92,7 @@ def is_secret(kind: mi.Type) -> bool:
 
 def found(node: Node) -> str:
     if isinstance(node, Scalar):
-        if node.replaced:
+        if node.hidden:
             return f"what {node.written!r} stands for"
         if node.value is None:
             return "nothing" if not node.text else "null"

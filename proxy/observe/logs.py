@@ -43,8 +43,9 @@ class Log:
         text = form == "text" or (form is None and stream.isatty())
         self._clock = clock
         self._handler = _Lines(stream, _Text() if text else _Json())
-        self._handler.setLevel(level.upper())
+        self._handler.setLevel(level.upper())  # for the libraries' loggers
         self._logger = logging.Logger("holdfast")  # noqa: LOG001 -- two Holdfasts are two logs
+        self._logger.setLevel(level.upper())
         self._logger.addHandler(self._handler)
         self._limits: dict[tuple[str, str], _Limit] = {}
         logging.getLogger().addHandler(self._handler)
@@ -181,6 +182,8 @@ def _told(error: BaseException) -> Fields:
 
 def _shown(value: Any) -> Any:
     """Short, and encodable, whatever was passed."""
+    if isinstance(value, list | tuple):
+        return [_shown(item) for item in value]
     if not isinstance(value, str):
         return value
     text = value if len(value) <= _LONGEST else value[:_LONGEST] + "…"

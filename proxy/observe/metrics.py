@@ -118,7 +118,7 @@ class Metrics:
             "reason": Vocabulary(),
         }
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
-        self._bad_requests = Counts(("reason",))
+        self.bad_requests = Counts(("reason",))  # reasons of ours, never what was sent
 
     def name_tools(self, tools: Iterable[str]) -> None:
         """The tools that policies name exactly; called at start and after each reload."""
@@ -155,10 +155,6 @@ class Metrics:
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
 
-    def bad_request(self, reason: str) -> None:
-        """Count what was refused at the door. `reason` is one of ours, never what was sent."""
-        self._bad_requests.add(reason)
-
     def _row(self, upstream: str, tool: str, succeeded: bool) -> Row:
         labels = (self._upstreams.of(upstream), self._tools.of(tool, succeeded))
         row = self._rows.get(labels)
@@ -177,7 +173,7 @@ class Metrics:
             *(Family(metric, self._read_counts(metric, kept)) for metric in catalogue.COUNTED),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
             Family(
-                catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self._bad_requests)
+                catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
             ),
             Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
             Family(catalogue.CONFIG, {(self._policies.version,): 1}),

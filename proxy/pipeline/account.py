@@ -91,7 +91,7 @@ def record_of(call: Call, reply: Reply, pipeline: Pipeline | None, refusal: Refu
         policy_version="" if pipeline is None else pipeline.version,
         decision="refuse" if refused else "allow",
         outcome=_outcome(call, reply, refused=refused),
-        executed=reply.executed.value,
+        executed=reply.executed,
         status=reply.status,
         attempts=_attempts(call, reply),
         duration_us=int((now - call.started) * 1e6),
@@ -134,7 +134,7 @@ def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
 def _one(attempt: Attempt, result: Result) -> AttemptRecord:
     took = (attempt.ended or attempt.started) - attempt.started
     return AttemptRecord(
-        n=attempt.number, result=result.value, ms=int(took * 1000), upstream=attempt.upstream, status=attempt.status
+        n=attempt.number, result=result, ms=int(took * 1000), upstream=attempt.upstream, status=attempt.status
     )
 
 

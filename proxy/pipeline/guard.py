@@ -13,7 +13,7 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
-from proxy.reply import Failure, Reply, Result
+from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import AttemptGate, CallGate, NothingTaken, Verdict
 
 Subject = TypeVar("Subject", Call, Attempt)
@@ -32,37 +32,49 @@ class Guard(Generic[Subject, Gate]):
         counted: Counts,
     ) -> None:
         """`shadows` are asked as well and obeyed never; `counted` counts what they would have refused."""
-        self._gates = tuple((gate, True) for gate in gates) + tuple((gate, False) for gate in shadows)
+        asked = [(gate, True) for gate in gates] + [(gate, False) for gate in shadows]
+        self._gates = tuple((gate.admit, gate, enforced) for gate, enforced in asked)
+        self._takers: list[Any] = [gate for gate, _ in asked if not isinstance(gate, NothingTaken)]
         self._inner = inner
         self._clock = clock
         self._counted = counted
 
     async def __call__(self, subject: Subject) -> Reply:
         """The reply of what stands behind, or the refusal of the first gate that says no."""
-        admitted: list[Any] = []
+        takers = self._takers
+        asked = 0
         try:
-            for gate, enforced in self._gates:
-                verdict = gate.admit(subject)  # type: ignore[arg-type]  # a guard of calls has gates of calls
-                if verdict is not None and type(verdict) is not Refusal:
-                    verdict = await self._asked(gate, subject, verdict)  # type: ignore[arg-type]
-                if verdict is None:
-                    if not isinstance(gate, NothingTaken):
-                        admitted.append(gate)
-                elif enforced:
-                    _settle(admitted, subject, refused := Reply(status=0, refusal=verdict))  # type: ignore[arg-type]
-                    return refused
-                else:
-                    self._counted.add(verdict.code, verdict.policy, "false")  # type: ignore[union-attr]
+            for admit, gate, enforced in self._gates:
+                verdict = admit(subject)  # type: ignore[arg-type]  # a guard of calls has gates of calls
+                if verdict is not None:
+                    if type(verdict) is not Refusal:
+                        verdict = await self._asked(gate, subject, verdict)  # type: ignore[arg-type]
+                    if verdict is not None:
+                        takers = [taker for taker in takers if taker is not gate]
+                        if enforced:
+                            return self._refused(takers, asked, subject, verdict)
+                        self._counted.add(verdict.code, verdict.policy, "false")
+                asked += 1
             reply = await self._inner(subject)
         except BaseException:  # cancelled, or a bug: either way what was taken goes back
-            _settle(admitted, subject, Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED))
+            self._settle(takers, asked, subject, _cancelled())
             raise
-        if admitted:
-            self._committed(admitted, subject, reply)
-            reply.finishers.append(Admission(admitted, subject))
+        if takers:
+            self._committed(takers, subject, reply)
+            reply.finishers.append(Admission(takers, subject))
         return reply
 
-    def _committed(self, admitted: list[Any], subject: Subject, reply: Reply) -> None:
+    def _refused(self, takers: list[Any], asked: int, subject: Subject, refusal: Refusal) -> Reply:
+        reply = Reply(status=0, refusal=refusal, executed=Executed.NO)
+        self._settle(takers, asked, subject, reply)
+        return reply
+
+    def _settle(self, takers: list[Any], asked: int, subject: Subject, reply: Reply) -> None:
+        """Give back what the first `asked` gates gave."""
+        admitted = [gate for _, gate, _ in self._gates[:asked]]
+        Admission([taker for taker in takers if taker in admitted], subject).settle(reply)
+
+    def _committed(self, takers: list[Any], subject: Subject, reply: Reply) -> None:
         """The result is decided; only attempts' gates care."""
 
     async def _asked(self, gate: Gate, subject: Subject, answer: Awaitable[Verdict]) -> Verdict:
@@ -82,8 +94,8 @@ class CallGuard(Guard[Call, CallGate]):
 class AttemptGuard(Guard[Attempt, AttemptGate]):
     """Asks once for each sending."""
 
-    def _committed(self, admitted: list[Any], subject: Attempt, reply: Reply) -> None:
-        for gate in admitted:
+    def _committed(self, takers: list[Any], subject: Attempt, reply: Reply) -> None:
+        for gate in takers:
             gate.committed(subject, reply)
 
 
@@ -98,12 +110,8 @@ class Admission:
 
     def settle(self, reply: Reply) -> None:
         """Part of Settles."""
-        _settle(self._gates, self._subject, reply)
-
-
-def _settle(gates: list[Any], subject: Call | Attempt, reply: Reply) -> None:
-    for gate in reversed(gates):
-        gate.settle(subject, reply)
+        for gate in reversed(self._gates):
+            gate.settle(self._subject, reply)
 
 
 async def _verdict(answer: Awaitable[Verdict]) -> Verdict:
@@ -112,4 +120,8 @@ async def _verdict(answer: Awaitable[Verdict]) -> Verdict:
 
 def _give_back(done: "asyncio.Task[Verdict]", gate: Any, subject: Call | Attempt) -> None:
     if not done.cancelled() and done.exception() is None and done.result() is None:
-        gate.settle(subject, Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED))
+        gate.settle(subject, _cancelled())
+
+
+def _cancelled() -> Reply:
+    return Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED)

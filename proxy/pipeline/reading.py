@@ -6,7 +6,7 @@ from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads
 from proxy.protocols.tools import looks_read
 from proxy.refusal import Refusal
-from proxy.wire.body import Read
+from proxy.wire.body import Body, Read
 from proxy.wire.server import AgentConnection
 
 _DRY = 5.0  # seconds that a call waits for room in the pool of memory
@@ -24,6 +24,7 @@ class Reader:
         body = exchange.body
         if body.whole is not None:
             return body.whole
+        assert isinstance(body, Body)  # the other kind is whole
         began = self._clock.now()
         exchange.watch_body()
         try:
@@ -31,22 +32,22 @@ class Reader:
                 await body.begun()
                 if not looks_read(body.beginning):
                     return None
-            return await self._whole(exchange, mount.rules.body_buffer)
+            return await self._whole(exchange, body, mount.rules.body_buffer)
         finally:
             exchange.unwatch_body()
             call.waited += self._clock.now() - began
 
-    async def _whole(self, exchange: AgentConnection, limit: int) -> bytes | Refusal:
+    async def _whole(self, exchange: AgentConnection, body: Body, limit: int) -> bytes | Refusal:
         too_large = Refusal("body_too_large", f"the body is larger than {limit} bytes")
         if (exchange.head.length or 0) > limit:
             return too_large
         until = self._clock.now() + _DRY
-        read = await exchange.body.read(limit)
+        read = await body.read(limit)
         while read is Read.DRY and self._clock.now() < until:
             await self._clock.sleep(_LOOK_AGAIN)
-            read = await exchange.body.read(limit)
+            read = await body.read(limit)
         if read is Read.WHOLE:
-            return exchange.body.whole or b""
+            return body.whole or b""
         if read is Read.TOO_LARGE:
             return too_large
         if read is Read.DRY:

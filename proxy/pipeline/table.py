@@ -32,6 +32,11 @@ class Mount(msgspec.Struct, frozen=True):
     send: Sender
     minimal: bool
 
+    def stripped(self, target: bytes) -> bytes:
+        """The target without the prefix; it still begins with a slash."""
+        rest = target[len(self.prefix) :]
+        return rest if rest.startswith(b"/") else b"/" + rest
+
 
 class Table:
     """Mounts and pipelines of one loaded set of policies."""

@@ -54,9 +54,8 @@ def check_key(content: bytes, key: str) -> None:
     Some decoders match names without regard to case, so `TOOL` beside `tool` is a second reading.
     """
     quoted = b'"%b"' % key.encode()
-    if b"\\u" not in content and content.count(quoted) <= 1 and content.lower().count(quoted) <= 1:
-        if content.count(quoted) == content.lower().count(quoted):
-            return
+    if content.lower().count(quoted) == content.count(quoted) <= 1 and b"\\u" not in content:
+        return
     names = [name for name in _top_level_names(content) if name.casefold() == key]
     if len(names) > 1:
         raise Ambiguous(f"the body names {key} more than once")

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from proxy.call import Call, Effect, Header, RequestHead
+from proxy.call import Call, Effect, RequestHead, Whole
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
@@ -107,55 +107,36 @@ class Http:
         else:
             content = msgspec.json.encode(problem)
             kind = b"application/problem+json"
-        headers = [_line(b"content-type", kind), _line(b"content-length", b"%d" % len(content)), *_advice(refusal)]
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content)), *_advice(refusal)]
         return answer(refusal, headers, content)
 
 
-def answer(refusal: Refusal, headers: list[Header], content: bytes) -> Reply:
+def answer(refusal: Refusal, headers: list[tuple[bytes, bytes]], content: bytes) -> Reply:
     """A reply that was made here."""
+    status = refusal.kind.status
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return Reply(
-        status=refusal.kind.status,
-        reason=REASONS.get(refusal.kind.status, b"Refused"),
-        headers=headers,
-        body=Made(content),
+        status=status,
+        lines=b"HTTP/1.1 %d %b\r\n%b" % (status, REASONS.get(status, b"Refused"), lines),
+        body=Whole(content),
         length=len(content),
         refusal=refusal,
         executed=refusal.executed,
     )
 
 
-class Made:
-    """The body of an answer that was made here."""
-
-    __slots__ = ("whole",)
-    replayable = True
-
-    def __init__(self, content: bytes) -> None:
-        self.whole: bytes | None = content
-
-    def abandon(self) -> None:
-        """Part of ReplyBody; there is nobody to tell."""
-
-    def keep(self, limit: int) -> None:
-        """Part of Body; it is kept anyhow."""
-
-
-def _advice(refusal: Refusal) -> list[Header]:
+def _advice(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     """Headers that tell SDKs what to do (spec 2.5)."""
     headers = [
-        _line(b"x-should-retry", b"true" if refusal.should_retry else b"false"),
-        _line(b"proxy-status", f"holdfast; error={refusal.kind.proxy_status}".encode()),
+        (b"x-should-retry", b"true" if refusal.should_retry else b"false"),
+        (b"proxy-status", f"holdfast; error={refusal.kind.proxy_status}".encode()),
     ]
     if refusal.retry_after is not None:
-        headers.append(_line(b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
-        headers.append(_line(b"retry-after-ms", b"%d" % max(1, math.ceil(refusal.retry_after * 1000))))
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
+        headers.append((b"retry-after-ms", b"%d" % max(1, math.ceil(refusal.retry_after * 1000))))
     if refusal.kind.status == 405:
-        headers.append(_line(b"allow", b"GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"))
+        headers.append((b"allow", b"GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"))
     return headers
-
-
-def _line(name: bytes, value: bytes) -> Header:
-    return (name, name, value)
 
 
 def _markdown(title: str, message: str) -> bytes:

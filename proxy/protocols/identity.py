@@ -68,8 +68,6 @@ def _text(value: bytes) -> str:
 
 def came_back(head: RequestHead, instance: bytes, most: int = 10) -> bool:
     """Has this call been here before: our own token twice in Via, or `most` proxies (spec 2.1)?"""
-    if b"via" not in head.fields:
-        return False
     entries = [entry for lower, _, value in head.headers if lower == b"via" for entry in value.split(b",")]
     own = sum(instance in entry.split() for entry in entries)
     return own >= 2 or len(entries) >= most

@@ -47,10 +47,9 @@ class Tools(Http):
         """The body of a POST: its tool may stand in there, whatever the type says."""
         if head.method != "POST":
             return Reads.NOTHING
-        kind = head.fields.get(b"content-type", b"").lower()
-        if not kind or b"json" in kind or b"content-encoding" in head.fields:
-            return Reads.WHOLE
-        if any(path_tool(head.target)):
+        fields = head.fields
+        kind = fields.get(b"content-type", b"")
+        if not kind or _is_json(kind) or b"content-encoding" in fields or any(path_tool(head.target)):
             return Reads.WHOLE
         return Reads.BEGINNING
 
@@ -104,8 +103,13 @@ class Tools(Http):
         return tool
 
 
+@functools.lru_cache(256)
+def _is_json(content_type: bytes) -> bool:
+    return b"json" in content_type.lower()
+
+
 def _looks_like_json(head: RequestHead, content: bytes) -> bool:
-    if b"json" in head.fields.get(b"content-type", b"").lower():
+    if content.startswith(b"{") or _is_json(head.fields.get(b"content-type", b"")):
         return True
     first = content.lstrip()[:1]
     return first in (b"{", b"[") or content[:1] in (b"\xef", b"\xfe", b"\xff", b"\x00") or content[1:2] == b"\x00"
@@ -115,7 +119,7 @@ def _read(content: bytes) -> _Envelope | None:
     """The envelope; None if it is JSON, but no object. Raises Ambiguous."""
     check_text(content)
     check_depth(content)
-    if not content.lstrip().startswith(b"{"):
+    if not content.startswith(b"{") and not content.lstrip().startswith(b"{"):
         _one_document(content)
         return None
     try:
@@ -140,7 +144,7 @@ def _note_ids(call: Call, given: bytes | msgspec.Raw) -> None:
     """`input.workflow_id` and `input.task_id`, where no header names them."""
     content = bytes(given)
     if b"workflow_id" not in content and b"task_id" not in content:
-        return
+        return  # nearly always
     try:
         ids = _ids.decode(content)
     except (msgspec.DecodeError, UnicodeError):

@@ -61,6 +61,8 @@ ENDLESS = 60.0
 
 Share = Annotated[float, Meta(gt=0, le=1)]
 
+_SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
+
 
 class Slow(Section, frozen=True, kw_only=True):
     """Slow answers open a circuit too."""
@@ -219,7 +221,7 @@ class ProbeLease(_Circuits):
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """Every circuit hears of it, and a probe is decided."""
-        if reply.result is not Result.SUCCESS:
+        if reply.result is not _SUCCESS:
             outcome = self._outcome(reply, attempt.ended or self._now())
             attempt.charged = outcome.event is Event.FAILURE
             self._tell(attempt, outcome)
@@ -237,7 +239,7 @@ class ProbeLease(_Circuits):
         for circuit in self._circuits:
             if circuit.owner is attempt:
                 self._tell_one(circuit, attempt, Outcome(Event.NOTHING, self._now()))
-        if reply.result is Result.SUCCESS or attempt.charged:
+        if reply.result is _SUCCESS or attempt.charged:
             return
         outcome = self._outcome(reply, self._now())
         if outcome.event is Event.FAILURE:

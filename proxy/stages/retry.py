@@ -167,12 +167,12 @@ class Repeat:
         call.attempts.append(attempt)
         self._budget.earn()
         reply = await self._inner(attempt)
-        if reply.result is Result.SUCCESS:
+        if reply.result is _SUCCESS:
             return reply
         return await self._repeat(attempt, reply)
 
     async def _repeat(self, attempt: Attempt, reply: Reply) -> Reply:
-        while reply.result is not Result.SUCCESS:
+        while reply.result is not _SUCCESS:
             wait = self._decide(attempt, reply)
             if wait is None:
                 break
@@ -188,14 +188,12 @@ class Repeat:
                 reply = await self._send_later(attempt, wait)
             except BaseException:  # cancelled, or a bug further in: nothing may leak either way
                 self._take_back(attempt)
-                if last is not None:
-                    last.close()
+                _drop(last)
                 raise
             if _refused(reply):
                 self._take_back(attempt)
                 return _hand_back(last, reply)
-            if last is not None:
-                last.close()
+            _drop(last)
         return reply
 
     async def _send_later(self, attempt: Attempt, wait: float) -> Reply:
@@ -319,16 +317,20 @@ _SAYS_NOT_RUN = frozenset({"421", "425"})
 """Misdirected Request, Too Early (RFC 9110 15.5.20, RFC 8470 5.2): the upstream did not act, and
 says that another attempt may do better. They are repeated whatever `on` lists."""
 
+_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 _COUNTERS = {
     b"x-stainless-retry-count": 1,
     b"x-envoy-attempt-count": 2,
     b"grpc-previous-rpc-attempts": 1,
 }
+_SIGNS = frozenset((*_COUNTERS, b"holdfast-attempt", b"amz-sdk-request"))
 _AMZ_ATTEMPT = re.compile(rb"(?:^|;)\s*attempt=(\d{1,9})(?=\s*(?:;|$))")
 
 
 def client_retries(fields: dict[bytes, bytes]) -> bool:
     """Is this a repetition already? Then who repeats is in front of us, and one owner is enough."""
+    if _SIGNS.isdisjoint(fields):
+        return False
     if b"holdfast-attempt" in fields:
         return True
     for name, least in _COUNTERS.items():
@@ -349,21 +351,27 @@ def _refused(reply: Reply) -> bool:
 
 def _set_aside(reply: Reply) -> Reply | None:
     """Its attempt is over; keep what can still be handed back without holding anything."""
-    reply.finish()
     if reply.body is not None and reply.body.whole is None:
-        reply.close()
+        _drop(reply)
         return None
+    reply.finish()
     reply.finished = False
     reply.finishers = []  # its attempt has settled; who joins now waits for the end of the call
     return reply
+
+
+def _drop(reply: Reply | None) -> None:
+    """Nobody wants it. It was not cancelled: its result stays what it is."""
+    if reply is not None:
+        reply.finish()
+        reply.close()
 
 
 def _hand_back(last: Reply | None, refused: Reply) -> Reply:
     """The upstream's own last answer, where there is one; it was the reason for the refusal."""
     if last is None or refused.refusal is None:
         return refused
-    refused.finish()
-    refused.close()
+    _drop(refused)
     last.given_up = _WHY.get(refused.refusal.code, refused.refusal.code)
     return last
 

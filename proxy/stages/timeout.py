@@ -62,13 +62,18 @@ def finishes_alone(wish: str | None, effect: Effect) -> bool:
     return effect is Effect.WRITE if wish is None else wish == "finish"
 
 
+def _limit(seconds: Seconds | None) -> float:
+    """As a plain float: adding to one is what a call pays for."""
+    return NEVER if seconds is None else float(seconds)
+
+
 class Deadline(NothingTaken):
     """A call's deadline, and what else of its policy holds for all of it. It never says no."""
 
     __slots__ = ("_alone", "_min_attempt", "_total")
 
     def __init__(self, section: Timeout, effect: Effect) -> None:
-        self._total = NEVER if section.total is None else float(section.total)
+        self._total = _limit(section.total)
         self._min_attempt = float(section.min_attempt)
         self._alone = finishes_alone(section.on_disconnect, effect)
 
@@ -80,7 +85,11 @@ class Deadline(NothingTaken):
 
     def admit(self, call: Call) -> None:
         """Sets what is left for the call: the smallest of what policy and client give."""
-        call.deadline = call.started + min(self._total, patience(call.head.fields))
+        fields = call.head.fields
+        seconds = self._total
+        if not _WISHES.isdisjoint(fields):
+            seconds = min(seconds, patience(fields))
+        call.deadline = call.started + seconds
         call.min_attempt = self._min_attempt
         call.finishes_alone = self._alone
 
@@ -100,9 +109,9 @@ class AttemptTime(NothingTaken):
     __slots__ = ("_attempt", "_connect", "_first_byte", "_harmless", "_policy", "_stream_idle")
 
     def __init__(self, section: Timeout, effect: Effect, policy: str) -> None:
-        self._attempt = section.attempt
-        self._connect = section.connect
-        self._first_byte = section.first_byte
+        self._attempt = _limit(section.attempt)
+        self._connect = _limit(section.connect)
+        self._first_byte = _limit(section.first_byte)
         self._stream_idle = section.stream_idle
         self._harmless = effect is not Effect.WRITE
         self._policy = policy
@@ -120,13 +129,11 @@ class AttemptTime(NothingTaken):
         if call.deadline - now < call.min_attempt:
             return self._too_late(call, call.deadline)
         deadline = call.deadline
-        if self._attempt is not None and (attempt.number < attempt.of or deadline == NEVER):
-            deadline = min(deadline, now + self._attempt)
+        if attempt.number < attempt.of or deadline == NEVER:
+            deadline = end if (end := now + self._attempt) < deadline else deadline
         attempt.deadline = deadline
-        if self._connect is not None:
-            attempt.connect_by = min(deadline, now + self._connect)
-        if self._first_byte is not None:
-            attempt.first_byte_by = min(deadline, now + self._first_byte)
+        attempt.connect_by = end if (end := now + self._connect) < deadline else deadline
+        attempt.first_byte_by = end if (end := now + self._first_byte) < deadline else deadline
         attempt.stream_idle = self._stream_idle
         return None
 
@@ -148,7 +155,7 @@ class ShadowTime(AttemptTime):
 
     def __init__(self, section: Timeout, effect: Effect, policy: str) -> None:
         super().__init__(section, effect, policy)
-        self._total = NEVER if section.total is None else float(section.total)
+        self._total = _limit(section.total)
         self._min_attempt = float(section.min_attempt)
 
     def admit(self, attempt: Attempt) -> Refusal | None:
@@ -162,6 +169,16 @@ class ShadowTime(AttemptTime):
 _NUMBER = re.compile(rb"\d{1,12}(?:\.\d{1,9})?")
 _GRPC = re.compile(rb"(\d{1,8})([HMSmun])")  # TimeoutValue TimeoutUnit of gRPC over HTTP/2
 _GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
+
+
+_WISHES = frozenset(
+    (
+        b"holdfast-timeout-ms",
+        b"x-envoy-expected-rq-timeout-ms",
+        b"x-stainless-read-timeout",
+        b"grpc-timeout",
+    )
+)
 
 
 def patience(fields: dict[bytes, bytes]) -> float:

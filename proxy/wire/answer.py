@@ -6,7 +6,7 @@ from proxy.call import Header, RequestHead
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.body import Body
-from proxy.wire.compose import answer_head, answers_without_body, trailer_section
+from proxy.wire.compose import answers_without_body, trailer_section
 
 _SMALL = 16 << 10
 """Below so many bytes one joined write is cheaper than several."""
@@ -36,20 +36,20 @@ def is_chunked(reply: Reply, head: RequestHead) -> bool:
 
 def whole_answer(reply: Reply, head: RequestHead | None, extra: bytes, *, keep_alive: bool) -> bytes:
     """An answer of which everything is here; `head` is None where no request could be read."""
-    content = b"" if reply.body is None else reply.body.whole or b""
-    if head is not None and reply.length is None and head.minor_version == 0:
-        keep_alive = False
-    lines = answer_head(reply, framing_lines(reply, head, keep_alive=keep_alive), extra)
+    body = reply.body
+    content = b"" if body is None else body.whole or b""
     if head is None:
-        return lines + content
+        return b"%bConnection: close\r\n%b\r\n%b" % (reply.lines, extra, content)
+    if reply.length is None and head.minor_version == 0:
+        keep_alive = False
     if answers_without_body(head.method, reply.status):
-        return lines
-    if not is_chunked(reply, head):
-        return lines + content
-    trailers = reply.body.trailers if isinstance(reply.body, Body) else []
-    if content:
-        return b"%b%x\r\n%b\r\n%b" % (lines, len(content), content, trailer_section(trailers))
-    return lines + trailer_section(trailers)
+        content = b""
+    elif is_chunked(reply, head):
+        size = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+        content = size + trailer_section([] if body is None else body.trailers)
+    elif keep_alive and head.minor_version:
+        return b"%b%b\r\n%b" % (reply.lines, extra, content)  # by far the most
+    return b"%b%b%b\r\n%b" % (reply.lines, framing_lines(reply, head, keep_alive=keep_alive), extra, content)
 
 
 class Answer:
@@ -72,7 +72,8 @@ class Answer:
 
     def start(self, extra: bytes) -> bytes:
         """The head."""
-        return answer_head(self._reply, framing_lines(self._reply, self._head, keep_alive=self.keep_alive), extra)
+        framing = framing_lines(self._reply, self._head, keep_alive=self.keep_alive)
+        return b"%b%b%b\r\n" % (self._reply.lines, framing, extra)
 
     async def flow(self, *, discard: bool) -> Failure | None:
         """Pass the body on until it ends; why it ended early, if it did.

@@ -20,8 +20,8 @@ rest. So a body holds at most what was asked to be held:
   is more, or the pool is dry, everything held is dropped and the body can be sent only once.
 
 The end carries the last bytes with it (`finish`), since the last byte of an answer may have to
-wait for its record. A body that came whole in the first read never gets this far: it is
-`Body.complete(bytes)`, and what flows is one write.
+wait for its record. A body that came whole in the first read never gets this far: it is a
+`call.Whole`, and goes out in one write with its head.
 """
 
 import enum
@@ -133,16 +133,6 @@ class Body:
         self._paused = False  # the source is
         self._stopped = False  # the sink asked for it
         self._on_fact: Callable[[], None] | None = None
-
-    @classmethod
-    def complete(cls, content: bytes, trailers: list[Header] | None = None) -> "Body":
-        """A body of which everything is here."""
-        body = cls()
-        body.whole = content
-        body.ended = True
-        if trailers:
-            body.trailers = trailers
-        return body
 
     @property
     def replayable(self) -> bool:

@@ -1,12 +1,13 @@
 """Sending an attempt to its upstream. Here, and nowhere else, the network's failures become values."""
 
+import asyncio
+
 import msgspec
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import NEVER, Clock
 from proxy.reply import Reply
-from proxy.wire.body import Body
 from proxy.wire.compose import RequestWriter
 from proxy.wire.pool import ConnectionPool
 
@@ -29,7 +30,7 @@ class Upstream:
         self.name = name
         self.pool = pool
         self._writer = writer
-        self._clock = clock
+        self._now = clock.now
         self._forward = forward if forward != Forward() else None
 
     async def send(self, attempt: Attempt) -> Reply:
@@ -38,19 +39,21 @@ class Upstream:
         attempt.upstream = self.name
         connection = self.pool.take(fresh=call.effect is Effect.WRITE)
         if connection is None:
-            began = self._clock.now()
+            began = self._now()
             opened = await self.pool.open(min(attempt.connect_by, attempt.deadline))
-            call.waited += self._clock.now() - began
+            call.waited += self._now() - began
             if isinstance(opened, Reply):
                 return opened
             connection = opened
-        body = call.body
-        assert isinstance(body, Body)
         extra = b"" if self._forward is None else self._told(attempt, self._forward)
-        head = self._writer.head(call.head, call.target, extra, expect=body.whole is None)
-        began = self._clock.now()
-        reply = await connection.exchange(attempt, head, body, call.head.method, call.interim)
-        call.waited += (attempt.first_byte or self._clock.now()) - began
+        head = self._writer.head(call.head, call.target, extra, expect=call.body.whole is None)
+        began = self._now()
+        try:
+            reply = await connection.send(attempt, head)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        call.waited += (attempt.first_byte or self._now()) - began
         if reply.body is not None and reply.body.whole is None:
             reply.on_commit = lambda: connection.committed(*_times(attempt, reply))
         return reply
@@ -63,7 +66,7 @@ class Upstream:
         if forward.attempt:
             lines.append(f"holdfast-attempt: {attempt.number}; max={attempt.of}\r\n")
         if forward.deadline and attempt.deadline != NEVER:
-            left = max(0, int((attempt.deadline - self._clock.now()) * 1000))
+            left = max(0, int((attempt.deadline - self._now()) * 1000))
             lines.append(f"holdfast-timeout-ms: {left}\r\n")
         if forward.agent:
             lines.append(f"holdfast-agent: {_safe(call)}\r\n")

@@ -1,7 +1,6 @@
 """Heads as they are sent on: what came, byte for byte, but for what a proxy must change (spec 2.1)."""
 
 from proxy.call import Header, RequestHead
-from proxy.reply import Reply
 
 HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"}
@@ -20,6 +19,21 @@ def dropped_names(headers_by_name: dict[bytes, bytes]) -> frozenset[bytes]:
     return HOP_BY_HOP if tokens <= HOP_BY_HOP | {b"close"} else HOP_BY_HOP | tokens
 
 
+def lines_to_pass_on(headers: list[Header], fields: dict[bytes, bytes], without: frozenset[bytes]) -> bytes:
+    """The header lines that go on: all but those of this hop, ours, and `without`."""
+    dropped = dropped_names(fields)
+    parts: list[bytes] = []
+    for lower, name, value in headers:
+        if lower not in dropped and lower not in without and not lower.startswith(b"holdfast-"):
+            parts += (name, b": ", value, b"\r\n")
+    return b"".join(parts)
+
+
+REWRITTEN = frozenset({b"host", b"expect"})
+_NONE: frozenset[bytes] = frozenset()
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
+
+
 class RequestWriter:
     """Writes the heads of the requests to one upstream."""
 
@@ -32,32 +46,32 @@ class RequestWriter:
     ) -> None:
         """`base` goes before each target, `host` replaces Host (None: the agent's stays)."""
         self._base = base
-        self._host = host
-        self._via = {minor: b"Via: 1.%d holdfast-%b\r\n" % (minor, instance.encode()) for minor in (0, 1)}
-        self._dropped: frozenset[bytes] = frozenset({b"host"} if host is not None else ())
-        self._own = b"" if host is None else b"Host: " + host + b"\r\n"
+        self._via = tuple(b"Via: 1.%d holdfast-%b\r\n\r\n" % (minor, instance.encode()) for minor in (0, 1))
+        self._version = b" HTTP/1.1\r\n" if host is None else b" HTTP/1.1\r\nHost: " + host + b"\r\n"
+        self._without = _NONE if host is None else frozenset({b"host"})
+        self._keeps_host = host is None
+        self._credential = b""
         if credential is not None:
-            name, value = credential
-            self._dropped |= {b"authorization", b"x-api-key"}
-            self._own += name + b": " + value + b"\r\n"
+            self._without |= _CREDENTIALS
+            self._credential = credential[0] + b": " + credential[1] + b"\r\n"
 
     def head(self, head: RequestHead, target: bytes, extra: bytes, *, expect: bool) -> bytes:
         """The head for one attempt; `extra` are whole lines, `expect` lets an expectation through."""
-        dropped = dropped_names(head.fields)
-        own = self._dropped
-        parts = [head.method.encode(), b" ", self._base, target, b" HTTP/1.1\r\n", self._own]
-        for lower, name, value in head.headers:
-            if lower in dropped or lower in own or lower.startswith(b"holdfast-"):
-                continue
-            if lower == b"expect" and not expect:
-                continue
-            parts += (name, b": ", value, b"\r\n")
+        lines = head.lines
+        fields = head.fields
+        if self._keeps_host or b"expect" in fields or (self._credential and not _CREDENTIALS.isdisjoint(fields)):
+            without = self._without if expect else self._without | {b"expect"}
+            lines = lines_to_pass_on(head.headers, fields, without)
         if head.chunked:
-            parts.append(b"Transfer-Encoding: chunked\r\n")
-        if head.upgrade:
-            parts.append(b"Connection: Upgrade\r\nUpgrade: " + head.fields[b"upgrade"] + b"\r\n")
-        parts += (extra, self._via[head.minor_version], b"\r\n")
-        return b"".join(parts)
+            lines += b"Transfer-Encoding: chunked\r\n"
+        elif head.upgrade:
+            lines += b"Connection: Upgrade\r\nUpgrade: " + fields[b"upgrade"] + b"\r\n"
+        return b"".join(
+            (
+                head.method.encode(), b" ", self._base, target, self._version,
+                lines, self._credential, extra, self._via[head.minor_version],
+            )
+        )  # fmt: skip
 
 
 def answers_without_body(method: str, status: int) -> bool:
@@ -65,26 +79,9 @@ def answers_without_body(method: str, status: int) -> bool:
     return method == "HEAD" or status in _NOT_ANSWERED_WITH_BODY or 100 <= status < 200
 
 
-def answer_head(reply: Reply, framing: bytes, extra: bytes) -> bytes:
-    """The head of an answer to the agent; `framing` and `extra` are whole lines."""
-    dropped = dropped_names(reply.fields)
-    parts = [b"HTTP/1.1 %d " % reply.status, reply.reason, b"\r\n"]
-    for lower, name, value in reply.headers:
-        if lower in dropped or lower.startswith(b"holdfast-"):
-            continue
-        parts += (name, b": ", value, b"\r\n")
-    parts += (framing, extra, b"\r\n")
-    return b"".join(parts)
-
-
-def interim_head(status: int, reason: bytes, headers: list[Header]) -> bytes:
-    """A 1xx, passed on."""
-    parts = [b"HTTP/1.1 %d " % status, reason, b"\r\n"]
-    for lower, name, value in headers:
-        if lower not in HOP_BY_HOP and not lower.startswith(b"holdfast-"):
-            parts += (name, b": ", value, b"\r\n")
-    parts.append(b"\r\n")
-    return b"".join(parts)
+def answer_lines(status: int, reason: bytes, headers: list[Header], fields: dict[bytes, bytes]) -> bytes:
+    """Status line and headers of an answer, as they go to the agent."""
+    return b"HTTP/1.1 %d %b\r\n%b" % (status, reason, lines_to_pass_on(headers, fields, _NONE))
 
 
 def trailer_section(trailers: list[Header]) -> bytes:

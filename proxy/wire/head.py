@@ -13,6 +13,7 @@ import httptools
 import msgspec
 
 from proxy.call import Header, RequestHead
+from proxy.wire.compose import REWRITTEN, answer_lines, lines_to_pass_on
 
 END = b"\r\n\r\n"
 LARGEST_LENGTH = 1 << 53
@@ -52,9 +53,7 @@ class AnswerHead(msgspec.Struct, gc=False):
     """The head of an answer, as valid as a request's must be."""
 
     status: int
-    reason: bytes
-    minor_version: int
-    headers: list[Header]
+    lines: bytes  # status line and headers, as they go to the agent
     fields: dict[bytes, bytes]
     length: int | None
     chunked: bool
@@ -69,6 +68,46 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 Parsed: TypeAlias = RequestHead | BadMessage
+
+_REMEMBERED = 512
+_LONGEST_REMEMBERED = 4096
+
+
+class Heads:
+    """Heads that were parsed already. A client sends the same one again and again, and so does a server.
+
+    Only good ones are remembered, by all of their bytes, and nobody changes them. Bounded: the
+    oldest goes first, and long ones, or what an agent makes different each time, cost what they cost.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._requests: dict[bytes, RequestHead] = {}
+        self._answers: dict[bytes, AnswerHead] = {}
+
+    def request(self, block: bytes) -> Parsed:
+        """As parse_request_head."""
+        found = self._requests.get(block)
+        if found is not None:
+            return found
+        head = parse_request_head(block, self.limits)
+        if type(head) is RequestHead and len(block) <= _LONGEST_REMEMBERED:
+            if len(self._requests) >= _REMEMBERED:
+                del self._requests[next(iter(self._requests))]
+            self._requests[block] = head
+        return head
+
+    def answer(self, block: bytes) -> "AnswerHead | BadMessage":
+        """As parse_answer_head."""
+        found = self._answers.get(block)
+        if found is not None:
+            return found
+        head = parse_answer_head(block, self.limits)
+        if type(head) is AnswerHead and len(block) <= _LONGEST_REMEMBERED:
+            if len(self._answers) >= _REMEMBERED:
+                del self._answers[next(iter(self._answers))]
+            self._answers[block] = head
+        return head
 
 
 class _Lines:
@@ -162,6 +201,7 @@ def _request(block: bytes, lines: _Lines, method: str, limits: Limits) -> Parsed
         minor_version=minor,
         headers=headers,
         fields=fields,
+        lines=lines_to_pass_on(headers, fields, REWRITTEN),
         length=None if length is None else int(length),
         chunked=b"transfer-encoding" in fields,
     )
@@ -276,9 +316,7 @@ def parse_answer_head(block: bytes, limits: Limits) -> AnswerHead | BadMessage:
     connection = fields.get(b"connection", b"").lower()
     return AnswerHead(
         status=status,
-        reason=lines.reason,
-        minor_version=minor,
-        headers=headers,
+        lines=answer_lines(status, lines.reason, headers, fields),
         fields=fields,
         length=None if length is None else int(length),
         chunked=b"transfer-encoding" in fields,

@@ -13,7 +13,7 @@ from aiohappyeyeballs import start_connection
 from proxy.clock import NEVER, Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
-from proxy.wire.head import Limits
+from proxy.wire.head import Heads, Limits
 from proxy.wire.upstream import UpstreamConnection, failed
 
 FRESH = 1.0
@@ -43,7 +43,7 @@ class ConnectionPool:
         """At most `most` connections at a time; one that was idle for `idle` seconds is closed."""
         self._origin = origin
         self._clock = clock
-        self._limits = limits
+        self._heads = Heads(limits)
         self._most = most
         self._idle_for = idle
         self._idle: list[UpstreamConnection] = []
@@ -190,7 +190,7 @@ class ConnectionPool:
         return connection
 
     def _made(self) -> UpstreamConnection:
-        return UpstreamConnection(self, self._clock, self._limits)
+        return UpstreamConnection(self, self._clock, self._heads)
 
     async def _resolve(self) -> Addresses:
         now = self._clock.now()

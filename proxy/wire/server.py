@@ -9,15 +9,14 @@ from typing import Any, Protocol, cast
 
 import msgspec
 
-from proxy.call import Call, Header, RequestHead, Stop
+from proxy.call import Call, Header, RequestHead, Stop, Whole
 from proxy.clock import Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal, Strand
 from proxy.wire.answer import Answer, whole_answer
 from proxy.wire.body import AHEAD, Body, Pool
-from proxy.wire.compose import interim_head
 from proxy.wire.framing import ChunkedDecoder, Decoder, LengthDecoder
-from proxy.wire.head import END, BadMessage, Limits, parse_request_head, unfinished
+from proxy.wire.head import END, BadMessage, Heads, Limits, unfinished
 from proxy.wire.peer import still_there
 
 _LINGER = 2.0  # seconds in which an agent may still read an answer to a request that was not read
@@ -25,6 +24,8 @@ _SLOWEST = 1024  # bytes a second of a body that must be buffered, measured over
 _SLOW_FOR = 30.0  # … so many seconds
 _PEER_SOON = 0.05  # seconds from a FIN to the second look at who sent it
 _PEER_LATER = 1.0
+_NOTHING = Whole(b"")
+_NEVER = Body()
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
@@ -57,6 +58,7 @@ class Server:
         self.door = door
         self.clock = clock
         self.limits = limits
+        self.heads = Heads(limits.head)
         self.pool = pool
         self.connections: set[AgentConnection] = set()
         self.draining = False
@@ -128,6 +130,7 @@ class AgentConnection(asyncio.Protocol):
         self._partial: bytearray | None = None  # a head whose end has not come
         self._searched = 0
         self._decoder: Decoder | None = None
+        self._coming: Body = _NEVER  # the body that the decoder is for
         self._strand: Strand | None = None
         self._answer: Answer | None = None
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
@@ -138,7 +141,7 @@ class AgentConnection(asyncio.Protocol):
         self.busy = False
         self.gone = False
         self.head: RequestHead = None  # type: ignore[assignment]  # until a head has come
-        self.body: Body = None  # type: ignore[assignment]  # as above
+        self.body: Body | Whole = _NOTHING
         self.started = 0.0
         self.bad: BadMessage | None = None  # what was wrong with the body
         self.call: Call | None = None
@@ -166,12 +169,13 @@ class AgentConnection(asyncio.Protocol):
         """Part of asyncio.Protocol. True keeps the sending side open."""
         if not self.busy:
             return False
-        if self._decoder is not None:
-            self.body.fail(Failure.CANCELLED)
+        body = self.body
+        if self._decoder is not None and isinstance(body, Body):
+            body.fail(Failure.CANCELLED)
             self._hang_up()
             return False
-        if self._answer is not None and self._answer.tunnelled:
-            self.body.finish(b"", [])
+        if self._answer is not None and self._answer.tunnelled and isinstance(body, Body):
+            body.finish(b"", [])
             return True
         self._half_closed = True
         self._on_alarm = self._look_at_peer
@@ -185,7 +189,8 @@ class AgentConnection(asyncio.Protocol):
         self._alarm.close()
         self._server.connections.discard(self)
         if self.busy:
-            self.body.fail(Failure.CANCELLED)
+            if isinstance(self.body, Body):
+                self.body.fail(Failure.CANCELLED)
             self._hang_up()
 
     def pause_writing(self) -> None:
@@ -249,7 +254,7 @@ class AgentConnection(asyncio.Protocol):
         if end < 0:
             self._hold_partial(data)
             return
-        head = parse_request_head(bytes(data[: end + 4]), self._server.limits.head)
+        head = self._server.heads.request(bytes(data[: end + 4]))
         self._partial, self._searched = None, 0
         if isinstance(head, BadMessage):
             self._turn_away(head)
@@ -279,7 +284,7 @@ class AgentConnection(asyncio.Protocol):
         length = head.length or 0
         if not head.chunked and len(rest) >= length:
             self._ahead = rest[length:]
-            self.body = Body.complete(rest[:length])
+            self.body = Whole(rest[:length] if self._ahead else rest)
         else:
             self._begin_body(head, rest)
             if self.bad is not None:
@@ -294,7 +299,7 @@ class AgentConnection(asyncio.Protocol):
         self._received = 0
         self._decoder = ChunkedDecoder(self._server.limits.head) if head.chunked else LengthDecoder(head.length or 0)
         self._take = self._take_body
-        self.body = Body(self, self._server.pool)
+        self._coming = self.body = Body(self, self._server.pool)
         if rest:
             self._take_body(rest)
 
@@ -307,14 +312,14 @@ class AgentConnection(asyncio.Protocol):
             self.bad = decoder.bad
             self._take = self._take_nothing
             self._decoder = None
-            self.body.fail(Failure.BAD_REQUEST)
+            self._coming.fail(Failure.BAD_REQUEST)
         elif decoder.ended:
             self._ahead = decoder.rest
             self._take = self._take_ahead
             self._decoder = None
-            self.body.finish(piece, decoder.trailers)
+            self._coming.finish(piece, decoder.trailers)
         elif piece:
-            self.body.feed(piece)
+            self._coming.feed(piece)
 
     def _take_ahead(self, data: bytes) -> None:
         self._ahead += data
@@ -358,32 +363,35 @@ class AgentConnection(asyncio.Protocol):
     def _look_at_pace(self) -> None:
         if self._received < _SLOWEST * _SLOW_FOR:
             self.bad = BadMessage("slow_body", "request_timeout", f"the body comes slower than {_SLOWEST} bytes a second")
-            self.body.fail(Failure.BAD_REQUEST)
+            self._coming.fail(Failure.BAD_REQUEST)
             return
         self._received = 0
         self._alarm.set(self._server.clock.now() + _SLOW_FOR)
 
     # --- answers ---
 
-    def interim(self, status: int, reason: bytes, headers: list[Header]) -> None:
-        """Pass a 1xx on, if this agent can take one."""
+    def interim(self, lines: bytes) -> None:
+        """Pass the head of a 1xx on, if this agent can take one."""
         if self.head.minor_version == 1 and self._answer is None:
-            self._write(interim_head(status, reason, headers))
+            self._write(lines + b"\r\n")
 
     @property
     def keep_alive(self) -> bool:
         """May another request follow on this connection?"""
         return self.head.keep_alive and self._decoder is None and self.bad is None and not self._server.draining
 
-    async def answer(self, reply: Reply, extra: bytes) -> None:
-        """Send the answer, `extra` lines in its head. The reply is finished before its last byte goes."""
+    def answer(self, reply: Reply, extra: bytes) -> None:
+        """Send a whole answer, with `extra` lines in its head. The reply is finished before it goes."""
         self._alarm.clear()
-        body = reply.body
-        if reply.tunnel is None and (body is None or body.whole is not None):
-            reply.finish()
-            self._write(whole_answer(reply, self.head, extra, keep_alive=self.keep_alive))
-            self._stay_or_leave(reply, self.keep_alive)
-            return
+        reply.finish()
+        keep_alive = self.keep_alive
+        self._write(whole_answer(reply, self.head, extra, keep_alive=keep_alive))
+        if not keep_alive:
+            self._leave()
+
+    async def stream(self, reply: Reply, extra: bytes) -> None:
+        """Send an answer as it comes. The reply is finished before its last byte goes."""
+        self._alarm.clear()
         self._answer = Answer(self._transport, reply, self.head, keep_alive=self.keep_alive)
         try:
             await self._stream(self._answer, reply, extra)
@@ -404,27 +412,26 @@ class AgentConnection(asyncio.Protocol):
         self._write(answer.last_bytes())
         if end is not None:
             self._break_off(answer)
-        else:
-            self._stay_or_leave(reply, answer.keep_alive)
+        elif not answer.keep_alive or answer.tunnelled:
+            self._leave()
 
     def _open_tunnel(self, reply: Reply) -> None:
         """From now on the agent's bytes go upstream as they are."""
         assert reply.tunnel is not None
-        self.body = Body(self)
+        self.body = body = Body(self)
         early, self._ahead = self._ahead, b""
-        self._take = self.body.feed
-        reply.tunnel.join(self.body)
+        self._take = body.feed
+        reply.tunnel.join(body)
         if early:
-            self.body.feed(early)
+            body.feed(early)
         self.resume()
 
     def _write(self, content: bytes) -> None:
         if content and not self.gone and not self._transport.is_closing():
             self._transport.write(content)
 
-    def _stay_or_leave(self, reply: Reply, keep_alive: bool) -> None:
-        if keep_alive and reply.tunnel is None:
-            return
+    def _leave(self) -> None:
+        """The last answer on this connection is out."""
         self._take = self._take_nothing
         if self.gone:
             return
@@ -456,20 +463,20 @@ class AgentConnection(asyncio.Protocol):
         reply, extra = self._server.door.turn_away(bad)
         self.busy = False
         self._write(whole_answer(reply, None, extra, keep_alive=False))
-        self._stay_or_leave(reply, keep_alive=False)
+        self._leave()
 
     def _ended(self, error: BaseException | None) -> None:
         """The strand is over: the exchange is."""
         self.busy = False
         self._strand = None
         self.call = None
-        if self.body is not None:
+        if isinstance(self.body, Body):
             self.body.release()
         self._server.one_answered()
         if error is not None:
             reply, extra = self._server.door.failed(error)
             self._write(whole_answer(reply, None, extra, keep_alive=False))
-            self._stay_or_leave(reply, keep_alive=False)
+            self._leave()
         elif self._take == self._take_ahead and not self.gone:
             self._next_request()
 

@@ -15,7 +15,6 @@ class Upload:
     def __init__(
         self,
         transport: asyncio.Transport,
-        body: Body,
         broke: Callable[[Failure], None],
         *,
         chunked: bool,
@@ -23,14 +22,14 @@ class Upload:
     ) -> None:
         """`broke` is told when the agent's side ends early."""
         self._transport = transport
-        self._body: Body | None = None if tunnelled else body
+        self._body: Body | None = None
         self._broke = broke
         self._chunked = chunked
         self.tunnelled = tunnelled
         self.done = False
 
     def join(self, body: Body) -> None:
-        """Part of Tunnel: from now on `body` is what the agent sends."""
+        """Part of Tunnel: `body` is what the agent sends."""
         self._body = body
         body.flow(self)
 

@@ -1,25 +1,21 @@
 """One connection to an upstream, and the exchange that is on it."""
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from proxy.attempt import Attempt
-from proxy.call import Header
+from proxy.call import Call, Whole
 from proxy.clock import NEVER, Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.body import Body
 from proxy.wire.compose import answers_without_body
 from proxy.wire.framing import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
-from proxy.wire.head import END, AnswerHead, BadMessage, Limits, parse_answer_head, unfinished
+from proxy.wire.head import END, AnswerHead, BadMessage, Heads, unfinished
 from proxy.wire.tunnel import Upload
 
 if TYPE_CHECKING:
     from proxy.wire.pool import ConnectionPool
-
-Interim = Callable[[int, bytes, list[Header]], None]
-
 
 def failed(failure: Failure, detail: str) -> Reply:
     """What comes back where nothing came back."""
@@ -33,15 +29,13 @@ class UpstreamConnection(asyncio.Protocol):
     just as a request is written is a `disconnect`, and whoever sent it decides.
     """
 
-    def __init__(self, pool: "ConnectionPool", clock: Clock, limits: Limits) -> None:
+    def __init__(self, pool: "ConnectionPool", clock: Clock, heads: Heads) -> None:
         self._pool = pool
         self._clock = clock
-        self._limits = limits
+        self._heads = heads
         self._alarm = clock.alarm(self._too_late)
         self._transport: asyncio.Transport = None  # type: ignore[assignment]  # until connection_made
         self._attempt: Attempt | None = None  # the exchange that is on
-        self._method = ""
-        self._interim: Interim | None = None
         self._answered: Signal[Reply] | None = None  # until the head of the answer has come
         self._decoder: Decoder | None = None  # from the head of the answer to its end
         self._body: Body | None = None
@@ -95,27 +89,31 @@ class UpstreamConnection(asyncio.Protocol):
 
     # --- the request ---
 
-    async def exchange(self, attempt: Attempt, head: bytes, body: Body, method: str, interim: Interim | None) -> Reply:
-        """Send a request; the reply when the head of its answer has come, or how that failed."""
+    def send(self, attempt: Attempt, head: bytes) -> "Signal[Reply]":
+        """Send a request. The reply comes when the head of its answer has, or says how that failed."""
         self._attempt = attempt
-        self._method = method
-        self._interim = interim
         signal: Signal[Reply] = Signal()
         self._answered = signal
         attempt.sent = True
-        self._alarm.set(min(attempt.deadline, attempt.first_byte_by))
-        whole = body.whole
-        if whole is not None and not attempt.call.head.chunked:
-            self._transport.write(head + whole if whole else head)
+        due = attempt.first_byte_by if attempt.first_byte_by < attempt.deadline else attempt.deadline
+        self._alarm.set(due)
+        call = attempt.call
+        whole = call.body.whole
+        if whole is not None and not call.head.chunked:
+            self._transport.write(head + whole)
         else:
             self._transport.write(head)
-            self._upload = Upload(self._transport, body, self._upload_broke, chunked=attempt.call.head.chunked)
-            body.flow(self._upload)
-        try:
-            return await signal
-        except asyncio.CancelledError:
-            self.close()
-            raise
+            self._send_body(call)
+        return signal
+
+    def _send_body(self, call: Call) -> None:
+        """A body that is chunked, or still comes."""
+        self._upload = upload = Upload(self._transport, self._upload_broke, chunked=call.head.chunked)
+        body = call.body
+        if isinstance(body, Body):
+            upload.join(body)
+        else:
+            upload.end(body.whole or b"", cast("Whole", body).trailers)
 
     def _upload_broke(self, failure: Failure) -> None:
         """The agent's body will not come whole: the upstream must not take it for whole."""
@@ -137,12 +135,12 @@ class UpstreamConnection(asyncio.Protocol):
             end = data.find(END)
             if end < 0:
                 self._held = data
-                bad = unfinished(data, self._limits)
+                bad = unfinished(data, self._heads.limits)
                 if bad is not None:
                     self._fail(Failure.BAD_RESPONSE, bad.detail)
                 return
             self._held = b""
-            head = parse_answer_head(data[: end + 4], self._limits)
+            head = self._heads.answer(data[: end + 4])
             if isinstance(head, BadMessage):
                 self._fail(Failure.BAD_RESPONSE, head.detail)
                 return
@@ -150,8 +148,9 @@ class UpstreamConnection(asyncio.Protocol):
             if head.status >= 200 or head.status == 101:
                 self._take_answer(head, data)
                 return
-            if self._interim is not None:
-                self._interim(head.status, head.reason, head.headers)
+            attempt = self._attempt
+            if attempt is not None and attempt.call.interim is not None:
+                attempt.call.interim(head.lines)
             if not data:
                 return
 
@@ -163,11 +162,9 @@ class UpstreamConnection(asyncio.Protocol):
         attempt.status = head.status
         reply = Reply(
             status=head.status,
-            reason=head.reason,
-            headers=head.headers,
+            lines=head.lines,
             fields=head.fields,
             length=head.length,
-            chunked=head.chunked,
         )
         self._reusable = head.keep_alive
         wrong = self._frame(head, attempt)
@@ -175,7 +172,7 @@ class UpstreamConnection(asyncio.Protocol):
             reply = failed(Failure.BAD_RESPONSE, wrong)
             self.close()
         elif self._decoder is None:
-            reply.body = Body.complete(b"")
+            reply.body = Whole(b"")
             self._exchange_over(rest)
         else:
             self._begin_answer_body(reply, rest)
@@ -187,10 +184,10 @@ class UpstreamConnection(asyncio.Protocol):
             if not attempt.call.head.upgrade:
                 return "101 was not asked for"
             self._decoder = CloseDecoder()
-        elif answers_without_body(self._method, head.status):
+        elif answers_without_body(attempt.call.head.method, head.status):
             self._reusable = self._reusable and not head.chunked
         elif head.chunked:
-            self._decoder = ChunkedDecoder(self._limits)
+            self._decoder = ChunkedDecoder(self._heads.limits)
         elif head.length is None:
             self._decoder = CloseDecoder()
             self._reusable = False
@@ -203,13 +200,13 @@ class UpstreamConnection(asyncio.Protocol):
         assert decoder is not None and self._attempt is not None
         piece = decoder.feed(rest) if rest else b""
         if decoder.ended:
-            reply.body = Body.complete(piece, decoder.trailers)
+            reply.body = Whole(piece, decoder.trailers)
             self._exchange_over(decoder.rest)
             return
         self._body = body = Body(self)
         reply.body = body
         if reply.status == 101:
-            self._upload = Upload(self._transport, body, self._upload_broke, chunked=False, tunnelled=True)
+            self._upload = Upload(self._transport, self._upload_broke, chunked=False, tunnelled=True)
             reply.tunnel = self._upload
             self._alarm.clear()
         if piece:
@@ -254,9 +251,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._attempt = None
         self._alarm.clear()
         self._stream_idle = None
-        unsent = self._upload is not None and not self._upload.done
-        self._upload = None if not unsent else self._upload
-        if self._reusable and not unsent and not rest and not self.closed:
+        if self._upload is not None and self._upload.done:
+            self._upload = None
+        if self._reusable and self._upload is None and not rest and not self.closed:
             self._pool.release(self)
         else:
             self.close()

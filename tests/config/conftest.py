@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError
 from proxy.config.types import Loaded

@@ -1,12 +1,16 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from proxy.call import Effect
 from proxy.config.cascade import cascade, convert, merge
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
 from proxy.config.types import Mode, Part, Policy
 from proxy.stages.timeout import Timeout
+from proxy.units import Seconds
 
 GETS = Match({"tool": Globs(("get_*",))})
 HERE = Place("p.yaml", 1, 1)
@@ -72,19 +76,25 @@ def test_the_last_effect_counts():
 def test_shadow_changes_nothing_that_is_enforced():
     """It is laid over a copy of all, and only what it touches is in it."""
     base = policy("base", retry=part(attempts=3), breaker=part())
-    shadow = policy("s", mode=Mode.SHADOW, effect=Effect.READ, retry=part(mode=Mode.SHADOW, attempts=5))
+    shadow = policy(
+        "s", mode=Mode.SHADOW, effect=Effect.READ, retry=part(mode=Mode.SHADOW, attempts=5)
+    )
 
     effective = merge([base, shadow])
 
     assert effective.sections["retry"].fields == {"attempts": 3}
     assert effective.effect is None
     assert effective.shadow_effect is Effect.READ
-    assert {name: merged.fields for name, merged in effective.shadow.items()} == {"retry": {"attempts": 5}}
+    assert {name: merged.fields for name, merged in effective.shadow.items()} == {
+        "retry": {"attempts": 5}
+    }
 
 
 def test_a_section_that_shadow_turns_off_has_no_shadow():
     """There is nothing to compute."""
-    effective = merge([policy("b", retry=part()), policy("s", retry=part(on=False, mode=Mode.SHADOW))])
+    effective = merge(
+        [policy("b", retry=part()), policy("s", retry=part(on=False, mode=Mode.SHADOW))]
+    )
 
     assert "retry" in effective.sections
     assert effective.shadow == {}
@@ -104,7 +114,7 @@ def test_what_is_off_is_not_there():
 
 def test_converts_to_the_sections_type():
     """Fields that are not given have their defaults."""
-    assert convert(Timeout, {"total": 5.0}) == Timeout(total=5.0)
+    assert convert(Timeout, {"total": Seconds(5.0)}) == Timeout(total=Seconds(5.0))
 
 
 def test_fields_that_contradict_each_other_cannot_be_converted():
@@ -168,7 +178,7 @@ def test_without_anything_in_shadow_there_is_no_shadow(policies):
 @given(POLICIES)
 def test_laying_over_goes_step_by_step(policies):
     """A field's value is the last one given since the section was last set to false."""
-    expected = {}
+    expected: dict[str, Any] = {}
     for one in policies:
         for name, held in one.sections.items():
             if one.mode is Mode.OFF or held.mode is not Mode.ENFORCE:

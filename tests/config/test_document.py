@@ -1,4 +1,8 @@
+# ruff: noqa: E501 -- messages stand on one line, as people see them
+from typing import Any
+
 import pytest
+
 from proxy.config.document import Mapping, Scalar, Sequence, parse, read
 from proxy.config.places import ConfigError
 
@@ -9,6 +13,10 @@ def plain(node):
     if isinstance(node, Sequence):
         return [plain(item) for item in node.items]
     return node.value if isinstance(node, Scalar) else None
+
+
+def tree(text) -> Any:
+    return parse(text.encode(), "f.yaml", {}).root
 
 
 def value(text, **environ):
@@ -63,7 +71,7 @@ def test_a_key_is_the_text_that_is_written():
 
 def test_every_node_knows_its_place():
     """Lines and columns count from 1, in characters."""
-    root = parse("é: [1, {b: 2}]\n".encode(), "f.yaml", {}).root
+    root = tree("é: [1, {b: 2}]\n")
 
     inner = root.items["é"].node.items[1]
     assert (str(root.items["é"].place), str(inner.place)) == ("f.yaml:1:1", "f.yaml:1:8")
@@ -117,7 +125,9 @@ def test_anchors_that_grow_too_large_are_an_error():
 
     found = problems("\n".join(lines))
 
-    assert [problem.partition(": ")[2] for problem in found] == ["more than 10000 nodes, anchors expanded"]
+    assert [problem.partition(": ")[2] for problem in found] == [
+        "more than 10000 nodes, anchors expanded"
+    ]
 
 
 def test_what_is_replaced_has_the_type_of_what_it_is():
@@ -152,4 +162,6 @@ def test_reads_a_file(tmp_path):
     """The file's name in places is the one that was asked for."""
     (tmp_path / "f.yaml").write_text("a: 1")
 
-    assert str(read(tmp_path / "f.yaml", "shown.yaml", {}).root.place) == "shown.yaml:1:1"
+    root: Any = read(tmp_path / "f.yaml", "shown.yaml", {}).root
+
+    assert str(root.place) == "shown.yaml:1:1"

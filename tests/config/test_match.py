@@ -3,6 +3,7 @@ import fnmatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from proxy.config.match import Globs, Match
 
 GLOB = st.text("ab*", min_size=1, max_size=6)

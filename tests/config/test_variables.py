@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+
 from proxy.config.variables import LARGEST_FILE, Unset, replace, replaceable
 
 
@@ -46,7 +49,7 @@ def test_a_variable_that_is_missing_is_named():
 def test_a_file_is_read_and_named(tmp_path):
     """Its last line break is not part of it; who reloads is told of the file."""
     (tmp_path / "key").write_text("secret\n")
-    files = []
+    files: list[Path] = []
 
     assert replace(f"${{file:{tmp_path}/key}}", {}, files) == "secret"
     assert files == [tmp_path / "key"]

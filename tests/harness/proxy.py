@@ -4,34 +4,35 @@ import asyncio
 import contextlib
 import logging
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import yaml
-from proxy.app import App
 
+from proxy.app import App
 from proxy.config.settings import load_settings
-from tests.harness.agent import Connection
-from tests.harness.messages import Message
+from proxy.observe.metrics import Family
+from tests.harness.agent import Connection, raw_call
+from tests.harness.messages import Message, request
 from tests.harness.upstream import RawUpstream
 from tests.harness.wire import troubles, within
 
 
-class Metrics:
-    """One scrape of `/metrics`."""
+class Figures:
+    """What the metrics say at one moment. Read where pages are made from: a page may be older."""
 
-    def __init__(self, text: str) -> None:
-        self._lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = {family.metric.name: family for family in families}
 
     def sum(self, name: str, **labels: str) -> float:
-        """The sum over all children of a metric that carry these labels."""
-        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        """The sum over all rows of a metric that carry these labels; no histograms."""
+        family = self._families[name]
         return sum(
-            float(line.rsplit(" ", 1)[1])
-            for line in self._lines
-            if line.startswith((name + "{", name + " ")) and all(label in line for label in wanted)
+            value
+            for row, value in family.rows.items()
+            if labels.items() <= dict(zip(family.metric.labels, row, strict=True)).items()
+            if isinstance(value, int)
         )
 
 
@@ -53,18 +54,15 @@ class Proxy:
         async with await self.connect() as agent:
             return await agent.call(raw, method)
 
-    async def metrics(self) -> Metrics:
-        """What a scrape says now."""
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://{self.admin}/metrics") as found,
-        ):
-            return Metrics(await found.text())
+    async def metrics(self) -> Figures:
+        """What the metrics say now, and after all that had already arrived was done."""
+        await raw_call(self.admin, request("/livez", "Connection: close"))
+        return Figures(self.app.metrics.read())
 
-    async def until_metric(self, name: str, at_least: float, **labels: str) -> Metrics:
+    async def until_metric(self, name: str, at_least: float, **labels: str) -> Figures:
         """A scrape in which a metric has come that far: records are made after the last byte."""
 
-        async def look() -> Metrics:
+        async def look() -> Figures:
             while (metrics := await self.metrics()).sum(name, **labels) < at_least:
                 pass
             return metrics
@@ -104,6 +102,7 @@ async def holdfast(
         if policies is not None:
             (folder / "policies" / "10.yaml").write_text(policies)
         app = await within(App.start(load_settings(_write(folder, settings)), upstream=None))
+        app.log._logger.addHandler(_Watcher())  # it is apart from the root's
         try:
             yield Proxy(app, folder)
         finally:
@@ -144,6 +143,5 @@ def _told(context: dict[str, Any]) -> str:
 
 class _Watcher(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if record.exc_info or "Traceback" in text:
-            troubles.append(logging.Formatter().format(record))
+        if record.exc_info or record.levelno >= logging.ERROR:
+            troubles.append(f"{record.getMessage()} {getattr(record, 'fields', '')}")

@@ -245,7 +245,7 @@ def after(event: asyncio.Event, step: Step = OK) -> Step:
             asyncio.ensure_future(connection.ended.wait()),
         ]
         try:
-            await within(asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import re
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,13 +29,13 @@ def busy():
     """Metrics of which each one has a row."""
     keep = Keep()
     for metric in catalogue.COUNTED:
-        counts = keep.of(("counts", metric.name), lambda metric=metric: Counts(metric.labels))
+        counts = keep.of(("counts", metric.name), partial(Counts, metric.labels))
         counts.add(*metric.labels)
     keep.of(("circuit", "", "gateway", ""), lambda: SimpleNamespace(state="open"))
     found = metrics(keep)
     found.note(record())
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
-    found.bad_request("bare_lf")
+    found.bad_requests.add("bare_lf")
     return found
 
 

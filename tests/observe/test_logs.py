@@ -74,7 +74,7 @@ def test_an_event_is_one_line_of_text_on_a_terminal(terminal):
 def test_no_value_makes_a_second_line(value, form):
     """Nor does one raise: a name that an agent chose is not to be trusted."""
     written = Written(form)
-    written.log.event("circuit", tool=value)
+    written.log.event("circuit", tool=value, problems=[value])
     written.log.close()
     assert written.text.count("\n") == 1
     assert written.text.endswith("\n")
@@ -131,6 +131,14 @@ def test_lines_under_the_level_are_not_written():
     written.log.warning("reload_rejected")
     written.log.close()
     assert [line["event"] for line in written.lines] == ["reload_rejected"]
+
+
+def test_nothing_is_made_of_what_nobody_reads():
+    """A level over warning: a flood of malformed requests costs a comparison each."""
+    written = Written(level="error")
+    written.log.limited("bad_request", "bare_lf")
+    written.log.close()
+    assert written.text == ""
 
 
 def test_a_library_is_quoted_up_to_its_first_value(written):

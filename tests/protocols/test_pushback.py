@@ -50,8 +50,9 @@ def test_the_upstreams_own_word(name: bytes, value: bytes, wait: float) -> None:
         b"9" * 5000,
         b"1, 2",
         b"Mon, 99 Foo 2020 10:00:00 GMT",
-    ]
-    + [b"Mon, 01 Jan 0001 00:00:00 +2359", b"Fri, 31 Dec 9999 23:59:59 -2359"],
+        b"Mon, 01 Jan 0001 00:00:00 +2359",
+        b"Fri, 31 Dec 9999 23:59:59 -2359",
+    ],
 )
 def test_what_cannot_be_read_is_as_good_as_absent(value: bytes) -> None:
     """Garbage is never an error, and never a wait that nobody asked for."""
@@ -151,8 +152,16 @@ def test_an_upstream_may_forbid_a_repetition(fields: dict[bytes, bytes], forbidd
 
 
 NAMES = st.sampled_from(
-    [b"retry-after", b"retry-after-ms", b"grpc-retry-pushback-ms", b"ratelimit", b"ratelimit-reset"]
-    + [b"x-ratelimit-reset", b"x-ratelimit-remaining", b"anthropic-ratelimit-requests-reset"]
+    [
+        b"retry-after",
+        b"retry-after-ms",
+        b"grpc-retry-pushback-ms",
+        b"ratelimit",
+        b"ratelimit-reset",
+        b"x-ratelimit-reset",
+        b"x-ratelimit-remaining",
+        b"anthropic-ratelimit-requests-reset",
+    ]
 )
 VALUES = st.binary(max_size=40) | st.text('0123456789.:-+TZ,; rtdhmsGMTJan="', max_size=40).map(
     str.encode

@@ -12,7 +12,7 @@ from proxy.counts import Counts
 from proxy.news import CircuitChange, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import Ground
+from proxy.stage import Ground, Section
 from proxy.stages.breaker import (
     Breaker,
     CircuitCheck,
@@ -266,7 +266,7 @@ def test_a_throttled_probe_fails() -> None:
 
 
 def test_a_probe_that_was_never_sent_gives_its_lease_back() -> None:
-    """Refused later, cancelled, or failed here: the guard settles it, and the next one may probe."""
+    """Refused later, cancelled, or failed here: it is settled, and the next one may probe."""
     ground = make_ground()
     tool = opened(ground)
     probe = tool.admit()
@@ -339,7 +339,8 @@ def test_late_results_are_dropped() -> None:
     tool.send(500)
     tool.clock.advance(5.1)
     tool.send(times=2)
-    for attempt, what in zip(late, (500, 500, 200, Failure.CONNECT, 500), strict=True):
+    ends: list[int | Failure] = [500, 500, 200, Failure.CONNECT, 500]
+    for attempt, what in zip(late, ends, strict=True):
         tool.end(attempt, make_reply(what))
     assert circuit(ground, "search").closed
     assert circuit(ground, "search").window.calls == 0
@@ -379,14 +380,11 @@ def test_a_shadow_has_circuits_of_its_own() -> None:
     assert enforced.send() is None
 
 
-@pytest.mark.parametrize("section", [{"window": Seconds(0)}, {"open": {"base": Seconds(0)}}])
-def test_durations_of_zero_are_refused(section: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("section", "field"), [(Breaker, "window"), (Open, "base")])
+def test_durations_of_zero_are_refused(section: type[Section], field: str) -> None:
     """A window that holds nothing, a circuit that never stays open."""
-    with pytest.raises(ValueError, match="must be longer than 0"):
-        if "open" in section:
-            Open(**section["open"])
-        else:
-            Breaker(**section)
+    with pytest.raises(ValueError, match=f"{field}: must be longer than 0"):
+        section(**{field: Seconds(0)})
 
 
 ENDS = st.sampled_from(

@@ -18,7 +18,8 @@ STARTED = 1000.0
 
 def section(**seconds: float) -> Timeout:
     """A section with these limits."""
-    return Timeout(**{name: Seconds(value) for name, value in seconds.items()})
+    limits: dict[str, Any] = {name: Seconds(value) for name, value in seconds.items()}
+    return Timeout(**limits)
 
 
 def admitted(limits: Timeout, effect: Effect = Effect.READ, fields: Any = None) -> Call:
@@ -134,7 +135,7 @@ def test_without_a_total_the_last_attempt_keeps_its_limit() -> None:
 
 
 def test_connect_and_first_byte_end_with_the_attempt() -> None:
-    """Their moments lie in the attempt's time, never after it; a stream's idle limit is passed on."""
+    """Their moments lie in the attempt's time; the idle limit of a stream is passed on."""
     attempt = make_attempt(make_call(started=STARTED, deadline=STARTED + 5.0), number=1, of=1)
     gate(section(connect=3.0, first_byte=60.0, stream_idle=7.0)).admit(attempt)
     assert attempt.connect_by == STARTED + 3.0
@@ -150,7 +151,7 @@ def test_without_limits_an_attempt_has_none() -> None:
 
 
 def test_no_attempt_starts_that_cannot_last() -> None:
-    """With less than `min_attempt` left: `deadline_exceeded`, by this policy, and it did not run."""
+    """With less than `min_attempt` left: `deadline_exceeded`, by this policy; it did not run."""
     call = make_call(started=STARTED, deadline=STARTED + 1.0)
     attempt = make_attempt(call, started=STARTED + 0.95)
     refusal = gate(Timeout(), Effect.WRITE).admit(attempt)

@@ -286,8 +286,9 @@ async def test_shadow_refuses_nobody(upstream: RawUpstream) -> None:
 
 async def test_text_for_a_model(upstream: RawUpstream) -> None:
     """`Accept: text/markdown` gets the refusal as text of at most 60 words."""
-    rules = "policies: [{name: off, breaker: {state: forced_open}}]"
-    got = await tried(upstream, tool("get_balance", "Accept: text/markdown"), rules=rules)
+    async with holdfast(upstream, "tools", BREAKER) as proxy:
+        await trip(proxy, upstream)
+        got = await proxy.call(tool("get_balance", "Accept: text/markdown"))
     assert got.status == 503
     assert (got.value("content-type") or b"").startswith(b"text/markdown")
     assert len(got.body.split()) <= 60

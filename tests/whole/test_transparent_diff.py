@@ -184,6 +184,6 @@ async def test_a_thousand_exchanges_are_passed_on_as_they_are(
 
 async def test_a_thousand_exchanges_under_policies(upstream: RawUpstream) -> None:
     """With sections on that wrap every call, but change none of these."""
-    rules = "policies: [{name: all, timeout: {total: 30s}, breaker: {state: disabled}}]"
+    rules = "policies: [{name: all, timeout: {total: 30s}, retry: {attempts: 1}}]"
     async with holdfast(upstream, "tools", rules) as proxy:
         await play(proxy, upstream)

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.harness import Message, Proxy, RawUpstream, holdfast, request
+from tests.harness import Message, Proxy, RawUpstream, answer, holdfast, request
 
 POLICIES = """
 policies:
-  - {name: stop, match: {tool: blocked}, breaker: {state: forced_open}}
+  - {name: stop, match: {tool: blocked}, breaker: {consecutive: 1, open: {base: 1h, max: 1h}}}
 """
 JSON = "Content-Type: application/json"
 FREE = b'{"tool":"free","input":{}}'
@@ -20,6 +20,8 @@ BLOCKED = b'{"tool":"blocked","input":{}}'
 async def guarded(far: RawUpstream) -> AsyncIterator[Proxy]:
     """A `tools` upstream whose tool `blocked` is off."""
     async with holdfast(far, "tools", POLICIES, limits={"body_buffer": "1MiB"}) as started:
+        far.then(answer(500, body=b"this opens its circuit"))
+        assert (await started.call(post(BLOCKED))).status == 500
         yield started
 
 

@@ -1,0 +1,191 @@
+# ruff: noqa: E501 -- messages stand on one line, as people see them
+import pytest
+
+from proxy.config.judge import judge
+from proxy.config.places import Place
+from proxy.config.types import Part, Policy
+
+TWO = "upstreams: {a: {url: http://h, protocol: tools}, b: {url: http://h, path: /b, protocol: http}}\n"
+
+
+def policies(*lines):
+    return TWO + "policies:\n" + "".join(f"  - {line}\n" for line in lines)
+
+
+def test_an_attempt_must_end_before_the_total(folder):
+    """In one policy."""
+    assert folder.errors(policies("{name: p, timeout: {attempt: 5s, total: 5s}}")) == [
+        "p.yaml:3:34: policies[0].timeout.attempt: an attempt of 5s never ends before the total of 5s"
+    ]
+
+
+def test_contradictions_are_judged_on_what_is_in_force(folder):
+    """Fields of two policies, one of which covers the other; said once, at the one that is there."""
+    found = folder.errors(
+        policies(
+            "{name: base, timeout: {attempt: 15s, total: 45s}}",
+            "{name: p, match: {tool: 'get_*'}, timeout: {total: 10s}}",
+            "{name: q, match: {tool: 'get_a'}, retry: {attempts: 2}}",
+        )
+    )
+
+    assert found == [
+        "p.yaml:3:37: timeout.attempt: an attempt of 15s never ends before the total of 10s (p.yaml:4)"
+    ]
+
+
+def test_a_later_policy_can_mend_what_would_contradict(folder):
+    """What is in force is what counts."""
+    folder.load(
+        policies(
+            "{name: p, match: {tool: get_a}, timeout: {attempt: 15s, total: 10s}}",
+            "{name: all, timeout: {total: 45s}}",
+        )
+    )
+
+
+def test_an_overlap_is_no_error(folder):
+    """Neither covers the other: it is clamped when it is compiled."""
+    folder.load(
+        policies(
+            "{name: p, match: {tool: 'get_*'}, timeout: {attempt: 15s}}",
+            "{name: q, match: {tool: '*_x'}, timeout: {total: 10s}}",
+        )
+    )
+
+
+def test_shadow_is_judged_too(folder):
+    """It would be wrong on the day it is enforced."""
+    found = folder.errors(
+        policies(
+            "{name: base, timeout: {attempt: 15s, total: 45s}}",
+            "{name: p, mode: shadow, timeout: {total: 10s}}",
+        )
+    )
+
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "{name: p, effect: write, retry: {safe: always}}",
+        "{name: p, match: {upstream: a}, retry: {safe: always}}",
+    ],
+)
+def test_writes_are_not_always_repeated(folder, policy):
+    """Where the effect is write, said or by default."""
+    (found,) = folder.errors(policies(policy))
+
+    assert "policies[0].retry.safe: always would run writes twice" in found
+
+
+def test_always_is_warned_about_where_there_may_be_writes(folder):
+    """The default of plain HTTP hangs on the method."""
+    (found,) = folder.warnings(policies("{name: p, retry: {safe: always}}"))
+
+    assert "always also repeats writes" in found
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "{name: p, effect: read, retry: {safe: always}}",
+        "{name: p, effect: write, retry: {safe: always, mode: off}}",
+    ],
+)
+def test_reads_may_always_be_repeated(folder, policy):
+    """No word about it."""
+    assert folder.warnings(policies(policy)) == []
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ("{upstream: aa}", "match.upstream: no upstream has this name: aa; did you mean a?"),
+        ("{upstream: ['*', '!zz']}", "match.upstream: no upstream has this name: zz"),
+        ("{layer: tools}", "match.layer: no such layer: tools; did you mean tool?"),
+        ("{protocol: tool}", "match.protocol: no such protocol: tool; did you mean tools?"),
+    ],
+)
+def test_names_that_nothing_has_are_errors(folder, match, message):
+    """With the nearest that something has."""
+    (found,) = folder.errors(policies(f"{{name: p, match: {match}}}"))
+
+    assert found.partition("policies[0].")[2] == message
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        ("{upstream: 'x*'}", "unreachable: it matches no upstream"),
+        ("{tool: [get_a, '!get_*']}", "unreachable: everything it asks for is excluded"),
+    ],
+)
+def test_a_match_that_no_call_meets_is_warned_about(folder, match, message):
+    """The policy is there and does nothing."""
+    found = folder.warnings(policies("{name: all, breaker: {}}", f"{{name: p, match: {match}}}"))
+
+    assert [problem.partition(": ")[2].partition(": ")[2] for problem in found] == [message]
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "unreachable"),
+    [
+        ("timeout: {total: 5s}", "timeout: {total: 6s}", True),
+        ("timeout: {total: 5s}", "timeout: false", True),
+        ("effect: read", "effect: write", True),
+        ("retry: {}", "retry: false", True),
+        ("retry: {}", "retry: {attempts: 2}", False),
+        ("retry: {attempts: 2}", "retry: {}", False),
+        ("timeout: {total: 5s}", "timeout: {connect: 6s}", False),
+        ("timeout: {total: 5s}", "mode: shadow, timeout: {total: 6s}", False),
+        ("timeout: {total: 5s}", "mode: off, timeout: {total: 6s}", False),
+        ("mode: off, timeout: {total: 5s}", "timeout: {total: 6s}", False),
+        ("timeout: {total: 5s, mode: off}", "timeout: {total: 6s}", False),
+    ],
+)
+def test_a_policy_that_is_replaced_wherever_it_holds_is_warned_about(
+    folder, early, late, unreachable
+):
+    """By later ones that give the same fields, in the same mode, for at least the same calls."""
+    found = folder.warnings(
+        policies(
+            f"{{name: p, match: {{tool: get_a}}, {early}}}", f"{{name: q, {late}}}", "{name: z}"
+        )
+    )
+
+    assert bool(found) is unreachable
+    assert all(
+        "policies[0].name: unreachable: everything it says is replaced by q" in one for one in found
+    )
+
+
+def test_an_upstream_without_policies_is_warned_about(folder):
+    """Its calls pass unguarded."""
+    found = folder.warnings(
+        policies(
+            "{name: p, match: {upstream: a}}",
+            "{name: q, match: {protocol: tools}}",
+            "{name: r, mode: off}",
+        )
+    )
+
+    assert found == ["p.yaml:1:50: upstreams.b: no policy matches this upstream"]
+
+
+def test_an_upstream_of_any_protocol_may_meet_a_policy_for_one(folder):
+    """`auto` is not known before the call."""
+    text = "upstreams: {a: {url: http://h}}\npolicies: [{name: p, match: {protocol: tools}}]"
+
+    assert folder.warnings(text) == []
+
+
+def test_fields_that_a_section_cannot_hold_together_are_an_error():
+    """The section says so when it is made of what is in force; the place is that of the field."""
+    part = Part(Place("p.yaml", 3), fields={"total": 0.0}, places={"total": Place("p.yaml", 4)})
+    policy = Policy("p", Place("p.yaml", 1), "policies[0]", sections={"timeout": part})
+
+    (error,) = judge([policy], {}, {}).errors
+
+    assert str(error) == "p.yaml:4:0: policies[0].timeout.total: must be longer than 0"

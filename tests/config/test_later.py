@@ -1,0 +1,21 @@
+import pytest
+
+from proxy.config import settings, types
+from proxy.config.files import POLICY, POLICY_FILE, Match
+from proxy.config.later import LATER
+from proxy.stages import SECTIONS
+
+OWNERS = {
+    **SECTIONS,
+    "PolicyFile": POLICY_FILE,
+    "Policy": POLICY,
+    "Match": Match,
+    "Upstream": types.Upstream,
+    "Settings": settings.Settings,
+}
+
+
+@pytest.mark.parametrize("owner", LATER)
+def test_what_is_there_is_not_said_to_come_later(owner):
+    """Each name belongs to a type of ours, and none of its keys is there already."""
+    assert LATER[owner].isdisjoint(OWNERS[owner].__struct_fields__)

@@ -1,0 +1,195 @@
+# ruff: noqa: E501 -- messages stand on one line, as people see them
+import pytest
+
+from proxy.call import Effect
+from proxy.config.load import load_policies
+from proxy.config.places import ConfigError
+from proxy.config.types import Mode
+
+UPSTREAMS = """
+upstreams:
+  gateway: {url: "http://h:1/base", protocol: tools}
+  web: {url: "https://w", protocol: http, path: /web}
+"""
+
+
+def test_reads_upstreams_and_policies(folder):
+    """Each part as it is written, with its places."""
+    loaded = folder.load(
+        UPSTREAMS
+        + """
+policies:
+  - name: reads
+    match: {upstream: gateway, tool: ["get_*", "!get_x"]}
+    effect: read
+    mode: shadow
+    timeout: {total: 5s}
+    retry: {mode: enforce, attempts: 2}
+    breaker: false
+"""
+    )
+    (policy,) = loaded.policies
+
+    assert list(loaded.upstreams) == ["gateway", "web"]
+    assert (policy.name, policy.path, policy.mode) == ("reads", "policies[0]", Mode.SHADOW)
+    assert policy.effect is Effect.READ
+    assert policy.match.holds({"upstream": "gateway", "tool": "get_y"})
+    assert not policy.match.holds({"upstream": "gateway", "tool": "get_x"})
+    assert policy.sections["timeout"].fields == {"total": 5.0}
+    assert policy.sections["timeout"].mode is Mode.SHADOW
+    assert policy.sections["retry"].fields == {"attempts": 2}
+    assert policy.sections["retry"].mode is Mode.ENFORCE
+    assert not policy.sections["breaker"].on
+    assert policy.sections["timeout"].places["total"].line == 11
+    assert policy.places["match.tool"].line == 8
+
+
+def test_true_is_the_same_as_an_empty_section(folder):
+    """It is on."""
+    loaded = folder.load("policies: [{name: a, retry: true, breaker: {}}]")
+
+    assert all(part.on and not part.fields for part in loaded.policies[0].sections.values())
+
+
+def test_files_are_read_in_the_order_of_their_names(folder):
+    """As one list; other files are not read."""
+    folder.write("policies: [{name: second}]", "20.yaml")
+    folder.write("policies: [{name: first}]", "10.yaml")
+    folder.write("not: read", ".hidden.yaml")
+    folder.write("not: read", "notes.txt")
+    (folder.path / "folder.yaml").mkdir()
+
+    assert [policy.name for policy in load_policies(folder.path).policies] == ["first", "second"]
+
+
+def test_a_file_of_the_wrong_name_is_warned_about(folder):
+    """It would be missed in silence."""
+    folder.write("policies: [{name: a}]", "20.yml")
+
+    assert [str(problem) for problem in load_policies(folder.path).warnings] == [
+        f"{folder.path}/20.yml: not read: names of policy files end in .yaml"
+    ]
+
+
+def test_errors_of_all_files_are_shown_at_once(folder):
+    """In the order of files and lines."""
+    folder.write("policies: [{name: a, retri: {}}, {name: b, moed: x}]", "10.yaml")
+    folder.write("a: [", "20.yaml")
+    with pytest.raises(ConfigError) as caught:
+        load_policies(folder.path)
+
+    assert [problem.place.file.rpartition("/")[2] for problem in caught.value.problems] == [
+        *("10.yaml", "10.yaml", "20.yaml")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "p.yaml:1:1: expected upstreams and policies, found no keys"),
+        ("policy: []", "p.yaml:1:1: policy: unknown key; did you mean policies?"),
+        ("slos: []", "p.yaml:1:1: slos: unknown key; this version does not have it yet"),
+        ("upstreams: []", "p.yaml:1:12: upstreams: expected upstreams by name"),
+        ("policies: {}", "p.yaml:1:11: policies: expected a list of policies"),
+        ("policies: [x]", "p.yaml:1:12: policies[0]: expected a mapping, found 'x'"),
+        ("policies: [{mode: off}]", "p.yaml:1:12: policies[0]: the key name is missing"),
+        ("policies: [{name: a}, {name: a}]", "p.yaml:1:30: policies[1].name: a policy of this name stands at p.yaml:1 already"),
+        ("upstreams: {a b: {url: http://h}}", "p.yaml:1:13: upstreams.a b: expected a name of at most 64 letters, digits, '.', '_', '-' and '/', found 'a b'"),
+        ("upstreams: {a: {path: /}}", "p.yaml:1:16: upstreams.a: the key url is missing"),
+        ("upstreams: {a: {url: http://h, path: /x}}", "p.yaml:1:13: upstreams.a.path: no upstream is mounted at /"),
+        ("upstreams: {a: {url: http://h}, b: {url: http://h}}", "p.yaml:1:33: upstreams.b.path: / is the mount of a already (p.yaml:1)"),
+    ],
+)  # fmt: skip
+def test_errors_of_a_set(folder, text, message):
+    """Those that no single value shows."""
+    assert folder.errors(text) == [message]
+
+
+def test_an_upstream_stands_in_one_file(folder):
+    """The second one is the error, and says where the first is."""
+    folder.write("upstreams: {a: {url: http://h}}", "10.yaml")
+    folder.write("upstreams: {a: {url: http://h}}", "20.yaml")
+    with pytest.raises(ConfigError) as caught:
+        load_policies(folder.path)
+
+    (problem,) = caught.value.problems
+    assert (problem.place.file, problem.message) == (
+        f"{folder.path}/20.yaml",
+        f"an upstream of this name stands at {folder.path}/10.yaml:1 already",
+    )
+
+
+def test_an_upstream_that_is_wrong_is_still_named(folder):
+    """Policies that match it are not wrong too."""
+    found = folder.errors("upstreams: {a: {url: x}}\npolicies: [{name: p, match: {upstream: a}}]")
+
+    assert found == [
+        "p.yaml:1:22: upstreams.a.url: expected a URL that begins with http:// or https://"
+    ]
+
+
+def test_no_folder_and_an_empty_one_are_no_policies(folder):
+    """Calls pass."""
+    assert load_policies(folder.path).policies == load_policies().policies == ()
+
+
+def test_a_folder_that_is_not_there_cannot_be_read(tmp_path):
+    """Not the same as none: it was meant to be there."""
+    with pytest.raises(ConfigError) as caught:
+        load_policies(tmp_path / "no")
+
+    assert not caught.value.readable
+
+
+def test_the_upstream_of_the_command_line_takes_the_root(folder):
+    """What a file mounts there is replaced, and may still be named."""
+    folder.write(UPSTREAMS + "policies: [{name: a, match: {upstream: [gateway, default]}}]")
+
+    loaded = load_policies(folder.path, ("http://other", "tools"))
+
+    assert {name: str(one.url) for name, one in loaded.upstreams.items()} == {
+        "web": "https://w",
+        "default": "http://other",
+    }
+
+
+def test_the_upstream_of_the_command_line_needs_no_file():
+    """`holdfast run --upstream URL` is enough."""
+    assert list(load_policies(upstream=("http://h", "auto")).upstreams) == ["default"]
+
+
+def test_an_upstream_of_the_command_line_may_be_wrong():
+    """The error names the flag."""
+    with pytest.raises(ConfigError) as caught:
+        load_policies(upstream=("h:80", "htp"))
+
+    assert [str(problem) for problem in caught.value.problems] == [
+        "--protocol: protocol: expected auto, http or tools, found 'htp'; did you mean http?",
+        "--upstream: url: expected a URL that begins with http:// or https://",
+    ]
+
+
+def test_the_version_is_that_of_what_is_in_force(folder):
+    """Comments and layout change nothing; values, secrets and the order of files do."""
+    text = (
+        "upstreams: {a: {url: http://h, auth: {bearer: '${K}'}}}\npolicies: [{name: p, retry: {}}]"
+    )
+    first = folder.load(text, K="1").version
+
+    assert len(first) == 12
+    assert folder.load(f"# more\n{text}", K="1").version == first
+    assert folder.load(text, K="2").version != first
+    assert folder.load(text.replace("retry", "breaker"), K="1").version != first
+    assert load_policies(folder.path, ("http://x", "http"), {"K": "1"}).version != first
+
+
+def test_files_that_are_named_are_told(folder, tmp_path):
+    """Whoever watches for changes watches them too."""
+    (tmp_path / "key").write_text("k")
+
+    loaded = folder.load(
+        f"upstreams: {{a: {{url: http://h, auth: {{bearer: '${{file:{tmp_path}/key}}'}}}}}}"
+    )
+
+    assert loaded.files == (tmp_path / "key",)
+    assert loaded.upstreams["a"].auth.field == (b"authorization", b"Bearer k")

@@ -1,0 +1,27 @@
+from proxy.config.places import ConfigError, Place, Problem
+
+
+def test_a_place_is_shown_as_editors_read_it():
+    """File, line, column; the file alone where there are no lines."""
+    place = Place("p.yaml", 14, 7)
+
+    assert (str(place), place.short) == ("p.yaml:14:7", "p.yaml:14")
+    assert (str(Place("HOLDFAST_LISTEN")), Place("x").short) == ("HOLDFAST_LISTEN", "x")
+
+
+def test_a_problem_leaves_out_what_it_has_not():
+    """A problem of the whole file has no path."""
+    place = Place("p.yaml", 1, 2)
+
+    assert str(Problem(place, "a.b", "wrong")) == "p.yaml:1:2: a.b: wrong"
+    assert str(Problem(place, "", "wrong")) == "p.yaml:1:2: wrong"
+
+
+def test_an_error_holds_all_problems_once_in_their_order():
+    """By file, then line: as one goes through the files."""
+    late, early = (Problem(Place("p.yaml", line, 1), "", "wrong") for line in (10, 9))
+
+    error = ConfigError([late, early, late])
+
+    assert error.problems == (early, late)
+    assert str(error) == "p.yaml:9:1: wrong\np.yaml:10:1: wrong"

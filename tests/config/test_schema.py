@@ -1,0 +1,89 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from proxy.config.load import load_policies
+from proxy.config.schema import KINDS, schema, spelled
+from proxy.stages.retry import Backoff
+from proxy.units import Seconds, Size
+
+ROOT = Path(__file__).parents[2]
+FILES = {"policies": "policies/schema.json", "settings": "policies/settings.schema.json"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_schemas_that_are_shipped_are_fresh(kind):
+    """`holdfast schema KIND > policies/…` makes them so."""
+    assert (ROOT / FILES[kind]).read_text() == schema(kind)
+
+
+def test_shipped_policies_name_their_schema_and_load():
+    """Without a warning: they are an example."""
+    for path in (ROOT / "policies").glob("*.yaml"):
+        assert path.read_text().startswith("# yaml-language-server: $schema=./schema.json\n")
+
+    assert load_policies(ROOT / "policies", environ={}).warnings == ()
+
+
+def test_the_documented_policies_load(folder):
+    """As they stand in docs/policies.md."""
+    (example,) = re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs/policies.md").read_text(), re.DOTALL
+    )
+
+    assert [policy.name for policy in folder.load(example).policies] == [
+        "default",
+        "reads",
+        "tighter-soon",
+    ]
+
+
+def test_every_section_is_described_with_its_fields():
+    """With ranges, defaults as a file has them, and a mode of its own; false turns it off."""
+    policy = json.loads(schema("policies"))["properties"]["policies"]["items"]
+    retry, off = policy["properties"]["retry"]["anyOf"]
+
+    assert policy["required"] == ["name"]
+    assert retry["properties"]["attempts"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 20,
+        "description": "Sendings in all, the first one included.",
+        "default": 3,
+    }
+    assert retry["properties"]["retry_after_cap"]["default"] == "30s"
+    assert retry["properties"]["mode"]["enum"] == ["enforce", "shadow", "off"]
+    assert off == {"type": "boolean"}
+
+
+def test_unknown_keys_are_marked_by_editors():
+    """Everywhere."""
+    found = re.findall(r'"additionalProperties": (\w+|\{)', schema("policies"))
+
+    assert set(found) == {"false", "{"}
+    assert found.count("{") == 1  # upstreams, by their names
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Seconds(0.25), "250ms"),
+        (Seconds(0), "0s"),
+        (Seconds(1.5), "1.5s"),
+        (Seconds(90), "90s"),
+        (Seconds(300), "5m"),
+        (Seconds(7200), "2h"),
+        (Seconds(30 * 86400), "30d"),
+        (Size(0), "0B"),
+        (Size(1500), "1500B"),
+        (Size(64 << 10), "64KiB"),
+        (Size(3 << 30), "3GiB"),
+        ((1, "a", None), [1, "a", None]),
+        (Backoff(), {"base": "100ms", "factor": 2.0, "max": "5s", "jitter": "full"}),
+    ],
+)
+def test_values_are_spelled_as_in_a_file(value, text):
+    """With the largest unit that needs no fraction."""
+    assert spelled(value) == text

@@ -1,0 +1,168 @@
+# ruff: noqa: E501 -- messages stand on one line, as people see them
+import re
+from pathlib import Path
+
+import pytest
+
+from proxy.config.places import ConfigError
+from proxy.config.settings import Address, Settings, Source, load_settings
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def errors(*args, **kwargs):
+    with pytest.raises(ConfigError) as caught:
+        load_settings(*args, **kwargs)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_defaults(here):
+    """Nothing needs to be written; a folder of policies that nobody named may be missing."""
+    settings = load_settings(environ={})
+
+    assert (settings.listen, settings.admin) == ("127.0.0.1:8700", "127.0.0.1:8701")
+    assert (settings.agent.id, settings.policies, settings.drain) == ("local-agent", "", 25.0)
+    assert settings.limits.header_bytes == 64 << 10
+
+
+def test_the_usual_folder_is_used_where_it_is_there(here):
+    """`./policies`."""
+    (here / "policies").mkdir()
+
+    assert load_settings(environ={}).policies == "./policies"
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(here):
+    """The file beats the defaults."""
+    (here / "holdfast.yaml").write_text("drain: 1s\nagent: {id: file, fleet: file, version: file}")
+    environ = {"HOLDFAST_AGENT_ID": "environment", "HOLDFAST_AGENT_FLEET": "environment"}
+
+    settings = load_settings(environ=environ, flags={"agent.id": "flag", "drain": None})
+
+    assert (settings.agent.id, settings.agent.fleet, settings.agent.version) == (
+        "flag",
+        "environment",
+        "file",
+    )
+    assert settings.drain == 1.0
+
+
+def test_files_are_looked_up_in_their_order(here):
+    """The one that is given, HOLDFAST_CONFIG, ./holdfast.yaml."""
+    for name in ("holdfast", "environment", "given"):
+        (here / f"{name}.yaml").write_text(f"agent: {{id: {name}}}")
+    environ = {"HOLDFAST_CONFIG": "environment.yaml"}
+
+    assert load_settings(environ={}).agent.id == "holdfast"
+    assert load_settings(environ=environ).agent.id == "environment"
+    assert load_settings("given.yaml", environ).agent.id == "given"
+
+
+def test_a_file_that_is_named_must_be_there(here):
+    """Falling back to defaults would hide the mistake."""
+    assert errors("no.yaml", {}) == ["no.yaml: cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "read"),
+    [
+        ("HOLDFAST_LISTEN", "unix:/run/h.sock", lambda settings: settings.listen.unix == "/run/h.sock"),
+        ("HOLDFAST_AGENT_ID", "7", lambda settings: settings.agent.id == "7"),
+        ("HOLDFAST_LIMITS_HEADERS", "7", lambda settings: settings.limits.headers == 7),
+        ("HOLDFAST_LIMITS_BODY_BUFFER", "1MiB", lambda settings: settings.limits.body_buffer == 1 << 20),
+        ("HOLDFAST_DRAIN", "250ms", lambda settings: settings.drain == 0.25),
+        ("HOLDFAST_LOG_FORMAT", "text", lambda settings: settings.log.format == "text"),
+        ("HOLDFAST_IDENTITY", "header:X-Agent, static", lambda settings: settings.identity == ("header:X-Agent", "static")),
+        ("HOLDFAST_LISTEN", "", lambda settings: settings.listen == Settings().listen),
+    ],
+)  # fmt: skip
+def test_every_setting_has_a_variable(here, variable, text, read):
+    """An empty one counts as unset."""
+    assert read(load_settings(environ={variable: text}))
+
+
+def test_all_errors_are_shown_with_their_source(here):
+    """File, environment and flags, at once."""
+    (here / "holdfast.yaml").write_text("lisen: x\ndrain: 5\nstore: memory\nlimits: 3")
+    environ = {"HOLDFAST_LOG_LEVEL": "loud", "HOLDFAST_LIMITS_HEADERS": "5"}
+
+    assert errors(environ=environ, flags={"listen": "nowhere"}) == [
+        "--listen: listen: expected host:port, or unix:/path, found 'nowhere'",
+        "HOLDFAST_LOG_LEVEL: log.level: expected debug, error, info or warning, found 'loud'",
+        "holdfast.yaml:1:1: lisen: unknown key; did you mean listen?",
+        "holdfast.yaml:2:8: drain: expected a duration such as 250ms, 10s, 5m, 1h or 30d, found 5",
+        "holdfast.yaml:3:1: store: unknown key; this version does not have it yet",
+        "holdfast.yaml:4:9: limits: expected a mapping, found 3",
+    ]
+
+
+def test_a_file_of_something_else_is_an_error(here):
+    """A list holds no settings."""
+    (here / "holdfast.yaml").write_text("- a")
+
+    assert errors(environ={"HOLDFAST_DRAIN": "1s"}) == [
+        "holdfast.yaml:1:1: expected a mapping, found a list"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"policies": "no"}, "--policies: policies: no such folder"),
+        ({"listen": "h:1", "admin": "h:1"}, "--admin: admin: must not be the address of listen"),
+        ({"identity": "key"}, "--identity: identity[0]: expected static or header:NAME"),
+    ],
+)
+def test_settings_that_cannot_work(here, flags, message):
+    """A folder that was named and is not there would leave every call unguarded."""
+    (found,) = errors(environ={}, flags=flags)
+
+    assert found.startswith(message)
+
+
+def test_any_free_port_may_be_asked_for_twice(here):
+    """They will not be the same."""
+    load_settings(environ={}, flags={"listen": "127.0.0.1:0", "admin": "127.0.0.1:0"})
+
+
+@pytest.mark.parametrize(
+    ("text", "host_port"),
+    [("h:1", ("h", 1)), ("[::1]:0", ("::1", 0)), ("127.0.0.1:65535", ("127.0.0.1", 65535))],
+)
+def test_addresses(text, host_port):
+    """Host and port; IPv6 in brackets."""
+    address = Address.parse(text)
+
+    assert (address.host_port, address.unix) == (host_port, None)
+
+
+@pytest.mark.parametrize("text", ["", "h", "h:", ":1", "h:65536", "::1:80", "unix:", "a b:1", 80])
+def test_what_is_no_address(text):
+    """Said before anything listens."""
+    with pytest.raises(ValueError, match="expected host:port, or unix:/path"):
+        Address.parse(text)
+
+
+def test_sources_of_identity():
+    """A header is believed only where it is listed."""
+    assert Source.parse("static").header is None
+    assert Source.parse("header:X-Agent").header == b"x-agent"
+    for wrong in ("header:", "header:a b", 3, "Static"):
+        with pytest.raises(ValueError, match="expected static or header:NAME"):
+            Source.parse(wrong)
+
+
+def test_the_documented_settings_are_the_defaults(here):
+    """The example of docs/settings.md changes nothing."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    (here / "policies").mkdir()
+    (here / "holdfast.yaml").write_text(example)
+
+    assert load_settings(environ={}) == Settings()

@@ -1,0 +1,157 @@
+import pytest
+
+from proxy.config.match import Globs, Match
+from proxy.config.places import Place
+from proxy.config.types import (
+    Auth,
+    HeaderName,
+    Loaded,
+    Mount,
+    Name,
+    Origin,
+    Policy,
+    Secret,
+    Tls,
+    Url,
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://h", Origin(False, "h", 80, "", "h")),
+        ("https://h", Origin(True, "h", 443, "", "h")),
+        ("http://h:80/", Origin(False, "h", 80, "", "h")),
+        ("https://h:80/a/b/", Origin(True, "h", 80, "/a/b", "h:80")),
+        ("http://[::1]:8080/x%20y", Origin(False, "::1", 8080, "/x%20y", "[::1]:8080")),
+    ],
+)
+def test_a_url_has_its_parts(url, origin):
+    """The base path has no slash at its end; the authority no port that goes without saying."""
+    assert Url.parse(url).origin == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (5, "expected a URL"),
+        ("ftp://h", "begins with http"),
+        ("h:80", "begins with http"),
+        ("http://", "no valid host"),
+        ("http://:80", "no valid host"),
+        ("http://a,b", "no valid host"),
+        ("http://h:0", "no valid port"),
+        ("http://h:", "no valid port"),
+        ("http://h:99999", "[Pp]ort"),
+        ("http://h:x", "[Pp]ort"),
+        ("http://h/?a", "query"),
+        ("http://h/#", "fragment"),
+        ("http://u:pass@h", "use auth"),
+        ("http://h/a b", "printable"),
+        ("http://h/é", "printable"),
+        ("http://h/\n", "printable"),
+    ],
+)
+def test_urls_that_are_no_upstream(url, why):
+    """Each says why, and none shows the URL: there may be a password in it."""
+    with pytest.raises(ValueError, match=why) as caught:
+        Url.parse(url)
+
+    assert "pass@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "mount"), [("/", "/"), ("/a", "/a"), ("/a/b/", "/a/b")])
+def test_a_mount_has_one_form(text, mount):
+    """A slash at its end is dropped."""
+    assert Mount.parse(text) == mount
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "//", "/a//b", "/a/../b", "/.", "/%61", "/a?b", "/a b", 3]
+)
+def test_mounts_that_could_be_read_in_two_ways_are_refused(text):
+    """Agents could miss them, or hit them, by spelling."""
+    with pytest.raises(ValueError, match="expected a path"):
+        Mount.parse(text)
+
+
+@pytest.mark.parametrize("text", ["a", "a-b.c_d/e", "A" * 64, "0"])
+def test_names(text):
+    """They stand in headers and labels."""
+    assert Name.parse(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a b", "-a", "A" * 65, "é", "a\n", 1])
+def test_what_is_no_name(text):
+    """It would break a header, or a label."""
+    with pytest.raises(ValueError, match="expected a name"):
+        Name.parse(text)
+
+
+def test_a_secret_is_never_shown():
+    """Not by printing, not by formatting, not inside of something else; it can be sent."""
+    secret = Secret.parse("hunter2")
+
+    shown = f"{secret} {secret!r} {secret!s} {secret:>20} {Auth(bearer=secret)} {[secret]}"
+
+    assert "hunter2" not in shown
+    assert secret.encode() == b"hunter2"
+
+
+@pytest.mark.parametrize("text", ["a\nb", " a", "é", 7])
+def test_a_secret_must_fit_into_a_header(text):
+    """Or it would split the head."""
+    with pytest.raises(ValueError, match="expected"):
+        Secret.parse(text)
+
+
+def test_the_header_line_of_a_credential():
+    """Bearer, or a header of another name."""
+    assert Auth(bearer=Secret("k")).field == (b"authorization", b"Bearer k")
+    assert Auth(header=HeaderName("X-Api-Key"), value=Secret("k")).field == (b"X-Api-Key", b"k")
+
+
+def test_an_empty_credential_leaves_the_agents_own():
+    """So one file serves with and without a key."""
+    assert Auth(bearer=Secret("")).field is None
+    assert Auth(header=HeaderName("a"), value=Secret("")).field is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"header": HeaderName("a")},
+        {"value": Secret("b")},
+        {"bearer": Secret("a"), "header": HeaderName("a"), "value": Secret("b")},
+        {"bearer": Secret("a"), "value": Secret("b")},
+    ],
+)
+def test_a_credential_is_one_of_two(given):
+    """Half of one, or both, is an error."""
+    with pytest.raises(ValueError, match="either bearer, or header and value"):
+        Auth(**given)
+
+
+@pytest.mark.parametrize("text", ["a b", "", "Host", "content-length", 1])
+def test_headers_that_cannot_be_set(text):
+    """No names at all, and those that belong to the connection."""
+    with pytest.raises(ValueError, match="expected a header"):
+        HeaderName.parse(text)
+
+
+def test_authorities_must_be_there(tmp_path):
+    """Said when the policies are loaded, not at the first call."""
+    (tmp_path / "ca.pem").write_text("")
+
+    assert Tls(ca=str(tmp_path / "ca.pem")).ca
+    with pytest.raises(ValueError, match="ca: no such file"):
+        Tls(ca=str(tmp_path / "no.pem"))
+
+
+def test_tools_that_policies_name_in_full_are_known():
+    """Not globs, and not what is left out."""
+    match = Match({"tool": Globs(("a", "get_*"), ("b",))})
+    policies = [Policy("p", Place(""), "", match), Policy("q", Place(""), "")]
+
+    assert Loaded("v", policies=tuple(policies)).tools == {"a"}
