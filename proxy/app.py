@@ -224,11 +224,11 @@ async def _served(settings: Settings, upstream: tuple[str, str] | None, ready_fi
 
 
 def _tell_ready(app: App, ready_file: Path | None) -> None:
-    app.log.event("ready", listen=app.listen, admin=app.admin, policy_version=app.health.version)
     if ready_file is not None:
         written = ready_file.with_name(ready_file.name + ".new")
         written.write_text(json.dumps({"listen": app.listen, "admin": app.admin}) + "\n")
         written.replace(ready_file)  # whoever waits for it never reads half of it
+    app.log.event("ready", listen=app.listen, admin=app.admin, policy_version=app.health.version)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -110,6 +110,7 @@ class Gateway:
         refusal = refusal_of(call, reply, self._clock.now())
         answer = reply
         if refusal is not None:
+            reply.finish()
             reply.close()
             accept = call.head.fields.get(b"accept", b"")
             answer = HTTP.refuse(refusal, call.id, sent(call), accept)

@@ -146,6 +146,7 @@ def make_call(
     """A call as the gateway would hand it on; `fields` are header names in lower case."""
     fields = fields or {}
     length = changes.pop("length", 0)
+    headers = [(name, name, value) for name, value in fields.items()]
     head = RequestHead("POST", b"/v1/tool", 1, headers, fields, length=length)
     members: dict[str, Any] = {"id": "c1", "started": 1000.0, "upstream": "gateway"} | changes
     return Call(head=head, body=body or FakeBody(), **members)

@@ -193,6 +193,15 @@ class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle: Annotated[Seconds, Meta(description="Unused ones are closed after it.")] = Seconds(60.0)
 
 
+class Holdfast(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What Holdfast says of itself in answers."""
+
+    headers: Annotated[
+        Literal["full", "minimal"],
+        Meta(description="minimal: answers get holdfast-call and holdfast-origin alone."),
+    ] = "full"
+
+
 class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where calls go."""
 
@@ -209,10 +218,7 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: Tls = Tls()
     pool: Pool = Pool()
     preserve_host: Annotated[bool, Meta(description="Keep the agent's Host header.")] = False
-    headers: Annotated[
-        Literal["full", "minimal"],
-        Meta(description="minimal: answers get holdfast-call and holdfast-origin alone."),
-    ] = "full"
+    holdfast: Holdfast = Holdfast()
     forward: Annotated[
         tuple[Literal["call", "attempt", "deadline", "agent"], ...],
         Meta(description="Facts that the upstream is told in holdfast-* headers."),

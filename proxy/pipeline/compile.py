@@ -33,6 +33,7 @@ class Pipeline(msgspec.Struct):
     async def __call__(self, call: Call) -> Reply:
         """The call's reply, at its commit."""
         call.effect = self.effect
+        call.finishes_alone = self.effect is Effect.WRITE  # unless a timeout section says otherwise
         return await self.handle(call)
 
 

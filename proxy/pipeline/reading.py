@@ -25,6 +25,8 @@ class Reader:
         if body.whole is not None:
             return body.whole
         assert isinstance(body, Body)  # the other kind is whole
+        if reads is Reads.WHOLE and (exchange.head.length or 0) > mount.rules.body_buffer:
+            return _too_large(mount.rules.body_buffer)  # at once: nobody is told to send it
         began = self._clock.now()
         exchange.watch_body()
         try:
@@ -38,9 +40,6 @@ class Reader:
             call.waited += self._clock.now() - began
 
     async def _whole(self, exchange: AgentConnection, body: Body, limit: int) -> bytes | Refusal:
-        too_large = Refusal("body_too_large", f"the body is larger than {limit} bytes")
-        if (exchange.head.length or 0) > limit:
-            return too_large
         until = self._clock.now() + _DRY
         read = await body.read(limit)
         while read is Read.DRY and self._clock.now() < until:
@@ -49,8 +48,12 @@ class Reader:
         if read is Read.WHOLE:
             return body.whole or b""
         if read is Read.TOO_LARGE:
-            return too_large
+            return _too_large(limit)
         if read is Read.DRY:
             return Refusal("overloaded", "there is no memory left to read the body into", retry_after=1.0)
         bad = exchange.bad
         return Refusal("bad_request", "the body broke off") if bad is None else Refusal(bad.code, bad.detail)
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal("body_too_large", f"the body is larger than {limit} bytes")

@@ -114,5 +114,5 @@ def _mount(name: str, upstream: Mounting, send: Sender, body_buffer: int) -> Mou
         protocol=PROTOCOLS[upstream.protocol],
         rules=Rules(upstream.unrecognised == "pass", body_buffer),
         send=send,
-        minimal=upstream.headers == "minimal",
+        minimal=upstream.holdfast.headers == "minimal",
     )

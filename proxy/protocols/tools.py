@@ -14,10 +14,11 @@ from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
-_NAME = re.compile(r"[A-Za-z0-9_.:@~+\-]+")
-_DECEPTIVE = re.compile(rb"%2[fF]|%5[cC]|%00|%25|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)")
-_JSON_BEGINS = b"{["
-_PERHAPS_JSON = frozenset(b"{[\xef\xfe\xff\x00 \t\r\n")
+_NAME = re.compile(r"[!-.0-:<-~\xa1-\xff]+")  # no control characters, spaces, slashes, parameters
+_DECEPTIVE = re.compile(rb"%2[fF]|%5[cC]|%00|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)")
+_JSON_BEGINS = (b"{", b"[", b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe", b"\0{", b"\0[", b"\0\0\0{", b"\0\0\0[", b"\0\0\xfe\xff")
+"""JSON in any encoding, with and without a byte order mark."""
+_CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
 
 
@@ -90,6 +91,9 @@ class Tools(Http):
         """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
         if not _looks_like_json(call.head, content):
             return named
+        charset = _charset(call.head.fields.get(b"content-type", b""))
+        if charset not in _UTF_8:
+            raise Ambiguous("the body's charset is not UTF-8")
         envelope = _read(content)
         if envelope is None:
             return named
@@ -108,11 +112,19 @@ def _is_json(content_type: bytes) -> bool:
     return b"json" in content_type.lower()
 
 
+@functools.lru_cache(256)
+def _charset(content_type: bytes) -> bytes:
+    found = _CHARSET.search(content_type.lower())
+    return found[1] if found else b"utf-8"
+
+
+_UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+
+
 def _looks_like_json(head: RequestHead, content: bytes) -> bool:
     if content.startswith(b"{") or _is_json(head.fields.get(b"content-type", b"")):
         return True
-    first = content.lstrip()[:1]
-    return first in (b"{", b"[") or content[:1] in (b"\xef", b"\xfe", b"\xff", b"\x00") or content[1:2] == b"\x00"
+    return content.lstrip().startswith(_JSON_BEGINS)
 
 
 def _read(content: bytes) -> _Envelope | None:
@@ -173,7 +185,8 @@ def path_tool(target: bytes) -> tuple[str, str]:
 
 def looks_read(beginning: bytes) -> bool:
     """Must a body that begins like this be read whole?"""
-    return not beginning or beginning[0] in _PERHAPS_JSON
+    beginning = beginning.lstrip()
+    return beginning.startswith(_JSON_BEGINS) or any(start.startswith(beginning) for start in _JSON_BEGINS)
 
 
 def _ambiguous(why: str) -> Refusal:

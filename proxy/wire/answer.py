@@ -34,14 +34,17 @@ def is_chunked(reply: Reply, head: RequestHead) -> bool:
     )
 
 
+def leaves_open(reply: Reply, head: RequestHead) -> bool:
+    """Can the agent tell where the answer ends without the connection ending?"""
+    return head.minor_version == 1 or reply.length is not None or answers_without_body(head.method, reply.status)
+
+
 def whole_answer(reply: Reply, head: RequestHead | None, extra: bytes, *, keep_alive: bool) -> bytes:
     """An answer of which everything is here; `head` is None where no request could be read."""
     body = reply.body
     content = b"" if body is None else body.whole or b""
     if head is None:
         return b"%bConnection: close\r\n%b\r\n%b" % (reply.lines, extra, content)
-    if reply.length is None and head.minor_version == 0:
-        keep_alive = False
     if answers_without_body(head.method, reply.status):
         content = b""
     elif is_chunked(reply, head):
@@ -67,8 +70,7 @@ class Answer:
         self._trailers: list[Header] = []
         self._ended: Signal[Failure | None] = Signal()
         self.tunnelled = reply.tunnel is not None
-        self.ends_with_connection = not self._chunked and reply.length is None
-        self.keep_alive = keep_alive and not self.ends_with_connection
+        self.keep_alive = keep_alive and leaves_open(reply, head)
 
     def start(self, extra: bytes) -> bytes:
         """The head."""

@@ -28,6 +28,7 @@ _NOT_IN_TRAILERS = frozenset(
 )  # fmt: skip
 
 
+_UPGRADED = "Pause on CONNECT/Upgrade"  # said of a 101, which is all there
 _REASONS = {
     "Duplicate Content-Length": "repeated_content_length",
     "Content-Length can't be present with Transfer-Encoding": "length_and_coding",
@@ -131,13 +132,12 @@ class _Lines:
 
 
 def _fields(headers: list[Header]) -> dict[bytes, bytes] | BadMessage:
-    """Lower-case name → value; of a repeated name the last, of Connection all."""
+    """Lower-case name → value; of a repeated name all, as a list (RFC 9110 5.3)."""
     fields = {lower: value for lower, _, value in headers}
     if len(fields) == len(headers):
         return fields
-    connection = [value for lower, _, value in headers if lower == b"connection"]
-    if len(connection) > 1:
-        fields[b"connection"] = b",".join(connection)
+    for name in {lower for lower, _, _ in headers}:
+        fields[name] = b", ".join(value for lower, _, value in headers if lower == name)
     for name in _ONCE:
         if sum(lower == name for lower, _, _ in headers) > 1:
             word = name.decode()
@@ -291,6 +291,8 @@ def _origin_form(method: str, target: bytes, fields: dict[bytes, bytes]) -> byte
 
 def parse_answer_head(block: bytes, limits: Limits) -> AnswerHead | BadMessage:
     """The head in `block`, which ends with its empty line; or why the answer is not valid HTTP."""
+    if len(block) > limits.header_bytes:
+        return _too_large(limits)
     lines = _Lines()
     parser = httptools.HttpResponseParser(lines)
     try:
@@ -298,7 +300,8 @@ def parse_answer_head(block: bytes, limits: Limits) -> AnswerHead | BadMessage:
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
-        return _malformed(error)
+        if str(error) != _UPGRADED:
+            return _malformed(error)
     headers = _checked(block, lines.headers, limits)
     if isinstance(headers, BadMessage):
         return headers

@@ -20,7 +20,7 @@ FRESH = 1.0
 """Seconds. A connection idle for longer may just be closing: too old for what must not run twice."""
 
 _RESOLVED_FOR = 30.0  # seconds for which an answer of the resolver is believed
-_CONNECT = 10.0  # seconds, where no policy says how long connecting may take
+_CONNECT = 3.0  # seconds, where no policy says how long connecting may take
 _HEAD_START = 0.25  # seconds before the next address is tried beside the first (RFC 8305 5)
 
 Addresses = list[tuple[int, int, int, str, Any]]

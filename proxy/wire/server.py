@@ -1,6 +1,7 @@
 """Where agents come in: a listening socket, and the connections that come through it."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import struct
@@ -13,7 +14,7 @@ from proxy.call import Call, Header, RequestHead, Stop, Whole
 from proxy.clock import Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal, Strand
-from proxy.wire.answer import Answer, whole_answer
+from proxy.wire.answer import Answer, leaves_open, whole_answer
 from proxy.wire.body import AHEAD, Body, Pool
 from proxy.wire.framing import ChunkedDecoder, Decoder, LengthDecoder
 from proxy.wire.head import END, BadMessage, Heads, Limits, unfinished
@@ -86,8 +87,10 @@ class Server:
         return sum(connection.busy for connection in self.connections)
 
     async def drain(self, seconds: float) -> None:
-        """Wait until nothing runs, at most `seconds`. Answers tell agents to leave."""
+        """Take nobody new, and wait until nothing runs, at most `seconds`. Answers tell agents to leave."""
         self.draining = True
+        if self._listening is not None:
+            self._listening.close()
         self._quiet.clear()
         if self.busy:
             task = self.clock.spawn(self._quiet.wait())
@@ -153,7 +156,8 @@ class AgentConnection(asyncio.Protocol):
         # uvloop's transports have the methods of asyncio.Transport without being one.
         self._transport = cast("asyncio.Transport", transport)
         # Whatever the kernel does not take at once pauses the other side: memory stays bounded.
-        self._transport.set_write_buffer_limits(high=0)
+        # (Not 0: asyncio's TLS would then pause for ever.)
+        self._transport.set_write_buffer_limits(high=1)
         server = self._server
         server.connections.add(self)
         if len(server.connections) > server.limits.connections:
@@ -384,7 +388,7 @@ class AgentConnection(asyncio.Protocol):
         """Send a whole answer, with `extra` lines in its head. The reply is finished before it goes."""
         self._alarm.clear()
         reply.finish()
-        keep_alive = self.keep_alive
+        keep_alive = self.keep_alive and leaves_open(reply, self.head)
         self._write(whole_answer(reply, self.head, extra, keep_alive=keep_alive))
         if not keep_alive:
             self._leave()
@@ -411,7 +415,7 @@ class AgentConnection(asyncio.Protocol):
             return
         self._write(answer.last_bytes())
         if end is not None:
-            self._break_off(answer)
+            self._break_off()
         elif not answer.keep_alive or answer.tunnelled:
             self._leave()
 
@@ -441,15 +445,16 @@ class AgentConnection(asyncio.Protocol):
         # The agent is still sending. Closing now would reset the connection, and with it the answer.
         self._decoder = None
         self.resume()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
+        if self._transport.can_write_eof() and not self._transport.is_closing():
+            with contextlib.suppress(OSError):  # it may have been reset just now
+                self._transport.write_eof()
         self._on_alarm = self._transport.close
         self._alarm.set(self._server.clock.now() + _LINGER)
 
-    def _break_off(self, answer: Answer) -> None:
-        """The answer ended early, and must not look whole."""
+    def _break_off(self) -> None:
+        """The answer ended early, and must not look whole: HTTP/1.0 knows nothing but a reset."""
         self._take = self._take_nothing
-        if answer.ends_with_connection:
+        if self.head.minor_version == 0:
             connection = self._transport.get_extra_info("socket")
             if connection is not None and connection.family != socket.AF_UNIX:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

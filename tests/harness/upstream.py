@@ -23,6 +23,7 @@ class UpstreamConnection(End):
     def __init__(self, upstream: "RawUpstream") -> None:
         super().__init__()
         self.requests: list[Message] = []
+        self.heads: list[Message] = []
         self.patience = None
         self._upstream = upstream
         self._serving: asyncio.Task[None] | None = None
@@ -147,6 +148,13 @@ class RawUpstream:
         """That many connections have come and gone."""
         await self._wait(lambda: len(self.connections) - len(self.live) >= number)
 
+    def carrier(self, message: Message) -> UpstreamConnection:
+        """The connection on which a request, or its head, came."""
+        for connection in self.connections:
+            if any(one is message for one in (*connection.heads, *connection.requests)):
+                return connection
+        raise AssertionError(f"nobody carried {message.start!r}")
+
     @property
     def live(self) -> list[UpstreamConnection]:
         """The connections that neither side has ended."""
@@ -158,6 +166,7 @@ class RawUpstream:
         """One request and its answer. Ended when the connection has."""
         head = await connection.head()
         self.heads.append(head)
+        connection.heads.append(head)
         self._tell()
         if self.on_head is not None:
             await self._do(self.on_head, connection, head)

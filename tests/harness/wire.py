@@ -20,7 +20,8 @@ Fact = TypeVar("Fact")
 
 async def within(wait: Awaitable[Fact], seconds: float = PATIENCE) -> Fact:
     """Wait, but not for ever."""
-    return await asyncio.wait_for(wait, seconds)
+    async with asyncio.timeout(seconds):  # wait_for may lose a cancellation
+        return await wait
 
 
 async def breathe(turns: int = 1) -> None:
@@ -154,7 +155,8 @@ class End(asyncio.Protocol):
             if self.ended.is_set():
                 raise Ended(self.waiting, self.was_reset)
             self._news.clear()
-            await asyncio.wait_for(self._news.wait(), self.patience)
+            async with asyncio.timeout(self.patience):
+                await self._news.wait()
         return found
 
     def _take(self, number: int) -> bytes:

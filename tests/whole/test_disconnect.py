@@ -43,7 +43,7 @@ async def held(proxy: Proxy, upstream: RawUpstream, agent: Connection) -> Upstre
     """The connection on which an agent's call waits for an answer."""
     agent.send(request("/held"))
     asked = await upstream.seen()
-    return next(one for one in upstream.connections if asked in one.requests)
+    return upstream.carrier(asked)
 
 
 @pytest.mark.parametrize("leave", [Connection.close, Connection.reset], ids=["closed", "reset"])
@@ -153,7 +153,7 @@ async def test_a_write_that_was_sent_is_finished(upstream: RawUpstream) -> None:
             agent.reset()
         await proxy.call(request("/the-reset-has-been-read-by-now"))
         assert upstream.requests[0].body == ENVELOPE
-        connection = next(o for o in upstream.connections if upstream.requests[0] in o.requests)
+        connection = upstream.carrier(upstream.requests[0])
         assert not connection.ended.is_set()
         go.set()
         await proxy.until_metric("holdfast_attempts_total", 2, result="success")
@@ -168,7 +168,7 @@ async def test_a_write_may_be_told_to_be_cancelled(upstream: RawUpstream) -> Non
             agent.send(WRITE)
             asked = await upstream.seen()
             agent.reset()
-            connection = next(one for one in upstream.connections if asked in one.requests)
+            connection = upstream.carrier(asked)
             await within(connection.ended.wait())
         await nothing_failed(proxy)
 

@@ -120,7 +120,7 @@ async def test_a_call_that_does_not_end_is_cut_off(upstream: RawUpstream) -> Non
         await within(proxy.app.stop(drain=0.1))
         got = await agent.rest()
         assert got == b"" or got[:13] in (b"HTTP/1.1 502 ", b"HTTP/1.1 503 ", b"HTTP/1.1 504 ")
-        connection = next(one for one in upstream.connections if asked in one.requests)
+        connection = upstream.carrier(asked)
         await within(connection.ended.wait())
 
 

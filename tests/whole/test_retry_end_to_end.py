@@ -136,7 +136,7 @@ async def test_a_hanging_attempt_is_given_up_and_sent_again(upstream: RawUpstrea
         upstream.then(never)
         got = await proxy.call(tool("get_balance"))
         assert (got.status, got.value("holdfast-attempts")) == (200, b"2")
-        first = next(one for one in upstream.connections if upstream.requests[0] in one.requests)
+        first = upstream.carrier(upstream.requests[0])
         await within(first.ended.wait())
 
 

