@@ -1,5 +1,6 @@
 """Who is measured, and how each is started: Holdfast, the relay, Envoy twice, and nobody at all."""
 
+import shutil
 import socket
 import tempfile
 import time
@@ -135,14 +136,23 @@ def holdfast_command(upstream: Address, protocol: str, place: Path, ready: Path)
     return [
         str(binary),
         "run",
-        *("--upstream", f"http://{upstream[0]}:{upstream[1]}"),
-        *("--protocol", protocol),
-        *("--policies", str(ROOT / "policies")),
+        *("--policies", str(_policies(upstream, protocol, place / "policies"))),
         *("--listen", "127.0.0.1:0"),
         *("--admin", "127.0.0.1:0"),
         *("--data-dir", str(place / "data")),
         *("--ready-file", str(ready)),
     ]
+
+
+def _policies(upstream: Address, protocol: str, folder: Path) -> Path:
+    """The shipped policies, in front of our upstream, which may be asked for 2,000 streams at once."""
+    folder.mkdir()
+    shutil.copy(ROOT / "policies" / "10-defaults.yaml", folder)
+    (folder / "00-upstreams.yaml").write_text(
+        f"upstreams:\n  gateway:\n    url: http://{upstream[0]}:{upstream[1]}\n"
+        f"    protocol: {protocol}\n    path: /\n    pool: {{max: 2000}}\n"
+    )
+    return folder
 
 
 def free_port() -> int:

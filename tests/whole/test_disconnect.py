@@ -1,6 +1,7 @@
 """An agent hangs up (spec 2.1): the upstream is told, nothing counts as a failure."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -128,12 +129,11 @@ async def test_many_agents_hang_up_at_once(upstream: RawUpstream) -> None:
         before = len(upstream.connections)
         upstream.then()
         upstream.otherwise = never
-        agents = [await proxy.connect() for _ in range(100)]
-        for agent in agents:
-            agent.send(request())
-        await upstream.seen(100)
-        for agent in agents:
-            agent.reset()
+        async with contextlib.AsyncExitStack() as agents_end:
+            for _ in range(100):
+                agent = await agents_end.enter_async_context(await proxy.connect())
+                agent.send(request())
+            await upstream.seen(100)
         for connection in upstream.connections[before:]:
             await within(connection.ended.wait())
         await nothing_failed(proxy, cancelled=100)

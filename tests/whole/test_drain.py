@@ -1,18 +1,19 @@
 """Stopping (spec 1.1 `drain`): what runs is finished, nothing new begins, nothing is lost."""
 
 import asyncio
+import contextlib
 
 import aiohttp
 import pytest
 
 from tests.harness import (
     OK,
-    Connection,
     RawUpstream,
     UpstreamConnection,
     answer,
     breathe,
     holdfast,
+    raw_call,
     request,
     within,
 )
@@ -135,35 +136,28 @@ async def test_a_refused_port_stays_free(upstream: RawUpstream) -> None:
 async def test_sigterm_loses_none_of_fifty_calls(upstream: RawUpstream) -> None:
     """SIGTERM during 50 calls: 50 answers, and exit code 0."""
     go = asyncio.Event()
-    async with holdfast_process(upstream) as process:
+    async with holdfast_process(upstream) as process, contextlib.AsyncExitStack() as agents_end:
         upstream.then()
         upstream.otherwise = after(go)
-        agents = [await process.connect() for _ in range(50)]
+        agents = [await agents_end.enter_async_context(await process.connect()) for _ in range(50)]
         for agent in agents:
             agent.send(request())
         await upstream.seen(50)
         process.terminate()
-        await stops_listening(process.listen)
+        await drains(process.admin)
         go.set()
         got = await within(asyncio.gather(*(agent.answer() for agent in agents)))
         assert [(one.status, one.body) for one in got] == [(200, b"ok")] * 50
         assert await process.exited() == 0
-        for agent in agents:
-            agent.close()
         assert "Traceback" not in "".join(process.log)
 
 
-async def stops_listening(address: str) -> None:
-    """Return when connections to an address are refused or hung up on."""
+async def drains(admin: str) -> None:
+    """Return when a proxy says that it is not ready any more."""
 
     async def look() -> None:
-        while True:
-            try:
-                agent = await Connection.open(address)
-            except OSError:
-                return
-            async with agent:
-                await agent.rest()  # idle, so that it ends when draining begins
+        while b" 503 " not in await raw_call(admin, request("/readyz", "Connection: close")):
+            pass
 
     await within(look())
 

@@ -40,7 +40,9 @@ async def test_an_agent_that_does_not_read_stops_the_upstream(
     proxy: Proxy, upstream: RawUpstream, framing: str
 ) -> None:
     """The upstream can write only what fits into buffers; when the agent reads, all of it comes."""
-    pouring: asyncio.Future[tuple[UpstreamConnection, int]] = asyncio.get_running_loop().create_future()
+    pouring: asyncio.Future[tuple[UpstreamConnection, int]] = (
+        asyncio.get_running_loop().create_future()
+    )
 
     async def pours(connection: UpstreamConnection, asked: Message) -> None:
         if asked.target != b"/flood":
