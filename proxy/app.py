@@ -89,7 +89,9 @@ class App:
             table = self._table(loaded)
         except (ConfigError, OSError) as error:
             self.health.rejected = str(error)
-            self.log.warning("reload failed", problems=str(error).splitlines(), kept=self.health.version)
+            self.log.warning(
+                "reload failed", problems=str(error).splitlines(), kept=self.health.version
+            )
             return False
         self._gateway.table = table
         self._in_force(loaded)
@@ -134,7 +136,9 @@ class App:
             return known
         found = upstream.url.origin
         origin = Origin(found.host, found.port, tls=_tls(upstream), server_name=found.host)
-        pool = ConnectionPool(origin, self.clock, self._limits, upstream.pool.max, float(upstream.pool.idle))
+        pool = ConnectionPool(
+            origin, self.clock, self._limits, upstream.pool.max, float(upstream.pool.idle)
+        )
         writer = RequestWriter(
             base=found.base.encode(),
             host=None if upstream.preserve_host else found.authority.encode(),
@@ -175,7 +179,9 @@ class _Watcher:
 
 
 def _believed(settings: Settings) -> tuple[str, ...]:
-    return tuple(source.header.decode() for source in settings.identity if source.header is not None)
+    return tuple(
+        source.header.decode() for source in settings.identity if source.header is not None
+    )
 
 
 def _tls(upstream: Mounting) -> ssl.SSLContext | None:
@@ -196,7 +202,9 @@ def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path
         return runner.run(_served(settings, upstream, ready_file))
 
 
-async def _served(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
+async def _served(
+    settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None
+) -> int:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -209,7 +217,13 @@ async def _served(settings: Settings, upstream: tuple[str, str] | None, ready_fi
             log.warning("policy", problem=str(problem))
         return 1
     except OSError as error:
-        log.failure("cannot start", error, listen=settings.listen, admin=settings.admin, data_dir=settings.data_dir)
+        log.failure(
+            "cannot start",
+            error,
+            listen=settings.listen,
+            admin=settings.admin,
+            data_dir=settings.data_dir,
+        )
         return 1
     finally:
         log.close()

@@ -23,10 +23,13 @@ from proxy.reply import Executed, Failure, Reply, Result
 from proxy.wire.head import BadMessage
 from proxy.wire.server import AgentConnection
 
+
 class Gateway:
     """Takes each request through its call."""
 
-    def __init__(self, table: Table, clock: Clock, identity: Identity, instance: str, watcher: Watcher) -> None:
+    def __init__(
+        self, table: Table, clock: Clock, identity: Identity, instance: str, watcher: Watcher
+    ) -> None:
         """`instance` is this process's token in Via and in the ids of calls."""
         self.table = table
         self._clock = clock
@@ -81,14 +84,19 @@ class Gateway:
         if mount is None:
             return Refusal("no_route", "no upstream is mounted at this path")
         if b"via" in call.head.fields and came_back(call.head, self._token):
-            return Refusal("proxy_loop", "the call has passed this proxy before; an upstream points back here")
+            return Refusal(
+                "proxy_loop", "the call has passed this proxy before; an upstream points back here"
+            )
         call.upstream = mount.name
         if mount.prefix:
             call.target = mount.stripped(call.target)
         reads = mount.protocol.reads(call.head)
-        content = None if reads is Reads.NOTHING else await self._reader.read(exchange, call, mount, reads)
-        if isinstance(content, Refusal):
-            return self._bad(content)
+        content = exchange.body.whole if reads is not Reads.NOTHING else None
+        if content is None and reads is not Reads.NOTHING:
+            read = await self._reader.read(exchange, call, mount, reads)
+            if isinstance(read, Refusal):
+                return self._bad(read)
+            content = read
         refusal = mount.protocol.recognise(call, content, mount.rules)
         if refusal is not None:
             return self._bad(refusal)
@@ -126,9 +134,14 @@ class Gateway:
     def failed(self, error: BaseException) -> tuple[Reply, bytes]:
         """Part of Door: a bug."""
         self._watcher.bug(error)
-        return self._ours(Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN))
+        return self._ours(
+            Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN)
+        )
 
     def _ours(self, refusal: Refusal) -> tuple[Reply, bytes]:
         call_id = next(self._ids)
         lines = b"holdfast-call: %b\r\nholdfast-origin: holdfast\r\nholdfast-outcome: refused\r\nholdfast-reason: %b\r\n"
-        return HTTP.refuse(refusal, call_id, 0, b""), lines % (call_id.encode(), refusal.code.encode())
+        return HTTP.refuse(refusal, call_id, 0, b""), lines % (
+            call_id.encode(),
+            refusal.code.encode(),
+        )

@@ -31,7 +31,9 @@ class Kind(msgspec.Struct, frozen=True):
     category: str  # transient | throttle | budget | policy | caller | upstream | timeout
     title: str
     repeat: Repeat
-    next_step: str  # retry_later | retry_modified | use_alternative | verify_then_retry | ask_owner | stop
+    next_step: (
+        str  # retry_later | retry_modified | use_alternative | verify_then_retry | ask_owner | stop
+    )
     proxy_status: str  # error type of RFC 9209 2.3
 
 
@@ -129,14 +131,24 @@ class Refusal(msgspec.Struct, frozen=True):
             "alternatives": list(self.alternatives),
             "message_for_model": self.message_for_model(),
         }
-        return {name: value for name, value in members.items() if value is not None or name == "retry_after"}
+        return {
+            name: value
+            for name, value in members.items()
+            if value is not None or name == "retry_after"
+        }
 
     def message_for_model(self) -> str:
         """At most 60 words, made from the fields alone."""
         who = f"policy {self.policy}" if self.policy else "the Holdfast proxy"
         detail = " ".join(self.detail.split()[:20]).rstrip(".")
         return " ".join(
-            (f"{detail}.", _RAN[self.executed], self._repeat(), _STEPS[self.step], f"Decided by {who}, not by the tool.")
+            (
+                f"{detail}.",
+                _RAN[self.executed],
+                self._repeat(),
+                _STEPS[self.step],
+                f"Decided by {who}, not by the tool.",
+            )
         )
 
     def _repeat(self) -> str:
@@ -177,7 +189,9 @@ _CODES = {
 def of_failure(reply: Reply, *, harmless: bool, late: bool, scope: str = "upstream") -> Refusal:
     """What an agent is told of a failure of the network. `late`: the call's own time was over."""
     assert reply.failure is not None
-    code = "deadline_exceeded" if late and reply.failure is Failure.TIMEOUT else _CODES[reply.failure]
+    code = (
+        "deadline_exceeded" if late and reply.failure is Failure.TIMEOUT else _CODES[reply.failure]
+    )
     return Refusal(
         code=code,
         detail=reply.detail or KINDS[code].title,

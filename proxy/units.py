@@ -23,7 +23,9 @@ class Seconds(float):
     def parse(cls, text: object) -> "Seconds":
         """Raises ValueError, with what is allowed, for anything but a duration."""
         if not isinstance(text, str) or not re.fullmatch(DURATION_PATTERN, text):
-            raise ValueError(f"expected a duration such as 250ms, 10s, 5m, 1h or 30d, found {text!r}")
+            raise ValueError(
+                f"expected a duration such as 250ms, 10s, 5m, 1h or 30d, found {text!r}"
+            )
         number, unit = _split(text)
         return cls(float(number) * _SECONDS[unit])
 

@@ -1,6 +1,6 @@
 """From what policies say to what runs: the pipeline of one tool, from the inside out."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -30,11 +30,11 @@ class Pipeline(msgspec.Struct):
     at_once: bytes  # the lines that every plain success has in common
     minimal: bool  # only holdfast-call and holdfast-origin
 
-    async def __call__(self, call: Call) -> Reply:
+    def __call__(self, call: Call) -> Awaitable[Reply]:
         """The call's reply, at its commit."""
         call.effect = self.effect
         call.finishes_alone = self.effect is Effect.WRITE  # unless a timeout section says otherwise
-        return await self.handle(call)
+        return self.handle(call)
 
 
 class Grounds(msgspec.Struct, frozen=True):
@@ -59,7 +59,9 @@ def compile_pipeline(
     target = Target(call.upstream, call.protocol, call.layer, call.tool, effect)
     shadow = msgspec.structs.replace(target, effect=effective.shadow_effect or effect)
     ground = grounds.enforced
-    counted = grounds.shadow.kept(("counts", REFUSALS), lambda: Counts(("code", "policy", "enforced")))
+    counted = grounds.shadow.kept(
+        ("counts", REFUSALS), lambda: Counts(("code", "policy", "enforced"))
+    )
 
     watches = bool(effective.sections.keys() & {"retry", "breaker"})
     inner: Sender = Commit(send, protocol, ground.clock, hold=watches)
@@ -76,7 +78,9 @@ def compile_pipeline(
     return _finished(handler, effect, effective.policies, version, minimal=minimal)
 
 
-def _finished(handler: Handler, effect: Effect, policies: tuple[str, ...], version: str, *, minimal: bool) -> Pipeline:
+def _finished(
+    handler: Handler, effect: Effect, policies: tuple[str, ...], version: str, *, minimal: bool
+) -> Pipeline:
     told = f"holdfast-policy: {policies[-1]}@{version}\r\n".encode() if policies else b""
     at_once = b"holdfast-origin: upstream\r\n"
     if not minimal:
@@ -85,7 +89,10 @@ def _finished(handler: Handler, effect: Effect, policies: tuple[str, ...], versi
 
 
 def _gates(
-    phase: Literal["call", "attempt"], sections: Mapping[str, Merged], target: Target, ground: Ground
+    phase: Literal["call", "attempt"],
+    sections: Mapping[str, Merged],
+    target: Target,
+    ground: Ground,
 ) -> list[Any]:
     found = ((entry, _on(entry, sections)) for entry in ORDER if entry.phase == phase)
     return [
@@ -94,7 +101,9 @@ def _gates(
     ]
 
 
-def _wrapped(sections: Mapping[str, Merged], sender: Sender, target: Target, ground: Ground) -> Handler:
+def _wrapped(
+    sections: Mapping[str, Merged], sender: Sender, target: Target, ground: Ground
+) -> Handler:
     """Wrappers stand between the two kinds of gates; innermost, something must make the attempts."""
     for entry in reversed(ORDER):
         on = _on(entry, sections) if entry.phase == "wrap" else None

@@ -19,7 +19,9 @@ class Reader:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def read(self, exchange: AgentConnection, call: Call, mount: Mount, reads: Reads) -> bytes | Refusal | None:
+    async def read(
+        self, exchange: AgentConnection, call: Call, mount: Mount, reads: Reads
+    ) -> bytes | Refusal | None:
         """All of it; None if its beginning shows that it need not be read."""
         body = exchange.body
         if body.whole is not None:
@@ -50,9 +52,15 @@ class Reader:
         if read is Read.TOO_LARGE:
             return _too_large(limit)
         if read is Read.DRY:
-            return Refusal("overloaded", "there is no memory left to read the body into", retry_after=1.0)
+            return Refusal(
+                "overloaded", "there is no memory left to read the body into", retry_after=1.0
+            )
         bad = exchange.bad
-        return Refusal("bad_request", "the body broke off") if bad is None else Refusal(bad.code, bad.detail)
+        return (
+            Refusal("bad_request", "the body broke off")
+            if bad is None
+            else Refusal(bad.code, bad.detail)
+        )
 
 
 def _too_large(limit: int) -> Refusal:

@@ -50,14 +50,19 @@ class Table:
         self._grounds = grounds
         self._pipelines: dict[object, Pipeline] = {}
         self._key = _key_of(loaded)
-        mounts = [_mount(name, upstream, senders[name], body_buffer) for name, upstream in loaded.upstreams.items()]
+        mounts = [
+            _mount(name, upstream, senders[name], body_buffer)
+            for name, upstream in loaded.upstreams.items()
+        ]
         self._mounts = sorted(mounts, key=lambda mount: -len(mount.prefix))
 
     def mount(self, target: bytes) -> Mount | None:
         """The upstream that is mounted there: the longest prefix wins."""
         for mount in self._mounts:
             prefix = mount.prefix
-            if not prefix or (target.startswith(prefix) and target[len(prefix) : len(prefix) + 1] in _ENDS):
+            if not prefix or (
+                target.startswith(prefix) and target[len(prefix) : len(prefix) + 1] in _ENDS
+            ):
                 return mount
         return None
 
@@ -76,7 +81,13 @@ class Table:
         effective = cascade(self._policies, facts(call))
         protocol = mount.protocol if call.protocol != "http" else HTTP
         return compile_pipeline(
-            effective, call, mount.send, protocol, self._grounds, self.version, minimal=mount.minimal
+            effective,
+            call,
+            mount.send,
+            protocol,
+            self._grounds,
+            self.version,
+            minimal=mount.minimal,
         )
 
 
@@ -103,7 +114,12 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
     """Reads the facts by which calls are told apart: always these three, others where asked for."""
     asked = {key for policy in loaded.policies for key in policy.match.keys}
     more = sorted(asked - {"upstream", "protocol", "layer", "tool", "fleet"})
-    names = ["upstream", "protocol", "tool", *("head.method" if key == "method" else key for key in more)]
+    names = [
+        "upstream",
+        "protocol",
+        "tool",
+        *("head.method" if key == "method" else key for key in more),
+    ]
     return attrgetter(*names)
 
 

@@ -19,7 +19,9 @@ def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
         return content
     window = _WINDOW.get(coding)
     if window is None:
-        return Refusal("unsupported_encoding", "the body's Content-Encoding is not identity, gzip or deflate")
+        return Refusal(
+            "unsupported_encoding", "the body's Content-Encoding is not identity, gzip or deflate"
+        )
     most = min(limit, max(_ALWAYS, len(content) * MOST_PER_BYTE))
     try:
         return _inflated(content, window, most)
@@ -42,5 +44,7 @@ def _inflated(content: bytes, window: int, most: int) -> bytes | Refusal:
     if inflater.unconsumed_tail:
         return Refusal("body_too_large", f"the body decodes to more than {most} bytes")
     if not inflater.eof or inflater.unused_data:
-        return Refusal("unsupported_encoding", "the body's encoding ends early, or has something after it")
+        return Refusal(
+            "unsupported_encoding", "the body's encoding ends early, or has something after it"
+        )
     return plain

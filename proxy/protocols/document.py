@@ -22,21 +22,33 @@ class Ambiguous(ValueError):
     """Why a document can be read in more than one way."""
 
 
+def check(content: bytes, key: str) -> None:
+    """`content`, an object at its top, has one reading as far as `key`. Raises Ambiguous."""
+    if not content.isascii():
+        check_text(content)
+    if content.count(b"{") + content.count(b"[") > DEEPEST:
+        check_depth(content)
+    quoted = b'"%b"' % key.encode()
+    if (
+        content.lower().count(quoted) != content.count(quoted)
+        or content.count(quoted) > 1
+        or b"\\u" in content
+    ):
+        check_key(content, key)
+
+
 def check_text(content: bytes) -> None:
     """UTF-8, without a byte order mark. Raises Ambiguous."""
     if content.startswith(_BOM):
         raise Ambiguous("the body begins with a byte order mark")
-    if not content.isascii():
-        try:
-            content.decode()
-        except UnicodeDecodeError:
-            raise Ambiguous("the body is not UTF-8") from None
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        raise Ambiguous("the body is not UTF-8") from None
 
 
 def check_depth(content: bytes) -> None:
     """At most `DEEPEST` levels. Raises Ambiguous."""
-    if content.count(b"{") + content.count(b"[") <= DEEPEST:
-        return
     depth = 0
     for token in _TOKENS.finditer(content):
         first = token[0][:1]
@@ -53,10 +65,10 @@ def check_key(content: bytes, key: str) -> None:
 
     Some decoders match names without regard to case, so `TOOL` beside `tool` is a second reading.
     """
-    quoted = b'"%b"' % key.encode()
-    if content.lower().count(quoted) == content.count(quoted) <= 1 and b"\\u" not in content:
-        return
-    names = [name for name in _top_level_names(content) if name.casefold() == key]
+    try:
+        names = [name for name in _top_level_names(content) if name.casefold() == key]
+    except (ValueError, RecursionError):
+        raise Ambiguous("the body is not one JSON document") from None
     if len(names) > 1:
         raise Ambiguous(f"the body names {key} more than once")
     if names and names[0] != key:

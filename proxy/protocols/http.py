@@ -107,7 +107,11 @@ class Http:
         else:
             content = msgspec.json.encode(problem)
             kind = b"application/problem+json"
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content)), *_advice(refusal)]
+        headers = [
+            (b"content-type", kind),
+            (b"content-length", b"%d" % len(content)),
+            *_advice(refusal),
+        ]
         return answer(refusal, headers, content)
 
 

@@ -1,6 +1,5 @@
 """Who calls, and for what piece of work: read from the head, believed as far as the settings say."""
 
-
 from proxy.call import Call, RequestHead
 
 _LONGEST = 128
@@ -31,7 +30,14 @@ class Identity:
 
 
 _MARKS = frozenset(
-    {b"holdfast-workflow", b"x-workflow-id", b"holdfast-task", b"x-task-id", b"baggage", b"traceparent"}
+    {
+        b"holdfast-workflow",
+        b"x-workflow-id",
+        b"holdfast-task",
+        b"x-task-id",
+        b"baggage",
+        b"traceparent",
+    }
 )
 
 
@@ -57,7 +63,12 @@ def _first(fields: dict[bytes, bytes], own: bytes, usual: bytes, member: bytes) 
 def _trace(traceparent: bytes) -> str:
     """The trace id of W3C Trace Context, if it is valid."""
     parts = traceparent.split(b"-")
-    if len(parts) < 4 or len(parts[0]) != 2 or len(parts[1]) != 32 or parts[1].strip(b"0123456789abcdef"):
+    if (
+        len(parts) < 4
+        or len(parts[0]) != 2
+        or len(parts[1]) != 32
+        or parts[1].strip(b"0123456789abcdef")
+    ):
         return ""
     return "" if parts[1] == b"0" * 32 else parts[1].decode()
 
@@ -68,8 +79,8 @@ def _text(value: bytes) -> str:
 
 def came_back(head: RequestHead, instance: bytes, most: int = 10) -> bool:
     """Has this call been here before: our own token twice in Via, or `most` proxies (spec 2.1)?"""
-    entries = [entry for lower, _, value in head.headers if lower == b"via" for entry in value.split(b",")]
+    entries = [
+        entry for lower, _, value in head.headers if lower == b"via" for entry in value.split(b",")
+    ]
     own = sum(instance in entry.split() for entry in entries)
     return own >= 2 or len(entries) >= most
-
-

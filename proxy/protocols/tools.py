@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.protocols.coding import decoded
-from proxy.protocols.document import Ambiguous, check_depth, check_key, check_text
+from proxy.protocols.document import Ambiguous, check, check_depth, check_text
 from proxy.protocols.http import Http, matched_path
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
@@ -16,8 +16,20 @@ from proxy.refusal import Refusal
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
 _NAME = re.compile(r"[!-.0-:<-~\xa1-\xff]+")  # no control characters, spaces, slashes, parameters
 _DECEPTIVE = re.compile(rb"%2[fF]|%5[cC]|%00|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)")
-_JSON_BEGINS = (b"{", b"[", b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe", b"\0{", b"\0[", b"\0\0\0{", b"\0\0\0[", b"\0\0\xfe\xff")
+_JSON_BEGINS = (
+    b"{",
+    b"[",
+    b"\xef\xbb\xbf",
+    b"\xfe\xff",
+    b"\xff\xfe",
+    b"\0{",
+    b"\0[",
+    b"\0\0\0{",
+    b"\0\0\0[",
+    b"\0\0\xfe\xff",
+)
 """JSON in any encoding, with and without a byte order mark."""
+_UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
 
@@ -30,7 +42,7 @@ class _Ids(msgspec.Struct):
 class _Envelope(msgspec.Struct):
     """The members that are looked at; the rest is only checked to be JSON."""
 
-    tool: str | msgspec.UnsetType = msgspec.UNSET
+    tool: str = ""
     input: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -50,7 +62,12 @@ class Tools(Http):
             return Reads.NOTHING
         fields = head.fields
         kind = fields.get(b"content-type", b"")
-        if not kind or _is_json(kind) or b"content-encoding" in fields or any(path_tool(head.target)):
+        if (
+            not kind
+            or _kind(kind)[0]
+            or b"content-encoding" in fields
+            or any(path_tool(head.target))
+        ):
             return Reads.WHOLE
         return Reads.BEGINNING
 
@@ -89,76 +106,56 @@ class Tools(Http):
 
     def _tool(self, call: Call, content: bytes, named: str) -> str:
         """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
-        if not _looks_like_json(call.head, content):
+        json, utf_8 = _kind(call.head.fields.get(b"content-type", b""))
+        if not json and not content.lstrip().startswith(_JSON_BEGINS):
             return named
-        charset = _charset(call.head.fields.get(b"content-type", b""))
-        if charset not in _UTF_8:
+        if not utf_8:
             raise Ambiguous("the body's charset is not UTF-8")
         envelope = _read(content)
         if envelope is None:
             return named
-        tool = envelope.tool
-        if tool is msgspec.UNSET or not tool:
-            _note_ids(call, content)
-            return named
+        tool = envelope.tool or named
         if named and named != tool:
             raise Ambiguous("the path names one tool and the body another")
-        _note_ids(call, envelope.input)
+        if b"workflow_id" in content or b"task_id" in content:
+            _note_ids(call, envelope.input if envelope.tool else content)
         return tool
 
 
 @functools.lru_cache(256)
-def _is_json(content_type: bytes) -> bool:
-    return b"json" in content_type.lower()
-
-
-@functools.lru_cache(256)
-def _charset(content_type: bytes) -> bytes:
-    found = _CHARSET.search(content_type.lower())
-    return found[1] if found else b"utf-8"
-
-
-_UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
-
-
-def _looks_like_json(head: RequestHead, content: bytes) -> bool:
-    if content.startswith(b"{") or _is_json(head.fields.get(b"content-type", b"")):
-        return True
-    return content.lstrip().startswith(_JSON_BEGINS)
+def _kind(content_type: bytes) -> tuple[bool, bool]:
+    """Does it claim to be JSON, and is its text UTF-8?"""
+    kind = content_type.lower()
+    charset = _CHARSET.search(kind)
+    return b"json" in kind, charset is None or charset[1] in _UTF_8
 
 
 def _read(content: bytes) -> _Envelope | None:
     """The envelope; None if it is JSON, but no object. Raises Ambiguous."""
-    check_text(content)
-    check_depth(content)
-    if not content.startswith(b"{") and not content.lstrip().startswith(b"{"):
-        _one_document(content)
-        return None
     try:
         envelope = _envelope.decode(content)
-    except (msgspec.ValidationError, UnicodeError):
-        _one_document(content)
-        raise Ambiguous("tool is not a string") from None
-    except (msgspec.DecodeError, RecursionError):
-        raise Ambiguous("the body is not one JSON document") from None
-    check_key(content, "tool")
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _not_an_envelope(content)
+    check(content, "tool")
     return envelope
 
 
-def _one_document(content: bytes) -> None:
+def _not_an_envelope(content: bytes) -> None:
+    """It is no object, or its tool is no text, or it is not JSON. Raises Ambiguous but for the first."""
+    check_text(content)
+    check_depth(content)
     try:
         _anything.decode(content)
     except (msgspec.DecodeError, RecursionError):
         raise Ambiguous("the body is not one JSON document") from None
+    if content.lstrip().startswith(b"{"):
+        raise Ambiguous("tool is not a string")
 
 
 def _note_ids(call: Call, given: bytes | msgspec.Raw) -> None:
     """`input.workflow_id` and `input.task_id`, where no header names them."""
-    content = bytes(given)
-    if b"workflow_id" not in content and b"task_id" not in content:
-        return  # nearly always
     try:
-        ids = _ids.decode(content)
+        ids = _ids.decode(given)
     except (msgspec.DecodeError, UnicodeError):
         return
     call.workflow = call.workflow or ids.workflow_id
@@ -179,14 +176,19 @@ def path_tool(target: bytes) -> tuple[str, str]:
         return "", ""
     name = match[1].decode("latin-1")
     if not _NAME.fullmatch(name):
-        return "", "the tool's name in the path holds characters that can be read in more than one way"
+        return (
+            "",
+            "the tool's name in the path holds characters that can be read in more than one way",
+        )
     return name, ""
 
 
 def looks_read(beginning: bytes) -> bool:
     """Must a body that begins like this be read whole?"""
     beginning = beginning.lstrip()
-    return beginning.startswith(_JSON_BEGINS) or any(start.startswith(beginning) for start in _JSON_BEGINS)
+    return beginning.startswith(_JSON_BEGINS) or any(
+        start.startswith(beginning) for start in _JSON_BEGINS
+    )
 
 
 def _ambiguous(why: str) -> Refusal:

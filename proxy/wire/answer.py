@@ -36,10 +36,16 @@ def is_chunked(reply: Reply, head: RequestHead) -> bool:
 
 def leaves_open(reply: Reply, head: RequestHead) -> bool:
     """Can the agent tell where the answer ends without the connection ending?"""
-    return head.minor_version == 1 or reply.length is not None or answers_without_body(head.method, reply.status)
+    return (
+        head.minor_version == 1
+        or reply.length is not None
+        or answers_without_body(head.method, reply.status)
+    )
 
 
-def whole_answer(reply: Reply, head: RequestHead | None, extra: bytes, *, keep_alive: bool) -> bytes:
+def whole_answer(
+    reply: Reply, head: RequestHead | None, extra: bytes, *, keep_alive: bool
+) -> bytes:
     """An answer of which everything is here; `head` is None where no request could be read."""
     body = reply.body
     content = b"" if body is None else body.whole or b""
@@ -52,13 +58,20 @@ def whole_answer(reply: Reply, head: RequestHead | None, extra: bytes, *, keep_a
         content = size + trailer_section([] if body is None else body.trailers)
     elif keep_alive and head.minor_version:
         return b"%b%b\r\n%b" % (reply.lines, extra, content)  # by far the most
-    return b"%b%b%b\r\n%b" % (reply.lines, framing_lines(reply, head, keep_alive=keep_alive), extra, content)
+    return b"%b%b%b\r\n%b" % (
+        reply.lines,
+        framing_lines(reply, head, keep_alive=keep_alive),
+        extra,
+        content,
+    )
 
 
 class Answer:
     """A body that flows to the agent. Its last bytes are held until the reply is finished."""
 
-    def __init__(self, transport: asyncio.Transport, reply: Reply, head: RequestHead, *, keep_alive: bool) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, reply: Reply, head: RequestHead, *, keep_alive: bool
+    ) -> None:
         assert isinstance(reply.body, Body)
         self._transport = transport
         self._reply = reply

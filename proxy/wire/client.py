@@ -26,7 +26,9 @@ class Forward(msgspec.Struct, frozen=True):
 class Upstream:
     """One upstream: how its requests are written, and the connections to it."""
 
-    def __init__(self, name: str, writer: RequestWriter, pool: ConnectionPool, clock: Clock, forward: Forward) -> None:
+    def __init__(
+        self, name: str, writer: RequestWriter, pool: ConnectionPool, clock: Clock, forward: Forward
+    ) -> None:
         self.name = name
         self.pool = pool
         self._writer = writer
@@ -75,7 +77,9 @@ class Upstream:
 
 def is_stream(reply: Reply) -> bool:
     """Is the answer a stream, whose end may be an hour away (spec 3.10)?"""
-    return reply.tunnel is not None or reply.fields.get(b"content-type", b"").lower().startswith(STREAMS)
+    return reply.tunnel is not None or reply.fields.get(b"content-type", b"").lower().startswith(
+        STREAMS
+    )
 
 
 def _times(attempt: Attempt, reply: Reply) -> tuple[float | None, float]:

@@ -7,7 +7,9 @@ HOP_BY_HOP = frozenset(
 )  # RFC 9110 7.6.1
 _NOT_ANSWERED_WITH_BODY = frozenset({204, 304})
 # A Connection header may name any field as hop by hop. These say what the message is, and stay.
-_NEVER_DROPPED = frozenset({b"host", b"content-length", b"content-type", b"content-encoding", b"via"})
+_NEVER_DROPPED = frozenset(
+    {b"host", b"content-length", b"content-type", b"content-encoding", b"via"}
+)
 
 
 def dropped_names(headers_by_name: dict[bytes, bytes]) -> frozenset[bytes]:
@@ -19,7 +21,9 @@ def dropped_names(headers_by_name: dict[bytes, bytes]) -> frozenset[bytes]:
     return HOP_BY_HOP if tokens <= HOP_BY_HOP | {b"close"} else HOP_BY_HOP | tokens
 
 
-def lines_to_pass_on(headers: list[Header], fields: dict[bytes, bytes], without: frozenset[bytes]) -> bytes:
+def lines_to_pass_on(
+    headers: list[Header], fields: dict[bytes, bytes], without: frozenset[bytes]
+) -> bytes:
     """The header lines that go on: all but those of this hop, ours, and `without`."""
     dropped = dropped_names(fields)
     parts: list[bytes] = []
@@ -46,8 +50,12 @@ class RequestWriter:
     ) -> None:
         """`base` goes before each target, `host` replaces Host (None: the agent's stays)."""
         self._base = base
-        self._via = tuple(b"Via: 1.%d holdfast-%b\r\n\r\n" % (minor, instance.encode()) for minor in (0, 1))
-        self._version = b" HTTP/1.1\r\n" if host is None else b" HTTP/1.1\r\nHost: " + host + b"\r\n"
+        self._via = tuple(
+            b"Via: 1.%d holdfast-%b\r\n\r\n" % (minor, instance.encode()) for minor in (0, 1)
+        )
+        self._version = (
+            b" HTTP/1.1\r\n" if host is None else b" HTTP/1.1\r\nHost: " + host + b"\r\n"
+        )
         self._without = _NONE if host is None else frozenset({b"host"})
         self._keeps_host = host is None
         self._credential = b""
@@ -59,7 +67,11 @@ class RequestWriter:
         """The head for one attempt; `extra` are whole lines, `expect` lets an expectation through."""
         lines = head.lines
         fields = head.fields
-        if self._keeps_host or b"expect" in fields or (self._credential and not _CREDENTIALS.isdisjoint(fields)):
+        if (
+            self._keeps_host
+            or b"expect" in fields
+            or (self._credential and not _CREDENTIALS.isdisjoint(fields))
+        ):
             without = self._without if expect else self._without | {b"expect"}
             lines = lines_to_pass_on(head.headers, fields, without)
         if head.chunked:
@@ -79,7 +91,9 @@ def answers_without_body(method: str, status: int) -> bool:
     return method == "HEAD" or status in _NOT_ANSWERED_WITH_BODY or 100 <= status < 200
 
 
-def answer_lines(status: int, reason: bytes, headers: list[Header], fields: dict[bytes, bytes]) -> bytes:
+def answer_lines(
+    status: int, reason: bytes, headers: list[Header], fields: dict[bytes, bytes]
+) -> bytes:
     """Status line and headers of an answer, as they go to the agent."""
     return b"HTTP/1.1 %d %b\r\n%b" % (status, reason, lines_to_pass_on(headers, fields, _NONE))
 

@@ -48,7 +48,9 @@ class LengthDecoder:
             self.left -= len(data)
             return data
         self.ended = True
-        body, self.rest = (data, b"") if len(data) == self.left else (data[: self.left], data[self.left :])
+        body, self.rest = (
+            (data, b"") if len(data) == self.left else (data[: self.left], data[self.left :])
+        )
         self.left = 0
         return body
 
@@ -161,7 +163,9 @@ class ChunkedDecoder:
     def _hold(self, data: bytes, position: int, limit: int) -> int:
         held = data[position:]
         if len(held) >= limit:
-            return self._refuse("chunk_line", f"a line between chunks is longer than {limit} bytes", data)
+            return self._refuse(
+                "chunk_line", f"a line between chunks is longer than {limit} bytes", data
+            )
         if b"\n" in held.replace(_CRLF, b""):
             return self._refuse("bare_lf", "a line between chunks ends with LF alone", data)
         self._held = held

@@ -185,12 +185,17 @@ def _request(block: bytes, lines: _Lines, method: str, limits: Limits) -> Parsed
         return fields
     minor = _minor_version(block, method, lines.target)
     if minor is None:
-        return _bad("request_line", "the first line is not: method, target, HTTP/1.0 or HTTP/1.1, parted by one space")
+        return _bad(
+            "request_line",
+            "the first line is not: method, target, HTTP/1.0 or HTTP/1.1, parted by one space",
+        )
     wrong = _wrong_framing(fields, minor) or _wrong_host(fields, minor)
     if wrong is not None:
         return wrong
     if method == "CONNECT":
-        return BadMessage("connect", "method_refused", "CONNECT is refused: this proxy does not tunnel to hosts")
+        return BadMessage(
+            "connect", "method_refused", "CONNECT is refused: this proxy does not tunnel to hosts"
+        )
     target = _origin_form(method, lines.target, fields)
     if isinstance(target, BadMessage):
         return target
@@ -215,7 +220,9 @@ def _request(block: bytes, lines: _Lines, method: str, limits: Limits) -> Parsed
 
 def _connection(head: RequestHead, connection: bytes) -> None:
     tokens = {token.strip() for token in connection.lower().split(b",")}
-    head.keep_alive = b"close" not in tokens and (head.minor_version == 1 or b"keep-alive" in tokens)
+    head.keep_alive = b"close" not in tokens and (
+        head.minor_version == 1 or b"keep-alive" in tokens
+    )
     head.upgrade = (
         b"upgrade" in tokens
         and b"upgrade" in head.fields
@@ -229,7 +236,9 @@ def _connection(head: RequestHead, connection: bytes) -> None:
 
 def _expectation(head: RequestHead, value: bytes) -> Parsed:
     if value.lower() != b"100-continue":
-        return BadMessage("expectation", "bad_request", "the only expectation known is 100-continue")
+        return BadMessage(
+            "expectation", "bad_request", "the only expectation known is 100-continue"
+        )
     # RFC 9110 10.1.1: ignored from a 1.0 client, and without a body there is nothing to wait for.
     head.expects_continue = head.minor_version == 1 and bool(head.length or head.chunked)
     return head
@@ -247,7 +256,9 @@ def _minor_version(block: bytes, method: str, target: bytes) -> int | None:
 
 def _checked(block: bytes, headers: list[Header], limits: Limits) -> list[Header] | BadMessage:
     if len(headers) > limits.headers:
-        return BadMessage("too_many_headers", "head_too_large", f"more than {limits.headers} header lines")
+        return BadMessage(
+            "too_many_headers", "head_too_large", f"more than {limits.headers} header lines"
+        )
     return _without_padding(headers) if b" \r\n" in block or b"\t\r\n" in block else headers
 
 
@@ -256,7 +267,9 @@ def _wrong_framing(fields: dict[bytes, bytes], minor: int) -> BadMessage | None:
     coding = fields.get(b"transfer-encoding")
     if length is not None and coding is not None:
         return _bad("length_and_coding", "both Content-Length and Transfer-Encoding are given")
-    if length is not None and (not length.isdigit() or len(length) > 16 or int(length) > LARGEST_LENGTH):
+    if length is not None and (
+        not length.isdigit() or len(length) > 16 or int(length) > LARGEST_LENGTH
+    ):
         return _bad("content_length", "Content-Length is not a number of bytes")
     if coding is not None and (coding.lower() != b"chunked" or minor == 0):
         return _bad("transfer_encoding", "the only Transfer-Encoding is chunked, on HTTP/1.1")
@@ -310,7 +323,10 @@ def parse_answer_head(block: bytes, limits: Limits) -> AnswerHead | BadMessage:
         return fields
     version, status = block[:9], parser.get_status_code()
     if version not in {b"HTTP/1.1 ", b"HTTP/1.0 "} or status < 100:
-        return _bad("status_line", "the first line is not: HTTP/1.0 or HTTP/1.1, a status from 100 on, a reason")
+        return _bad(
+            "status_line",
+            "the first line is not: HTTP/1.0 or HTTP/1.1, a status from 100 on, a reason",
+        )
     minor = 1 if version == b"HTTP/1.1 " else 0
     wrong = _wrong_framing(fields, minor)
     if wrong is not None:
@@ -348,7 +364,9 @@ def parse_trailers(block: bytes, limits: Limits) -> list[Header] | BadMessage:
 
 def _unknown_method(block: bytes) -> BadMessage:
     if _METHOD.match(block):
-        return BadMessage("unknown_method", "unknown_method", "this method is not one of HTTP's registered ones")
+        return BadMessage(
+            "unknown_method", "unknown_method", "this method is not one of HTTP's registered ones"
+        )
     return _bad("method", "the method holds bytes that are not allowed")
 
 
@@ -358,7 +376,9 @@ def _malformed(error: httptools.HttpParserError) -> BadMessage:
 
 
 def _too_large(limits: Limits) -> BadMessage:
-    return BadMessage("head_too_large", "head_too_large", f"the head is larger than {limits.header_bytes} bytes")
+    return BadMessage(
+        "head_too_large", "head_too_large", f"the head is larger than {limits.header_bytes} bytes"
+    )
 
 
 def _bad(reason: str, detail: str) -> BadMessage:

@@ -43,7 +43,18 @@ def _owned(connection: socket.socket) -> bool:
     family = connection.family
     query = b"".join(
         (
-            _REQUEST.pack(72, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0, family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF),
+            _REQUEST.pack(
+                72,
+                _SOCK_DIAG_BY_FAMILY,
+                _NLM_F_REQUEST,
+                1,
+                0,
+                family,
+                socket.IPPROTO_TCP,
+                0,
+                0,
+                0xFFFFFFFF,
+            ),
             struct.pack("!HH", theirs[1], ours[1]),
             socket.inet_pton(family, theirs[0]).ljust(16, b"\0"),
             socket.inet_pton(family, ours[0]).ljust(16, b"\0"),

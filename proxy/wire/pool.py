@@ -39,7 +39,9 @@ class Origin(msgspec.Struct, frozen=True):
 class ConnectionPool:
     """Idle connections, newest last, and those who wait for one."""
 
-    def __init__(self, origin: Origin, clock: Clock, limits: Limits, most: int, idle: float) -> None:
+    def __init__(
+        self, origin: Origin, clock: Clock, limits: Limits, most: int, idle: float
+    ) -> None:
         """At most `most` connections at a time; one that was idle for `idle` seconds is closed."""
         self._origin = origin
         self._clock = clock
@@ -78,7 +80,9 @@ class ConnectionPool:
             if connection is not None:
                 return connection
             if self._clock.now() >= due:
-                return failed(Failure.OVERLOADED, f"all {self._most} connections to the upstream are busy")
+                return failed(
+                    Failure.OVERLOADED, f"all {self._most} connections to the upstream are busy"
+                )
         self._opening += 1
         return await self._clock.spawn(self._opened(due))
 
@@ -122,7 +126,9 @@ class ConnectionPool:
         finally:
             alarm.close()
 
-    def _hand_over(self, signal: Signal[UpstreamConnection | None], connection: UpstreamConnection) -> None:
+    def _hand_over(
+        self, signal: Signal[UpstreamConnection | None], connection: UpstreamConnection
+    ) -> None:
         if signal.is_set or connection.closed:
             if not connection.closed:
                 self.release(connection)
@@ -163,7 +169,10 @@ class ConnectionPool:
         except TimeoutError:
             return failed(Failure.CONNECT, "connecting took too long")
         except ssl.SSLCertVerificationError as error:
-            return failed(Failure.CERTIFICATE, f"the upstream's certificate is not trusted: {error.verify_message}")
+            return failed(
+                Failure.CERTIFICATE,
+                f"the upstream's certificate is not trusted: {error.verify_message}",
+            )
         except ssl.SSLError as error:
             return failed(Failure.CONNECT, f"TLS failed: {error.reason}")
         except OSError as error:
@@ -179,10 +188,15 @@ class ConnectionPool:
         if origin.unix:
             _, connection = await loop.create_unix_connection(self._made, origin.unix)
             return connection
-        found = await start_connection(await self._resolve(), happy_eyeballs_delay=_HEAD_START, interleave=1)
+        found = await start_connection(
+            await self._resolve(), happy_eyeballs_delay=_HEAD_START, interleave=1
+        )
         try:
             _, connection = await loop.create_connection(
-                self._made, sock=found, ssl=origin.tls, server_hostname=origin.server_name if origin.tls else None
+                self._made,
+                sock=found,
+                ssl=origin.tls,
+                server_hostname=origin.server_name if origin.tls else None,
             )
         except BaseException:
             found.close()

@@ -73,11 +73,15 @@ class Server:
         if address.startswith("unix:"):
             self._unix_path = address.removeprefix("unix:")
             _remove_stale(self._unix_path)
-            self._listening = await loop.create_unix_server(lambda: AgentConnection(self), self._unix_path)
+            self._listening = await loop.create_unix_server(
+                lambda: AgentConnection(self), self._unix_path
+            )
             return address
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
-        self._listening = await loop.create_server(lambda: AgentConnection(self), host, int(port), backlog=4096)
+        self._listening = await loop.create_server(
+            lambda: AgentConnection(self), host, int(port), backlog=4096
+        )
         bound = self._listening.sockets[0].getsockname()[1]
         return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
 
@@ -161,7 +165,9 @@ class AgentConnection(asyncio.Protocol):
         server = self._server
         server.connections.add(self)
         if len(server.connections) > server.limits.connections:
-            self._turn_away(BadMessage("connections", "overloaded", "too many connections are open"))
+            self._turn_away(
+                BadMessage("connections", "overloaded", "too many connections are open")
+            )
             return
         self._alarm.set(server.clock.now() + server.limits.header_timeout)
 
@@ -301,7 +307,11 @@ class AgentConnection(asyncio.Protocol):
 
     def _begin_body(self, head: RequestHead, rest: bytes) -> None:
         self._received = 0
-        self._decoder = ChunkedDecoder(self._server.limits.head) if head.chunked else LengthDecoder(head.length or 0)
+        self._decoder = (
+            ChunkedDecoder(self._server.limits.head)
+            if head.chunked
+            else LengthDecoder(head.length or 0)
+        )
         self._take = self._take_body
         self._coming = self.body = Body(self, self._server.pool)
         if rest:
@@ -366,7 +376,11 @@ class AgentConnection(asyncio.Protocol):
 
     def _look_at_pace(self) -> None:
         if self._received < _SLOWEST * _SLOW_FOR:
-            self.bad = BadMessage("slow_body", "request_timeout", f"the body comes slower than {_SLOWEST} bytes a second")
+            self.bad = BadMessage(
+                "slow_body",
+                "request_timeout",
+                f"the body comes slower than {_SLOWEST} bytes a second",
+            )
             self._coming.fail(Failure.BAD_REQUEST)
             return
         self._received = 0
@@ -382,7 +396,12 @@ class AgentConnection(asyncio.Protocol):
     @property
     def keep_alive(self) -> bool:
         """May another request follow on this connection?"""
-        return self.head.keep_alive and self._decoder is None and self.bad is None and not self._server.draining
+        return (
+            self.head.keep_alive
+            and self._decoder is None
+            and self.bad is None
+            and not self._server.draining
+        )
 
     def answer(self, reply: Reply, extra: bytes) -> None:
         """Send a whole answer, with `extra` lines in its head. The reply is finished before it goes."""
@@ -475,9 +494,11 @@ class AgentConnection(asyncio.Protocol):
         self.busy = False
         self._strand = None
         self.call = None
-        if isinstance(self.body, Body):
-            self.body.release()
-        self._server.one_answered()
+        if self._coming is not _NEVER:
+            self._coming.release()
+            self._coming = _NEVER
+        if self._server.draining:
+            self._server.one_answered()
         if error is not None:
             reply, extra = self._server.door.failed(error)
             self._write(whole_answer(reply, None, extra, keep_alive=False))
@@ -507,4 +528,6 @@ class AgentConnection(asyncio.Protocol):
         if self._partial is None:
             self._transport.close()
         else:
-            self._turn_away(BadMessage("slow_head", "request_timeout", "the head did not come in time"))
+            self._turn_away(
+                BadMessage("slow_head", "request_timeout", "the head did not come in time")
+            )

@@ -17,6 +17,7 @@ from proxy.wire.tunnel import Upload
 if TYPE_CHECKING:
     from proxy.wire.pool import ConnectionPool
 
+
 def failed(failure: Failure, detail: str) -> Reply:
     """What comes back where nothing came back."""
     return Reply(status=0, failure=failure, detail=detail)
@@ -95,7 +96,9 @@ class UpstreamConnection(asyncio.Protocol):
         signal: Signal[Reply] = Signal()
         self._answered = signal
         attempt.sent = True
-        due = attempt.first_byte_by if attempt.first_byte_by < attempt.deadline else attempt.deadline
+        due = (
+            attempt.first_byte_by if attempt.first_byte_by < attempt.deadline else attempt.deadline
+        )
         self._alarm.set(due)
         call = attempt.call
         whole = call.body.whole
@@ -108,7 +111,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _send_body(self, call: Call) -> None:
         """A body that is chunked, or still comes."""
-        self._upload = upload = Upload(self._transport, self._upload_broke, chunked=call.head.chunked)
+        self._upload = upload = Upload(
+            self._transport, self._upload_broke, chunked=call.head.chunked
+        )
         body = call.body
         if isinstance(body, Body):
             upload.join(body)
@@ -167,6 +172,11 @@ class UpstreamConnection(asyncio.Protocol):
             length=head.length,
         )
         self._reusable = head.keep_alive
+        if head.length == len(rest) and head.status != 101:
+            reply.body = Whole(rest)  # nearly always: all of it came at once
+            self._exchange_over(b"")
+            signal.set(reply)
+            return
         wrong = self._frame(head, attempt)
         if wrong:
             reply = failed(Failure.BAD_RESPONSE, wrong)
@@ -206,7 +216,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._body = body = Body(self)
         reply.body = body
         if reply.status == 101:
-            self._upload = Upload(self._transport, self._upload_broke, chunked=False, tunnelled=True)
+            self._upload = Upload(
+                self._transport, self._upload_broke, chunked=False, tunnelled=True
+            )
             reply.tunnel = self._upload
             self._alarm.clear()
         if piece:
@@ -261,14 +273,19 @@ class UpstreamConnection(asyncio.Protocol):
     # --- ends before their time ---
 
     def _too_late(self) -> None:
-        self._fail(Failure.TIMEOUT, "no answer came in time" if self._answered is not None else "the answer stalled")
+        self._fail(
+            Failure.TIMEOUT,
+            "no answer came in time" if self._answered is not None else "the answer stalled",
+        )
 
     def _over(self, *, reset: bool) -> None:
         """The connection has ended. What does that mean for the exchange?"""
         decoder = self._decoder
         if self._answered is not None:
             if self._held:
-                self._fail(Failure.TRUNCATED, "the connection was closed within the head of the answer")
+                self._fail(
+                    Failure.TRUNCATED, "the connection was closed within the head of the answer"
+                )
             else:
                 self._fail(Failure.DISCONNECT, "the connection was closed before an answer came")
         elif decoder is not None and self._body is not None:

@@ -121,7 +121,7 @@ async def test_an_upstream_may_answer_while_the_body_still_comes(
 
 async def test_an_upstream_that_never_answers_is_timed_out(upstream: RawUpstream) -> None:
     """504 `upstream_timeout`, `executed: unknown`; the upstream's connection is closed."""
-    policies = "policies: [{name: t, effect: write, timeout: {total: 4s, attempt: 200ms}}]"
+    policies = "policies: [{name: t, effect: write, timeout: {total: 300ms}}]"
     async with holdfast(upstream, policies=policies) as proxy:
         upstream.then(never)
         before = len(upstream.connections)
