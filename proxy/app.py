@@ -9,6 +9,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
@@ -28,13 +29,16 @@ from proxy.pipeline.compile import Grounds
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Record
-from proxy.stage import Ground, Keep
+from proxy.stage import Ground, Keep, Sender
 from proxy.wire.body import Pool
 from proxy.wire.client import Forward, Upstream
 from proxy.wire.compose import RequestWriter
 from proxy.wire.head import Limits
 from proxy.wire.pool import ConnectionPool, Origin
 from proxy.wire.server import Server, ServerLimits
+
+if TYPE_CHECKING:
+    from proxy.admin.server import AdminServer
 
 _YOUNG = 20_000
 """Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
@@ -65,6 +69,8 @@ class App:
         self._in_force(loaded)
         self.listen = ""
         self.admin = ""
+        self._admin: AdminServer | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(cls, settings: Settings, upstream: tuple[str, str] | None = None) -> "App":
@@ -77,9 +83,10 @@ class App:
         app = cls(settings, upstream)
         app.listen = await app._server.listen(settings.listen)
         app.health.listening(app.listen)
-        app._admin = await start_admin(settings.admin, app.health, app.metrics, app.clock)
-        app.admin = app._admin.address
-        app.clock.spawn(app._watch.run())
+        admin = await start_admin(settings.admin, app.health, app.metrics, app.clock)
+        app._admin = admin
+        app.admin = admin.address
+        app._watching = app.clock.spawn(app._watch.run())
         return app
 
     def reload(self) -> bool:
@@ -106,7 +113,8 @@ class App:
         self.health.listening("")
         for _, sender in self._mounted.values():
             sender.pool.retire()
-        await self._admin.stop()
+        if self._admin is not None:
+            await self._admin.stop()
         await self.clock.stop()
         self.log.close()
 
@@ -122,7 +130,7 @@ class App:
         mounted = {name: self._mount(name, upstream) for name, upstream in loaded.upstreams.items()}
         ground = Ground(self.clock, self._keep)
         grounds = Grounds(ground, Ground(self.clock, self._keep, shadow=True))
-        senders = {name: sender.send for name, (_, sender) in mounted.items()}
+        senders: dict[str, Sender] = {name: sender.send for name, (_, sender) in mounted.items()}
         table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
         before, self._mounted = self._mounted, mounted
         for name, (_, sender) in before.items():

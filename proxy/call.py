@@ -119,8 +119,8 @@ class Call(msgspec.Struct):
     def stop(self, reason: Stop) -> None:
         """Cancel the call; the first reason is kept.
 
-        A call that may have run, and must not run twice, is worth more finished than cancelled: when
-        only its agent is gone it goes on, so that its outcome is known.
+        A call that may have run, and must not run twice, is worth more finished than cancelled:
+        when only its agent is gone it goes on, so that its outcome is known.
         """
         if self.stopped is not None:
             return

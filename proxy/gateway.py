@@ -1,4 +1,4 @@
-"""A call, from the head that came to the last byte that went. This is the story; the rest is detail.
+"""A call, from the head that came to the last byte that went. The story; the rest is detail.
 
 What is this call, and may it be read at all? Which pipeline is its tool's? The pipeline decides
 whether and how it goes, and comes back with a reply at its commit. The answer streams to the agent;
@@ -20,8 +20,8 @@ from proxy.protocols.protocol import Reads
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
+from proxy.wire.agent import AgentConnection
 from proxy.wire.head import BadMessage
-from proxy.wire.server import AgentConnection
 
 
 class Gateway:
@@ -111,7 +111,7 @@ class Gateway:
     def _told(
         self, exchange: AgentConnection, call: Call, reply: Reply, pipeline: Pipeline | None
     ) -> tuple[Reply, bytes]:
-        """The answer, in the words of the call's protocol where it is ours, and what is said about it."""
+        """The answer, where it is ours in the words of the protocol, and what is said about it."""
         bad = exchange.bad
         if reply.failure is Failure.BAD_REQUEST and bad is not None:
             reply.refusal = Refusal(bad.code, bad.detail, executed=reply.executed)
@@ -140,7 +140,10 @@ class Gateway:
 
     def _ours(self, refusal: Refusal) -> tuple[Reply, bytes]:
         call_id = next(self._ids)
-        lines = b"holdfast-call: %b\r\nholdfast-origin: holdfast\r\nholdfast-outcome: refused\r\nholdfast-reason: %b\r\n"
+        lines = (
+            b"holdfast-call: %b\r\nholdfast-origin: holdfast\r\n"
+            b"holdfast-outcome: refused\r\nholdfast-reason: %b\r\n"
+        )
         return HTTP.refuse(refusal, call_id, 0, b""), lines % (
             call_id.encode(),
             refusal.code.encode(),

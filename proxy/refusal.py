@@ -4,6 +4,7 @@ Its problem object (RFC 9457) is the same for every protocol; how a protocol's c
 the protocol's business.
 """
 
+# ruff: noqa: E501 -- the table of codes reads as a table
 import enum
 import math
 from typing import Any

@@ -1,6 +1,7 @@
 """A reply: what comes back of a call. It has two ends, and whoever drops it closes it.
 
-*Finished*: the outcome is known; gates settle, the last admitted first, and the record is made. *Closed*: the last byte went to the agent, or nobody wants it any more.
+*Finished*: the outcome is known; gates settle, the last admitted first, and the record is made.
+*Closed*: the last byte went to the agent, or nobody wants it any more.
 """
 
 import enum

@@ -82,7 +82,7 @@ class Keep:
         if entry is None:
             entry = make()
             if len(self._entries) >= self._limit and not self._make_room():
-                return entry  # type: ignore[no-any-return]
+                return entry
         self._entries[key] = entry
         return entry  # type: ignore[no-any-return]
 

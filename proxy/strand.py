@@ -62,7 +62,7 @@ class Strand:
         coroutine: Coroutine[Any, Any, None],
         on_end: Callable[[BaseException | None], None],
     ) -> None:
-        """`on_end` is called when the coroutine is over; with an exception, if it let one out: a bug."""
+        """`on_end` is called when it is over; with an exception, if it let one out: a bug."""
         self._coroutine = coroutine
         self._on_end = on_end
         self._waits_for: Signal[Any] | asyncio.Future[Any] | None = None

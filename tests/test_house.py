@@ -25,7 +25,8 @@ LONGEST_FUNCTION = 50
 LONGEST_ON_THE_PATH = 40  # gateway.py and pipeline/: read in one go at three in the morning
 MEDIAN_FUNCTION = 7
 DRAWERS = {  # names that say nothing about what is inside
-    "manager", "helper", "util", "service", "context", "data", "info", "processor", "base", "common",
+    "manager", "helper", "util", "service", "context", "data", "info", "processor", "base",
+    "common",
 }  # fmt: skip
 LATER = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
 # Put together here, so that this file may be searched as well.
@@ -71,7 +72,7 @@ def longest_allowed(path: str) -> int:
     return LONGEST_ON_THE_PATH if on_the_path else LONGEST_FUNCTION
 
 
-def tests_in(path: Path) -> Iterator[Function]:
+def promises(path: Path) -> Iterator[Function]:
     if path.name.startswith("test_"):
         yield from (test for test in functions(path) if test.name.startswith("test_"))
 
@@ -124,7 +125,7 @@ def test_no_file_is_long():
     assert long == {}
 
 
-def test_of(module: PurePosixPath) -> str:
+def mirror_of(module: PurePosixPath) -> str:
     """Where the test of proxy/x/y.py is: tests/x/test_y.py."""
     name = f"test_{module.stem.strip('_')}.py"
     return PurePosixPath("tests", *module.parts[1:-1], name).as_posix()
@@ -134,7 +135,7 @@ def test_every_module_has_its_tests():
     """tests/ mirrors proxy/, so that the tests of a file are found without a search."""
     modules = {shown(path) for path in CODE if path.name != "__init__.py"}
     untested = {
-        module for module in modules if not (ROOT / test_of(PurePosixPath(module))).exists()
+        module for module in modules if not (ROOT / mirror_of(PurePosixPath(module))).exists()
     }
 
     assert sorted(untested) == sorted(RULES["mirror"]["exceptions"])
@@ -177,7 +178,7 @@ def test_every_test_says_its_promise():
     silent = [
         f"{shown(path)}: {test.name}"
         for path in TESTS
-        for test in tests_in(path)
+        for test in promises(path)
         if not ast.get_docstring(test)
     ]
 
@@ -189,7 +190,7 @@ def test_no_test_stands_behind_another_of_its_name():
     twice = [
         f"{shown(path)}: {name}"
         for path in TESTS
-        for name in {test.name for test in tests_in(path)}
+        for name in {test.name for test in promises(path)}
         if [node.name for node in tree(path).body if isinstance(node, Function)].count(name) > 1
     ]
 
@@ -284,3 +285,23 @@ def test_importing_brings_nothing_that_is_not_needed(module, unwanted):
     )
 
     assert unwanted & set(loaded.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("page", ["THREAT_MODEL.md", "CONTRIBUTING.md"])
+def test_what_a_page_points_to_is_there(page):
+    """Files, and tests in them: a defence whose test is gone is not one."""
+    pointers = re.findall(
+        r"`((?:proxy|tests|docs|\.ci)/[\w./]*\w)(?:::(\w+))?`", (ROOT / page).read_text("utf-8")
+    )
+    gone = [
+        f"{path}::{test}" if test else path
+        for path, test in pointers
+        if "/x/" not in path  # a pattern, not a place
+        and (
+            not (ROOT / path).exists()
+            or (test and test not in {function.name for function in functions(ROOT / path)})
+        )
+    ]
+
+    assert pointers
+    assert gone == []

@@ -104,7 +104,7 @@ def _gates(
 def _wrapped(
     sections: Mapping[str, Merged], sender: Sender, target: Target, ground: Ground
 ) -> Handler:
-    """Wrappers stand between the two kinds of gates; innermost, something must make the attempts."""
+    """Wrappers stand between the two kinds of gates; innermost, one makes the attempts."""
     for entry in reversed(ORDER):
         on = _on(entry, sections) if entry.phase == "wrap" else None
         if on is not None:

@@ -31,11 +31,14 @@ class Guard(Generic[Subject, Gate]):
         clock: Clock,
         counted: Counts,
     ) -> None:
-        """`shadows` are asked as well and obeyed never; `counted` counts what they would have refused."""
+        """`shadows` are asked and never obeyed; `counted` counts what they would have refused."""
         asked = [(gate, True) for gate in gates] + [(gate, False) for gate in shadows]
-        self._gates = tuple((gate.admit, gate, enforced) for gate, enforced in asked)
+        self._gates: tuple[tuple[Callable[[Subject], Any], Gate, bool], ...] = tuple(
+            (gate.admit, gate, enforced)  # type: ignore[misc]  # a guard of calls has gates of calls
+            for gate, enforced in asked
+        )
         self._takers: list[Any] = [gate for gate, _ in asked if not isinstance(gate, NothingTaken)]
-        self._inner = inner
+        self._inner: Callable[[Subject], Awaitable[Reply]] = inner
         self._clock = clock
         self._counted = counted
 
@@ -45,10 +48,10 @@ class Guard(Generic[Subject, Gate]):
         asked = 0
         try:
             for admit, gate, enforced in self._gates:
-                verdict = admit(subject)  # type: ignore[arg-type]  # a guard of calls has gates of calls
+                verdict = admit(subject)
                 if verdict is not None:
                     if type(verdict) is not Refusal:
-                        verdict = await self._asked(gate, subject, verdict)  # type: ignore[arg-type]
+                        verdict = await self._asked(gate, subject, verdict)
                     if verdict is not None:
                         takers = [taker for taker in takers if taker is not gate]
                         if enforced:
@@ -78,7 +81,7 @@ class Guard(Generic[Subject, Gate]):
         """The result is decided; only attempts' gates care."""
 
     async def _asked(self, gate: Gate, subject: Subject, answer: Awaitable[Verdict]) -> Verdict:
-        """Wait for a gate. If the call is cancelled meanwhile, a grant that comes late is given back."""
+        """Wait for a gate. A grant that comes when the call was cancelled is given back."""
         task = self._clock.spawn(_verdict(answer))
         try:
             return await asyncio.shield(task)

@@ -6,8 +6,8 @@ from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads
 from proxy.protocols.tools import looks_read
 from proxy.refusal import Refusal
+from proxy.wire.agent import AgentConnection
 from proxy.wire.body import Body, Read
-from proxy.wire.server import AgentConnection
 
 _DRY = 5.0  # seconds that a call waits for room in the pool of memory
 _LOOK_AGAIN = 0.05

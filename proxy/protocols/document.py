@@ -1,4 +1,4 @@
-"""One JSON document, read so that nobody else can read it as another (spec 2.2, same bytes, same meaning).
+"""One JSON document, read so that nobody can read it as another (spec 2.2).
 
 JSON libraries disagree about what is not quite JSON: two keys of the same name, bytes that are not
 UTF-8, something after the end, very deep nesting. A policy that reads such a body one way while the

@@ -1,4 +1,4 @@
-"""Who calls, and for what piece of work: read from the head, believed as far as the settings say."""
+"""Who calls, and for what work: read from the head, believed as far as the settings say."""
 
 from proxy.call import Call, RequestHead
 
@@ -42,7 +42,7 @@ _MARKS = frozenset(
 
 
 def complete(call: Call) -> None:
-    """What is still not known of workflow and task: the trace stands in for the one, that for the other."""
+    """The trace stands in for a workflow that nobody named, the workflow for a task."""
     fields = call.head.fields
     if not call.workflow and b"traceparent" in fields:
         call.workflow = _trace(fields[b"traceparent"])

@@ -1,4 +1,4 @@
-"""Which protocol an upstream speaks. `auto` is the first that knows the request, else plain HTTP."""
+"""Which protocol an upstream speaks. `auto`: the first that knows the request, else HTTP."""
 
 from proxy.protocols.http import Http
 from proxy.protocols.protocol import Protocol

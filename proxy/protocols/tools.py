@@ -135,13 +135,14 @@ def _read(content: bytes) -> _Envelope | None:
     try:
         envelope = _envelope.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return _not_an_envelope(content)
+        _not_an_envelope(content)
+        return None
     check(content, "tool")
     return envelope
 
 
 def _not_an_envelope(content: bytes) -> None:
-    """It is no object, or its tool is no text, or it is not JSON. Raises Ambiguous but for the first."""
+    """No object, or its tool is no text, or no JSON. Raises Ambiguous but for the first."""
     check_text(content)
     check_depth(content)
     try:

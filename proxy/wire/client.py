@@ -1,4 +1,4 @@
-"""Sending an attempt to its upstream. Here, and nowhere else, the network's failures become values."""
+"""Sending an attempt upstream. Here, and nowhere else, the network's failures become values."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ class Upstream:
         self._forward = forward if forward != Forward() else None
 
     async def send(self, attempt: Attempt) -> Reply:
-        """Send one attempt. The reply comes when the head of the answer has, or says how that failed."""
+        """Send one attempt. The reply comes with the answer's head, or says how that failed."""
         call = attempt.call
         attempt.upstream = self.name
         connection = self.pool.take(fresh=call.effect is Effect.WRITE)

@@ -1,4 +1,4 @@
-"""Heads as they are sent on: what came, byte for byte, but for what a proxy must change (spec 2.1)."""
+"""Heads as they are sent on: byte for byte, but for what a proxy must change (spec 2.1)."""
 
 from proxy.call import Header, RequestHead
 
@@ -64,7 +64,7 @@ class RequestWriter:
             self._credential = credential[0] + b": " + credential[1] + b"\r\n"
 
     def head(self, head: RequestHead, target: bytes, extra: bytes, *, expect: bool) -> bytes:
-        """The head for one attempt; `extra` are whole lines, `expect` lets an expectation through."""
+        """The head for one attempt; `extra` are whole lines, `expect` passes an expectation on."""
         lines = head.lines
         fields = head.fields
         if (

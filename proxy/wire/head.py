@@ -75,10 +75,10 @@ _LONGEST_REMEMBERED = 4096
 
 
 class Heads:
-    """Heads that were parsed already. A client sends the same one again and again, and so does a server.
+    """Heads that were parsed already: clients and servers send the same one again and again.
 
     Only good ones are remembered, by all of their bytes, and nobody changes them. Bounded: the
-    oldest goes first, and long ones, or what an agent makes different each time, cost what they cost.
+    oldest goes first. One that is long, or different each time, costs what it costs.
     """
 
     def __init__(self, limits: Limits) -> None:

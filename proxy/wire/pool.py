@@ -1,11 +1,11 @@
-"""The connections to one upstream: kept while they are good, opened when none is, never too many."""
+"""The connections to one upstream: kept while they are good, opened when none is, not too many."""
 
 import asyncio
 import collections
 import ipaddress
 import socket
 import ssl
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from aiohappyeyeballs import start_connection
@@ -17,7 +17,7 @@ from proxy.wire.head import Heads, Limits
 from proxy.wire.upstream import UpstreamConnection, failed
 
 FRESH = 1.0
-"""Seconds. A connection idle for longer may just be closing: too old for what must not run twice."""
+"""Seconds. A connection idle for longer may just be closing: too old for what must run once."""
 
 _RESOLVED_FOR = 30.0  # seconds for which an answer of the resolver is believed
 _CONNECT = 3.0  # seconds, where no policy says how long connecting may take
@@ -59,7 +59,8 @@ class ConnectionPool:
 
     def __repr__(self) -> str:
         busy = len(self._open) - len(self._idle)
-        return f"<pool of {self._origin.host}: {busy} busy, {len(self._idle)} idle, {len(self._waiting)} waiting>"
+        idle, waiting = len(self._idle), len(self._waiting)
+        return f"<pool of {self._origin.host}: {busy} busy, {idle} idle, {waiting} waiting>"
 
     def take(self, *, fresh: bool) -> UpstreamConnection | None:
         """The connection idle for the shortest time; `fresh`: only if that is less than `FRESH`."""
@@ -91,7 +92,7 @@ class ConnectionPool:
         while self._waiting:
             signal = self._waiting.popleft()
             if not signal.is_set:
-                # Not set here: the strand that waits would run within the end of another's exchange.
+                # Not set here: who waits would run on within the end of another's exchange.
                 asyncio.get_running_loop().call_soon(self._hand_over, signal, connection)
                 return
         self._rest(connection)
@@ -105,7 +106,7 @@ class ConnectionPool:
             asyncio.get_running_loop().call_soon(self._let_one_try)
 
     def retire(self) -> None:
-        """The upstream is not mounted any more: what is idle goes, what is busy goes when it is done."""
+        """Not mounted any more: what is idle goes now, what is busy when it is done."""
         self._retired = True
         self._sweep.close()
         for connection in list(self._idle):
@@ -211,11 +212,14 @@ class ConnectionPool:
         if self._open and self._addresses and now - self._resolved_at < _RESOLVED_FOR:
             return self._addresses
         host, port = self._origin.host, self._origin.port
-        numeric = _numeric(host)
-        flags = socket.AI_NUMERICHOST if numeric else 0
-        resolve = socket.getaddrinfo if numeric else asyncio.get_running_loop().getaddrinfo
-        found = resolve(host, port, type=socket.SOCK_STREAM, flags=flags)  # type: ignore[operator]
-        self._addresses = found if numeric else await found
+        if _numeric(host):
+            found = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )
+        else:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self._addresses = cast("Addresses", found)
         self._resolved_at = now
         return self._addresses
 

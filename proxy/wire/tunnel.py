@@ -1,4 +1,4 @@
-"""What flows towards an upstream: the body of a request or, after a 101, whatever the agent sends."""
+"""What flows towards an upstream: a request's body or, after a 101, all that the agent sends."""
 
 import asyncio
 from collections.abc import Callable

@@ -91,14 +91,12 @@ class UpstreamConnection(asyncio.Protocol):
     # --- the request ---
 
     def send(self, attempt: Attempt, head: bytes) -> "Signal[Reply]":
-        """Send a request. The reply comes when the head of its answer has, or says how that failed."""
+        """Send a request. The reply comes with the head of the answer, or says how that failed."""
         self._attempt = attempt
         signal: Signal[Reply] = Signal()
         self._answered = signal
         attempt.sent = True
-        due = (
-            attempt.first_byte_by if attempt.first_byte_by < attempt.deadline else attempt.deadline
-        )
+        due = min(attempt.deadline, attempt.first_byte_by)
         self._alarm.set(due)
         call = attempt.call
         whole = call.body.whole
@@ -161,7 +159,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _take_answer(self, head: AnswerHead, rest: bytes) -> None:
         attempt, signal = self._attempt, self._answered
-        assert attempt is not None and signal is not None
+        assert attempt is not None
+        assert signal is not None
         self._answered = None
         attempt.first_byte = self._clock.now()
         attempt.status = head.status
@@ -207,7 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _begin_answer_body(self, reply: Reply, rest: bytes) -> None:
         decoder = self._decoder
-        assert decoder is not None and self._attempt is not None
+        assert decoder is not None
         piece = decoder.feed(rest) if rest else b""
         if decoder.ended:
             reply.body = Whole(piece, decoder.trailers)
@@ -236,7 +235,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _take_body(self, data: bytes) -> None:
         decoder, body = self._decoder, self._body
-        assert decoder is not None and body is not None
+        assert decoder is not None
+        assert body is not None
         if self._stream_idle is not None:
             self._alarm.set(self._clock.now() + self._stream_idle)
         piece = decoder.feed(data)
@@ -252,7 +252,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _end_body(self) -> None:
         """The connection's end is the body's."""
         decoder, body = self._decoder, self._body
-        assert decoder is not None and body is not None
+        assert decoder is not None
+        assert body is not None
         self._decoder = self._body = None
         self._alarm.clear()
         body.finish(b"", [])

@@ -145,7 +145,7 @@ def holdfast_command(upstream: Address, protocol: str, place: Path, ready: Path)
 
 
 def _policies(upstream: Address, protocol: str, folder: Path) -> Path:
-    """The shipped policies, in front of our upstream, which may be asked for 2,000 streams at once."""
+    """The shipped policies, in front of our upstream, with room for 2,000 streams."""
     folder.mkdir()
     shutil.copy(ROOT / "policies" / "10-defaults.yaml", folder)
     (folder / "00-upstreams.yaml").write_text(

@@ -178,6 +178,21 @@ async def test_idle_connections_are_closed() -> None:
         assert (await proxy.call(request())).status == 200
 
 
+async def test_a_write_does_not_trust_an_idle_connection() -> None:
+    """Over a second idle, it may be stale: a write goes out on a fresh one, a read may use it."""
+    rules = "policies: [{name: w, match: {method: POST}, effect: write}]"
+    async with RawUpstream() as upstream, holdfast(upstream, policies=rules) as proxy:
+        clock = proxy.app.clock
+        await proxy.call(request("/1"))
+        real = clock.now
+        clock.now = lambda: real() + 2.0  # type: ignore[method-assign]  # as if two seconds passed
+        await proxy.call(request("/2"))
+        assert len(upstream.connections) == 1
+        clock.now = lambda: real() + 4.0  # type: ignore[method-assign]  # as above
+        await proxy.call(request("/3", method="POST", body=b"x"))
+        assert len(upstream.connections) == 2
+
+
 # limits
 
 

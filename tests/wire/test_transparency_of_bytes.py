@@ -224,6 +224,19 @@ async def test_credentials_pass_where_the_upstream_has_none(
     assert (seen.value("authorization"), seen.value("x-api-key")) == (b"Bearer mine", b"k")
 
 
+async def test_an_upstream_may_be_told_of_the_call(upstream: RawUpstream) -> None:
+    """`forward` names what; the deadline is what remains."""
+    rules = "policies: [{name: t, timeout: {total: 30s}, retry: {attempts: 3}}]"
+    mount = {"forward": ["call", "attempt", "deadline", "agent"]}
+    async with holdfast(upstream, policies=rules, mount=mount, agent={"id": "me"}) as proxy:
+        got = await proxy.call(request("/", "holdfast-call: forged", "holdfast-timeout-ms: 5000"))
+    seen = await upstream.seen()
+    assert seen.value("holdfast-call") == got.value("holdfast-call")
+    assert seen.value("holdfast-attempt") == b"1; max=3"
+    assert seen.value("holdfast-agent") == b"me"
+    assert 0 < int(seen.value("holdfast-timeout-ms") or 0) <= 5000
+
+
 async def test_holdfast_headers_of_an_agent_stay_here(proxy: Proxy, upstream: RawUpstream) -> None:
     """`holdfast-*` is read, and not passed on; nothing of ours is added upstream."""
     await proxy.call(request("/", "holdfast-workflow: w", "Holdfast-Call: forged", "HOLDFAST-X: y"))

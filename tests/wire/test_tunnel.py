@@ -1,6 +1,7 @@
 """`Upgrade` (RFC 9110 7.8): after 101 the bytes are the two ends' own."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -207,6 +208,27 @@ async def test_a_tunnels_connection_is_never_pooled(upstream: RawUpstream) -> No
             far.close()
         await proxy.call(request())
         assert len(upstream.connections) == before + 2
+
+
+async def test_an_ended_tunnel_leaves_no_socket(upstream: RawUpstream) -> None:
+    """However it ended: what was opened for it is closed, though the process lives on."""
+    ends = [
+        (Connection.close, UpstreamConnection.close),
+        (Connection.half_close, UpstreamConnection.close),
+        (Connection.reset, UpstreamConnection.close),
+        (Connection.half_close, UpstreamConnection.reset),
+    ]
+    async with holdfast(upstream) as proxy:
+        before = len(os.listdir("/dev/fd"))
+        for leave, answer_it in ends * 3:
+            agent, far = await tunnel(proxy, upstream)
+            async with agent:
+                leave(agent)
+                await far.rest()
+                answer_it(far)
+                await agent.rest()
+        await proxy.metrics()
+        assert len(os.listdir("/dev/fd")) <= before + 1  # at most one is kept for the next call
 
 
 async def test_a_tunnel_holds_back_a_fast_talker(proxy: Proxy, upstream: RawUpstream) -> None:

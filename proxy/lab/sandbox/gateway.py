@@ -137,12 +137,16 @@ class Sandbox:
                 return _response(self._desk.answer_twice(asked, received))
             case "slow":
                 return _response(await self._answer_slowly(asked, received, fault))
+            case _:
+                pass  # these answer otherwise, after the tool ran or without it
         answer = self._desk.answer(asked, received) if fault.executed else _never_run()
         match fault.kind:
             case "status" | "rate_limit_after":
                 return _scripted(fault)
             case "hang":
                 await self._closing.wait()
+            case _:
+                pass
         return _break_off(request, fault, answer)
 
     async def _answer_slowly(self, asked: Asked, received: Received, fault: Fault) -> Answer:
