@@ -6,10 +6,11 @@ from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads
 from proxy.protocols.tools import looks_read
 from proxy.refusal import Refusal
+from proxy.stages.timeout import patience
 from proxy.wire.agent import AgentConnection
 from proxy.wire.body import Body, Read
 
-_DRY = 5.0  # seconds that a call waits for room in the pool of memory
+_DRY = 5.0  # seconds that a call waits at most for room in the pool of memory
 _LOOK_AGAIN = 0.05
 
 
@@ -42,7 +43,7 @@ class Reader:
             call.waited += self._clock.now() - began
 
     async def _whole(self, exchange: AgentConnection, body: Body, limit: int) -> bytes | Refusal:
-        until = self._clock.now() + _DRY
+        until = self._clock.now() + min(_DRY, patience(exchange.head.fields) / 4)
         read = await body.read(limit)
         while read is Read.DRY and self._clock.now() < until:
             await self._clock.sleep(_LOOK_AGAIN)

@@ -256,7 +256,11 @@ class UpstreamConnection(asyncio.Protocol):
         assert body is not None
         self._decoder = self._body = None
         self._alarm.clear()
+        tunnelled = self._upload is not None and self._upload.tunnelled
         body.finish(b"", [])
+        if tunnelled:  # what the agent sent last still goes out
+            self._drop_upload()
+            self._transport.close()
 
     def _exchange_over(self, rest: bytes) -> None:
         """The answer is whole: the connection is free, or it goes."""

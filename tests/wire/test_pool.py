@@ -185,10 +185,10 @@ async def test_a_write_does_not_trust_an_idle_connection() -> None:
         clock = proxy.app.clock
         await proxy.call(request("/1"))
         real = clock.now
-        clock.now = lambda: real() + 2.0  # type: ignore[method-assign]  # as if two seconds passed
+        clock.now = lambda: real() + 2.0  # as if two seconds passed
         await proxy.call(request("/2"))
         assert len(upstream.connections) == 1
-        clock.now = lambda: real() + 4.0  # type: ignore[method-assign]  # as above
+        clock.now = lambda: real() + 4.0  # as above
         await proxy.call(request("/3", method="POST", body=b"x"))
         assert len(upstream.connections) == 2
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from tests.harness import Connection, Message, Proxy, RawUpstream, holdfast, raw_call, request
+from proxy.wire import agent, incoming
+from tests.harness import Message, Proxy, RawUpstream, holdfast, raw_call, request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,20 +42,20 @@ async def test_a_refusal_says_everything(proxy: Proxy, upstream: RawUpstream) ->
 
 async def test_a_connection_outlives_a_refusal(proxy: Proxy, upstream: RawUpstream) -> None:
     """A call whose request was read whole is refused without ending the connection."""
-    async with await proxy.connect() as agent:
+    async with await proxy.connect() as caller:
         for body in (b"", b"abc"):
-            got = await agent.call(request("/", TEN, method="POST", body=body))
+            got = await caller.call(request("/", TEN, method="POST", body=body))
             assert got.status == 508
             assert got.values("connection") == []
-        assert (await agent.call(request())).status == 200
+        assert (await caller.call(request())).status == 200
 
 
 async def test_a_refusal_of_head_has_no_body(proxy: Proxy, upstream: RawUpstream) -> None:
     """The next answer follows its head (RFC 9110 9.3.2)."""
-    async with await proxy.connect() as agent:
-        got = await agent.call(request("/", TEN, method="HEAD"), "HEAD")
+    async with await proxy.connect() as caller:
+        got = await caller.call(request("/", TEN, method="HEAD"), "HEAD")
         assert got.status == 508
-        following = await agent.call(request())
+        following = await caller.call(request())
         assert (following.status, following.body) == (200, b"ok")
 
 
@@ -63,12 +64,12 @@ async def test_a_refusal_does_not_wait_for_the_body(
     proxy: Proxy, upstream: RawUpstream, framing: str
 ) -> None:
     """It is sent at once, and ends the connection because the rest was not read."""
-    async with await proxy.connect() as agent:
-        agent.send(request("/", TEN, framing, method="POST"))
-        got = await agent.answer()
+    async with await proxy.connect() as caller:
+        caller.send(request("/", TEN, framing, method="POST"))
+        got = await caller.answer()
         assert (got.status, got.value("connection")) == (508, b"close")
-        agent.send(b"x" * 1000)
-        await agent.rest()
+        caller.send(b"x" * 1000)
+        await caller.rest()
     assert upstream.heads == []
 
 
@@ -83,9 +84,9 @@ async def test_a_refusal_in_a_pipeline_stands_in_its_place(
     proxy: Proxy, upstream: RawUpstream
 ) -> None:
     """Between its neighbours' answers."""
-    async with await proxy.connect() as agent:
-        agent.send(request("/1") + request("/2", TEN) + request("/3"))
-        assert [(await agent.answer()).status for _ in range(3)] == [200, 508, 200]
+    async with await proxy.connect() as caller:
+        caller.send(request("/1") + request("/2", TEN) + request("/3"))
+        assert [(await caller.answer()).status for _ in range(3)] == [200, 508, 200]
 
 
 async def test_nothing_mounted_refuses_everything() -> None:
@@ -147,9 +148,24 @@ async def test_memory_is_given_back(upstream: RawUpstream) -> None:
 
 async def leaves(proxy: Proxy, part: bytes) -> None:
     """An agent that sends a part of a request and resets."""
-    agent: Connection
-    async with await proxy.connect() as agent:
-        agent.send(part)
+    async with await proxy.connect() as leaving:
+        leaving.send(part)
         await proxy.metrics()
-        agent.reset()
+        leaving.reset()
     await proxy.metrics()
+
+
+async def test_a_body_that_is_waited_for_has_to_come(
+    upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slower than 1 KiB/s for 30 s (here 0.2 s), where it must be read: 408, closed, counted."""
+    for module in (agent, incoming):
+        monkeypatch.setattr(module, "PACE_FOR", 0.2)
+    async with holdfast(upstream, "tools") as proxy, await proxy.connect() as slow:
+        lines = ("Content-Type: application/json", "Content-Length: 5000")
+        slow.send(request("/", *lines, method="POST") + b'{"tool":"t",')
+        got = await slow.answer()
+        assert (got.status, got.value("connection")) == (408, b"close")
+        assert await slow.rest() == b""
+        assert (await proxy.metrics()).sum("holdfast_bad_requests_total") == 1
+    assert upstream.heads == []
