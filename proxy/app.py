@@ -23,7 +23,7 @@ from proxy.config.types import Upstream as Mounting
 from proxy.config.watch import Watch
 from proxy.gateway import Gateway
 from proxy.news import News
-from proxy.observe.logs import Log
+from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.compile import Grounds
 from proxy.pipeline.table import Table
@@ -63,7 +63,8 @@ class App:
         self._watch = Watch(settings.policies, self.reload, self.clock)
         loaded = load_policies(settings.policies, upstream)
         identity = Identity(settings.agent.id, settings.agent.fleet, _believed(settings))
-        watcher = _Watcher(self.metrics, self.log)
+        calls = CallLog(self.log) if settings.log.calls else None
+        watcher = _Watcher(self.metrics, self.log, calls)
         self._gateway = Gateway(self._table(loaded), self.clock, identity, self._instance, watcher)
         self._server = self._made_server(settings)
         self._in_force(loaded)
@@ -170,11 +171,17 @@ class App:
 class _Watcher:
     """Hears of calls, and of what is none."""
 
-    def __init__(self, metrics: Metrics, log: Log) -> None:
+    def __init__(self, metrics: Metrics, log: Log, calls: CallLog | None) -> None:
         self._metrics = metrics
         self._log = log
-        self.note: Callable[[Record], None] = metrics.note
+        self._calls = calls
+        self.note: Callable[[Record], None] = metrics.note if calls is None else self._note
         self.began: Callable[[str, str], InFlight] = metrics.began
+
+    def _note(self, record: Record) -> None:
+        self._metrics.note(record)
+        assert self._calls is not None
+        self._calls.note(record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
@@ -222,7 +229,7 @@ async def _served(
         app = await App.start(settings, upstream)
     except ConfigError as error:
         for problem in error.problems:
-            log.warning("policy", problem=str(problem))
+            log.error("policy", problem=str(problem))
         return 1
     except OSError as error:
         log.failure(

@@ -91,7 +91,8 @@ def tracked() -> list[Path]:
             cwd=ROOT, check=True, capture_output=True, text=True,
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError):
-        return [*CODE, *TESTS, *SCRIPTS, *LOCKS, *ROOT.glob("*.*")]
+        tops = [path for path in ROOT.iterdir() if path.is_file() and path.name != ".coverage"]
+        return [*CODE, *TESTS, *SCRIPTS, *LOCKS, *tops]
     return [path for name in listed.stdout.split("\0") if name and (path := ROOT / name).is_file()]
 
 

@@ -89,6 +89,7 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["json", "text"] | None,
         Meta(description="null: text where standard error is a terminal, else json."),
     ] = None
+    calls: Annotated[bool, Meta(description="A line for each call as well.")] = False
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -62,6 +62,10 @@ class Log:
         """Something that a person should look at soon."""
         self._write(logging.WARNING, name, fields)
 
+    def error(self, name: str, **fields: Any) -> None:
+        """Something that a person must mend."""
+        self._write(logging.ERROR, name, fields)
+
     def failure(self, name: str, error: BaseException, **fields: Any) -> None:
         """Something broke. Of the error its type and place are told."""
         self._write(logging.ERROR, name, {**fields, **_told(error)})

@@ -44,7 +44,12 @@ def lines_of(call: Call, reply: Reply, pipeline: Pipeline | None, refusal: Refus
     reason = refusal.code if refusal is not None else reply.given_up
     if reason:
         lines.append(f"holdfast-reason: {reason}\r\n".encode())
-    if reply.given_up and refusal is None and b"x-should-retry" not in reply.fields:
+    if (
+        reply.given_up
+        and refusal is None
+        and reply.given_up != "client_retries"  # it was the client's turn all along
+        and b"x-should-retry" not in reply.fields
+    ):
         lines.append(b"x-should-retry: false\r\n")
     if refusal is None and reply.failure is not None:
         lines.append(b"proxy-status: holdfast; error=http_response_incomplete\r\n")

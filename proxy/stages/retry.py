@@ -265,8 +265,11 @@ class _Safety:
 
     def __init__(self, section: Retry, target: Target) -> None:
         harmless = target.effect is not Effect.WRITE
-        self._always = section.safe == "always" or (section.safe == "auto" and harmless)
-        self._keyed = section.safe == "auto" and target.idempotent_upstream
+        # `always` on a write is an error where a policy says so; where only an overlap of policies
+        # brings it about, it counts as `auto`, unless the upstream honours idempotency keys.
+        always = section.safe == "always" and target.idempotent_upstream
+        self._always = always or (section.safe != "never_executed" and harmless)
+        self._keyed = section.safe != "never_executed" and target.idempotent_upstream
         self._proofs = _SAYS_NOT_RUN | {"connect"} | symptoms(section.treat_as_not_executed)
 
     def allows(self, symptom: str, call: Call) -> bool:

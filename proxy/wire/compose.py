@@ -72,7 +72,8 @@ class RequestWriter:
             or b"expect" in fields
             or (self._credential and not _CREDENTIALS.isdisjoint(fields))
         ):
-            without = self._without if expect else self._without | {b"expect"}
+            answered = head.expects_continue and not expect  # by ourselves
+            without = self._without | {b"expect"} if answered else self._without
             lines = lines_to_pass_on(head.headers, fields, without)
         if head.chunked:
             lines += b"Transfer-Encoding: chunked\r\n"

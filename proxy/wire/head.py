@@ -213,8 +213,12 @@ def _request(block: bytes, lines: _Lines, method: str, limits: Limits) -> Parsed
     connection = fields.get(b"connection")
     if connection is not None or minor == 0:
         _connection(head, connection or b"")
-    if b"expect" in fields:
-        return _expectation(head, fields[b"expect"])
+    # RFC 9110 10.1.1: ignored from a 1.0 client, and without a body there is nothing to wait for.
+    head.expects_continue = (
+        fields.get(b"expect", b"").lower() == b"100-continue"
+        and minor == 1
+        and bool(head.length or head.chunked)
+    )
     return head
 
 
@@ -232,16 +236,6 @@ def _connection(head: RequestHead, connection: bytes) -> None:
         # h2c would carry calls that no policy sees (and RFC 9113 has withdrawn it).
         and b"h2c" not in head.fields[b"upgrade"].lower()
     )
-
-
-def _expectation(head: RequestHead, value: bytes) -> Parsed:
-    if value.lower() != b"100-continue":
-        return BadMessage(
-            "expectation", "bad_request", "the only expectation known is 100-continue"
-        )
-    # RFC 9110 10.1.1: ignored from a 1.0 client, and without a body there is nothing to wait for.
-    head.expects_continue = head.minor_version == 1 and bool(head.length or head.chunked)
-    return head
 
 
 def _minor_version(block: bytes, method: str, target: bytes) -> int | None:
