@@ -13,7 +13,9 @@ import click
 
 from proxy import __version__
 from proxy.cli.check import check
+from proxy.cli.demo import demo
 from proxy.cli.explain import explain
+from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
 from proxy.cli.sandbox import sandbox
 from proxy.cli.schema import schema
@@ -33,7 +35,7 @@ def holdfast() -> None:
     """
 
 
-for _command in (run, check, explain, schema, sandbox):
+for _command in (run, check, explain, schema, sandbox, demo, quickstart):
     holdfast.add_command(_command)
 
 

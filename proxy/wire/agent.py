@@ -180,8 +180,8 @@ class AgentConnection(asyncio.Protocol):
         if self._partial is None:
             self._partial = bytearray(data)
             self._alarm.set(self._server.clock.now() + self._server.limits.header_timeout)
-        self._searched = max(0, len(data) - 3)
-        bad = unfinished(data, self._server.limits.head)
+        known, self._searched = self._searched, max(0, len(data) - 3)
+        bad = unfinished(data, self._server.limits.head, known)
         if bad is not None:
             self._turn_away(bad)
 

@@ -150,11 +150,11 @@ def _without_padding(headers: list[Header]) -> list[Header]:
     return [(lower, name, value.rstrip(b" \t")) for lower, name, value in headers]
 
 
-def unfinished(block: bytes | bytearray, limits: Limits) -> BadMessage | None:
-    """What is already wrong with a head whose end has not come."""
+def unfinished(block: bytes | bytearray, limits: Limits, known: int = 0) -> BadMessage | None:
+    """What is already wrong with a head whose end has not come; `known` bytes were looked at."""
     if len(block) > limits.header_bytes:
         return _too_large(limits)
-    if _BARE_LF.search(block):
+    if _BARE_LF.search(block, max(0, known - 1)):
         return _bad("bare_lf", "a line ends with LF alone; lines end with CRLF")
     return None
 

@@ -66,7 +66,8 @@ class UpstreamConnection(asyncio.Protocol):
         if isinstance(self._upload, Upload) and self._upload.tunnelled and self._body is not None:
             self._end_body()
             return True
-        self._reusable = False
+        self.closed = True
+        self._pool.lost(self)
         self._over(reset=False)
         return False
 
@@ -92,8 +93,11 @@ class UpstreamConnection(asyncio.Protocol):
 
     def send(self, attempt: Attempt, head: bytes) -> "Signal[Reply]":
         """Send a request. The reply comes with the head of the answer, or says how that failed."""
-        self._attempt = attempt
         signal: Signal[Reply] = Signal()
+        if self.closed or self._transport.is_closing():
+            signal.set(failed(Failure.DISCONNECT, "the connection was closed before it was used"))
+            return signal
+        self._attempt = attempt
         self._answered = signal
         attempt.sent = True
         due = min(attempt.deadline, attempt.first_byte_by)
@@ -137,8 +141,8 @@ class UpstreamConnection(asyncio.Protocol):
         while self._answered is not None:
             end = data.find(END)
             if end < 0:
-                self._held = data
-                bad = unfinished(data, self._heads.limits)
+                known, self._held = len(self._held), data
+                bad = unfinished(data, self._heads.limits, known)
                 if bad is not None:
                     self._fail(Failure.BAD_RESPONSE, bad.detail)
                 return

@@ -1,5 +1,11 @@
-"""Fixtures of the harness."""
+"""Fixtures of the harness, on every event loop there is."""
 
 from tests.harness.fixtures import far, no_troubles, proxy, tools, upstream
+from tests.harness.loops import Factories, factories
 
 __all__ = ["far", "no_troubles", "proxy", "tools", "upstream"]
+
+
+def pytest_asyncio_loop_factories() -> Factories:
+    """Asked by pytest-asyncio for each test."""
+    return factories()

@@ -1,0 +1,83 @@
+"""Durations and sizes, as people write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.units import Seconds, Size
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("250ms", 0.25),
+        ("10s", 10.0),
+        ("1.5s", 1.5),
+        ("5m", 300.0),
+        ("1h", 3600.0),
+        ("30d", 2_592_000.0),
+        ("0s", 0.0),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    """In memory they are seconds."""
+    assert Seconds.parse(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("0B", 0), ("512B", 512), ("64KiB", 65536), ("1MiB", 2**20), ("2GiB", 2**31)]
+)
+def test_sizes(text: str, size: int) -> None:
+    """In memory they are bytes."""
+    assert Size.parse(text) == size
+
+
+@given(st.integers(0, 10**9), st.integers(0, 999), st.sampled_from(sorted(SECONDS)))
+def test_any_duration_is_its_number_times_its_unit(whole: int, part: int, unit: str) -> None:
+    """With and without a fraction."""
+    assert Seconds.parse(f"{whole}{unit}") == pytest.approx(whole * SECONDS[unit])
+    spelled = f"{whole}.{part:03d}"
+    assert Seconds.parse(spelled + unit) == pytest.approx(float(spelled) * SECONDS[unit])
+
+
+@given(st.integers(0, 10**12), st.sampled_from(sorted(BYTES)))
+def test_any_size_is_its_number_times_its_unit(number: int, unit: str) -> None:
+    """Exactly."""
+    assert Size.parse(f"{number}{unit}") == number * BYTES[unit]
+
+
+BAD = [
+    "", " ", "5", "s", "5 s", " 5s", "5s ", "5s\n", "-5s", "+5s", "5S", "5sec", "1h30m", ".5s", "5.s",
+    "1e3s", "1_000s", "5s5s", "inf", "nan s", "0x5s", None, 5, 5.0, True, [], {"s": 5}, b"5s",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD, ids=repr)
+def test_what_is_no_duration(text: object) -> None:
+    """Is refused with what is allowed and what was found: numbers have no unit and may mean both."""
+    with pytest.raises(ValueError, match="expected a duration such as 250ms") as error:
+        Seconds.parse(text)
+    assert repr(text) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "KiB", "64KB", "64kib", "64 KiB", "1.5MiB", "-1B", "1TiB", "1B\n", 64, None, b"1B"], ids=repr
+)  # fmt: skip
+def test_what_is_no_size(text: object) -> None:
+    """Likewise; halves of bytes and decimal units are not known."""
+    with pytest.raises(ValueError, match="expected a size such as 64KiB") as error:
+        Size.parse(text)
+    assert repr(text) in str(error.value)
+
+
+@given(st.text())
+def test_no_text_does_worse_than_be_refused(text: str) -> None:
+    """A duration and a size come out, or a ValueError."""
+    for unit in (Seconds, Size):
+        try:
+            assert unit.parse(text) >= 0
+        except ValueError as error:
+            assert repr(text) in str(error)  # noqa: PT017 -- either outcome is right
