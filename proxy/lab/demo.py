@@ -31,7 +31,7 @@ policies:
   - name: default
     timeout: {{connect: 1s, total: 8s}}
     retry: {{attempts: 2}}
-    breaker: {{consecutive: 3, rate: 1, open: {{base: 500ms, jitter: 0}}, probes: 1}}
+    breaker: {{consecutive: 3, rate: 1, open: {{base: 1s, jitter: 0}}, probes: 1}}
   - name: reads
     match: {{layer: tool, tool: "get_*"}}
     effect: read
@@ -58,11 +58,11 @@ class Answer(NamedTuple):
     def shown(self) -> str:
         """The status and what Holdfast said about it, in one line."""
         told = [
-            f"{name}: {value}"
+            f"{name}={value}"
             for name, value in self.headers.items()
             if name.startswith("holdfast-") or name == "retry-after"
         ]
-        return f"{self.status}; " + ", ".join(told)
+        return " ".join([str(self.status), *told])
 
 
 class Play:
@@ -118,7 +118,7 @@ class Play:
             content = msgspec.json.decode(await response.read()) if json else {}
         answer = Answer(response.status, headers, content)
         seen = f"   the agent sees {answer.shown()}"
-        for line in textwrap.wrap(seen, _WIDTH, subsequent_indent="     "):
+        for line in textwrap.wrap(seen, _WIDTH, subsequent_indent="      ", break_on_hyphens=False):
             self._say(line)
         return answer
 
@@ -138,6 +138,32 @@ async def plain_read(play: Play) -> None:
     play.tell("The agent asks for its balance; the gateway answers.")
     answer = await play.call("get_balance", agent_id=AGENT)
     play.expect("the gateway's answer came through", _is_ok(answer, attempts=1))
+
+
+async def breaker(play: Play) -> None:
+    """A tool that keeps failing is left alone, and asked again later."""
+    play.tell("publish_event fails three times in a row.")
+    play.script({"tool": "publish_event", "status": 500, "times": 3})
+    for _ in range(3):
+        await play.call("publish_event", **_EVENT)
+    play.tell("Its circuit is open now: the next call is answered by Holdfast.")
+    before = play.gateway.calls.total
+    refused = await play.call("publish_event", **_EVENT)
+    play.expect("refused with circuit_open", refused.said("reason") == "circuit_open")
+    play.expect("the gateway heard nothing of it", play.gateway.calls.total == before)
+    other = await play.call("get_balance", agent_id=AGENT)
+    play.expect("another tool of the same gateway still answers", _is_ok(other, attempts=1))
+    await _recovers(play, refused)
+
+
+async def _recovers(play: Play, refused: Answer) -> None:
+    wait = min(_LONGEST_WAIT, int(refused.headers.get("retry-after-ms", "0")) / 1000)
+    play.tell(f"The agent waits as long as it was told, {wait:.1f} s, and tries again.")
+    await play.clock.sleep(wait)
+    probe = await play.call("publish_event", **_EVENT)
+    after = await play.call("publish_event", **_EVENT)
+    play.expect("the first call proved the tool well", _is_ok(probe, attempts=1))
+    play.expect("and the circuit is closed", _is_ok(after, attempts=1))
 
 
 async def repeated_read(play: Play) -> None:
@@ -178,32 +204,6 @@ async def pushback(play: Play) -> None:
     play.expect(f"it took over a second ({took:.2f} s)", took > 0.99)
 
 
-async def breaker(play: Play) -> None:
-    """A tool that keeps failing is left alone, and asked again later."""
-    play.tell("publish_event fails three times in a row.")
-    play.script({"tool": "publish_event", "status": 500, "times": 3})
-    for _ in range(3):
-        await play.call("publish_event", **_EVENT)
-    play.tell("Its circuit is open now: the next call is answered by Holdfast.")
-    before = play.gateway.calls.total
-    refused = await play.call("publish_event", **_EVENT)
-    play.expect("refused with circuit_open", refused.said("reason") == "circuit_open")
-    play.expect("the gateway heard nothing of it", play.gateway.calls.total == before)
-    other = await play.call("get_balance", agent_id=AGENT)
-    play.expect("another tool of the same gateway still answers", _is_ok(other, attempts=1))
-    await _recovers(play, refused)
-
-
-async def _recovers(play: Play, refused: Answer) -> None:
-    wait = min(_LONGEST_WAIT, int(refused.headers.get("retry-after-ms", "0")) / 1000)
-    play.tell(f"The agent waits as long as it was told, {wait:.1f} s, and tries again.")
-    await play.clock.sleep(wait)
-    probe = await play.call("publish_event", **_EVENT)
-    after = await play.call("publish_event", **_EVENT)
-    play.expect("the first call proved the tool well", _is_ok(probe, attempts=1))
-    play.expect("and the circuit is closed", _is_ok(after, attempts=1))
-
-
 async def ambiguous(play: Play) -> None:
     """A body that says two things."""
     play.tell("A body with two tools in it: a policy could see the one, the gateway run the other.")
@@ -237,10 +237,11 @@ def _is_ok(answer: Answer, attempts: int) -> bool:
 
 SCENES: tuple[tuple[str, Callable[[Play], Awaitable[None]]], ...] = (
     ("A read", plain_read),
+    # First of the failures: once two tools have failed, those of all count against the upstream.
+    ("A circuit opens, and recovers", breaker),
     ("A read that fails once", repeated_read),
     ("A write whose outcome nobody knows", unknown_outcome),
     ("An upstream that asks for time", pushback),
-    ("A circuit opens, and recovers", breaker),
     ("A call that can be read in two ways", ambiguous),
     ("Other policies, without a restart", reload),
 )

@@ -40,8 +40,8 @@ def _bare(content: bytes, most: int) -> bytes | Refusal:
 
 def _inflated(content: bytes, window: int, most: int) -> bytes | Refusal:
     inflater = zlib.decompressobj(wbits=window)
-    plain = inflater.decompress(content, most)
-    if inflater.unconsumed_tail:
+    plain = inflater.decompress(content, most + 1)
+    if len(plain) > most:
         return Refusal("body_too_large", f"the body decodes to more than {most} bytes")
     if not inflater.eof or inflater.unused_data:
         return Refusal(

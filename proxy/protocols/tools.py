@@ -15,7 +15,9 @@ from proxy.refusal import Refusal
 
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
 _NAME = re.compile(r"[!-.0-:<-~\xa1-\xff]+")  # no control characters, spaces, slashes, parameters
-_DECEPTIVE = re.compile(rb"%2[fF]|%5[cC]|%00|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)")
+_DECEPTIVE = re.compile(
+    rb"%2[fF]|%5[cC]|%00|;|%3[bB]|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)"
+)
 _JSON_BEGINS = (
     b"{",
     b"[",
@@ -126,8 +128,7 @@ class Tools(Http):
 def _kind(content_type: bytes) -> tuple[bool, bool]:
     """Does it claim to be JSON, and is its text UTF-8?"""
     kind = content_type.lower()
-    charset = _CHARSET.search(kind)
-    return b"json" in kind, charset is None or charset[1] in _UTF_8
+    return b"json" in kind, _UTF_8.issuperset(_CHARSET.findall(kind))
 
 
 def _read(content: bytes) -> _Envelope | None:

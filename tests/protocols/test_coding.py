@@ -1,6 +1,7 @@
 """Content codings: what they hide is seen, and nothing that could be seen in two ways is let in."""
 
 import gzip
+import json
 import tracemalloc
 import zlib
 
@@ -141,24 +142,30 @@ def test_a_bomb_is_not_unpacked_to_find_that_it_is_one(coding, pack):
         tracemalloc.stop()
 
 
-def stored(first: bytes, last: bytes) -> bytes:
-    """A zlib stream that is a bare one as well: its readings differ by the head of a block.
+def two_faced() -> tuple[bytes, dict[str, bytes]]:
+    """A body for `deflate` that is whole with its wrapper and without, and what it says each time.
 
-    Read with its wrapper it holds `first`, five bytes `!@ÿ<`-like, `last` and white space; read
-    without, a CR, a space, `first` and `last`: the wrapper's two bytes and the first block's head
-    are then a block head of their own.
+    It is made of stored blocks. The wrapper's two bytes with the first block's head are a block
+    head of the bare reading, which then skips five bytes that stand within the tool's name, and
+    sees five later ones that the other skips.
     """
-    head = b"1" + bytes([0x40, 0xC3, 0xBF, 0x3C])  # bare: the last block, of 0xC340 bytes
-    fill = 0x200D - 2 - len(first)  # the first block of the bare reading: 0x200D bytes
-    assert fill > 0
-    outer = 0xDFF2  # the first block of the other
-    content = first.replace(b"~", b"x" * (fill + 1)) + head
-    body = last.replace(b"~", b"y" * 100)
-    inner = b"!" + bytes([0x40, 0xC3, 0xBF, 0x3C])
-    before = outer - len(content)
-    text = body[:-2].ljust(0xC340 - 2, b"y")[: 0xC340 - 2] + body[-2:]
-    text = text[:before] + inner + text[before + 5 :]
-    rest = text[before + 5 :].ljust(0xC340, b" ")
-    plain = content + text[:before] + rest
-    packed = b"\x48\x0d" + b"\x20\xf2\xdf" + content + text[:before] + inner + rest
-    return packed + zlib.adler32(plain).to_bytes(4, "big")
+    head = b"1@\xc3\xbf<"  # of a last block with 0xC340 bytes; UTF-8 too
+    start = b'{"input":"' + b"x" * (0x200B - 22) + b'","tool":"bl'
+    middle = b'ocked","pad":"'.ljust(0xDFF2 - 0x200B - 5, b"y")
+    end = b'"}'.rjust(0xC340 - len(middle) - 5, b"y")
+    rest = b" " * (0xC340 - len(end))
+    wrapped, plain = start + head + middle + end + rest, b"\r " + start + middle + head + end
+    packed = b"\x48\x0d\x20\xf2\xdf\x0d\x20" + start + head + middle + head + end + rest
+    return packed + zlib.adler32(wrapped).to_bytes(4, "big"), {"wrapped": wrapped, "bare": plain}
+
+
+def test_a_body_that_reads_otherwise_without_its_wrapper_is_refused():
+    """`deflate` has two readings in practice; where both come to an end neither is believed."""
+    packed, readings = two_faced()
+    inflater = zlib.decompressobj(wbits=-15)
+    assert zlib.decompress(packed) == readings["wrapped"]
+    assert (inflater.decompress(packed), inflater.eof) == (readings["bare"], True)
+    tools = [json.loads(content)["tool"] for content in readings.values()]
+    assert tools == ["bl1@ÿ<ocked", "blocked"]
+
+    assert code(decoded(packed, b"deflate", PLENTY)) == "unsupported_encoding"

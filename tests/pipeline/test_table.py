@@ -1,0 +1,139 @@
+"""Which upstream is mounted where, and which calls share a pipeline."""
+
+import pytest
+
+from proxy.call import Call
+from proxy.pipeline import table
+from proxy.pipeline.table import Mount, facts
+from proxy.protocols.protocol import Reads
+from proxy.protocols.recognise import HTTP, TOOLS
+from tests.tables import Desk, post, request
+
+MOUNTS = """
+upstreams:
+  root: {url: 'http://h', protocol: http, path: /}
+  shop: {url: 'http://h', protocol: tools, path: /shop}
+  deep: {url: 'http://h', path: /shop/deep, unrecognised: pass, holdfast: {headers: minimal}}
+"""
+
+
+def mounted(target: bytes, mounts: str = MOUNTS) -> Mount | None:
+    """What is mounted there."""
+    return Desk(mounts=mounts).table.mount(target)
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "stripped"),
+    [
+        (b"/", "root", b"/"),
+        (b"/x", "root", b"/x"),
+        (b"*", "root", b"/*"),
+        (b"/shop", "shop", b"/"),
+        (b"/shop?a=/b", "shop", b"/?a=/b"),
+        (b"/shop/", "shop", b"/"),
+        (b"/shop/x?y", "shop", b"/x?y"),
+        (b"/shopping", "root", b"/shopping"),
+        (b"/shop%2Fx", "root", b"/shop%2Fx"),
+        (b"/shop/deep", "deep", b"/"),
+        (b"/shop/deep//x", "deep", b"//x"),
+        (b"/shop/deeper", "shop", b"/deeper"),
+    ],
+)
+def test_the_longest_prefix_wins_and_is_cut_off(target: bytes, name: str, stripped: bytes) -> None:
+    """Whole segments only; what is left begins with a slash, and its bytes are as they came."""
+    mount = mounted(target)
+    assert mount is not None
+    assert (mount.name, mount.stripped(target)) == (name, stripped)
+
+
+def test_where_nothing_is_mounted_there_is_nothing() -> None:
+    """No upstream is taken for want of a better one."""
+    only = "upstreams: {shop: {url: 'http://h', path: /shop}}"
+    assert mounted(b"/other", only) is None
+    assert mounted(b"/shopping", only) is None
+
+
+def test_a_mount_knows_its_upstreams_settings() -> None:
+    """Its protocol, what happens to bodies that cannot be read, and how much is said in answers."""
+    shop, deep = mounted(b"/shop"), mounted(b"/shop/deep")
+    assert shop is not None
+    assert deep is not None
+    assert (shop.protocol, shop.rules.pass_unrecognised, shop.minimal) == (TOOLS, False, False)
+    assert (deep.rules.pass_unrecognised, deep.minimal) == (True, True)
+    assert shop.rules.body_buffer == 1 << 20
+    assert shop.protocol.reads(post("x").head) is Reads.WHOLE
+
+
+def test_a_tool_is_compiled_once() -> None:
+    """Its next call gets the same pipeline, another tool another."""
+    desk = Desk()
+    first = desk.pipeline(post("search"))
+    assert desk.pipeline(post("search")) is first
+    assert desk.pipeline(post("other")) is not first
+
+
+def by(**changes: str) -> Call:
+    """A call of one tool that differs in these facts."""
+    call = post("search")
+    for name, value in changes.items():
+        setattr(call, name, value)
+    return call
+
+
+@pytest.mark.parametrize("fact", ["agent", "workflow", "model"])
+def test_calls_are_told_apart_by_what_policies_ask_for(fact: str) -> None:
+    """And by nothing else, or every agent would have pipelines of its own."""
+    asks = Desk(f"policies: [{{name: p, match: {{{fact}: a*}}, timeout: {{total: 1s}}}}]")
+    does_not = Desk("policies: [{name: p, match: {tool: s*}, timeout: {total: 1s}}]")
+    ours, theirs = asks.pipeline(by(**{fact: "ann"})), asks.pipeline(by(**{fact: "bob"}))
+    assert (ours.policies, theirs.policies) == (("p",), ())
+    assert does_not.pipeline(by(**{fact: "ann"})) is does_not.pipeline(by(**{fact: "bob"}))
+
+
+@pytest.mark.parametrize(
+    ("match", "ours", "theirs"),
+    [
+        ("method: PUT", request("PUT", "/a"), request("POST", "/a")),
+        ("path: /a/1", request("GET", "/a/1"), request("GET", "/a/2")),
+        ("tool: 'GET /a'", request("GET", "/a"), request("GET", "/b")),
+        ("protocol: tools", post("x"), request("GET", "/x")),
+        ("layer: http", request("GET", "/x"), post("x")),
+        ("upstream: gateway", post("x"), None),
+    ],
+)
+def test_every_fact_can_be_matched(match: str, ours: Call, theirs: Call | None) -> None:
+    """Two calls that differ in it never share a pipeline."""
+    desk = Desk(f"policies: [{{name: p, match: {{{match}}}, timeout: {{total: 1s}}}}]")
+    if theirs is not None:
+        assert desk.pipeline(theirs).policies == ()
+    assert desk.pipeline(ours).policies == ("p",)
+
+
+def test_facts_are_those_a_policy_may_match() -> None:
+    """By the names they have in a file."""
+    call = post("search")
+    Desk().pipeline(call)
+    assert facts(call) == {
+        "upstream": "gateway", "protocol": "tools", "layer": "tool", "tool": "search", "agent": "",
+        "fleet": "", "workflow": "", "model": "", "method": "POST", "path": "/v1/search",
+    }  # fmt: skip
+
+
+def test_names_that_are_made_up_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest pipeline makes room."""
+    monkeypatch.setattr(table, "_MOST", 2)
+    desk = Desk()
+    first, second = desk.pipeline(post("a")), desk.pipeline(post("b"))
+    desk.pipeline(post("c"))
+    assert len(desk.table._pipelines) == 2
+    assert desk.pipeline(post("b")) is second
+    assert desk.pipeline(post("a")) is not first
+
+
+def test_what_its_protocol_does_not_know_is_judged_as_http() -> None:
+    """A GET to a gateway of tools is an http call, and its pipeline says so."""
+    desk = Desk("", 404)
+    reply = desk.call(request("GET", "/health"))
+    assert reply.status == 404
+    assert desk.upstream.attempts[0].call.protocol == "http"
+    assert mounted(b"/x").protocol is HTTP  # type: ignore[union-attr]  # something is mounted at /

@@ -1,0 +1,171 @@
+"""One document has one reading, or it is refused (spec 2.2)."""
+
+import json
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.protocols.document import (
+    DEEPEST,
+    Ambiguous,
+    check,
+    check_depth,
+    check_key,
+    check_text,
+)
+from tests.protocols.spellings import objects, values
+
+
+def is_refused(content: bytes, key: str = "tool") -> bool:
+    """Does it say that there is more than one reading?"""
+    try:
+        check(content, key)
+    except Ambiguous:
+        return True
+    return False
+
+
+def pairs_of(content: bytes) -> list[tuple[str, Any]]:
+    """The members at the top, each time they are named."""
+    found: list[tuple[str, Any]] = json.loads(content, object_pairs_hook=list)
+    return found
+
+
+def depth_of(value: object) -> int:
+    """How many objects and arrays stand in one another."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
+
+
+@given(objects(values), st.sampled_from(["tool", "x", "input"]))
+def test_a_key_is_refused_just_when_it_has_two_readings(text, key):
+    """Whatever the spelling: named twice, or in other letters; elsewhere it may stand as it likes.
+
+    The shallow documents made here have no other fault.
+    """
+    content = text.encode()
+    named = [name for name, _ in pairs_of(content) if name.casefold() == key]
+    assert is_refused(content, key) == (named not in ([], [key]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"tool":1,"tool":2}',
+        b'{"tool":1,"\\u0074ool":2}',
+        b'{"\\u0074ool":1,"t\\u006Fol":2}',
+        b'{"tool":1,"TOOL":2}',
+        b'{"Tool":1}',
+        b'{"\\u0054ool":1}',
+    ],
+)
+def test_a_key_in_two_spellings_is_found(content):
+    """Twice, or once in letters that only some readers take for the same."""
+    with pytest.raises(Ambiguous, match="tool"):
+        check_key(content, "tool")
+    assert is_refused(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"tool":"tool"}',
+        b'{"x":{"tool":1,"tool":2},"tool":3}',
+        b'{"tool":1,"x":["tool","TOOL",{"Tool":1}]}',
+        b'{"toolbox":1,"stool":2,"tool\\n":3,"tool":4}',
+        b"{}",
+    ],
+)
+def test_a_key_that_stands_elsewhere_does_no_harm(content):
+    """As a value, deeper down, or as a part of another name."""
+    assert not is_refused(content)
+
+
+@pytest.mark.parametrize("content", [b'{"tool":1', b"", b"{}{}", b"\xff", b"[" * 100_000])
+def test_keys_of_no_document_are_not_read(content):
+    """Ambiguous, not an error of the reader, however deep it is."""
+    with pytest.raises(Ambiguous):
+        check_key(content, "tool")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf{}",
+        b'{"x":"caf\xe9"}',
+        b'{"x":"\xc0\xaf"}',
+        b'{"x":"\xed\xa0\x80"}',
+        b'{"x":"\xf5\x80\x80\x80"}',
+        b"{\xc3",
+    ],
+)
+def test_other_text_than_utf_8_is_refused(content):
+    """A mark in front, Latin-1, overlong forms, surrogates, what is beyond Unicode, half a code."""
+    with pytest.raises(Ambiguous):
+        check_text(content)
+    assert is_refused(content)
+
+
+@given(st.text())
+def test_utf_8_is_text(text):
+    """Anything but a mark at its beginning."""
+    if not text.startswith("\ufeff"):
+        check_text(text.encode())
+
+
+deep = st.recursive(
+    st.sampled_from([0, "[[[[", '{"a":', "]\\", '"]]', "}\\\\"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("[]{}\"\\", max_size=3), inner),
+)  # fmt: skip
+
+
+@given(deep, st.integers(0, DEEPEST + 3))
+def test_depth_is_counted_as_a_reader_counts_it(value, more):
+    """Brackets in strings are no depth, nor are those that stand beside each other."""
+    for _ in range(more):
+        value = [value, "]", {"}": "{"}]
+    content = json.dumps(value).encode()
+    try:
+        check_depth(content)
+    except Ambiguous:
+        assert depth_of(value) > DEEPEST
+    else:
+        assert depth_of(value) <= DEEPEST
+
+
+@pytest.mark.parametrize("opener", [b"[", b'{"a":', b'[{"a":'])
+def test_many_levels_are_refused(opener):
+    """Also where nothing closes them, and by the whole check as by its part."""
+    content = opener * 100_000
+    with pytest.raises(Ambiguous, match="64 levels"):
+        check_depth(content)
+    assert is_refused(content)
+
+
+def test_many_brackets_are_not_deep():
+    """Breadth costs a look, and is let through."""
+    assert not is_refused(json.dumps({"tool": "x", "input": [[]] * 1000}).encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" + b'"\\' * 500_000,
+        b"[" + b'"' * 1_000_001,
+        b'["' + b"\\" * 1_000_001,
+        b'["' + b"x" * 1_000_000,
+        b'["' + b"\\n" * 500_000 + b'"]',
+    ],
+)
+def test_a_look_at_the_depth_takes_one_pass(content):
+    """Strings that do not end are not tried again from each quote; this would take an hour."""
+    tracemalloc.start()
+    try:
+        check_depth(content)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(content)
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,460 @@
+"""Whose call is it? No spelling hides a tool (spec 2.2), and no honest call is taken for a trick."""
+
+import gzip
+import itertools
+import json
+import re
+import zlib
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from proxy.call import Call, Effect, RequestHead
+from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.tools import Tools, looks_read, path_tool
+from proxy.refusal import Refusal
+from tests.fakes import FakeBody
+from tests.protocols.spellings import bodies
+
+TOOLS = Tools()
+JSON = {b"content-type": b"application/json"}
+FREE = b'{"tool":"free","input":{}}'
+
+
+def asked(
+    content: bytes | None,
+    fields: dict[bytes, bytes] = JSON,
+    target: bytes = b"/",
+    rules: Rules = Rules(),
+    method: str = "POST",
+) -> tuple[Call, Refusal | None]:
+    """The call, as far as it was recognised, and what was said against it."""
+    head = RequestHead(method, target, 1, [], fields)
+    call = Call(id="c", head=head, body=FakeBody(content), started=0.0, target=target)
+    return call, TOOLS.recognise(call, content, rules)
+
+
+def tool_of(*args: Any, **more: Any) -> str | None:
+    """The tool that was found, "" where it is no call of one, None where it was refused."""
+    call, refusal = asked(*args, **more)
+    if refusal is not None:
+        return None
+    assert call.tool
+    return call.tool if call.layer == "tool" else ""
+
+
+def reads(method: str = "POST", target: bytes = b"/", **fields: bytes) -> Reads:
+    """What is read of a body under this head."""
+    named = {name.replace("_", "-").encode(): value for name, value in fields.items()}
+    return TOOLS.reads(RequestHead(method, target, 1, [], named))
+
+
+# the body
+
+
+def readings(content: bytes) -> set[str] | None:
+    """What readers of JSON take for the tool: the first, the last, in any letters; None: no JSON."""
+    try:
+        pairs = json.loads(content, object_pairs_hook=Pairs)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(pairs, Pairs):
+        return {""}
+    exact = [value for name, value in pairs if name == "tool"] or [""]
+    loose = [value for name, value in pairs if name.casefold() == "tool"] or [""]
+    found = (exact[0], exact[-1], loose[0], loose[-1])
+    return {value if isinstance(value, str) else "no string" for value in found}
+
+
+class Pairs(list):
+    """An object: its members as they came."""
+
+
+@given(bodies(), st.sampled_from([b"application/json", b"text/plain", b"", b"x/y+JSON"]))
+@example(b'{"tool":"free","tool":"blocked"}', b"application/json")
+@example('{"tool":"free"}'.encode("utf-16"), b"application/json")
+@example(b'{"tool":"x"}\n{"tool":"y"}', b"text/plain")
+def test_all_readers_find_the_tool_that_was_found(content, kind):
+    """Readers that take the first of a name, the last, or any letters: all agree, or it is refused.
+
+    What says that it is JSON and is not, whole and in UTF-8, is refused too.
+    """
+    found = tool_of(content, {b"content-type": kind})
+    if found is None:
+        return
+    agreed = readings(content)
+    if agreed is None:
+        assert found == ""
+        assert b"json" not in kind.lower()
+        assert not content.lstrip().startswith((b"{", b"["))
+    else:
+        assert agreed == {found}
+        json.loads(content.decode())
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.text(max_size=5) | st.just("tool"), inner, max_size=4),
+    max_leaves=20,
+)
+others = st.dictionaries(st.text(max_size=6).filter(lambda n: n.casefold() != "tool"), plain)
+
+
+@given(st.text(min_size=1, max_size=256), others, st.booleans(), st.booleans(), st.integers(0, 3))
+def test_an_honest_call_is_recognised(tool, members, ascii_only, tool_first, spaces):
+    """Whatever its name, its input and its style of writing: JSON as libraries write it passes."""
+    envelope = {"tool": tool} | members if tool_first else members | {"tool": tool}
+    content = json.dumps(envelope, ensure_ascii=ascii_only, indent=spaces or None).encode()
+    assert tool_of(content) == tool
+    assert tool_of(content, {b"content-type": b"text/plain"}) == tool
+    assert tool_of(gzip.compress(content), JSON | {b"content-encoding": b"gzip"}) == tool
+
+
+@given(plain.filter(lambda value: not isinstance(value, dict)))
+def test_honest_json_without_a_tool_is_no_call_of_one(value):
+    """Arrays, words and numbers pass as HTTP calls."""
+    assert tool_of(json.dumps(value).encode()) == ""
+
+
+@given(others)
+def test_an_object_without_a_tool_is_no_call_of_one(members):
+    """The same for objects."""
+    assert tool_of(json.dumps(members).encode()) == ""
+
+
+@pytest.mark.parametrize("value", ["7", "null", "[]", "{}", "true", '["blocked"]', "1.5"])
+def test_a_tool_that_is_no_text_is_refused(value):
+    """Some readers would make text of it."""
+    call, refusal = asked(b'{"tool":%b}' % value.encode())
+    assert refusal is not None
+    assert (refusal.code, call.tool) == ("ambiguous_call", "")
+
+
+def test_a_name_without_end_is_refused():
+    """256 characters are a name, more are an attack on whoever keeps them."""
+    assert tool_of(b'{"tool":"%b"}' % (b"a" * 256)) == "a" * 256
+    assert tool_of(b'{"tool":"%b"}' % (b"a" * 257)) is None
+    assert tool_of(b"{}", target=b"/v1/" + b"a" * 257) is None
+
+
+def test_what_is_found_of_a_call():
+    """Its layer, its tool, its path as policies match it, and the most careful effect."""
+    call, refusal = asked(FREE, target=b"/%61/../run?q")
+    assert refusal is None
+    assert (call.protocol, call.layer, call.tool) == ("tools", "tool", "free")
+    assert (call.path, call.effect) == ("/run", Effect.WRITE)
+
+
+@pytest.mark.parametrize("kind", [b"application/octet-stream", b"text/plain", b"image/png"])
+@pytest.mark.parametrize("content", [b"", b"tool=blocked", b"\x89PNG{}", bytes(range(256))])
+def test_what_does_not_look_like_json_is_no_call_of_a_tool(kind, content):
+    """Forms, pictures, anything: HTTP calls."""
+    call, refusal = asked(content, {b"content-type": kind}, b"/orders/17")
+    assert (refusal, call.layer, call.tool) == (None, "http", "POST /orders/{id}")
+
+
+def test_a_body_that_was_not_read_is_no_call_of_a_tool():
+    """Its beginning showed that it need not be."""
+    assert tool_of(None) == ""
+
+
+# encodings of the body
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"application/json;charset=utf-8",
+        b'application/json; Charset="UTF-8"; x=y',
+        b"text/plain;charset=us-ascii",
+        b"application/json; x=charset",
+    ],
+)
+def test_utf_8_may_be_said_to_be_it(kind):
+    """By its names, in any letters."""
+    assert tool_of(FREE, {b"content-type": kind}) == "free"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"application/json; charset=utf-7",
+        b"application/json; charset=utf-16",
+        b"text/plain ; CHARSET = 'utf-8'",
+        b"application/json; charset=utf-8; charset=utf-7",
+        b"application/json; charset=utf-7; charset=utf-8",
+        b"application/json; charset=utf-8, application/json; charset=cp037",
+    ],
+)
+def test_a_charset_that_is_not_utf_8_is_refused(kind):
+    """Also beside one that is: which of the two a reader takes is not known."""
+    assert tool_of(FREE, {b"content-type": kind}) is None
+    assert tool_of(b'{"tool":"free","+AHQ-ool":"x"}', {b"content-type": kind}) is None
+
+
+def test_what_is_packed_is_looked_into():
+    """Under the same rules; the limit is of what comes out."""
+    packed = JSON | {b"content-encoding": b"deflate"}
+    assert tool_of(zlib.compress(FREE), packed) == "free"
+    assert tool_of(zlib.compress(FREE + b" x"), packed) is None
+    call, refusal = asked(zlib.compress(FREE + b" " * 100), packed, rules=Rules(body_buffer=99))
+    assert refusal is not None
+    assert refusal.code == "body_too_large"
+
+
+def test_a_package_that_cannot_be_opened_is_refused():
+    """With the reason of the coding."""
+    call, refusal = asked(FREE, JSON | {b"content-encoding": b"br"})
+    assert refusal is not None
+    assert refusal.code == "unsupported_encoding"
+
+
+# the way out
+
+
+@pytest.mark.parametrize("content", [b'{"tool":', FREE + b" x", b"\xef\xbb\xbf{}", b"[" * 100])
+def test_what_is_no_document_may_pass(content):
+    """Where the upstream's settings say so; as an HTTP call, or one of the tool in the path."""
+    lenient = Rules(pass_unrecognised=True)
+    assert tool_of(content) is None
+    assert tool_of(content, rules=lenient) == ""
+    assert tool_of(content, rules=lenient, target=b"/v1/search") == "search"
+
+
+# who and what for, from the input
+
+
+@pytest.mark.parametrize(
+    ("content", "target", "workflow", "task"),
+    [
+        (b'{"tool":"t","input":{"workflow_id":"w","task_id":"k"}}', b"/", "w", "k"),
+        (b'{"tool":"t","input":{"workflow_id":"w"}}', b"/", "w", "w"),
+        (b'{"tool":"t","input":{"task_id":"k"}}', b"/", "", "k"),
+        (b'{"workflow_id":"w"}', b"/v1/t", "w", "w"),
+        (b'{"tool":"t","workflow_id":"w"}', b"/", "", ""),
+        (b'{"tool":"t","input":{"x":{"workflow_id":"w"}}}', b"/", "", ""),
+        (b'{"tool":"t","input":{"workflow_id":7}}', b"/", "", ""),
+        (b'{"tool":"t","input":["workflow_id"]}', b"/", "", ""),
+        (b'{"tool":"workflow_id"}', b"/", "", ""),
+    ],
+)
+def test_the_input_may_name_the_workflow(content, target, workflow, task):
+    """As text, at its top; anything else is the tool's own business."""
+    call, refusal = asked(content, target=target)
+    assert refusal is None
+    assert (call.workflow, call.task) == (workflow, task)
+
+
+def test_a_header_goes_before_the_input():
+    """What was named already stays."""
+    call, _ = asked(None)
+    call.workflow, call.task = "from a header", "of a header"
+    content = b'{"tool":"t","input":{"workflow_id":"w","task_id":"k"}}'
+    assert TOOLS.recognise(call, content, Rules()) is None
+    assert (call.workflow, call.task) == ("from a header", "of a header")
+
+
+def test_an_id_of_the_input_is_no_longer_than_one_of_a_header():
+    """128 characters: it stands in logs and in the memory of limits."""
+    content = b'{"tool":"t","input":{"workflow_id":"%b","task_id":"%b"}}' % (b"w" * 999, b"k" * 999)
+    call, _ = asked(content)
+    assert (len(call.workflow), len(call.task)) == (128, 128)
+
+
+# what is read
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (reads(content_type=b"application/json"), Reads.WHOLE),
+        (reads(content_type=b"Application/Problem+JSON; x=y"), Reads.WHOLE),
+        (reads(), Reads.WHOLE),
+        (reads(content_type=b""), Reads.WHOLE),
+        (reads(content_type=b"text/plain"), Reads.BEGINNING),
+        (reads(content_type=b"image/png"), Reads.BEGINNING),
+        (reads(content_type=b"image/png", content_encoding=b"gzip"), Reads.WHOLE),
+        (reads(content_type=b"image/png", target=b"/v1/search"), Reads.WHOLE),
+        (reads(content_type=b"image/png", target=b"/v1//search"), Reads.WHOLE),
+        (reads("GET", content_type=b"application/json"), Reads.NOTHING),
+        (reads("PUT", content_type=b"application/json"), Reads.NOTHING),
+    ],
+)
+def test_what_must_be_read(found, expected):
+    """All of a POST that may be a call; of others the beginning, of other methods nothing."""
+    assert found is expected
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", ['{"tool":"x"}', '[{"tool":"x"}]'])
+def test_a_beginning_that_may_become_json_is_read_on(text, encoding):
+    """In any encoding, however little of it has come."""
+    whole = text.encode(encoding)
+    assert all(looks_read(whole[:length]) for length in range(len(whole) + 1))
+
+
+def test_white_space_before_json_does_not_hide_it():
+    """Nor does it tell that JSON will come: it is read until it is known."""
+    assert looks_read(b" \r\n\t")
+    assert looks_read(b" \r\n\t{")
+
+
+@pytest.mark.parametrize("start", [b"tool=x", b"\x89PNG", b"<", b'"{', b"--boundary", b"\0x", b"7"])
+def test_a_beginning_that_is_no_json_is_not(start):
+    """It streams."""
+    assert not looks_read(start)
+
+
+# the path
+
+
+@pytest.mark.parametrize(
+    ("target", "tool"),
+    [
+        (b"/v1/search", "search"),
+        (b"/v1/search/", "search"),
+        (b"/V1/search", "search"),
+        (b"/gw/v1/search?x=/v1/other", "search"),
+        (b"/v1/v1", "v1"),
+        (b"/v1/v1/search", "search"),
+        (b"/%76%31/search", "search"),
+        (b"/v1/se%61rch", "search"),
+        (b"/v1/se%2561rch", "se%61rch"),
+        (b"/v1/a.b:c@d,e=f", "a.b:c@d,e=f"),
+        (b"/v1/...", "..."),
+        (b"/v1", ""),
+        (b"/v1/", ""),
+        (b"/v1/search/more", ""),
+        (b"/v2/search", ""),
+        (b"/xv1/search", ""),
+        (b"/v1x/search", ""),
+        (b"/search", ""),
+        (b"/v2//x/../y", ""),
+        (b"/x?/v1/search", ""),
+        (b"*", ""),
+    ],
+)
+def test_the_tool_of_a_path(target, tool):
+    """`…/v1/{tool}`, decoded once; the query has no say."""
+    assert path_tool(target) == (tool, "")
+    assert tool_of(b"{}", target=target) == tool
+
+
+@pytest.mark.parametrize("byte", range(128))
+def test_a_byte_of_a_name_may_be_escaped(byte):
+    """What is printed as one letter is that letter; what could part or end a name is refused."""
+    name, why = path_tool(b"/v1/a%%%02xz" % byte)
+    if byte <= 0x20 or byte == 0x7F or chr(byte) in "/\\;":
+        assert (name, bool(why)) == ("", True)
+    else:
+        assert (name, why) == (f"a{chr(byte)}z", "")
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("tool", ["café", "Éclair", "поиск", "検索", "🔍"])
+def test_a_name_in_the_path_is_utf_8(tool, escaped):
+    """It is the same tool that a body would name."""
+    raw = tool.encode()
+    written = b"".join(b"%%%02X" % byte for byte in raw) if escaped else raw
+    assert path_tool(b"/v1/" + written) == (tool, "")
+    assert tool_of(json.dumps({"tool": tool}).encode(), target=b"/v1/" + written) == tool
+
+
+def test_a_name_in_the_path_that_is_not_utf_8_is_refused():
+    """Readers disagree about what it says."""
+    passed = [byte for byte in range(128, 256) if not path_tool(b"/v1/a%%%02xz" % byte)[1]]
+    assert passed == []
+
+
+def upstreams_readings(target: bytes) -> set[bytes]:
+    """The tools that upstreams may see: they decode, resolve, merge and cut in different ways."""
+    path = unquote_to_bytes(target.partition(b"?")[0])
+    found = set()
+    for cut, turn, merge, resolve in itertools.product((False, True), repeat=4):
+        seen = re.sub(rb";[^/]*", b"", path) if cut else path
+        seen = seen.replace(b"\\", b"/") if turn else seen
+        seen = re.sub(rb"/+", b"/", seen) if merge else seen
+        seen = resolved(seen) if resolve else seen
+        match = re.fullmatch(rb"(?:.*/)?v1/([^/]+)/?", seen, re.DOTALL | re.IGNORECASE)
+        if match and match[1] not in {b".", b".."}:
+            found.add(match[1])
+    return found
+
+
+def resolved(path: bytes) -> bytes:
+    """Without its dot segments (RFC 3986 5.2.4)."""
+    kept: list[bytes] = []
+    segments = path.split(b"/")
+    for segment in segments:
+        if segment == b"..":
+            kept = kept[:1] + kept[1:-1]
+        elif segment != b".":
+            kept.append(segment)
+    ends_open = segments[-1] in {b".", b".."}
+    return b"/".join(kept) + (b"/" if ends_open else b"")
+
+
+pieces = st.sampled_from(
+    [b"v1", b"V1", b"%761", b"search", b"s%65arch", b"blocked", b".", b"..", b"%2e", b".%2E", b"",
+     b";a=b", b"v1;x", b"..;", b"search;x", b"%3b", b"%2F", b"%5c", b"\\", b"x\\y", b"%00", b"a%20"]
+)  # fmt: skip
+
+
+@given(st.lists(pieces, min_size=1, max_size=6), st.sampled_from([b"", b"?a=/v1/x"]))
+@example([b"v1;x", b"blocked"], b"")
+@example([b"v1", b"x", b"..;", b"blocked"], b"")
+@example([b"v1", b"blocked", b";x"], b"")
+def test_all_upstreams_find_the_tool_that_was_found(segments, query):
+    """Those that cut parameters, turn backslashes, merge slashes, resolve dots: or it is refused."""
+    target = b"/" + b"/".join(segments) + query
+    name, why = path_tool(target)
+    if not why:
+        assert upstreams_readings(target) <= {name.encode()}
+
+
+@given(st.text(min_size=1, max_size=20).filter(lambda name: name not in {".", ".."}))
+def test_a_name_that_is_refused_holds_something_doubtful(name):
+    """Letters, digits and marks of any language are no reason to refuse, unescaped or escaped."""
+    written = b"".join(b"%%%02x" % byte for byte in name.encode())
+    found, why = path_tool(b"/v1/" + written)
+    if re.fullmatch(r"[A-Za-z0-9._~:@!$&'()*+,=-]+", name):
+        assert (found, why) == (name, "")
+
+
+@pytest.mark.parametrize("target", [b"/v1/a%2fb", b"/v1//a", b"/v1/./a", b"/v1/a%00", b"/v1\\a"])
+def test_a_doubtful_path_is_refused_whatever_the_body(target):
+    """Also where the body says plainly what it is."""
+    for content in (FREE, b"{}", b"tool=free"):
+        assert tool_of(content, target=target) is None
+    lenient = Rules(pass_unrecognised=True)
+    assert tool_of(FREE, target=target, rules=lenient) is None
+
+
+def test_a_path_and_a_body_that_name_different_tools_are_refused():
+    """400 `ambiguous_call`; the same name twice is one name."""
+    call, refusal = asked(FREE, target=b"/v1/other")
+    assert refusal is not None
+    assert refusal.code == "ambiguous_call"
+    assert tool_of(FREE, target=b"/v1/fr%65e") == "free"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"{}", b"application/json"),
+        (b'{"input":{"tool":"x"}}', b"application/json"),
+        (b'{"tool":""}', b"application/json"),
+        (b"[1]", b"application/json"),
+        (b"q=1", b"application/x-www-form-urlencoded"),
+    ],
+)
+def test_the_path_names_the_tool_where_the_body_does_not(content, kind):
+    """Whatever the body is."""
+    assert tool_of(content, {b"content-type": kind}, b"/v1/search") == "search"

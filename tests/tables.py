@@ -1,0 +1,99 @@
+"""Tables as the app builds them, from the text of a policy file, before scripted upstreams."""
+
+import tempfile
+from pathlib import Path
+
+from proxy.call import Call, RequestHead, Whole
+from proxy.clock import Clock
+from proxy.config.load import load_policies
+from proxy.config.types import Loaded
+from proxy.counts import Counts
+from proxy.pipeline.compile import REFUSALS, Grounds, Pipeline
+from proxy.pipeline.table import Table
+from proxy.protocols.protocol import Rules
+from proxy.refusal import Refusal
+from proxy.reply import Reply
+from proxy.stage import Ground, Keep, Sender
+from tests.fakes import FakeClock, ScriptedUpstream, run
+
+GATEWAY = "upstreams: {gateway: {url: 'http://h', protocol: tools}}\n"
+
+
+def load(text: str) -> Loaded:
+    """The policies of one file."""
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / "p.yaml").write_text(text)
+        return load_policies(name, environ={})
+
+
+def post(tool: str, fields: dict[bytes, bytes] | None = None) -> Call:
+    """A call of a tool by its path, not recognised yet."""
+    return request("POST", f"/v1/{tool}", fields)
+
+
+def request(method: str, target: str, fields: dict[bytes, bytes] | None = None) -> Call:
+    """A call, not recognised yet."""
+    fields = fields or {}
+    headers = [(name, name, value) for name, value in fields.items()]
+    head = RequestHead(method, target.encode(), 1, headers, fields)
+    return Call(id="c1", head=head, body=Whole(b""), started=1000.0, target=head.target)
+
+
+class Desk:
+    """A table, and what can be seen of what it does. `upstream` gets whatever is sent."""
+
+    def __init__(
+        self,
+        text: str = "",
+        *script: int | Reply,
+        clock: Clock | None = None,
+        keep: Keep | None = None,
+        mounts: str = GATEWAY,
+    ) -> None:
+        self.clock = clock or FakeClock()
+        self.keep = keep or Keep()
+        self.upstream = ScriptedUpstream(*script)
+        loaded = load(mounts + text)
+        senders: dict[str, Sender] = dict.fromkeys(loaded.upstreams, self.upstream)
+        enforced = Ground(self.clock, self.keep)
+        shadow = Ground(self.clock, self.keep, shadow=True)
+        self.table = Table(loaded, senders, Grounds(enforced, shadow), 1 << 20)
+
+    def pipeline(self, call: Call) -> Pipeline:
+        """The pipeline for a call, once its protocol has recognised it."""
+        mount = self.table.mount(call.target)
+        assert mount is not None
+        call.upstream = mount.name
+        content = call.body.whole if call.head.method == "POST" else None
+        assert mount.protocol.recognise(call, content, Rules()) is None
+        return self.table.pipeline(call, mount)
+
+    def call(self, call: Call | None = None) -> Reply:
+        """A whole call, finished and closed."""
+        call = call or post("search")
+        call.started = self.clock.now()
+        reply = run(self.pipeline(call)(call))
+        reply.finish()
+        reply.close()
+        return reply
+
+    def codes(self, calls: int) -> list[str]:
+        """What so many calls come to: statuses, and codes of refusals."""
+        replies = [self.call() for _ in range(calls)]
+        return [_code(reply.refusal) or str(reply.status) for reply in replies]
+
+    def rows(self, *key: str) -> dict[tuple[str, ...], int]:
+        """The counts that are kept under this key."""
+        counts = dict(self.keep.items()).get(key, Counts(()))
+        assert isinstance(counts, Counts)
+        return counts.rows
+
+    @property
+    def shadowed(self) -> dict[tuple[str, ...], int]:
+        """What shadow policies would have refused."""
+        return self.rows("shadow", "counts", REFUSALS)
+
+
+def _code(refusal: Refusal | None) -> str:
+    return "" if refusal is None else refusal.code
+

@@ -1,0 +1,109 @@
+"""The README is what people try first: what it shows is what happens, word for word."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from proxy.cli import holdfast
+from proxy.cli.quickstart import Places
+from tests.harness.quickstart import ANYWHERE, PATIENCE, ROOT, quickstart, shell
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+USUAL = Places("http://127.0.0.1:8700", "http://127.0.0.1:8701", "http://127.0.0.1:8790")
+
+DIFFERS = {  # from run to run, and from machine to machine
+    r"^(Date|Server): .*": r"\1: …",
+    r"\b[0-9a-f]{8}-[0-9a-f]+\b": "‹call›",
+    r'(@|"version":")[0-9a-f]{12}': r"\1‹version›",
+    r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00": "‹time›",
+}
+
+
+def steady(text: str) -> str:
+    """Without what differs each time."""
+    for pattern, instead in DIFFERS.items():
+        text = re.sub(pattern, instead, text, flags=re.MULTILINE)
+    return text.replace("\r", "").strip()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_its_calls_are_answered_as_it_says():
+    """Every curl line, in order, with the answer that stands below it."""
+    following = zip(BLOCKS, BLOCKS[1:], strict=False)
+    shown = [(line, then[1]) for (_, line), then in following if line.startswith("curl")]
+    assert len(shown) == README.count("\ncurl ")
+    with quickstart() as started:
+        for line, answer in shown:
+            here = line
+            for usual, real in zip(USUAL, started.places, strict=True):
+                here = here.replace(usual, real)
+            got = shell(here)
+            for usual, real in zip(USUAL, started.places, strict=True):
+                got = got.replace(real.removeprefix("http://"), usual.removeprefix("http://"))
+
+            assert steady(got) == steady(answer), line
+
+
+def commands() -> list[str]:
+    """The blocks that run the command, as they are run here."""
+    lines = [block for kind, block in BLOCKS if kind == "sh" and ".venv/bin/holdfast" in block]
+    return [line.replace(".venv/bin/holdfast", f"exec {sys.executable} -m proxy") for line in lines]
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if not line.endswith("run\n")])
+def test_its_commands_succeed(line):
+    """As they stand there, in the repository's folder."""
+    assert shell(line)
+
+
+def test_its_proxy_starts(tmp_path):
+    """In front of a gateway that it names, and that need not be up."""
+    (line,) = (line for line in commands() if line.endswith("run\n"))
+    environ = {**os.environ, **ANYWHERE, "HOLDFAST_DATA_DIR": str(tmp_path)}
+    with subprocess.Popen(
+        ["sh", "-c", line.replace("exec ", "exec env ")],
+        cwd=ROOT,
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stderr is not None
+        try:
+            assert '"event":"ready"' in child.stderr.readline()
+            child.terminate()
+            assert child.wait(PATIENCE) == 0
+        finally:
+            child.kill()
+
+
+def test_it_lists_every_command():
+    """Those that `--help` lists, and no other."""
+    listed = set(re.findall(r"^\| `holdfast (\w+)`", README, re.MULTILINE))
+
+    assert listed == {name for name, command in holdfast.commands.items() if not command.hidden}
+
+
+def test_its_targets_are_in_the_makefile():
+    """Every `make x` that it names."""
+    named = set(re.findall(r"`make (\w+)`|^make (\w+)$", README, re.MULTILINE))
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert {one or other for one, other in named} <= set(targets)
+
+
+@pytest.mark.parametrize("page", ["README.md", "proxy/README.md"])
+def test_what_it_points_to_is_there(page):
+    """Links, and files named in code."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    folder = (ROOT / page).parent
+    links = re.findall(r"\]\(([^)#:]+)\)", text)
+    named = re.findall(r"`((?:proxy|tests|docs|policies)/[\w./]*)`", text)
+
+    assert links + named
+    assert [link for link in links if not (folder / link).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
