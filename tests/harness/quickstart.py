@@ -12,9 +12,7 @@ from proxy.cli.quickstart import Places
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "proxy", "quickstart")
-ANYWHERE = {
-    name: "127.0.0.1:0" for name in ("HOLDFAST_LISTEN", "HOLDFAST_ADMIN", "HOLDFAST_SANDBOX")
-}
+ANYWHERE = dict.fromkeys(("HOLDFAST_LISTEN", "HOLDFAST_ADMIN", "HOLDFAST_SANDBOX"), "127.0.0.1:0")
 PATIENCE = 30
 """Seconds; a machine may be busy with other tests."""
 

@@ -10,7 +10,7 @@ from proxy.lab.sandbox.gateway import start
 async def test_every_scene_notices_that_there_is_no_proxy(monkeypatch, scene):
     """Played straight to the gateway nothing is held: a check that cannot fail is none."""
     monkeypatch.setattr(proxy.lab.demo, "SCENES", (scene,))
-    told = []
+    told: list[str] = []
     gateway = await start("127.0.0.1:0")
     try:
         play = Play(gateway.url, gateway, lambda text: True, told.append)
@@ -23,7 +23,7 @@ async def test_every_scene_notices_that_there_is_no_proxy(monkeypatch, scene):
 
 async def test_a_connection_that_breaks_is_an_outcome():
     """Nobody listens: it is told, scene by scene, and nothing is raised."""
-    told = []
+    told: list[str] = []
     gateway = await start("127.0.0.1:0")
     await gateway.close()
 

@@ -184,7 +184,7 @@ def test_a_shadow_circuit_recovers_by_calls_that_were_sent_anyway() -> None:
 
 def test_a_shadow_deadline_limits_nothing() -> None:
     """The call and its attempt keep all the time there is."""
-    desk = Desk("policies: [{name: s, mode: shadow, timeout: {total: 1s, attempt: 1s}}]", 200)
+    desk = Desk("policies: [{name: s, mode: shadow, timeout: {total: 2s, attempt: 1s}}]", 200)
     call = post("search")
     desk.call(call)
     assert call.deadline == float("inf")

@@ -1,0 +1,181 @@
+"""Who calls, and for what work (spec 2.3): read from the head, believed as far as settings say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.call import Call
+from proxy.protocols.identity import Identity, came_back, complete
+from tests.fakes import make_call
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
+
+
+def named(fields: dict[str, str], *believed: str) -> Call:
+    """A call with these headers, named and completed as the gateway does it."""
+    call = make_call({name.encode(): value.encode("latin-1") for name, value in fields.items()})
+    Identity("pod", "fleet", believed).name(call)
+    complete(call)
+    return call
+
+
+# the agent
+
+
+def test_the_agent_is_the_settings():
+    """`static`: what a header says of it is not believed; nor is it of the fleet."""
+    call = named({"x-agent": "forged", "holdfast-agent": "forged", "holdfast-fleet": "forged"})
+    assert (call.agent, call.fleet) == ("pod", "fleet")
+
+
+def test_a_header_is_believed_where_it_is_listed():
+    """`header:NAME`, in any letters; the first of the list that is there."""
+    assert named({"x-agent": "scout"}, "X-Agent").agent == "scout"
+    assert named({"b": "2", "a": "1"}, "a", "b").agent == "1"
+    assert named({"b": "2"}, "a", "b").agent == "2"
+
+
+@pytest.mark.parametrize("fields", [{}, {"x-agent": ""}, {"x-other": "scout"}])
+def test_without_the_header_the_agent_is_the_settings(fields):
+    """Nobody has no name."""
+    assert named(fields, "x-agent").agent == "pod"
+
+
+# the workflow and the task
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"holdfast-workflow": "w"},
+        {"x-workflow-id": "w"},
+        {"holdfast-workflow": "w", "x-workflow-id": "other", "baggage": "workflow.id=other"},
+        {"x-workflow-id": "w", "baggage": "workflow.id=other", "traceparent": PARENT},
+        {"holdfast-workflow": "", "x-workflow-id": "w"},
+        {"baggage": "workflow.id=w"},
+        {"baggage": "a=b, workflow.id = w , c=d"},
+        {"baggage": "workflow.id=w;property;other=x"},
+        {"baggage": "a=workflow.id=x,workflow.id=w"},
+        {"baggage": "workflow.id=w", "traceparent": PARENT},
+    ],
+)
+def test_where_the_workflow_is_named(fields):
+    """Our header, the usual one, the baggage: in that order; and it stands for the task."""
+    call = named(fields)
+    assert (call.workflow, call.task) == ("w", "w")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"holdfast-task": "t"}, {"x-task-id": "t"}, {"baggage": "workflow.id=w,task.id=t"}],
+)
+def test_where_the_task_is_named(fields):
+    """The same places; it has its own name beside the workflow's."""
+    call = named({"x-workflow-id": "w"} | fields)
+    assert (call.workflow, call.task) == ("w", "t")
+
+
+@pytest.mark.parametrize(
+    "baggage", ["", ",", "workflow.id", "workflow.id=", "xworkflow.id=w", "WORKFLOW.ID=w", ";;=,="]
+)
+def test_baggage_that_names_no_workflow(baggage):
+    """Keys are what they are, letter for letter (W3C Baggage 3.2.1.1); garbage is no name."""
+    assert named({"baggage": baggage}).workflow == ""
+
+
+def test_no_workflow_is_no_workflow():
+    """And no task."""
+    call = named({"accept": "*/*"})
+    assert (call.workflow, call.task) == ("", "")
+
+
+def test_a_task_does_not_name_its_workflow():
+    """The other way round it does."""
+    call = named({"x-task-id": "t"})
+    assert (call.workflow, call.task) == ("", "t")
+
+
+def test_the_trace_stands_in_for_the_workflow():
+    """Calls of one trace belong together."""
+    call = named({"traceparent": PARENT})
+    assert (call.workflow, call.task) == (TRACE, TRACE)
+    assert named({"traceparent": PARENT, "x-task-id": "t"}).task == "t"
+    assert named({"traceparent": "01" + PARENT[2:] + "-more"}).workflow == TRACE
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "",
+        "garbage",
+        TRACE,
+        f"00-{TRACE}",
+        f"00-{TRACE}-00f067aa0ba902b7",
+        f"0-{TRACE}-00f067aa0ba902b7-01",
+        f"000-{TRACE}-00f067aa0ba902b7-01",
+        f"00-{TRACE[1:]}-00f067aa0ba902b7-01",
+        f"00-{TRACE}a-00f067aa0ba902b7-01",
+        f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
+        f"00-{TRACE[:-1]}g-00f067aa0ba902b7-01",
+        f"00-{TRACE[:-1]} -00f067aa0ba902b7-01",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01",
+    ],
+)
+def test_a_trace_that_is_not_valid_names_nothing(parent):
+    """W3C Trace Context 2.2.2: too short, too long, other letters, all zeros."""
+    assert named({"traceparent": parent}).workflow == ""
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["x-agent", "x-workflow-id", "holdfast-task", "baggage", "traceparent"]),
+        st.text(st.characters(max_codepoint=255), max_size=300)
+        | st.just("workflow.id=" + "w" * 999),
+    )
+)
+def test_names_are_short_and_never_an_error(fields):
+    """At most 128 characters, whatever came."""
+    call = named(fields, "x-agent")
+    assert call.agent
+    assert max(map(len, (call.agent, call.workflow, call.task))) <= 128
+
+
+# calls that come back
+
+
+def passed_by(*via: str) -> bool:
+    """Is a call with these Via lines one that came back?"""
+    call = make_call()
+    call.head.headers = [(b"via", b"Via", line.encode()) for line in via]
+    return came_back(call.head, b"holdfast-me")
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        ("1.1 holdfast-me", "1.1 holdfast-me"),
+        ("1.1 holdfast-me, 1.1 other, 1.0 holdfast-me",),
+        ("1.1 holdfast-me (a comment),HTTP/1.1 holdfast-me",),
+        (", ".join(f"1.1 p{number}" for number in range(10)),),
+        tuple(f"1.1 p{number}" for number in range(10)),
+    ],
+)
+def test_a_call_that_came_back(via):
+    """Our own token twice, on one line or two, or ten proxies."""
+    assert passed_by(*via)
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        (),
+        ("1.1 holdfast-me",),
+        ("1.1 holdfast-me, 1.1 holdfast-me2, 1.1 xholdfast-me",),
+        ("1.1 holdfast-you, 1.1 holdfast-you",),
+        (", ".join(f"1.1 p{number}" for number in range(9)),),
+    ],
+)
+def test_a_call_that_did_not(via):
+    """Once is an agent that an upstream called through us; other tokens are not ours."""
+    assert not passed_by(*via)

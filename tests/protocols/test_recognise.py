@@ -1,0 +1,43 @@
+"""Which protocol an upstream speaks."""
+
+import pytest
+
+from proxy.call import Call, RequestHead
+from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.recognise import PROTOCOLS
+from tests.fakes import FakeBody
+
+ENVELOPE = b'{"tool":"search","input":{}}'
+JSON = {b"content-type": b"application/json"}
+
+
+def recognised(protocol: str, method: str, target: bytes, content: bytes) -> tuple[str, str]:
+    """The protocol and the tool that a call was found to have."""
+    head = RequestHead(method, target, 1, [], JSON)
+    call = Call(id="c", head=head, body=FakeBody(content), started=0.0, target=target)
+    speaks = PROTOCOLS[protocol]
+    read = None if speaks.reads(head) is Reads.NOTHING else content
+    assert speaks.recognise(call, read, Rules()) is None
+    return call.protocol, call.tool
+
+
+@pytest.mark.parametrize("protocol", ["tools", "auto"])
+def test_the_envelope_of_tools_is_known(protocol):
+    """Where an upstream says that it speaks it, and where it says nothing."""
+    assert recognised(protocol, "POST", b"/", ENVELOPE) == ("tools", "search")
+    assert recognised(protocol, "POST", b"/v1/search", b"{}") == ("tools", "search")
+
+
+@pytest.mark.parametrize("protocol", ["tools", "auto"])
+@pytest.mark.parametrize(("method", "content"), [("GET", b""), ("POST", b"[]"), ("PUT", ENVELOPE)])
+def test_whatever_it_does_not_know_is_plain_http(protocol, method, content):
+    """No call goes without a tool."""
+    assert recognised(protocol, method, b"/orders/17", content) == (
+        "http",
+        f"{method} /orders/{{id}}",
+    )
+
+
+def test_plain_http_looks_into_nothing():
+    """An envelope is a body like any other there."""
+    assert recognised("http", "POST", b"/v1/search", ENVELOPE) == ("http", "POST /v1/search")
