@@ -122,9 +122,9 @@ class Call(msgspec.Struct):
         A call that may have run, and must not run twice, is worth more finished than cancelled:
         when only its agent is gone it goes on, so that its outcome is known.
         """
-        if self.stopped is not None:
+        if self.stopped is not None and reason is not Stop.DRAIN:
             return
-        self.stopped = reason
+        self.stopped = self.stopped or reason
         if reason is Stop.AGENT_GONE and self.finishes_alone and self.sent:
             return
         if self.cancel is not None:

@@ -20,8 +20,10 @@ from proxy.protocols.protocol import Reads
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
-from proxy.wire.agent import AgentConnection
+from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage
+
+_BUG = Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN)
 
 
 class Gateway:
@@ -39,7 +41,7 @@ class Gateway:
         self._watcher = watcher
         self._reader = Reader(clock)
 
-    async def handle(self, exchange: AgentConnection) -> None:
+    async def handle(self, exchange: Exchange) -> None:
         """One call, from start to finish."""
         call = self._open(exchange)
         pipeline: Pipeline | None = None
@@ -52,7 +54,13 @@ class Gateway:
                 call.flight = self._watcher.began(call.upstream, call.tool)
                 reply = await pipeline(call)
         except asyncio.CancelledError:  # Call.stop says why
-            reply = Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED)
+            executed = Executed.UNKNOWN if call.sent else Executed.NO
+            reply = Reply(
+                status=0, failure=Failure.CANCELLED, result=Result.CANCELLED, executed=executed
+            )
+        except Exception as bug:  # it costs this call, and is recorded like any other end
+            self._watcher.bug(bug)
+            reply = Reply(status=0, refusal=_BUG)
         answer, lines = self._told(exchange, call, reply, pipeline)
         try:
             if answer.whole:
@@ -62,7 +70,7 @@ class Gateway:
         finally:
             answer.close()
 
-    def _open(self, exchange: AgentConnection) -> Call:
+    def _open(self, exchange: Exchange) -> Call:
         head = exchange.head
         call = Call(
             id=next(self._ids),
@@ -77,7 +85,7 @@ class Gateway:
         self._identity.name(call)
         return call
 
-    async def _recognised(self, exchange: AgentConnection, call: Call) -> Pipeline | Refusal:
+    async def _recognised(self, exchange: Exchange, call: Call) -> Pipeline | Refusal:
         """The pipeline for this call, or why it is refused before any policy is asked."""
         table = self.table  # a call keeps the table that it began with
         mount = table.mount(call.target)
@@ -92,7 +100,9 @@ class Gateway:
             call.target = mount.stripped(call.target)
         reads = mount.protocol.reads(call.head)
         content = exchange.body.whole if reads is not Reads.NOTHING else None
-        if content is None and reads is not Reads.NOTHING:
+        if reads is not Reads.NOTHING and (
+            content is None or len(content) > mount.rules.body_buffer
+        ):
             read = await self._reader.read(exchange, call, mount, reads)
             if isinstance(read, Refusal):
                 return self._bad(read)
@@ -109,7 +119,7 @@ class Gateway:
         return refusal
 
     def _told(
-        self, exchange: AgentConnection, call: Call, reply: Reply, pipeline: Pipeline | None
+        self, exchange: Exchange, call: Call, reply: Reply, pipeline: Pipeline | None
     ) -> tuple[Reply, bytes]:
         """The answer, where it is ours in the words of the protocol, and what is said about it."""
         bad = exchange.bad
@@ -134,9 +144,7 @@ class Gateway:
     def failed(self, error: BaseException) -> tuple[Reply, bytes]:
         """Part of Door: a bug."""
         self._watcher.bug(error)
-        return self._ours(
-            Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN)
-        )
+        return self._ours(_BUG)
 
     def _ours(self, refusal: Refusal) -> tuple[Reply, bytes]:
         call_id = next(self._ids)

@@ -1,7 +1,5 @@
 """The record: the one fact kept of a finished call. Metrics and logs are drawn from it alone."""
 
-from typing import Protocol
-
 import msgspec
 
 
@@ -38,10 +36,3 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     policy: str = ""  # the policy that refused
     workflow: str = ""
     task: str = ""
-
-
-class Recorder(Protocol):
-    """Whoever draws something from records."""
-
-    def note(self, record: Record, /) -> None:
-        """Called once for each finished call. Never waits, never raises."""

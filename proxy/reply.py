@@ -114,8 +114,14 @@ class Reply(msgspec.Struct):
         if failure is not None:
             self.failure = failure
             self.result = _AFTER_COMMIT.get(failure, Result.FAILURE)
+        bug: Exception | None = None
         for finisher in self.finishers:  # the innermost guard put itself first
-            finisher.settle(self)
+            try:
+                finisher.settle(self)
+            except Exception as error:  # the others must still settle
+                bug = bug or error
+        if bug is not None:
+            raise bug
 
     def close(self) -> None:
         """Let go of it. A reply dropped before its end was cancelled."""

@@ -84,7 +84,7 @@ class Keep:
             if len(self._entries) >= self._limit and not self._make_room():
                 return entry
         self._entries[key] = entry
-        return entry  # type: ignore[no-any-return]
+        return entry  # type: ignore[no-any-return]  # it is what `make` made under this key
 
     def items(self) -> list[tuple[Hashable, Any]]:
         """All entries, for those who show them."""

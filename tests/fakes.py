@@ -8,7 +8,7 @@ from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Header, RequestHead
 from proxy.clock import NEVER, Alarm, Clock
 from proxy.refusal import Refusal
-from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
+from proxy.reply import NEVER_SENT, Executed, Failure, Reply, ReplyBody, Result
 from proxy.stage import Ground, Keep, Target
 
 Outcome = TypeVar("Outcome")
@@ -165,7 +165,7 @@ def make_reply(
     what: int | Failure | Refusal = 200,
     fields: dict[bytes, bytes] | None = None,
     *,
-    body: FakeBody | None = None,
+    body: ReplyBody | None = None,
     **changes: Any,
 ) -> Reply:
     """A reply as it leaves the commit: an answer, a failure of the network, or a refusal."""

@@ -14,7 +14,7 @@ from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import Ground, Keep, Sender
-from tests.fakes import FakeClock, ScriptedUpstream, run
+from tests.fakes import FakeClock, ScriptedUpstream, Step, run
 
 GATEWAY = "upstreams: {gateway: {url: 'http://h', protocol: tools}}\n"
 
@@ -45,14 +45,15 @@ class Desk:
     def __init__(
         self,
         text: str = "",
-        *script: int | Reply,
+        *script: Step,
         clock: Clock | None = None,
         keep: Keep | None = None,
         mounts: str = GATEWAY,
+        upstream: ScriptedUpstream | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
         self.keep = keep or Keep()
-        self.upstream = ScriptedUpstream(*script)
+        self.upstream = upstream or ScriptedUpstream(*script)
         loaded = load(mounts + text)
         senders: dict[str, Sender] = dict.fromkeys(loaded.upstreams, self.upstream)
         enforced = Ground(self.clock, self.keep)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.attempt import Attempt
 from proxy.call import Whole
 from proxy.gateway import Gateway
 from proxy.protocols.identity import Identity
@@ -15,7 +16,7 @@ from proxy.strand import Strand
 from proxy.wire.body import Body
 from proxy.wire.head import BadMessage
 from tests.exchanges import FakeExchange
-from tests.fakes import FakeBody, FakeClock, Step, make_reply
+from tests.fakes import FakeClock, ScriptedUpstream, Step, make_reply
 from tests.tables import GATEWAY, Desk
 
 READ = "policies: [{name: r, effect: read}]"
@@ -55,8 +56,14 @@ class Watching:
 class Path:
     """A gateway before a scripted upstream."""
 
-    def __init__(self, *script: Step, text: str = "", mounts: str = GATEWAY) -> None:
-        self.desk = Desk(text, *script, mounts=mounts)
+    def __init__(
+        self,
+        *script: Step,
+        text: str = "",
+        mounts: str = GATEWAY,
+        upstream: ScriptedUpstream | None = None,
+    ) -> None:
+        self.desk = Desk(text, *script, mounts=mounts, upstream=upstream)
         self.watching = Watching()
         self.gateway = Gateway(
             self.desk.table, FakeClock(), Identity("ann", "crew"), "abcd", self.watching
@@ -91,6 +98,20 @@ class Path:
         """Of the only call."""
         (record,) = self.watching.records
         return record
+
+
+class CutShort(ScriptedUpstream):
+    """An upstream whose answer is not waited for: the call is cancelled when it was sent."""
+
+    async def __call__(self, attempt: Attempt) -> Reply:
+        """As a strand that is cancelled while it waits."""
+        attempt.sent = True
+        raise asyncio.CancelledError
+
+
+def events() -> Reply:
+    """A stream that has not said anything yet."""
+    return make_reply(200, {b"content-type": b"text/event-stream"}, body=Body())
 
 
 class Answer:
@@ -134,11 +155,9 @@ def test_every_call_has_an_id_of_its_own() -> None:
 
 def test_a_stream_is_closed_when_it_has_ended() -> None:
     """Its record comes with its end."""
-    path = Path(make_reply(200, {b"content-type": b"text/event-stream"}, body=FakeBody(None)))
+    path = Path(events())
     exchange = FakeExchange()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("proxy.pipeline.commit.Body", FakeBody)
-        path.start(exchange)
+    path.start(exchange)
     assert (path.ends, path.watching.records, path.watching.flying) == ([], [], 1)
     exchange.over.set(Failure.TRUNCATED)
     assert path.answer(exchange).reply.result is Result.TRUNCATED
@@ -147,11 +166,9 @@ def test_a_stream_is_closed_when_it_has_ended() -> None:
 
 def test_a_stream_whose_sending_breaks_is_closed() -> None:
     """What was taken goes back; the bug comes out, to the connection."""
-    path = Path(make_reply(200, {b"content-type": b"text/event-stream"}, body=FakeBody(None)))
+    path = Path(events())
     exchange = FakeExchange()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("proxy.pipeline.commit.Body", FakeBody)
-        strand = path.start(exchange)
+    strand = path.start(exchange)
     strand.step(ZeroDivisionError())
     assert isinstance(path.ends[0], ZeroDivisionError)
     assert path.answer(exchange).reply.result is Result.CANCELLED
@@ -308,7 +325,7 @@ def test_a_call_stopped_when_it_was_sent_is_repeated_only_if_that_is_harmless(
     text: str, should: str
 ) -> None:
     """A write that was cut short may have run."""
-    path = Path(_Interrupted(), text=text)
+    path = Path(text=text, upstream=CutShort())
     answer = path.call()
     assert answer.problem["executed"] == "unknown"
     assert answer.fields["x-should-retry"] == should

@@ -40,18 +40,6 @@ class Address(str):
                 return cls(text)
         raise ValueError(f"expected host:port, or unix:/path, found {text!r}")
 
-    @property
-    def unix(self) -> str | None:
-        """The path of a Unix socket; None for host and port."""
-        return self.removeprefix("unix:") if self.startswith("unix:") else None
-
-    @property
-    def host_port(self) -> tuple[str, int]:
-        """Host, without the brackets of IPv6, and port. Not for a Unix socket."""
-        found = _PORT.fullmatch(self)
-        assert found is not None
-        return found["host"].strip("[]"), int(found["port"])
-
 
 class Source(str):
     """Who says who calls: `static`, or `header:NAME`."""

@@ -164,7 +164,7 @@ def _plain(number: int | Spread) -> int:
 
 
 def _seconds(microseconds: int) -> str:
-    return str(floatToGoString(microseconds / 1e6))  # type: ignore[no-untyped-call]
+    return str(floatToGoString(microseconds / 1e6))  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 _EXPOSE: dict[Kind, Callable[[Family], Exposed]] = {

@@ -115,7 +115,7 @@ def record_of(
         int((now - call.started) * 1e6),
         max(0, int((answered - call.started - call.waited) * 1e6)),
         -1 if call.stopped is Stop.AGENT_GONE else int((answered - call.started) * 1e6),
-        "" if plain else _code(reply, refusal),
+        "" if plain else _code(call, reply, refusal),
         "" if refusal is None else refusal.policy,
         call.workflow,
         call.task,
@@ -130,7 +130,9 @@ def _outcome(call: Call, reply: Reply, *, refused: bool) -> str:
     return "failed" if reply.result is None else _OUTCOMES.get(reply.result, "failed")
 
 
-def _code(reply: Reply, refusal: Refusal | None) -> str:
+def _code(call: Call, reply: Reply, refusal: Refusal | None) -> str:
+    if call.stopped is Stop.AGENT_GONE and reply.failure is Failure.CANCELLED:
+        return Stop.AGENT_GONE
     if refusal is not None:
         return refusal.code
     if reply.given_up:
@@ -142,7 +144,7 @@ def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
     attempts = call.attempts
     if len(attempts) == 1 and reply.result is Result.SUCCESS:
         return (_one(attempts[0], Result.SUCCESS),)
-    known = [attempt for attempt in attempts if attempt.result is not None]
+    known = [attempt for attempt in attempts if attempt.sent or attempt.result is not None]
     results = [attempt.result or Result.CANCELLED for attempt in known]
     if known and reply.result is not None and reply.failure is not None:
         results[-1] = (
@@ -200,6 +202,6 @@ class Last:
     def settle(self, reply: Reply) -> None:
         """Part of Settles."""
         call = self._call
-        self._watcher.note(record_of(call, reply, self._pipeline, self._refusal, self._clock.now()))
         if call.flight is not None:
             call.flight.ended()
+        self._watcher.note(record_of(call, reply, self._pipeline, self._refusal, self._clock.now()))

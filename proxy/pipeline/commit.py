@@ -55,7 +55,8 @@ class Commit:
         except BaseException:  # cancelled: the answer is nobody's
             body.abandon()
             raise
-        attempt.call.waited += self._clock.now() - began
+        finally:
+            attempt.call.waited += self._clock.now() - began
         if body.failure is not None:
             reply.failure = body.failure
             reply.status = 0

@@ -113,8 +113,14 @@ class Admission:
 
     def settle(self, reply: Reply) -> None:
         """Part of Settles."""
+        bug: Exception | None = None
         for gate in reversed(self._gates):
-            gate.settle(self._subject, reply)
+            try:
+                gate.settle(self._subject, reply)
+            except Exception as error:  # the others must still settle
+                bug = bug or error
+        if bug is not None:
+            raise bug
 
 
 async def _verdict(answer: Awaitable[Verdict]) -> Verdict:

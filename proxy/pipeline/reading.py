@@ -7,8 +7,8 @@ from proxy.protocols.protocol import Reads
 from proxy.protocols.tools import looks_read
 from proxy.refusal import Refusal
 from proxy.stages.timeout import patience
-from proxy.wire.agent import AgentConnection
 from proxy.wire.body import Body, Read
+from proxy.wire.exchange import Exchange
 
 _DRY = 5.0  # seconds that a call waits at most for room in the pool of memory
 _LOOK_AGAIN = 0.05
@@ -21,12 +21,13 @@ class Reader:
         self._clock = clock
 
     async def read(
-        self, exchange: AgentConnection, call: Call, mount: Mount, reads: Reads
+        self, exchange: Exchange, call: Call, mount: Mount, reads: Reads
     ) -> bytes | Refusal | None:
         """All of it; None if its beginning shows that it need not be read."""
         body = exchange.body
+        limit = mount.rules.body_buffer
         if body.whole is not None:
-            return body.whole
+            return body.whole if len(body.whole) <= limit else _too_large(limit)
         assert isinstance(body, Body)  # the other kind is whole
         if reads is Reads.WHOLE and (exchange.head.length or 0) > mount.rules.body_buffer:
             return _too_large(mount.rules.body_buffer)  # at once: nobody is told to send it
@@ -42,7 +43,7 @@ class Reader:
             exchange.unwatch_body()
             call.waited += self._clock.now() - began
 
-    async def _whole(self, exchange: AgentConnection, body: Body, limit: int) -> bytes | Refusal:
+    async def _whole(self, exchange: Exchange, body: Body, limit: int) -> bytes | Refusal:
         until = self._clock.now() + min(_DRY, patience(exchange.head.fields) / 4)
         read = await body.read(limit)
         while read is Read.DRY and self._clock.now() < until:

@@ -159,6 +159,7 @@ class Body:
             return
         self.trailers = trailers
         self.ended = True
+        self._source = None  # which may be serving somebody else by now
         sink = self._sink
         if last and (sink is None or self._keep):
             self._hold(last)
@@ -176,6 +177,7 @@ class Body:
         if self.ended or self.failure is not None:
             return
         self.failure = failure
+        self._source = None
         sink = self._sink
         if sink is not None:
             self._sink = None
@@ -190,6 +192,7 @@ class Body:
         self._want = limit
         while True:
             if self._owed and not self._draw(self._owed):
+                self.pause()
                 return Read.DRY
             self._owed = 0
             if self._held_bytes > limit or (self.whole is not None and len(self.whole) > limit):

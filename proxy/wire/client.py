@@ -42,8 +42,10 @@ class Upstream:
         connection = self.pool.take(fresh=call.effect is Effect.WRITE)
         if connection is None:
             began = self._now()
-            opened = await self.pool.open(min(attempt.connect_by, attempt.deadline))
-            call.waited += self._now() - began
+            try:
+                opened = await self.pool.open(min(attempt.connect_by, attempt.deadline))
+            finally:
+                call.waited += self._now() - began
             if isinstance(opened, Reply):
                 return opened
             connection = opened
@@ -55,7 +57,8 @@ class Upstream:
         except asyncio.CancelledError:
             connection.close()
             raise
-        call.waited += (attempt.first_byte or self._now()) - began
+        finally:
+            call.waited += (attempt.first_byte or self._now()) - began
         if reply.body is not None and reply.body.whole is None:
             reply.on_commit = lambda: connection.committed(*_times(attempt, reply))
         return reply
@@ -84,7 +87,9 @@ def is_stream(reply: Reply) -> bool:
 
 def _times(attempt: Attempt, reply: Reply) -> tuple[float | None, float]:
     """How long the rest may be silent, and when it must be over, from the commit on."""
-    return (attempt.stream_idle, NEVER) if is_stream(reply) else (None, attempt.call.deadline)
+    if is_stream(reply):
+        return attempt.stream_idle, NEVER
+    return None, min(attempt.deadline, attempt.call.deadline)
 
 
 def _safe(call: Call) -> str:

@@ -59,19 +59,17 @@ class RequestWriter:
         self._without = _NONE if host is None else frozenset({b"host"})
         self._keeps_host = host is None
         self._credential = b""
+        self._replaced = _NONE
         if credential is not None:
-            self._without |= _CREDENTIALS
+            self._replaced = _CREDENTIALS | {credential[0].lower()}
+            self._without |= self._replaced
             self._credential = credential[0] + b": " + credential[1] + b"\r\n"
 
     def head(self, head: RequestHead, target: bytes, extra: bytes, *, expect: bool) -> bytes:
         """The head for one attempt; `extra` are whole lines, `expect` passes an expectation on."""
         lines = head.lines
         fields = head.fields
-        if (
-            self._keeps_host
-            or b"expect" in fields
-            or (self._credential and not _CREDENTIALS.isdisjoint(fields))
-        ):
+        if self._keeps_host or b"expect" in fields or not self._replaced.isdisjoint(fields):
             answered = head.expects_continue and not expect  # by ourselves
             without = self._without | {b"expect"} if answered else self._without
             lines = lines_to_pass_on(head.headers, fields, without)
@@ -81,7 +79,7 @@ class RequestWriter:
             lines += b"Connection: Upgrade\r\nUpgrade: " + fields[b"upgrade"] + b"\r\n"
         return b"".join(
             (
-                head.method.encode(), b" ", self._base, target, self._version,
+                head.method.encode(), b" ", self._base if target != b"*" else b"", target, self._version,
                 lines, self._credential, extra, self._via[head.minor_version],
             )
         )  # fmt: skip

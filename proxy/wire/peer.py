@@ -65,6 +65,6 @@ def _owned(connection: socket.socket) -> bool:
     with socket.socket(getattr(socket, "AF_NETLINK", 16), kind, _NETLINK_SOCK_DIAG) as kernel:
         kernel.send(query)
         answer = kernel.recv(4096)
-    if len(answer) < _INODE_AT + 4:
-        return False  # an error message: no such socket here
+    if struct.unpack_from("=H", answer, 4)[0] != _SOCK_DIAG_BY_FAMILY:
+        return False  # an error message, which repeats the question: no such socket here
     return bool(struct.unpack_from("=I", answer, _INODE_AT)[0])

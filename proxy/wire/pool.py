@@ -5,7 +5,7 @@ import collections
 import ipaddress
 import socket
 import ssl
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from aiohappyeyeballs import start_connection
@@ -24,6 +24,9 @@ _CONNECT = 3.0  # seconds, where no policy says how long connecting may take
 _HEAD_START = 0.25  # seconds before the next address is tried beside the first (RFC 8305 5)
 
 Addresses = list[tuple[int, int, int, str, Any]]
+
+
+Opened: TypeAlias = "asyncio.Task[UpstreamConnection | Reply]"
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -64,6 +67,8 @@ class ConnectionPool:
 
     def take(self, *, fresh: bool) -> UpstreamConnection | None:
         """The connection idle for the shortest time; `fresh`: only if that is less than `FRESH`."""
+        while self._idle and self._idle[-1].closed:
+            self._idle.pop()
         if not self._idle:
             return None
         if fresh and self._clock.now() - self._idle[-1].idle_since >= FRESH:
@@ -85,7 +90,13 @@ class ConnectionPool:
                     Failure.OVERLOADED, f"all {self._most} connections to the upstream are busy"
                 )
         self._opening += 1
-        return await self._clock.spawn(self._opened(due))
+        task = self._clock.spawn(self._opened(due))
+        task.add_done_callback(self._no_longer_opening)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.add_done_callback(self._unwanted)
+            raise
 
     def release(self, connection: UpstreamConnection) -> None:
         """An exchange is over, and its connection good."""
@@ -130,11 +141,12 @@ class ConnectionPool:
     def _hand_over(
         self, signal: Signal[UpstreamConnection | None], connection: UpstreamConnection
     ) -> None:
-        if signal.is_set or connection.closed:
-            if not connection.closed:
-                self.release(connection)
-            return
-        signal.set(connection)
+        if connection.closed:
+            signal.set(None)
+        elif signal.is_set:
+            self.release(connection)
+        else:
+            signal.set(connection)
 
     def _let_one_try(self) -> None:
         while self._waiting:
@@ -176,12 +188,20 @@ class ConnectionPool:
             )
         except ssl.SSLError as error:
             return failed(Failure.CONNECT, f"TLS failed: {error.reason}")
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             return failed(Failure.CONNECT, _told(error))
-        finally:
-            self._opening -= 1
         self._open.add(connection)
         return connection
+
+    def _no_longer_opening(self, _: Opened) -> None:
+        # Not in the task itself, which may be cancelled before its first step.
+        self._opening -= 1
+        self._let_one_try()
+
+    def _unwanted(self, opened: Opened) -> None:
+        """Whoever asked for it is gone."""
+        if not opened.cancelled() and isinstance(opened.result(), UpstreamConnection):
+            self.release(cast("UpstreamConnection", opened.result()))
 
     async def _connect(self) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
@@ -232,7 +252,9 @@ def _numeric(host: str) -> bool:
     return True
 
 
-def _told(error: OSError) -> str:
+def _told(error: OSError | UnicodeError) -> str:
     if isinstance(error, socket.gaierror):
         return f"the upstream's name cannot be resolved: {error.strerror}"
+    if isinstance(error, UnicodeError):
+        return "the upstream's name is not a valid one"
     return f"no connection to the upstream: {error.strerror or error}"

@@ -11,6 +11,7 @@ from proxy.clock import Clock
 from proxy.reply import Reply
 from proxy.wire.agent import AgentConnection
 from proxy.wire.body import Pool
+from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage, Heads, Limits
 
 
@@ -26,7 +27,7 @@ class ServerLimits(msgspec.Struct, frozen=True):
 class Door(Protocol):
     """What the server needs of whoever stands behind it: the gateway."""
 
-    def handle(self, exchange: "AgentConnection", /) -> Coroutine[Any, Any, None]:
+    def handle(self, exchange: Exchange, /) -> Coroutine[Any, Any, None]:
         """Answer one request."""
 
     def turn_away(self, bad: BadMessage, /) -> tuple[Reply, bytes]:
@@ -46,6 +47,7 @@ class Server:
         self.heads = Heads(limits.head)
         self.pool = pool
         self.connections: set[AgentConnection] = set()
+        self.exchanges: set[Exchange] = set()  # also those whose agent is gone
         self.draining = False
         self._listening: asyncio.Server | None = None
         self._unix_path = ""
@@ -69,18 +71,13 @@ class Server:
         bound = self._listening.sockets[0].getsockname()[1]
         return f"[{host}]:{bound}" if ":" in host else f"{host}:{bound}"
 
-    @property
-    def busy(self) -> int:
-        """Requests that have come and are not answered."""
-        return sum(connection.busy for connection in self.connections)
-
     async def drain(self, seconds: float) -> None:
         """Take nobody new; wait until nothing runs, at most `seconds`. Answers say `close`."""
         self.draining = True
         if self._listening is not None:
             self._listening.close()
         self._quiet.clear()
-        if self.busy:
+        if self.exchanges:
             task = self.clock.spawn(self._quiet.wait())
             await asyncio.wait({task}, timeout=seconds)
             task.cancel()
@@ -91,12 +88,14 @@ class Server:
             self._listening.close()
         if self._unix_path:
             _remove_stale(self._unix_path)
+        for exchange in list(self.exchanges):
+            exchange.shut_down()
         for connection in list(self.connections):
-            connection.shut_down()
+            connection.close()
 
     def one_answered(self) -> None:
         """Tells whoever waits for quiet."""
-        if self.draining and not self.busy:
+        if self.draining and not self.exchanges:
             self._quiet.set()
 
 

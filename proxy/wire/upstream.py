@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from proxy.wire.pool import ConnectionPool
 
 
+_INTERIMS = 100
+"""1xx heads before an answer. They are written without back-pressure, so they must not be many."""
+
+
 def failed(failure: Failure, detail: str) -> Reply:
     """What comes back where nothing came back."""
     return Reply(status=0, failure=failure, detail=detail)
@@ -43,6 +47,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._upload: Upload | None = None
         self._held = b""  # the beginning of a head
         self._stream_idle: float | None = None
+        self._interims = 0  # 1xx heads that came before the answer
         self._reusable = True
         self.idle_since = 0.0
         self.closed = False
@@ -95,9 +100,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a request. The reply comes with the head of the answer, or says how that failed."""
         signal: Signal[Reply] = Signal()
         if self.closed or self._transport.is_closing():
-            signal.set(failed(Failure.DISCONNECT, "the connection was closed before it was used"))
+            signal.set(failed(Failure.CONNECT, "the connection was closed before it was used"))
             return signal
         self._attempt = attempt
+        self._interims = 0
         self._answered = signal
         attempt.sent = True
         due = min(attempt.deadline, attempt.first_byte_by)
@@ -155,11 +161,16 @@ class UpstreamConnection(asyncio.Protocol):
             if head.status >= 200 or head.status == 101:
                 self._take_answer(head, data)
                 return
-            attempt = self._attempt
-            if attempt is not None and attempt.call.interim is not None:
-                attempt.call.interim(head.lines)
+            self._take_interim(head)
             if not data:
                 return
+
+    def _take_interim(self, head: AnswerHead) -> None:
+        self._interims += 1
+        if self._interims > _INTERIMS:
+            self._fail(Failure.BAD_RESPONSE, f"more than {_INTERIMS} interim answers")
+        elif self._attempt is not None and self._attempt.call.interim is not None:
+            self._attempt.call.interim(head.lines)
 
     def _take_answer(self, head: AnswerHead, rest: bytes) -> None:
         attempt, signal = self._attempt, self._answered

@@ -31,22 +31,25 @@ def test_serves_until_it_is_told_to_stop(tmp_path, number):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("name", "content", "said"),
     [
-        (None, "cannot be read: No such file or directory"),
-        ("{", "is not JSON"),
-        ("{}", "holds no list of faults"),
+        ("script.json", None, "cannot be read: No such file or directory"),
+        ("script.json", "{", "Expecting property name"),
+        ("script.json", "{}", "a script is a list of faults"),
+        ("script.yaml", "a: [", "while parsing"),
+        ("script.yaml", "a: b", "a script is a list of faults"),
     ],
 )
-def test_scripts_that_cannot_be_played(holdfast, tmp_path, content, said):
+def test_scripts_that_cannot_be_played(holdfast, tmp_path, name, content, said):
     """One line that says why; exit 1."""
-    script = tmp_path / "script.json"
+    script = tmp_path / name
     if content is not None:
         script.write_text(content)
     ran = holdfast("sandbox", "--script", script)
 
     assert ran.code == 1
-    assert f"{script} {said}" in ran.err
+    assert f"{script}: {said}" in ran.err
+    assert ran.err.count("\n") == 1
 
 
 def test_an_address_that_is_taken(holdfast):

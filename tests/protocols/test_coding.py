@@ -4,6 +4,7 @@ import gzip
 import json
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,11 @@ def bare(content: bytes) -> bytes:
     return packer.compress(content) + packer.flush()
 
 
-PACKERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, "deflate": zlib.compress}
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
 PACKED = [*PACKERS.items(), ("deflate", bare)]
 
 each_packer = pytest.mark.parametrize(("coding", "pack"), PACKED)

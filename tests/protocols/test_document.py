@@ -117,10 +117,11 @@ def test_utf_8_is_text(text):
         check_text(text.encode())
 
 
+texts = st.text('[]{}"\\', max_size=3)
 deep = st.recursive(
     st.sampled_from([0, "[[[[", '{"a":', "]\\", '"]]', "}\\\\"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("[]{}\"\\", max_size=3), inner),
-)  # fmt: skip
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner),
+)
 
 
 @given(deep, st.integers(0, DEEPEST + 3))

@@ -266,7 +266,7 @@ def told(code: str = "circuit_open", accept: bytes = b"", **members) -> tuple[di
     reply = HTTP.refuse(Refusal(code, "It is so.", **members), "call-1", 2, accept)
     start, *lines = reply.lines.removesuffix(b"\r\n").split(b"\r\n")
     assert start == b"HTTP/1.1 %d %b" % (reply.status, REASONS[reply.status])
-    headers = [tuple(line.split(b": ", 1)) for line in lines]
+    headers = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
     assert len(dict(headers)) == len(headers)
     assert reply.body is not None
     return dict(headers), reply.body.whole or b"", reply

@@ -100,13 +100,13 @@ class Script:
 
 
 def read_script(path: Path) -> list[object]:
-    """The items of a script file, JSON or YAML; raises ScriptError, OSError."""
-    text = path.read_text(encoding="utf-8")
+    """The items of a script file, JSON or YAML; raises OSError, and ScriptError with the path."""
+    raw = path.read_bytes()
     try:
-        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        return script_items(json.loads(raw) if path.suffix == ".json" else yaml.safe_load(raw))
     except (ValueError, yaml.YAMLError) as error:
-        raise ScriptError(f"{path}: {error}") from None
-    return script_items(found)
+        said = " ".join(str(error).split())  # YAML's own takes several lines
+        raise ScriptError(f"{path}: {said}") from None
 
 
 def script_items(found: object) -> list[object]:

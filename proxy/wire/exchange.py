@@ -1,0 +1,182 @@
+"""An exchange: one request of an agent, and its answer. What the gateway sees of the wire."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from proxy.call import Call, RequestHead, Stop, Whole
+from proxy.reply import Failure, Reply
+from proxy.strand import Strand
+from proxy.wire.answer import Answer, leaves_open, whole_answer
+from proxy.wire.body import Body
+from proxy.wire.head import BadMessage
+
+
+class Line(Protocol):
+    """What an exchange needs of the connection that it is on."""
+
+    transport: asyncio.Transport
+
+    def write(self, content: bytes, /) -> None:
+        """Send bytes, if anybody is still there."""
+
+    def tunnel(self, take: Callable[[bytes], None], /) -> None:
+        """From now on all bytes that come go there."""
+
+    def leave(self) -> None:
+        """The last answer on this connection is out."""
+
+    def break_off(self) -> None:
+        """The answer ended early, and must not look whole."""
+
+    def watch_body(self) -> None:
+        """Somebody waits for all of the body: it must come, and not too slowly."""
+
+    def unwatch(self) -> None:
+        """Nobody waits for anything of the agent any more."""
+
+    def over(self, exchange: "Exchange", error: BaseException | None, /) -> None:
+        """The exchange is over; with an error, if there was a bug."""
+
+    def may_stay(self, exchange: "Exchange", /) -> bool:
+        """May another request follow on this connection?"""
+
+
+class Exchange:
+    """From the head of a request to the last byte of its answer, or to where either broke off."""
+
+    def __init__(self, line: Line, head: RequestHead, body: Body | Whole, started: float) -> None:
+        self.head = head
+        self.body = body
+        self.started = started  # on Clock.now
+        self.bad: BadMessage | None = None  # what was wrong with the body
+        self.call: Call | None = None
+        self.gone = False  # the agent is
+        self.answered = False  # the head of an answer is out
+        self._line = line
+        self._strand: Strand | None = None
+        self._answer: Answer | None = None
+
+    def begin(self, handle: Callable[["Exchange"], Coroutine[Any, Any, None]]) -> None:
+        """Start working on it."""
+        self._strand = Strand(handle(self), self._ended)
+        self._strand.step()
+
+    # --- what the connection tells ---
+
+    def agent_left(self) -> None:
+        """The reason is known before anything breaks."""
+        if self.gone:
+            return
+        self.gone = True
+        if self._answer is not None:
+            self._answer.discard()
+        if self.call is not None:
+            self.call.stop(Stop.AGENT_GONE)
+        else:
+            self.cancel()
+        if isinstance(self.body, Body):
+            self.body.fail(Failure.CANCELLED)
+
+    def half_closed(self) -> bool:
+        """The agent sends no more; in a tunnel that is passed on."""
+        if self._answer is None or not self._answer.tunnelled:
+            return False
+        if isinstance(self.body, Body):
+            self.body.finish(b"", [])
+        return True
+
+    def shut_down(self) -> None:
+        """The process stops."""
+        if self.call is not None:
+            self.call.stop(Stop.DRAIN)
+        else:
+            self.cancel()
+
+    def pause(self) -> None:
+        """The agent cannot take more for now."""
+        if self._answer is not None:
+            self._answer.pause()
+
+    def resume(self) -> None:
+        """The agent can take more."""
+        if self._answer is not None:
+            self._answer.resume()
+
+    # --- what the gateway does ---
+
+    def cancel(self) -> None:
+        """Stop working on it."""
+        if self._strand is not None:
+            self._strand.cancel()
+
+    def interim(self, lines: bytes) -> None:
+        """Pass the head of a 1xx on, if this agent can take one."""
+        if self.head.minor_version == 1 and not self.answered:
+            self._line.write(lines + b"\r\n")
+
+    def watch_body(self) -> None:
+        """Somebody waits for all of the body: it must come, and not too slowly."""
+        self._line.watch_body()
+
+    def unwatch_body(self) -> None:
+        """Nobody waits for all of it any more."""
+        self._line.unwatch()
+
+    def answer(self, reply: Reply, extra: bytes) -> None:
+        """Send a whole answer, `extra` lines in its head. The reply is finished before it goes."""
+        line = self._line
+        line.unwatch()
+        reply.finish()
+        if self.gone:
+            return
+        self.answered = True
+        keep_alive = line.may_stay(self) and leaves_open(reply, self.head)
+        line.write(whole_answer(reply, self.head, extra, keep_alive=keep_alive))
+        if not keep_alive:
+            line.leave()
+
+    async def stream(self, reply: Reply, extra: bytes) -> None:
+        """Send an answer as it comes. The reply is finished before its last byte goes."""
+        line = self._line
+        line.unwatch()
+        answer = Answer(line.transport, reply, self.head, keep_alive=line.may_stay(self))
+        self._answer = answer
+        if not self.gone:
+            self.answered = True
+            line.write(answer.start(extra))
+        if reply.tunnel is not None:
+            self._open_tunnel(reply)
+        try:
+            end = await answer.flow(discard=self.gone)
+        except asyncio.CancelledError:
+            self._break_off()
+            raise
+        finally:
+            self._answer = None
+        reply.finish(end)
+        if self.gone:
+            return
+        line.write(answer.last_bytes())
+        if end is not None:
+            line.break_off()
+        elif not answer.keep_alive or answer.tunnelled:
+            line.leave()
+
+    def _open_tunnel(self, reply: Reply) -> None:
+        """From now on the agent's bytes go upstream as they are."""
+        assert reply.tunnel is not None
+        body = Body(self._line)  # type: ignore[arg-type]  # a line is a source as well
+        self.body = body
+        reply.tunnel.join(body)
+        self._line.tunnel(body.feed)
+
+    def _break_off(self) -> None:
+        if not self.gone:
+            self._line.break_off()
+
+    def _ended(self, error: BaseException | None) -> None:
+        self._strand = None
+        if isinstance(self.body, Body):
+            self.body.release()
+        self._line.over(self, error)

@@ -1,0 +1,253 @@
+"""One Holdfast, from start to stop. What agents notice of it is in tests/whole."""
+
+import asyncio
+import gc
+import json
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.app import App, serve
+from proxy.config.places import ConfigError
+from proxy.config.settings import Settings, load_settings
+from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[RawUpstream]:
+    """A far end of its own."""
+    async with RawUpstream() as far:
+        yield far
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address at which somebody listens already."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def settings(folder: Path, policies: str = "policies: []", **more: str) -> Settings:
+    """Of a Holdfast in a folder of its own."""
+    (folder / "policies").mkdir(exist_ok=True)
+    (folder / "policies" / "p.yaml").write_text(policies)
+    written = {
+        "listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "policies": str(folder / "policies"),
+        "data_dir": str(folder / "state"), **more,
+    }  # fmt: skip
+    path = folder / "holdfast.yaml"
+    path.write_text(json.dumps(written))
+    return load_settings(path)
+
+
+def listening(address: str) -> bool:
+    """Does anybody take connections there?"""
+    host, _, port = address.rpartition(":")
+    with socket.socket() as plug:
+        return plug.connect_ex((host, int(port))) == 0
+
+
+# --- start and stop ---
+
+
+async def test_it_serves_until_it_is_stopped(upstream: RawUpstream) -> None:
+    """Ready when `start` returns; when `stop` has returned, nothing listens any more."""
+    async with holdfast(upstream) as proxy:
+        assert proxy.app.health.ready
+        assert (await proxy.call(request("/x"))).status == 200
+        addresses = [proxy.listen, proxy.admin]
+        assert all(map(listening, addresses))
+        await within(proxy.app.stop(drain=0))
+        assert not proxy.app.health.ready
+        assert not any(map(listening, addresses))
+
+
+async def test_stopping_ends_what_was_spawned(upstream: RawUpstream) -> None:
+    """Nothing of it is left in the loop."""
+    before = asyncio.all_tasks()
+    async with holdfast(upstream) as proxy:
+        await proxy.call(request("/x"))
+        assert proxy.app.clock._tasks
+        await within(proxy.app.stop(drain=0))
+        assert proxy.app.clock._tasks == set()
+    far_end = {task for task in asyncio.all_tasks() if "UpstreamConnection" in repr(task)}
+    assert asyncio.all_tasks() - before - far_end == set()
+
+
+async def test_policies_that_cannot_be_used_are_all_told(tmp_path: Path) -> None:
+    """It does not start, and does not listen."""
+    with pytest.raises(ConfigError) as error:
+        await App.start(settings(tmp_path, "policies: [{name: a, retri: {}}, {name: a}]"))
+    assert len(error.value.problems) >= 2
+
+
+@pytest.mark.parametrize("port", ["listen", "admin"])
+async def test_a_port_that_is_taken_is_an_error(tmp_path: Path, taken: str, port: str) -> None:
+    """The system's own, so that it can be told."""
+    with pytest.raises(OSError, match="in use"):
+        await App.start(settings(tmp_path, **{port: taken}))
+
+
+async def test_a_failed_start_leaves_nothing_listening(tmp_path: Path, taken: str) -> None:
+    """The agents' port was open already when the admin port turned out to be taken."""
+    agents = tmp_path / "agents.sock"
+    with pytest.raises(OSError, match="in use"):
+        await App.start(settings(tmp_path, listen=f"unix:{agents}", admin=taken))
+    with socket.socket(socket.AF_UNIX) as plug:
+        assert plug.connect_ex(str(agents)) != 0
+
+
+async def test_a_folder_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
+    """There is a file in its place."""
+    (tmp_path / "state").write_text("")
+    with pytest.raises(OSError, match="exists"):
+        await App.start(settings(tmp_path))
+
+
+async def test_an_upstream_may_be_given_beside_the_files(
+    tmp_path: Path, upstream: RawUpstream
+) -> None:
+    """As `run --upstream` does; also after a reload."""
+    app = await App.start(settings(tmp_path), (upstream.url, "http"))
+    try:
+        assert app.reload()
+        assert b" 200 " in await raw_call(app.listen, request("/x", "Connection: close"))
+    finally:
+        await within(app.stop(drain=0))
+
+
+# --- reload ---
+
+
+async def test_a_reload_puts_other_policies_in_force(upstream: RawUpstream) -> None:
+    """From the next call on; their version is told."""
+    async with holdfast(upstream) as proxy:
+        before = (await proxy.call(request("/x"))).value("holdfast-policy")
+        version = proxy.app.health.version
+        proxy.write_policies("policies: [{name: new, timeout: {total: 5s}}]")
+        assert proxy.app.reload()
+        after = (await proxy.call(request("/x"))).value("holdfast-policy")
+        assert proxy.app.health.version != version
+        assert (before, after) == (None, f"new@{proxy.app.health.version}".encode())
+
+
+@pytest.mark.parametrize("broken", ["policies: [", "policies: [{name: x, retri: {}}]"])
+async def test_a_bad_reload_keeps_what_is_in_force(upstream: RawUpstream, broken: str) -> None:
+    """The same table, to the object; and why is said, until a good one comes."""
+    async with holdfast(upstream, policies="policies: []") as proxy:
+        table, version = proxy.app._gateway.table, proxy.app.health.version
+        proxy.write_policies(broken)
+        assert not proxy.app.reload()
+        assert proxy.app._gateway.table is table
+        assert (proxy.app.health.version, proxy.app.health.ready) == (version, True)
+        assert "10.yaml" in proxy.app.health.rejected
+        proxy.write_policies("policies: []")
+        assert proxy.app.reload()
+        assert proxy.app.health.rejected == ""
+
+
+async def test_policies_that_are_gone_change_nothing(upstream: RawUpstream) -> None:
+    """Somebody moved the folder away."""
+    async with holdfast(upstream) as proxy:
+        (proxy.folder / "policies").rename(proxy.folder / "elsewhere")
+        assert not proxy.app.reload()
+        assert (await proxy.call(request("/x"))).status == 200
+
+
+async def test_connections_survive_a_reload_that_does_not_touch_their_upstream(
+    upstream: RawUpstream,
+) -> None:
+    """The next call goes over the same one."""
+    async with holdfast(upstream) as proxy:
+        await proxy.call(request("/1"))
+        proxy.write_policies("policies: [{name: new, timeout: {total: 5s}}]")
+        assert proxy.app.reload()
+        await proxy.call(request("/2"))
+        assert len(upstream.connections) == 1
+
+
+async def test_an_upstream_that_changed_gets_new_connections(upstream: RawUpstream) -> None:
+    """Those of the old one are closed."""
+    async with holdfast(upstream) as proxy:
+        await proxy.call(request("/1"))
+        mount = proxy.folder / "policies" / "00.yaml"
+        mount.write_text(upstream_yaml(upstream, pool={"max": 7}))
+        assert proxy.app.reload()
+        await upstream.closed(1)
+        await proxy.call(request("/2"))
+        assert len(upstream.connections) == 2
+
+
+async def test_a_bad_reload_keeps_the_connections(upstream: RawUpstream) -> None:
+    """The new upstream's pool was never put in their place."""
+    async with holdfast(upstream) as proxy:
+        await proxy.call(request("/1"))
+        mount = proxy.folder / "policies" / "00.yaml"
+        mount.write_text(upstream_yaml(upstream, pool={"max": 7}))
+        proxy.write_policies("nonsense: 1")
+        assert not proxy.app.reload()
+        await proxy.call(request("/2"))
+        assert len(upstream.connections) == 1
+
+
+# --- the process ---
+
+
+@pytest.fixture
+def quiet(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """What `serve` sets for its whole process is put back."""
+    threshold = gc.get_threshold()
+    yield capfd
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
+
+
+def events(quiet: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """The lines of the log."""
+    return [json.loads(line) for line in quiet.readouterr().err.splitlines()]
+
+
+@pytest.mark.parametrize("port", ["listen", "admin"])
+def test_the_process_says_why_it_cannot_start(
+    tmp_path: Path, taken: str, port: str, quiet: pytest.CaptureFixture[str]
+) -> None:
+    """1, and one line with the addresses that were asked for."""
+    assert serve(settings(tmp_path, **{port: taken}), None, None) == 1
+    assert [line[port] for line in events(quiet)] == [taken]
+
+
+def test_the_process_tells_every_problem_of_its_policies(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str]
+) -> None:
+    """1, and a line for each."""
+    broken = "policies: [{name: a, retri: {}}, {name: b, timeot: {}}]"
+    assert serve(settings(tmp_path, broken), None, None) == 1
+    problems = [str(line["problem"]) for line in events(quiet)]
+    assert [("retri" in each, "timeot" in each) for each in problems] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+
+
+def test_the_process_serves_until_it_is_told_to_stop(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str]
+) -> None:
+    """The ready file has the addresses; SIGTERM ends it with 0."""
+    ready = tmp_path / "ready.json"
+    seen: list[dict[str, str]] = []
+
+    class Tells(type(ready)):  # type: ignore[misc]  # the path that is renamed when it is ready
+        def replace(self, target: Path) -> Path:  # type: ignore[override]  # this one path is enough
+            moved: Path = Path(self).replace(target)
+            seen.append(json.loads(moved.read_text()))
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            return moved
+
+    assert serve(settings(tmp_path), None, Tells(ready)) == 0
+    (addresses,) = seen
+    assert addresses.keys() == {"listen", "admin"}
+    assert not any(map(listening, addresses.values()))
+    assert [line.get("event") for line in events(quiet)][-1] is not None
