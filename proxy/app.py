@@ -190,7 +190,7 @@ class _Watcher:
 
     def bug(self, error: BaseException) -> None:
         """Part of Watcher."""
-        self._log.failure("bug", error)
+        self._log.bug(error)
 
 
 def _believed(settings: Settings) -> tuple[str, ...]:

@@ -7,9 +7,8 @@ drawn from the record.
 
 import msgspec
 
-
 MOST = 5_000
-"""Rows of one metric. Some labels are names that an agent can make up: from there on it is `other`."""
+"""Rows of one metric. An agent can make up names that are labels: from there on it is `other`."""
 
 
 class Counts(msgspec.Struct):

@@ -15,6 +15,11 @@ from proxy.clock import Clock
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
+LATE = 0.01
+"""Seconds by which a timer may wake us too late for an attempt that must last `min_attempt`."""
+SPREAD = 0.1
+"""Who is told to come back in 10 s comes back in 10 to 11: not all at the same moment."""
+
 Verdict: TypeAlias = Refusal | None
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 """Pipeline, call wrapper and call guard: all the same. Returns at the commit point."""
@@ -46,7 +51,7 @@ class AttemptGate(Protocol):
 
 
 class NothingTaken:
-    """A gate that takes nothing of anybody and learns nothing: the guard need not settle it."""
+    """A gate that answers at once, takes nothing and learns nothing: nobody need settle it."""
 
     __slots__ = ()
 

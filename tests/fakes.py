@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Header, RequestHead
 from proxy.clock import NEVER, Alarm, Clock
+from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
-from proxy.reply import NEVER_SENT, Executed, Failure, Reply, ReplyBody, Result
+from proxy.reply import NEVER_SENT, Executed, Failure, Reply, ReplyBody
 from proxy.stage import Ground, Keep, Target
 
 Outcome = TypeVar("Outcome")
@@ -84,6 +85,11 @@ class FakeAlarm(Alarm):
     def __init__(self, clock: FakeClock, ring: Callable[[], None]) -> None:
         super().__init__(clock, ring)
         self.due = NEVER
+
+    @property
+    def idle(self) -> bool:
+        """As the real one."""
+        return self.due == NEVER
 
     def set(self, due: float) -> None:
         """As the real one; a moment already past comes due at the next `advance`."""
@@ -171,29 +177,21 @@ def make_reply(
     """A reply as it leaves the commit: an answer, a failure of the network, or a refusal."""
     fields = fields or {}
     if isinstance(what, Refusal):
-        members: dict[str, Any] = {"status": 0, "refusal": what, "executed": Executed.NO}
-    elif isinstance(what, Failure):
-        executed = Executed.NO if what in NEVER_SENT else Executed.UNKNOWN
-        members = {"status": 0, "failure": what, "result": _of_failure(what), "executed": executed}
+        reply = Reply(status=0, refusal=what, executed=Executed.NO, fields=fields, body=body)
     else:
-        body = body or FakeBody(b"{}")
-        length = None if body.whole is None else len(body.whole)
-        members = {"status": what, "result": _of_status(what, fields), "length": length}
-        members["quota_exhausted"] = what == 402
-    return Reply(fields=fields, body=body, **(members | changes))
+        reply = _answer(what, fields, body)
+        HTTP.judge(reply)
+    for name, value in changes.items():
+        setattr(reply, name, value)
+    return reply
 
 
-def _of_failure(failure: Failure) -> Result:
-    special = {Failure.CANCELLED: Result.CANCELLED, Failure.TRUNCATED: Result.TRUNCATED}
-    return special.get(failure, Result.FAILURE)
-
-
-def _of_status(status: int, fields: dict[bytes, bytes]) -> Result:
-    if status < 400:
-        return Result.SUCCESS
-    if status in (402, 429) or (status == 503 and b"retry-after" in fields):
-        return Result.THROTTLED
-    return Result.CALLER_ERROR if status < 500 or status in (501, 505) else Result.FAILURE
+def _answer(what: int | Failure, fields: dict[bytes, bytes], body: ReplyBody | None) -> Reply:
+    if isinstance(what, Failure):
+        return Reply(status=0, failure=what, fields=fields, body=body)
+    body = body or FakeBody(b"{}")
+    length = None if body.whole is None else len(body.whole)
+    return Reply(status=what, fields=fields, body=body, length=length)
 
 
 Step = int | Failure | Refusal | Reply | BaseException

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from proxy.config.types import Loaded, Upstream
 
 DEFAULT = "built in"
+_SHADOW = "shadow: computed, never acted upon"
+_SHADOWS = {"retry": "shadow: nothing is computed of it but its cool-down"}
 
 
 @click.command()
@@ -44,14 +46,16 @@ def explain(
     from proxy.config.cascade import cascade
     from proxy.config.load import load_policies
     from proxy.config.settings import load_settings
+    from proxy.pipeline.table import facts
 
     with loading():
         settings = load_settings(flags={"policies": policies, "agent.id": agent})
         loaded = load_policies(settings.policies)
     name = _named(upstream, loaded.upstreams)
     call = _call(name, loaded.upstreams[name], asked)
-    facts = _facts(call, asked, settings.agent.id, settings.agent.fleet)
-    report = _report(facts, call, loaded, cascade(loaded.policies, facts))
+    call.agent, call.fleet = settings.agent.id, settings.agent.fleet
+    known = facts(call)
+    report = _report(known, call, loaded, cascade(loaded.policies, known))
     text = (
         json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(report))
     )
@@ -82,22 +86,8 @@ def _call(name: str, upstream: "Upstream", asked: dict[str, str]) -> "Call":
         call.protocol, call.layer, call.effect = "tools", "tool", type(call.effect).WRITE
     if asked["tool"]:
         call.tool = asked["tool"]
+    call.workflow, call.model = asked["workflow"], asked["model"]
     return call
-
-
-def _facts(call: "Call", asked: dict[str, str], agent: str, fleet: str) -> dict[str, str]:
-    return {
-        "upstream": call.upstream,
-        "protocol": call.protocol,
-        "layer": call.layer,
-        "tool": call.tool,
-        "agent": agent,
-        "fleet": fleet,
-        "workflow": asked["workflow"],
-        "model": asked["model"],
-        "method": call.head.method,
-        "path": call.path,
-    }
 
 
 def _report(
@@ -159,7 +149,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
     for name in SECTIONS:
         yield from _section(name, report["sections"].get(name))
     for name, section in report["shadow"].items():
-        yield from _section(f"{name} (shadow: computed, never acted upon)", section)
+        yield from _section(f"{name} ({_SHADOWS.get(name, _SHADOW)})", section)
     yield "order     " + " → ".join((*report["gates"], "send"))
     yield from (f"warning   {warning}" for warning in report["warnings"])
 

@@ -19,6 +19,8 @@ from proxy.stages import SECTIONS
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
+NOT_YET = {"layer": {"llm", "agent"}, "protocol": {"mcp", "openai", "anthropic", "a2a"}}
+"""No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ def judge(
     known = list(names)
     errors = [error for policy in policies for error in _names(policy, known)]
     warnings = [warning for policy in policies for warning in _never(policy, known)]
+    warnings += [warning for policy in policies for warning in _shadow_of_retry(policy)]
     for policy in policies:
         over = [other for other in policies if other.match.covers(policy.match)]
         found = _contradictions(policy, over, upstreams)
@@ -49,7 +52,7 @@ def judge(
 
 
 def _names(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
-    """Names in a match that nothing has."""
+    """Names in a match that nothing has, or nothing yet."""
     allowed = {"upstream": upstreams, "layer": LAYERS, "protocol": PROTOCOLS}
     for key, known in allowed.items():
         globs = policy.match.globs.get(key, Globs(("*",)))
@@ -57,6 +60,10 @@ def _names(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
             if "*" not in name and name not in known:
                 said = "no upstream has this name" if key == "upstream" else f"no such {key}"
                 yield _at(policy, f"match.{key}", f"{said}: {name}{nearest(name, known)}")
+        for name in NOT_YET.get(key, set()).intersection(globs.wanted):
+            yield _at(policy, f"match.{key}", f"this version does not have it yet: {name}")
+    if "model" in policy.match.globs:
+        yield _at(policy, "match.model", "this version does not have it yet: no call has a model")
 
 
 def _never(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
@@ -66,8 +73,20 @@ def _never(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
     if impossible:
         message = "unreachable: everything it asks for is excluded"
         yield _at(policy, f"match.{impossible[0]}", message)
-    elif "upstream" in globs and not any(globs["upstream"].hold(name) for name in upstreams):
-        yield _at(policy, "match.upstream", "unreachable: it matches no upstream")
+        return
+    there = {"upstream": {*upstreams}, "layer": {*LAYERS}, "protocol": {*PROTOCOLS}}
+    for key, names in there.items():
+        names -= NOT_YET.get(key, set())
+        if key in globs and not any(map(globs[key].hold, names)):
+            yield _at(policy, f"match.{key}", f"unreachable: it matches no {key}")
+
+
+def _shadow_of_retry(policy: Policy) -> Iterator[Problem]:
+    """A shadow never acts, and what a repetition would have brought is not known without it."""
+    part = policy.sections.get("retry")
+    if part is not None and part.on and part.mode is Mode.SHADOW and policy.mode is not Mode.OFF:
+        message = "a shadow of retry computes nothing but its cool-down: it repeats no call"
+        yield Problem(part.place, f"{policy.path}.retry", message)
 
 
 def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
@@ -129,7 +148,7 @@ def _contradictions(
             message = "always would run writes twice; expected auto where the effect is write"
             judged.errors.append(Problem(place, path, message))
         elif effective.effect is None:
-            message = "always also repeats writes; say effect: read or idempotent where it is true"
+            message = "always counts as auto on writes; say effect: read or idempotent where it is"
             judged.warnings.append(Problem(place, path, message))
     return judged
 

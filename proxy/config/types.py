@@ -2,6 +2,7 @@
 
 import enum
 import re
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from proxy.config.places import Place, Problem
 from proxy.units import Seconds
 
 _HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MOUNT = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
 
@@ -100,12 +102,23 @@ def _origin(url: str) -> Origin:
         raise ValueError("a user or password cannot be part of an upstream's URL; use auth")
     tls = parts.scheme == "https"
     host, port = parts.hostname, _port(parts.port, parts.netloc)
-    if not host or not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+", host):
+    if not (host and _is_host(host)):
         raise ValueError("the URL has no valid host")
     usual = 443 if tls else 80
     shown = f"[{host}]" if ":" in host else host
     authority = shown if port in (None, usual) else f"{shown}:{port}"
     return Origin(tls, host, usual if port is None else port, parts.path.rstrip("/"), authority)
+
+
+def _is_host(host: str) -> bool:
+    """A name (RFC 1123 2.1, and `_`, which container networks use), IPv4, or bare IPv6."""
+    if ":" in host:
+        try:
+            return IPv6Address(host).scope_id is None
+        except ValueError:
+            return False
+    labels = host.removesuffix(".").split(".")
+    return len(host.removesuffix(".")) <= 253 and all(map(_LABEL.fullmatch, labels))
 
 
 def _port(port: int | None, netloc: str) -> int | None:

@@ -10,6 +10,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -75,6 +76,18 @@ class Log:
 
         The next line says how many were `suppressed` since the last.
         """
+        self._limited(logging.WARNING, name, reason, lambda: {"reason": reason, **fields})
+
+    def bug(self, error: BaseException) -> None:
+        """A call met an error of ours; the same limit, for each type of error."""
+        self._limited(logging.ERROR, "bug", type(error).__name__, lambda: _told(error))
+
+    def circuit_changed(self, change: CircuitChange) -> None:
+        """Listens to the news."""
+        fields = msgspec.structs.asdict(change)
+        self._write(logging.WARNING if change.after == "open" else logging.INFO, "circuit", fields)
+
+    def _limited(self, level: int, name: str, reason: str, told: Callable[[], Fields]) -> None:
         limit = self._limits.setdefault((name, reason), _Limit())
         now = self._clock.now()
         if now < limit.until:
@@ -83,12 +96,7 @@ class Log:
         suppressed, limit.suppressed = limit.suppressed, 0
         limit.until = now + _EACH_SECONDS
         more = {"suppressed": suppressed} if suppressed else {}
-        self._write(logging.WARNING, name, {"reason": reason, **fields, **more})
-
-    def circuit_changed(self, change: CircuitChange) -> None:
-        """Listens to the news."""
-        fields = msgspec.structs.asdict(change)
-        self._write(logging.WARNING if change.after == "open" else logging.INFO, "circuit", fields)
+        self._write(level, name, told() | more)
 
     def _write(self, level: int, name: str, fields: Fields) -> None:
         if self._logger.isEnabledFor(level):

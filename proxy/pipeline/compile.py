@@ -9,10 +9,10 @@ from proxy.call import Call, Effect
 from proxy.config.cascade import Effective, Merged, convert
 from proxy.counts import Counts
 from proxy.pipeline.commit import Commit
-from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.pipeline.guard import AttemptGuard, CallChecks, CallGuard
 from proxy.protocols.protocol import Protocol
 from proxy.reply import Reply
-from proxy.stage import Ground, Handler, Section, Sender, Target
+from proxy.stage import Ground, Handler, NothingTaken, Section, Sender, Target
 from proxy.stages import ORDER, SECTIONS, Entry
 from proxy.stages.retry import Once
 
@@ -63,7 +63,8 @@ def compile_pipeline(
         ("counts", REFUSALS), lambda: Counts(("code", "policy", "enforced"))
     )
 
-    watches = bool(effective.sections.keys() & {"retry", "breaker"})
+    # A shadow must hear the results that it would hear in force, or what it counts is wrong.
+    watches = bool((effective.sections.keys() | effective.shadow.keys()) & {"retry", "breaker"})
     inner: Sender = Commit(send, protocol, ground.clock, hold=watches)
     gates = _gates("attempt", effective.sections, target, ground)
     shadows = _gates("attempt", effective.shadow, shadow, grounds.shadow)
@@ -73,8 +74,10 @@ def compile_pipeline(
     handler = _wrapped(effective.sections, inner, target, ground)
     gates = _gates("call", effective.sections, target, ground)
     shadows = _gates("call", effective.shadow, shadow, grounds.shadow)
-    if gates or shadows:
+    if shadows or not all(isinstance(gate, NothingTaken) for gate in gates):
         handler = CallGuard(gates, shadows, handler, ground.clock, counted)
+    elif gates:
+        handler = CallChecks(gates, handler)
     return _finished(handler, effect, effective.policies, version, minimal=minimal)
 
 

@@ -14,7 +14,7 @@ from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
-from proxy.stage import AttemptGate, CallGate, NothingTaken, Verdict
+from proxy.stage import AttemptGate, CallGate, Handler, NothingTaken, Verdict
 
 Subject = TypeVar("Subject", Call, Attempt)
 Gate = TypeVar("Gate", CallGate, AttemptGate)
@@ -63,8 +63,12 @@ class Guard(Generic[Subject, Gate]):
             self._settle(takers, asked, subject, _cancelled())
             raise
         if takers:
-            self._committed(takers, subject, reply)
             reply.finishers.append(Admission(takers, subject))
+            try:
+                self._committed(takers, subject, reply)
+            except Exception:  # a bug: nobody else knows of this reply
+                reply.close()
+                raise
         return reply
 
     def _refused(self, takers: list[Any], asked: int, subject: Subject, refusal: Refusal) -> Reply:
@@ -92,6 +96,31 @@ class Guard(Generic[Subject, Gate]):
 
 class CallGuard(Guard[Call, CallGate]):
     """Asks once for each call."""
+
+
+class CallChecks:
+    """Asks gates that take nothing and answer at once: nothing is given back or waited for.
+
+    What a `Guard` does would do as well. But each guard is one more coroutine on the way of every
+    call, and in front of it stands often nothing but a deadline (1.2 of 23 µs, 2026-11).
+    """
+
+    def __init__(self, gates: list[CallGate], inner: Handler) -> None:
+        self._admits = tuple(gate.admit for gate in gates)
+        self._inner = inner
+
+    def __call__(self, call: Call) -> Awaitable[Reply]:
+        """The reply of what stands behind, or the refusal of the first gate that says no."""
+        for admit in self._admits:
+            verdict = admit(call)
+            if verdict is not None:
+                return _no(verdict)
+        return self._inner(call)
+
+
+async def _no(verdict: Refusal | Awaitable[Verdict]) -> Reply:
+    assert isinstance(verdict, Refusal), "a gate that takes nothing need not wait"
+    return Reply(status=0, refusal=verdict, executed=Executed.NO)
 
 
 class AttemptGuard(Guard[Attempt, AttemptGate]):

@@ -23,18 +23,17 @@ class Ambiguous(ValueError):
     """Why a document can be read in more than one way."""
 
 
-def check(content: bytes, key: str) -> None:
-    """`content`, an object at its top, has one reading as far as `key`. Raises Ambiguous."""
+def check(content: bytes, key: str, quoted: bytes) -> None:
+    """`content`, an object at its top, has one reading as far as `key`. Raises Ambiguous.
+
+    `quoted` is the key as it usually stands in a document.
+    """
     if not content.isascii():
         check_text(content)
     if content.count(b"{") + content.count(b"[") > DEEPEST:
         check_depth(content)
-    quoted = b'"%b"' % key.encode()
-    if (
-        content.lower().count(quoted) != content.count(quoted)
-        or content.count(quoted) > 1
-        or b"\\u" in content
-    ):
+    spelled = content.lower().count(quoted)
+    if spelled > 1 or (spelled and quoted not in content) or b"\\u" in content:
         check_key(content, key)
 
 

@@ -138,7 +138,7 @@ def _read(content: bytes) -> _Envelope | None:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         _not_an_envelope(content)
         return None
-    check(content, "tool")
+    check(content, "tool", b'"tool"')
     return envelope
 
 

@@ -13,17 +13,12 @@ from proxy.clock import NEVER
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import Ground, Section, Target, Verdict
+from proxy.stage import LATE, SPREAD, Ground, Section, Target, Verdict
 
 QUOTA = 300.0
 """Seconds between two askings where a quota is used up, if the upstream does not say when."""
-ENDLESS = 30.0
+PATIENCE = 30.0
 """Seconds that a call waits at most if it has no deadline."""
-SPREAD = 0.1
-"""Those who wait go on over a tenth of the wait more, not all at the same moment."""
-
-LATE = 0.01
-"""Seconds by which a timer may wake us too late."""
 
 _THROTTLED = Result.THROTTLED  # looking into an enum costs more than the rest of a good call
 
@@ -94,7 +89,7 @@ class CoolDown:
     def _room(self, attempt: Attempt) -> float:
         call = attempt.call
         if call.deadline == NEVER:
-            return ENDLESS
+            return PATIENCE
         return call.deadline - call.min_attempt - LATE - self._clock.now()
 
     async def _wait(self, attempt: Attempt, left: float) -> Verdict:

@@ -24,14 +24,9 @@ from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.reply import Reply, Result
-from proxy.stage import Ground, Handler, Section, Sender, Target
+from proxy.stage import LATE, SPREAD, Ground, Handler, Section, Sender, Target
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds, Size
-
-LATE = 0.01
-"""Seconds by which a timer may wake us too late for an attempt that must last `min_attempt`."""
-SPREAD = 0.1
-"""Who is told to come back in 10 s comes back in 10 to 11: not all at the same moment."""
 
 Count = Annotated[int, Meta(ge=1, le=20)]
 Factor = Annotated[float, Meta(ge=1, le=10)]
@@ -86,7 +81,10 @@ class Retry(Section, frozen=True, kw_only=True):
     ] = ("connect", "disconnect", "timeout", "truncated", 429, 500, 502, 503, 504, 529)
     safe: Annotated[
         Literal["auto", "never_executed", "always"],
-        Meta(description="auto: writes only where nothing ran; never_executed: all; always: none."),
+        Meta(
+            description="auto: writes only where nothing ran; never_executed: reads as well; "
+            "always: as auto, and an error where the effect is write."
+        ),
     ] = "auto"
     backoff: Backoff = Backoff()
     throttled: Throttled = Throttled()
@@ -266,10 +264,9 @@ class _Safety:
     def __init__(self, section: Retry, target: Target) -> None:
         harmless = target.effect is not Effect.WRITE
         # `always` on a write is an error where a policy says so; where only an overlap of policies
-        # brings it about, it counts as `auto`, unless the upstream honours idempotency keys.
-        always = section.safe == "always" and target.idempotent_upstream
-        self._always = always or (section.safe != "never_executed" and harmless)
-        self._keyed = section.safe != "never_executed" and target.idempotent_upstream
+        # brings it about, it counts as `auto`.
+        self._always = harmless and section.safe != "never_executed"
+        self._keyed = target.idempotent_upstream and section.safe != "never_executed"
         self._proofs = _SAYS_NOT_RUN | {"connect"} | symptoms(section.treat_as_not_executed)
 
     def allows(self, symptom: str, call: Call) -> bool:

@@ -77,9 +77,10 @@ class RequestWriter:
             lines += b"Transfer-Encoding: chunked\r\n"
         elif head.upgrade:
             lines += b"Connection: Upgrade\r\nUpgrade: " + fields[b"upgrade"] + b"\r\n"
+        base = self._base if target != b"*" else b""
         return b"".join(
             (
-                head.method.encode(), b" ", self._base if target != b"*" else b"", target, self._version,
+                head.method.encode(), b" ", base, target, self._version,
                 lines, self._credential, extra, self._via[head.minor_version],
             )
         )  # fmt: skip

@@ -45,6 +45,19 @@ class Line(Protocol):
 class Exchange:
     """From the head of a request to the last byte of its answer, or to where either broke off."""
 
+    __slots__ = (
+        "_answer",
+        "_line",
+        "_strand",
+        "answered",
+        "bad",
+        "body",
+        "call",
+        "gone",
+        "head",
+        "started",
+    )
+
     def __init__(self, line: Line, head: RequestHead, body: Body | Whole, started: float) -> None:
         self.head = head
         self.body = body
@@ -177,6 +190,9 @@ class Exchange:
 
     def _ended(self, error: BaseException | None) -> None:
         self._strand = None
+        if self.call is not None:
+            self.call.forget()
+            self.call = None
         if isinstance(self.body, Body):
             self.body.release()
         self._line.over(self, error)

@@ -66,6 +66,16 @@ def test_what_is_in_shadow_stands_apart(explain):
     assert "5s     policies/p.yaml:16 (soon)" in shadow
 
 
+def test_a_shadow_of_retry_is_told_apart(holdfast, policies):
+    """It repeats no call, so there is no verdict of it."""
+    policies("upstreams: {only: {url: http://h}}\npolicies: [{name: a, mode: shadow, retry: {}}]")
+
+    told = holdfast("explain", "--tool", "x").out
+
+    assert "retry (shadow: nothing is computed of it but its cool-down):" in told
+    assert "a shadow of retry computes nothing" in told  # the load's warning
+
+
 @pytest.mark.parametrize(
     ("arguments", "tool", "effect"),
     [

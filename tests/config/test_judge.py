@@ -84,7 +84,7 @@ def test_always_is_warned_about_where_there_may_be_writes(folder):
     """The default of plain HTTP hangs on the method."""
     (found,) = folder.warnings(policies("{name: p, retry: {safe: always}}"))
 
-    assert "always also repeats writes" in found
+    assert "always counts as auto on writes" in found
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,42 @@ def test_reads_may_always_be_repeated(folder, policy):
         ("{upstream: ['*', '!zz']}", "match.upstream: no upstream has this name: zz"),
         ("{layer: tools}", "match.layer: no such layer: tools; did you mean tool?"),
         ("{protocol: tool}", "match.protocol: no such protocol: tool; did you mean tools?"),
+        ("{layer: [llm, tool]}", "match.layer: this version does not have it yet: llm"),
+        ("{protocol: openai}", "match.protocol: this version does not have it yet: openai"),
+        ("{model: 'gpt-*'}", "match.model: this version does not have it yet: no call has a model"),
     ],
 )
 def test_names_that_nothing_has_are_errors(folder, match, message):
-    """With the nearest that something has."""
+    """With the nearest that something has; a rule that is in force for nobody would be worse."""
     (found,) = folder.errors(policies(f"{{name: p, match: {match}}}"))
 
     assert found.partition("policies[0].")[2] == message
+
+
+@pytest.mark.parametrize(
+    "policy", ["mode: shadow, retry: {}", "retry: {attempts: 2, mode: shadow}"]
+)
+def test_a_shadow_of_retry_is_warned_about(folder, policy):
+    """Nobody can know what a repetition would have brought."""
+    (found,) = folder.warnings(policies(f"{{name: p, {policy}}}"))
+
+    assert "policies[0].retry: a shadow of retry computes nothing but its cool-down" in found
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["mode: shadow, retry: false", "mode: off, retry: {mode: shadow}", "mode: shadow, breaker: {}"],
+)
+def test_other_shadows_are_not(folder, policy):
+    """They compute a verdict, or are not there."""
+    found = folder.warnings(policies("{name: all, breaker: {}}", f"{{name: p, {policy}}}"))
+
+    assert not any("a shadow of retry" in one for one in found)
+
+
+def test_what_comes_later_may_be_excluded(folder):
+    """Nobody has it, so nobody is held wrongly."""
+    assert folder.warnings(policies("{name: p, match: {layer: '!llm'}, breaker: {}}")) == []
 
 
 @pytest.mark.parametrize(
@@ -120,6 +149,8 @@ def test_names_that_nothing_has_are_errors(folder, match, message):
     [
         ("{upstream: 'x*'}", "unreachable: it matches no upstream"),
         ("{tool: [get_a, '!get_*']}", "unreachable: everything it asks for is excluded"),
+        ("{layer: 'l*'}", "unreachable: it matches no layer"),
+        ("{protocol: 'm*'}", "unreachable: it matches no protocol"),
     ],
 )
 def test_a_match_that_no_call_meets_is_warned_about(folder, match, message):

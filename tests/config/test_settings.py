@@ -73,7 +73,7 @@ def test_a_file_that_is_named_must_be_there(here):
 @pytest.mark.parametrize(
     ("variable", "text", "read"),
     [
-        ("HOLDFAST_LISTEN", "unix:/run/h.sock", lambda settings: settings.listen.unix == "/run/h.sock"),
+        ("HOLDFAST_LISTEN", "unix:/run/h.sock", lambda settings: settings.listen == "unix:/run/h.sock"),
         ("HOLDFAST_AGENT_ID", "7", lambda settings: settings.agent.id == "7"),
         ("HOLDFAST_LIMITS_HEADERS", "7", lambda settings: settings.limits.headers == 7),
         ("HOLDFAST_LIMITS_BODY_BUFFER", "1MiB", lambda settings: settings.limits.body_buffer == 1 << 20),

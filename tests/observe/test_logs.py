@@ -124,6 +124,22 @@ def test_malformed_input_is_one_line_a_second_for_each_reason(written):
     ]
 
 
+def test_bugs_are_one_line_a_second_for_each_type(written):
+    """An agent that found one can repeat it as fast as it likes; errors of other types are told."""
+    for _ in range(5):
+        written.log.bug(broken("sk-secret"))
+    written.log.bug(KeyError("sk-secret"))
+    written.clock.advance(1.0)
+    written.log.bug(broken("sk-secret"))
+    assert [(line["level"], line["error"], line.get("suppressed")) for line in written.lines] == [
+        ("error", "ValueError", None),
+        ("error", "KeyError", None),
+        ("error", "ValueError", 4),
+    ]
+    assert written.lines[0]["at"]
+    assert "sk-secret" not in written.text
+
+
 def test_lines_under_the_level_are_not_written():
     """`log.level: warning` leaves only what needs a look."""
     written = Written(level="warning")

@@ -78,7 +78,7 @@ def by(**changes: str) -> Call:
     return call
 
 
-@pytest.mark.parametrize("fact", ["agent", "workflow", "model"])
+@pytest.mark.parametrize("fact", ["agent", "workflow"])
 def test_calls_are_told_apart_by_what_policies_ask_for(fact: str) -> None:
     """And by nothing else, or every agent would have pipelines of its own."""
     asks = Desk(f"policies: [{{name: p, match: {{{fact}: a*}}, timeout: {{total: 1s}}}}]")

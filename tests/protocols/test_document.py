@@ -22,7 +22,7 @@ from tests.protocols.spellings import objects, values
 def is_refused(content: bytes, key: str = "tool") -> bool:
     """Does it say that there is more than one reading?"""
     try:
-        check(content, key)
+        check(content, key, b'"%b"' % key.encode())
     except Ambiguous:
         return True
     return False

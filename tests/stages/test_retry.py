@@ -187,12 +187,12 @@ def test_an_operator_may_know_that_a_status_is_proof() -> None:
 
 
 def test_safe_always_and_never_executed() -> None:
-    """The first repeats writes where keys are honoured, the second asks proof for reads as well."""
-    honoured = Pipeline(
-        ScriptedUpstream(500, 200), Effect.WRITE, {"idempotent_upstream": True}, safe="always"
-    )
-    assert honoured().status == 200
-    assert Pipeline(ScriptedUpstream(500), Effect.WRITE, safe="always")().status == 500
+    """The first is `auto` on writes, the second asks proof for reads as well."""
+    for honours in (True, False):  # keys: a call without one is not made safe by that
+        target = {"idempotent_upstream": honours}
+        write = Pipeline(ScriptedUpstream(500), Effect.WRITE, target, safe="always")
+        assert write().given_up == "not_safe"
+    assert Pipeline(ScriptedUpstream(500, 200), safe="always")().status == 200
     assert Pipeline(ScriptedUpstream(500), safe="never_executed")().given_up == "not_safe"
     assert Pipeline(ScriptedUpstream(Failure.CONNECT, 200), safe="never_executed")().status == 200
 

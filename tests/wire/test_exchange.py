@@ -1,0 +1,208 @@
+"""One request and its answer: in whose hands it is, and that an early end never looks whole."""
+
+import socket
+import struct
+
+import pytest
+
+from proxy.call import Stop, Whole
+from proxy.reply import Failure, Reply
+from proxy.wire.body import Body
+from tests.harness import request
+from tests.wire.test_body import Tap
+from tests.wire.visit import LINES, Visit, raw_of, reply_of
+
+
+def stream_of(visit: Visit, version: str = "1.1") -> Body:
+    """A streamed answer that has begun."""
+    visit.says(request(version=version))
+    body = Body(Tap())
+    visit.desk.next.set(Reply(200, LINES, body=body))
+    return body
+
+
+def test_interim_answers_come_before_the_answer():
+    """HTTP/1.0 gets none (RFC 9110 15.2), and none comes within an answer."""
+    lines = b"HTTP/1.1 103 Early\r\nLink: <a>\r\n"
+    new, old = Visit(), Visit()
+    new.says(request())
+    old.says(request(version="1.0"))
+    for visit, expected in ((new, lines + b"\r\n"), (old, b"")):
+        visit.exchange.interim(lines)
+        assert visit.plug.taken() == expected
+    visit = Visit()
+    stream_of(visit)
+    visit.plug.taken()
+    visit.exchange.interim(lines)
+    assert visit.plug.written == b""
+
+
+def test_a_stream_that_ends_leaves_the_connection():
+    """The next request is taken on it."""
+    visit = Visit()
+    body = stream_of(visit)
+    body.feed(b"one")
+    body.finish(b"", [])
+    assert visit.plug.taken().endswith(b"3\r\none\r\n0\r\n\r\n")
+    visit.desk.replies.append(reply_of())
+    visit.says(request("/2"))
+    assert visit.plug.written == raw_of()
+
+
+def test_a_stream_that_breaks_off_ends_without_its_end():
+    """By a close where chunks tell of it, for HTTP/1.0 by a reset."""
+    with socket.socket() as plugged:
+        for version in ("1.1", "1.0"):
+            visit = Visit(plugged)
+            body = stream_of(visit, version)
+            body.feed(b"one")
+            body.fail(Failure.TRUNCATED)
+            assert b"0\r\n\r\n" not in visit.plug.written
+            assert visit.plug.aborted is (version == "1.0")
+            assert visit.plug.closed is (version == "1.1")
+        linger = plugged.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        assert linger == struct.pack("ii", 1, 0)
+
+
+def test_a_slow_agent_holds_its_stream_back():
+    """And only while there is one."""
+    visit = Visit()
+    visit.connection.pause_writing()
+    visit.connection.resume_writing()
+    visit.says(request())
+    tap = Tap()
+    visit.desk.next.set(Reply(200, LINES, body=Body(tap)))
+    visit.connection.pause_writing()
+    assert tap.paused
+    visit.connection.resume_writing()
+    assert not tap.paused
+
+
+def test_a_stream_whose_agent_left_is_read_to_know_its_end():
+    """Nothing more is written; it holds nothing back."""
+    visit = Visit()
+    body = stream_of(visit)
+    visit.connection.pause_writing()
+    written = visit.plug.written
+    visit.connection.connection_lost(None)
+    body.feed(b"one")
+    body.finish(b"", [])
+    assert visit.plug.written == written
+    assert visit.desk.stopped == [Stop.AGENT_GONE]
+    assert visit.server.exchanges == set()
+
+
+def test_an_end_of_the_process_stops_what_runs():
+    """The call hears why."""
+    visit = Visit()
+    visit.says(request())
+    visit.exchange.shut_down()
+    assert visit.desk.stopped == [Stop.DRAIN]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_bug_after_an_answer_has_begun_is_no_second_answer(streamed):
+    """The connection breaks off: another answer within the first would be believed to be it."""
+    visit = Visit()
+    visit.says(request())
+    reply = reply_of()
+    reply.finishers = [Broken()]
+    if streamed:
+        body = Body(Tap())
+        reply = Reply(200, LINES, body=body, finishers=[Broken()])
+        visit.desk.next.set(reply)
+        body.feed(b"one")
+        body.finish(b"", [])
+        assert b"500" not in visit.plug.written
+        assert b"0\r\n\r\n" not in visit.plug.written
+    else:
+        visit.desk.next.set(reply)
+        assert visit.plug.written.startswith(b"HTTP/1.1 500 ")
+    assert visit.plug.closed
+
+
+class Broken:
+    """A settler with a bug."""
+
+    def settle(self, reply: Reply) -> None:
+        raise ValueError("bug")
+
+
+def test_a_call_that_is_stopped_within_its_answer_breaks_it_off():
+    """Its agent must not take what came for the whole."""
+    visit = Visit()
+    stream_of(visit)
+    visit.exchange.cancel()
+    assert b"0\r\n\r\n" not in visit.plug.written
+    assert visit.plug.closed
+    assert visit.server.exchanges == set()
+
+
+def test_a_request_without_a_call_is_stopped_all_the_same():
+    """Between its head and its recognition, too."""
+    for tell in ("agent_left", "shut_down"):
+        visit = Visit()
+        visit.says(request())
+        visit.exchange.call = None
+        getattr(visit.exchange, tell)()
+        assert visit.server.exchanges == set()
+        assert visit.plug.written == b""
+
+
+def test_an_agent_leaves_only_once():
+    """However many signs of it there are."""
+    visit = Visit()
+    visit.says(request())
+    visit.exchange.agent_left()
+    visit.exchange.agent_left()
+    assert visit.desk.stopped == [Stop.AGENT_GONE]
+
+
+class Outlet:
+    """The upstream's end of a tunnel."""
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.ended = False
+
+    def join(self, body: Body) -> None:
+        body.flow(self)
+
+    def write(self, piece: bytes) -> None:
+        self.heard += piece
+
+    def end(self, last: bytes, trailers: object) -> None:
+        self.heard += last
+        self.ended = True
+
+    def broken(self, failure: Failure) -> None:
+        """Not here."""
+
+
+def test_a_tunnel_takes_all_that_comes():
+    """What came before it was granted as well, and the end of it; requests are bytes there."""
+    visit, outlet, body = Visit(), Outlet(), Body(Tap())
+    visit.says(request("/", "Connection: upgrade", "Upgrade: x"), b"early ")
+    visit.desk.next.set(
+        Reply(101, b"HTTP/1.1 101 Go\r\n", {b"upgrade": b"x"}, body=body, tunnel=outlet)
+    )
+    visit.says(b"late ", request("/2"))
+    assert outlet.heard == b"early late " + request("/2")
+    assert visit.desk.targets == [b"/"]
+    assert visit.connection.eof_received() is True
+    assert outlet.ended
+    body.feed(b"back")
+    body.finish(b"", [])
+    assert visit.plug.written.endswith(b"\r\n\r\nback")
+    assert visit.plug.closed
+
+
+def test_an_answer_to_nobody_is_not_written():
+    """The agent left before it was there; the reply is finished all the same."""
+    visit = Visit()
+    visit.says(request())
+    visit.exchange.agent_left()
+    reply = Reply(200, LINES, body=Whole(b"ok"), length=2)
+    visit.desk.next.set(reply)
+    assert reply.finished
+    assert visit.plug.written == b""
