@@ -97,4 +97,3 @@ class Desk:
 
 def _code(refusal: Refusal | None) -> str:
     return "" if refusal is None else refusal.code
-

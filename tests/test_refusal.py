@@ -81,7 +81,9 @@ def test_every_code_uses_the_fixed_words(code: str) -> None:
     assert kind.title
 
 
-@pytest.mark.parametrize("code", [code for code, kind in KINDS.items() if kind.repeat is IF_HARMLESS])
+@pytest.mark.parametrize(
+    "code", [code for code, kind in KINDS.items() if kind.repeat is IF_HARMLESS]
+)
 @pytest.mark.parametrize(
     ("executed", "harmless", "should"),
     [

@@ -146,10 +146,9 @@ def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
         return (_one(attempts[0], Result.SUCCESS),)
     known = [attempt for attempt in attempts if attempt.sent or attempt.result is not None]
     results = [attempt.result or Result.CANCELLED for attempt in known]
-    if known and reply.result is not None and reply.failure is not None:
-        results[-1] = (
-            reply.result
-        )  # a body that had begun may have ended otherwise than its head said
+    if known and reply.failure is not None and known[-1].result in {None, Result.SUCCESS}:
+        # A body that had begun may have ended otherwise than its head said.
+        results[-1] = reply.result or Result.CANCELLED
     return tuple(_one(attempt, result) for attempt, result in zip(known, results, strict=True))
 
 

@@ -23,19 +23,25 @@ def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
             "unsupported_encoding", "the body's Content-Encoding is not identity, gzip or deflate"
         )
     most = min(limit, max(_ALWAYS, len(content) * MOST_PER_BYTE))
+    if coding == b"deflate" and _could_be(content, -15, most):
+        # RFC 9110 8.4.1.2: some send the bare stream. What reads as both may be read as either.
+        if _could_be(content, window, most):
+            return Refusal("unsupported_encoding", "the body can be read in more than one way")
+        window = -15
     try:
         return _inflated(content, window, most)
     except zlib.error:
-        if window == 15:  # RFC 9110 8.4.1.2: some send the bare stream
-            return _bare(content, most)
         return Refusal("unsupported_encoding", "the body is not what its Content-Encoding says")
 
 
-def _bare(content: bytes, most: int) -> bytes | Refusal:
+def _could_be(content: bytes, window: int, most: int) -> bool:
+    """Could somebody take it for a stream of this kind, whatever stands behind it?"""
+    inflater = zlib.decompressobj(wbits=window)
     try:
-        return _inflated(content, -15, most)
+        plain = inflater.decompress(content, most + 1)
     except zlib.error:
-        return Refusal("unsupported_encoding", "the body is not what its Content-Encoding says")
+        return False
+    return inflater.eof or len(plain) > most
 
 
 def _inflated(content: bytes, window: int, most: int) -> bytes | Refusal:

@@ -23,6 +23,10 @@ class Ambiguous(ValueError):
     """Why a document can be read in more than one way."""
 
 
+class NotADocument(Ambiguous):
+    """It is not one JSON document, as this proxy reads them."""
+
+
 def check(content: bytes, key: str, quoted: bytes) -> None:
     """`content`, an object at its top, has one reading as far as `key`. Raises Ambiguous.
 
@@ -40,11 +44,11 @@ def check(content: bytes, key: str, quoted: bytes) -> None:
 def check_text(content: bytes) -> None:
     """UTF-8, without a byte order mark. Raises Ambiguous."""
     if content.startswith(_BOM):
-        raise Ambiguous("the body begins with a byte order mark")
+        raise NotADocument("the body begins with a byte order mark")
     try:
         content.decode()
     except UnicodeDecodeError:
-        raise Ambiguous("the body is not UTF-8") from None
+        raise NotADocument("the body is not UTF-8") from None
 
 
 def check_depth(content: bytes) -> None:
@@ -55,7 +59,7 @@ def check_depth(content: bytes) -> None:
         if first in b"{[":
             depth += 1
             if depth > DEEPEST:
-                raise Ambiguous(f"the body is nested more than {DEEPEST} levels deep")
+                raise NotADocument(f"the body is nested more than {DEEPEST} levels deep")
         elif first in b"}]":
             depth -= 1
 
@@ -68,7 +72,7 @@ def check_key(content: bytes, key: str) -> None:
     try:
         names = [name for name in _top_level_names(content) if name.casefold() == key]
     except (ValueError, RecursionError):
-        raise Ambiguous("the body is not one JSON document") from None
+        raise NotADocument("the body is not one JSON document") from None
     if len(names) > 1:
         raise Ambiguous(f"the body names {key} more than once")
     if names and names[0] != key:

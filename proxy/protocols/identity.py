@@ -2,7 +2,7 @@
 
 from proxy.call import Call, RequestHead
 
-_LONGEST = 128
+LONGEST = 128  # characters of a name
 
 
 class Identity:
@@ -74,7 +74,7 @@ def _trace(traceparent: bytes) -> str:
 
 
 def _text(value: bytes) -> str:
-    return value[:_LONGEST].decode("latin-1")
+    return value[:LONGEST].decode("latin-1")
 
 
 def came_back(head: RequestHead, instance: bytes, most: int = 10) -> bool:

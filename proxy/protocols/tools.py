@@ -8,13 +8,15 @@ import msgspec
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.protocols.coding import decoded
-from proxy.protocols.document import Ambiguous, check, check_depth, check_text
+from proxy.protocols.document import Ambiguous, NotADocument, check, check_depth, check_text
 from proxy.protocols.http import Http, matched_path
+from proxy.protocols.identity import LONGEST
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
-_NAME = re.compile(r"[!-.0-:<-~\xa1-\xff]+")  # no control characters, spaces, slashes, parameters
+# No control characters, spaces, slashes, parameters, nor what was no UTF-8.
+_NAME = re.compile(r"[!-.0-:<-~\xa1-\ufffc\U00010000-\U0010ffff]+")
 _DECEPTIVE = re.compile(
     rb"%2[fF]|%5[cC]|%00|;|%3[bB]|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)"
 )
@@ -31,6 +33,7 @@ _JSON_BEGINS = (
     b"\0\0\xfe\xff",
 )
 """JSON in any encoding, with and without a byte order mark."""
+_BLANK = b" \t\r\n\v\f\0"  # white space before it, in any encoding
 _UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
@@ -89,7 +92,7 @@ class Tools(Http):
         try:
             tool = self._tool(call, content, named)
         except Ambiguous as why:
-            if not rules.pass_unrecognised:
+            if not (rules.pass_unrecognised and isinstance(why, NotADocument)):
                 return _ambiguous(str(why))
             tool = named
         if not tool:
@@ -109,10 +112,10 @@ class Tools(Http):
     def _tool(self, call: Call, content: bytes, named: str) -> str:
         """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
         json, utf_8 = _kind(call.head.fields.get(b"content-type", b""))
-        if not json and not content.lstrip().startswith(_JSON_BEGINS):
+        if not json and not content.lstrip(_BLANK).startswith(_JSON_BEGINS):
             return named
         if not utf_8:
-            raise Ambiguous("the body's charset is not UTF-8")
+            raise NotADocument("the body's charset is not UTF-8")
         envelope = _read(content)
         if envelope is None:
             return named
@@ -149,7 +152,7 @@ def _not_an_envelope(content: bytes) -> None:
     try:
         _anything.decode(content)
     except (msgspec.DecodeError, RecursionError):
-        raise Ambiguous("the body is not one JSON document") from None
+        raise NotADocument("the body is not one JSON document") from None
     if content.lstrip().startswith(b"{"):
         raise Ambiguous("tool is not a string")
 
@@ -160,8 +163,8 @@ def _note_ids(call: Call, given: bytes | msgspec.Raw) -> None:
         ids = _ids.decode(given)
     except (msgspec.DecodeError, UnicodeError):
         return
-    call.workflow = call.workflow or ids.workflow_id
-    call.task = call.task or ids.task_id or ids.workflow_id
+    call.workflow = call.workflow or ids.workflow_id[:LONGEST]
+    call.task = call.task or (ids.task_id or ids.workflow_id)[:LONGEST]
 
 
 @functools.lru_cache(4096)
@@ -176,7 +179,7 @@ def path_tool(target: bytes) -> tuple[str, str]:
         return "", "the path around the tool's name can be read in more than one way"
     if match is None:
         return "", ""
-    name = match[1].decode("latin-1")
+    name = match[1].decode("utf-8", "replace")
     if not _NAME.fullmatch(name):
         return (
             "",
@@ -187,7 +190,7 @@ def path_tool(target: bytes) -> tuple[str, str]:
 
 def looks_read(beginning: bytes) -> bool:
     """Must a body that begins like this be read whole?"""
-    beginning = beginning.lstrip()
+    beginning = beginning.lstrip(_BLANK)
     return beginning.startswith(_JSON_BEGINS) or any(
         start.startswith(beginning) for start in _JSON_BEGINS
     )

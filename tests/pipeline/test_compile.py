@@ -6,7 +6,7 @@ from proxy.admin.health import Health
 from proxy.call import Call, Effect
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.commit import Commit
-from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.pipeline.guard import AttemptGuard, CallChecks, CallGuard
 from proxy.stages.retry import Once, Repeat
 from tests.fakes import FakeBody, FakeClock, make_reply
 from tests.tables import GATEWAY, Desk, post, request
@@ -40,12 +40,12 @@ def test_what_is_not_configured_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("sections", "stages"),
     [
-        ("timeout: {total: 5s}", [CallGuard, Once, AttemptGuard, Commit]),
+        ("timeout: {total: 5s}", [CallChecks, Once, AttemptGuard, Commit]),
         ("retry: {}", [Repeat, AttemptGuard, Commit]),
         ("breaker: {}", [Once, AttemptGuard, Commit]),
         (
             "timeout: {total: 5s}, retry: {}, breaker: {}",
-            [CallGuard, Repeat, AttemptGuard, Commit],
+            [CallChecks, Repeat, AttemptGuard, Commit],
         ),
         ("timeout: {total: 5s, mode: shadow}", [CallGuard, Once, AttemptGuard, Commit]),
         ("retry: {mode: shadow}", [Once, AttemptGuard, Commit]),

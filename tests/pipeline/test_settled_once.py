@@ -42,7 +42,20 @@ ANSWERS = st.sampled_from(
 )
 GATES = st.lists(st.lists(ANSWERS, min_size=3, max_size=3), max_size=3)
 SENDINGS = st.lists(
-    st.sampled_from(["answer", "stream", "late answer", "error", "error", "late error", "late error", "streamed error", "lost", "break"]),
+    st.sampled_from(
+        [
+            "answer",
+            "stream",
+            "late answer",
+            "error",
+            "error",
+            "late error",
+            "late error",
+            "streamed error",
+            "lost",
+            "break",
+        ]
+    ),
     min_size=3,
     max_size=3,
 )
@@ -143,7 +156,9 @@ class World:
         self.log: list[tuple[str, Grant]] = []
         self.clock = FakeClock(asleep=False)
         self.ends: list[BaseException | None] = []
-        self.asking: Any = None  # the gate that was asked last and has to ask somebody, and for whom
+        self.asking: Any = (
+            None  # the gate that was asked last and has to ask somebody, and for whom
+        )
         self.late: Any = None  # the same, when the call was cancelled
         self._happened = 0
         self._waiting: list[Callable[[], None]] = []
