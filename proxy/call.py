@@ -112,6 +112,7 @@ class Call(msgspec.Struct):
     waited: float = 0.0  # seconds spent waiting for others: never our own time
     answered: float | None = None  # when the head of a streamed answer went out
     stopped: Stop | None = None
+    goes_on: bool = False  # though it was stopped
     interim: "Callable[[Any], None] | None" = None  # takes each 1xx head that is passed on
     cancel: Callable[[], None] | None = None
     flight: "InFlight | None" = None  # where it is counted as on its way
@@ -120,14 +121,14 @@ class Call(msgspec.Struct):
         """Cancel the call; the first reason is kept.
 
         A call that may have run, and must not run twice, is worth more finished than cancelled:
-        when only its agent is gone it goes on, so that its outcome is known.
+        when only its agent is gone it goes on, so that its outcome is known, until the process
+        stops.
         """
-        if self.stopped is not None and reason is not Stop.DRAIN:
+        if self.stopped is not None and not (self.goes_on and reason is Stop.DRAIN):
             return
         self.stopped = self.stopped or reason
-        if reason is Stop.AGENT_GONE and self.finishes_alone and self.sent:
-            return
-        if self.cancel is not None:
+        self.goes_on = reason is Stop.AGENT_GONE and self.finishes_alone and self.sent
+        if not self.goes_on and self.cancel is not None:
             self.cancel()
 
     def forget(self) -> None:

@@ -16,7 +16,7 @@ from proxy.reply import Reply
 from proxy.stage import Ground, Keep, Sender
 from tests.fakes import FakeClock, ScriptedUpstream, Step, run
 
-GATEWAY = "upstreams: {gateway: {url: 'http://h', protocol: tools}}\n"
+GATEWAY = "upstreams:\n  gateway: {url: 'http://h', protocol: tools}\n"
 
 
 def load(text: str) -> Loaded:

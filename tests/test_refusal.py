@@ -36,7 +36,7 @@ TABLE = {
     "head_too_large": (431, FALSE),
     "request_timeout": (408, TRUE),
     "internal_error": (500, IF_HARMLESS),
-    "shutting_down": (503, TRUE),
+    "shutting_down": (503, IF_HARMLESS),
 }
 CATEGORIES = {"transient", "throttle", "budget", "policy", "caller", "upstream", "timeout"}
 STEPS = {
