@@ -51,7 +51,7 @@ def _kinds() -> dict[str, Kind]:
         "bad_upstream_response": Kind(502, "upstream", "The answer is not valid HTTP", harmless, "verify_then_retry", "http_protocol_error"),
         "overloaded": Kind(503, "transient", "Holdfast is full", later, "retry_later", "connection_limit_reached"),
         "internal_error": Kind(500, "transient", "Holdfast failed", harmless, "verify_then_retry", "proxy_internal_error"),
-        "shutting_down": Kind(503, "transient", "Holdfast is stopping", harmless, "retry_later", "destination_unavailable"),
+        "shutting_down": Kind(503, "transient", "Holdfast is stopping", harmless, "verify_then_retry", "destination_unavailable"),
         "proxy_loop": Kind(508, "policy", "The call came back to this proxy", never, "ask_owner", "proxy_loop_detected"),
         "no_route": Kind(404, "caller", "No upstream is mounted here", never, "ask_owner", "destination_not_found"),
         "method_refused": Kind(405, "caller", "The method is refused", never, "retry_modified", "http_request_denied"),

@@ -5,7 +5,6 @@ import gc
 import json
 import signal
 import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -208,7 +207,8 @@ def quiet(capfd: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[s
 
 def events(quiet: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     """The lines of the log."""
-    return [json.loads(line) for line in quiet.readouterr().err.splitlines()]
+    lines = quiet.readouterr().err.splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def test_the_process_says_why_it_cannot_start(
@@ -242,7 +242,7 @@ def test_the_process_serves_until_it_is_told_to_stop(
         def replace(self, target: Path) -> Path:  # type: ignore[override]  # this one path is enough
             moved: Path = Path(self).replace(target)
             seen.append(json.loads(moved.read_text()))
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             return moved
 
     assert serve(settings(tmp_path), None, Tells(ready)) == 0

@@ -26,12 +26,21 @@ def test_stopping_cancels_and_says_why() -> None:
     assert (watched.cancelled, watched.call.stopped) == (1, Stop.DRAIN)
 
 
-def test_the_first_reason_is_kept() -> None:
-    """Nothing is cancelled twice."""
+@pytest.mark.parametrize("first", Stop)
+def test_the_first_reason_is_kept(first: Stop) -> None:
+    """Whatever comes after it."""
+    watched = Watched()
+    for reason in (first, *Stop):
+        watched.call.stop(reason)
+    assert watched.call.stopped is first
+
+
+def test_an_agent_leaves_once() -> None:
+    """Nothing is cancelled twice for it."""
     watched = Watched()
     watched.call.stop(Stop.AGENT_GONE)
-    watched.call.stop(Stop.DRAIN)
-    assert (watched.cancelled, watched.call.stopped) == (1, Stop.AGENT_GONE)
+    watched.call.stop(Stop.AGENT_GONE)
+    assert watched.cancelled == 1
 
 
 @pytest.mark.parametrize(
@@ -53,11 +62,19 @@ def test_what_may_have_run_goes_on_without_its_agent(
     assert (watched.cancelled, watched.call.stopped) == (cancelled, Stop.AGENT_GONE)
 
 
-def test_a_drain_stops_also_what_would_go_on_alone() -> None:
-    """The process ends."""
+def test_a_drain_stops_also_what_goes_on_alone() -> None:
+    """The process ends; why it was stopped first is still true."""
     watched = Watched(True, finishes_alone=True)
+    watched.call.stop(Stop.AGENT_GONE)
     watched.call.stop(Stop.DRAIN)
-    assert watched.cancelled == 1
+    assert (watched.cancelled, watched.call.stopped) == (1, Stop.AGENT_GONE)
+
+
+def test_a_call_that_is_over_holds_nothing() -> None:
+    """What held each other is parted, so that it is freed at once."""
+    watched = Watched(True)
+    watched.call.forget()
+    assert (watched.call.attempts, watched.call.cancel, watched.call.interim) == ([], None, None)
 
 
 def test_a_call_that_nobody_can_cancel_only_notes_it() -> None:

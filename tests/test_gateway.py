@@ -214,7 +214,11 @@ def test_where_nothing_is_mounted() -> None:
 
 def test_a_prefix_is_not_passed_on() -> None:
     """The upstream sees what is behind it."""
-    mounts = GATEWAY + "  shop: {url: 'http://h', protocol: tools, path: /shop}\n"
+    mounts = """
+upstreams:
+  gateway: {url: 'http://h', protocol: tools}
+  shop: {url: 'http://h', protocol: tools, path: /shop}
+"""
     path = Path(200, mounts=mounts)
     path.call(FakeExchange(target="/shop/v1/buy?x=1"))
     call = path.desk.upstream.attempts[0].call
@@ -345,6 +349,16 @@ def test_what_is_not_even_a_request_is_turned_away() -> None:
         "holdfast-reason": "bad_request",
     }  # fmt: skip
     assert (path.watching.bad, path.watching.records) == (["obs_fold"], [])
+
+
+def test_a_bug_in_a_pipeline_costs_its_call_alone() -> None:
+    """Answered, recorded and told to who watches; its words stay here."""
+    error = ZeroDivisionError("secret")
+    path = Path(error)
+    answer = path.call()
+    assert (answer.status, answer.problem["code"]) == (500, "internal_error")
+    assert "secret" not in str(answer.problem)
+    assert (path.record.code, path.watching.bugs) == ("internal_error", [error])
 
 
 def test_a_bug_is_told_without_its_words() -> None:

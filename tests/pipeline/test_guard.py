@@ -10,7 +10,7 @@ from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.counts import Counts
-from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.pipeline.guard import AttemptGuard, CallChecks, CallGuard
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import NothingTaken, Verdict
@@ -75,7 +75,7 @@ class Scene:
     def __init__(self, *answers: Any, shadows: tuple[Any, ...] = (), upstream: Any = 200) -> None:
         self.diary: list[str] = []
         names = "abcdef"
-        self.gates = [Gate(*pair) for pair in self._named(names, answers)]
+        self.gates: list[Gate] = [Gate(*pair) for pair in self._named(names, answers)]
         self.shadows = [Gate(*pair) for pair in self._named(names.upper(), shadows)]
         self.upstream = ScriptedUpstream(upstream)
         self.counted = Counts(("code", "policy", "enforced"))
@@ -276,6 +276,69 @@ async def test_a_cancellation_while_it_is_sent_gives_back_what_was_taken() -> No
 
 async def _passes(guard: AttemptGuard) -> Reply:
     return await guard(make_attempt())
+
+
+class Clumsy(Gate):
+    """A gate that breaks where none may."""
+
+    def __init__(self, name: str, diary: list[str], where: str) -> None:
+        super().__init__(name, diary)
+        self._where = where
+
+    def committed(self, attempt: Attempt, reply: Reply) -> None:
+        """Perhaps here."""
+        super().committed(attempt, reply)
+        if self._where == "committed":
+            raise ZeroDivisionError
+
+    def settle(self, subject: Call | Attempt, reply: Reply) -> None:
+        """Perhaps here."""
+        super().settle(subject, reply)
+        if self._where == "settle":
+            raise ZeroDivisionError
+
+
+def test_a_gate_that_breaks_while_it_settles_does_not_stop_the_others() -> None:
+    """The bug comes out when all have got back what they gave."""
+    scene = Scene(None, None)
+    scene.gates.append(Clumsy("c", scene.diary, "settle"))
+    reply = scene()
+    with pytest.raises(ZeroDivisionError):
+        reply.finish()
+    assert scene.diary[-3:] == ["c settled", "b settled", "a settled"]
+
+
+def test_a_gate_that_breaks_while_it_hears_ends_the_reply() -> None:
+    """Nobody else knows of it yet: all settle, and its connection is let go."""
+    scene = Scene(None)
+    scene.gates.append(Clumsy("b", scene.diary, "committed"))
+    with pytest.raises(ZeroDivisionError):
+        scene()
+    assert scene.diary[-2:] == ["b settled", "a settled"]
+    assert scene.upstream.replies[0].closed
+
+
+# --- where nothing is taken, and nobody is waited for ---
+
+
+@pytest.mark.parametrize(("answers", "asked"), [((None, None), 2), ((None, NO, None), 2)])
+def test_checks_ask_until_one_says_no(answers: tuple[Verdict, ...], asked: int) -> None:
+    """As a guard would, and with nothing to settle."""
+    calls: list[Call] = []
+
+    async def handles(call: Call) -> Reply:
+        calls.append(call)
+        return make_reply(200)
+
+    diary: list[str] = []
+    gates = [Gate(*pair) for pair in zip("abc", [diary] * 3, answers, strict=False)]
+    reply = run(CallChecks(list(gates), handles)(make_call()))
+    assert len(diary) == asked
+    assert len(calls) == (0 if NO in answers else 1)
+    assert reply.refusal is (NO if NO in answers else None)
+    assert reply.finishers == []
+    if NO in answers:
+        assert (reply.status, reply.executed) == (0, Executed.NO)
 
 
 def test_a_guard_of_calls_tells_nobody_of_commits() -> None:
