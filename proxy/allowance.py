@@ -13,7 +13,7 @@ _ONE = 1.0 - 1e-9  # ten tenths add up to a little less than one
 class Allowance:
     """Tokens for repetitions. Times are seconds on `Clock.now`."""
 
-    __slots__ = ("_at", "_tokens", "burst", "per_second", "ratio")
+    __slots__ = ("__weakref__", "_at", "_tokens", "burst", "per_second", "ratio")
 
     idle = False  # never makes room for others in the Keep: that would fill it up again
 

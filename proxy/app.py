@@ -9,7 +9,7 @@ import signal
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
@@ -20,7 +20,7 @@ from proxy.config.places import ConfigError
 from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.types import Upstream as Mounting
-from proxy.config.watch import Watch
+from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
@@ -59,15 +59,17 @@ class App:
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
-        self._mounted: dict[str, tuple[Mounting, Upstream]] = {}
-        self._watch = Watch(settings.policies, self.reload, self.clock)
-        loaded = load_policies(settings.policies, upstream)
+        self._mounted: dict[str, _Mounted] = {}
+        self._asked = False  # to read the policies again
+        self._reloading: asyncio.Task[None] | None = None
+        self._watch = Watch(settings.policies, self.reload_soon, self.clock)
+        read = self._read()
         identity = Identity(settings.agent.id, settings.agent.fleet, _believed(settings))
         calls = CallLog(self.log) if settings.log.calls else None
         watcher = _Watcher(self.metrics, self.log, calls)
-        self._gateway = Gateway(self._table(loaded), self.clock, identity, self._instance, watcher)
+        self._gateway = Gateway(self._table(read), self.clock, identity, self._instance, watcher)
         self._server = self._made_server(settings)
-        self._in_force(loaded)
+        self._in_force(read)
         self.listen = ""
         self.admin = ""
         self._admin: AdminServer | None = None
@@ -82,29 +84,62 @@ class App:
         """
         os.makedirs(settings.data_dir, mode=0o700, exist_ok=True)
         app = cls(settings, upstream)
-        app.listen = await app._server.listen(settings.listen)
-        app.health.listening(app.listen)
-        admin = await start_admin(settings.admin, app.health, app.metrics, app.clock)
-        app._admin = admin
-        app.admin = admin.address
-        app._watching = app.clock.spawn(app._watch.run())
+        try:
+            await app._begin()
+        except BaseException:
+            await app.stop(drain=0.0)
+            raise
         return app
 
+    async def _begin(self) -> None:
+        self.listen = await self._server.listen(self._settings.listen)
+        self.health.listening(self.listen)
+        self._admin = await start_admin(self._settings.admin, self.health, self.metrics, self.clock)
+        self.admin = self._admin.address
+        self._watching = self.clock.spawn(self._watch.run())
+
     def reload(self) -> bool:
-        """Read the policies again. If anything is wrong with them, those in force stay."""
+        """Read the policies again, now. If anything is wrong with them, those in force stay."""
+        self._asked = self._reloading is not None  # what is being read there may be older than this
+        return self._take(self._tried())
+
+    def reload_soon(self) -> None:
+        """The same, but they are read in a thread. Who asks meanwhile has them read once more."""
+        self._asked = True
+        if self._reloading is None:
+            self._reloading = self.clock.spawn(self._reload())
+
+    async def _reload(self) -> None:
         try:
-            loaded = load_policies(self._settings.policies, self._upstream)
-            table = self._table(loaded)
-        except (ConfigError, OSError) as error:
-            self.health.rejected = str(error)
+            while self._asked:
+                self._asked = False
+                self._take(await asyncio.to_thread(self._tried))
+        finally:
+            self._reloading = None
+
+    def _take(self, read: "_Read | ConfigError | OSError") -> bool:
+        if not isinstance(read, _Read):
+            self.health.rejected = str(read)
             self.log.warning(
-                "reload failed", problems=str(error).splitlines(), kept=self.health.version
+                "reload failed", problems=str(read).splitlines(), kept=self.health.version
             )
             return False
-        self._gateway.table = table
-        self._in_force(loaded)
-        self.log.event("reloaded", policy_version=loaded.version)
+        self._gateway.table = self._table(read)
+        self._in_force(read)
+        self.log.event("reloaded", policy_version=read.loaded.version)
         return True
+
+    def _tried(self) -> "_Read | ConfigError | OSError":
+        try:
+            return self._read()
+        except (ConfigError, OSError) as error:
+            return error
+
+    def _read(self) -> "_Read":
+        """All that takes files to know. It may run in a thread, and touches nothing of the loop."""
+        loaded = load_policies(self._settings.policies, self._upstream)
+        trust = {name: _trust(upstream) for name, upstream in loaded.upstreams.items()}
+        return _Read(loaded, trust, digests(loaded.files))
 
     async def stop(self, drain: float | None = None) -> None:
         """Not ready at once; finish what runs, for `drain` seconds at most; then stop."""
@@ -112,39 +147,44 @@ class App:
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
         await self._server.close()
         self.health.listening("")
-        for _, sender in self._mounted.values():
-            sender.pool.retire()
+        for mounted in self._mounted.values():
+            mounted.sender.pool.retire()
         if self._admin is not None:
             await self._admin.stop()
         await self.clock.stop()
         self.log.close()
 
-    def _in_force(self, loaded: Loaded) -> None:
+    def _in_force(self, read: "_Read") -> None:
+        loaded = read.loaded
         self.metrics.name_tools(loaded.tools)
         self.health.loaded(loaded.version)
-        self._watch.loaded(loaded.files)
+        self._watch.loaded(read.files)
         for problem in loaded.warnings:
             self.log.warning("policy", problem=str(problem))
 
-    def _table(self, loaded: Loaded) -> Table:
+    def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
-        mounted = {name: self._mount(name, upstream) for name, upstream in loaded.upstreams.items()}
+        loaded = read.loaded
+        mounted = {
+            name: self._mount(name, upstream, read.trust[name])
+            for name, upstream in loaded.upstreams.items()
+        }
         ground = Ground(self.clock, self._keep)
         grounds = Grounds(ground, Ground(self.clock, self._keep, shadow=True))
-        senders: dict[str, Sender] = {name: sender.send for name, (_, sender) in mounted.items()}
+        senders: dict[str, Sender] = {name: each.sender.send for name, each in mounted.items()}
         table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
         before, self._mounted = self._mounted, mounted
-        for name, (_, sender) in before.items():
-            if name not in mounted or mounted[name][1] is not sender:
-                sender.pool.retire()
+        for name, old in before.items():
+            if mounted.get(name) is not old:
+                old.sender.pool.retire()
         return table
 
-    def _mount(self, name: str, upstream: Mounting) -> tuple[Mounting, Upstream]:
+    def _mount(self, name: str, upstream: Mounting, trust: "_Trust") -> "_Mounted":
         known = self._mounted.get(name)
-        if known is not None and known[0] == upstream:
+        if known is not None and (known.upstream, known.ca) == (upstream, trust.ca):
             return known
         found = upstream.url.origin
-        origin = Origin(found.host, found.port, tls=_tls(upstream), server_name=found.host)
+        origin = Origin(found.host, found.port, tls=trust.tls, server_name=found.host)
         pool = ConnectionPool(
             origin, self.clock, self._limits, upstream.pool.max, float(upstream.pool.idle)
         )
@@ -155,7 +195,7 @@ class App:
             credential=None if upstream.auth is None else upstream.auth.field,
         )
         forward = Forward(**dict.fromkeys(upstream.forward, True))
-        return upstream, Upstream(name, writer, pool, self.clock, forward)
+        return _Mounted(upstream, trust.ca, Upstream(name, writer, pool, self.clock, forward))
 
     def _made_server(self, settings: Settings) -> Server:
         limits = settings.limits
@@ -166,6 +206,29 @@ class App:
             keepalive=float(limits.keepalive),
         )
         return Server(self._gateway, self.clock, asked, Pool(int(limits.replay_pool)))
+
+
+class _Trust(NamedTuple):
+    """Whom an upstream's connections believe."""
+
+    ca: bytes  # a digest of its `tls.ca`; empty without one
+    tls: ssl.SSLContext | None
+
+
+class _Read(NamedTuple):
+    """Policies, and what else was read of files for them."""
+
+    loaded: Loaded
+    trust: dict[str, _Trust]
+    files: dict[Path, bytes]  # digests of those that the policies name
+
+
+class _Mounted(NamedTuple):
+    """An upstream at work, and what it was made from: the same again, and it is kept."""
+
+    upstream: Mounting
+    ca: bytes
+    sender: Upstream
 
 
 class _Watcher:
@@ -199,15 +262,16 @@ def _believed(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _tls(upstream: Mounting) -> ssl.SSLContext | None:
+def _trust(upstream: Mounting) -> _Trust:
     if not upstream.url.origin.tls:
-        return None
+        return _Trust(b"", None)
+    ca = Path(upstream.tls.ca)
     context = ssl.create_default_context(cafile=upstream.tls.ca or None)
     context.set_alpn_protocols(["http/1.1"])
     if upstream.tls.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    return context
+    return _Trust(digests([ca])[ca] if upstream.tls.ca else b"", context)
 
 
 def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
@@ -242,7 +306,7 @@ async def _served(
         return 1
     finally:
         log.close()
-    loop.add_signal_handler(signal.SIGHUP, app.reload)
+    loop.add_signal_handler(signal.SIGHUP, app.reload_soon)
     _tell_ready(app, ready_file)
     gc.collect()
     gc.freeze()  # what is here by now stays: it need not be looked at again

@@ -81,6 +81,7 @@ class Circuit:
     """One circuit, of a tool or of an upstream. Times are seconds on `Clock.now`."""
 
     __slots__ = (
+        "__weakref__",
         "_chance",
         "_changed",
         "_for_slowness",

@@ -11,7 +11,7 @@ MOST = 5_000
 """Rows of one metric. An agent can make up names that are labels: from there on it is `other`."""
 
 
-class Counts(msgspec.Struct):
+class Counts(msgspec.Struct, weakref=True):
     """Numbers that only grow. `labels` are the label names, in the order of each row's values."""
 
     labels: tuple[str, ...]

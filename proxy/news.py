@@ -19,7 +19,7 @@ class CircuitChange(msgspec.Struct, frozen=True):
     open_for: float  # seconds; 0 unless it opened
 
 
-class News(msgspec.Struct):
+class News(msgspec.Struct, weakref=True):
     """Who listens. A listener never waits and never raises."""
 
     listeners: list[Callable[[CircuitChange], None]] = []

@@ -201,4 +201,5 @@ def of_failure(reply: Reply, *, harmless: bool, late: bool, scope: str = "upstre
         harmless=harmless,
         given_up=bool(reply.given_up),
         final=reply.failure is Failure.CERTIFICATE,
+        next_step="ask_owner" if reply.failure is Failure.CERTIFICATE else "",
     )

@@ -6,6 +6,7 @@ keeps nothing that must survive a reload: that lives in the `Keep`, under a key 
 
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Protocol, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -75,25 +76,32 @@ class Keep:
     At most `limit` entries; the one looked up longest ago that is `idle` makes room. If none is,
     the entry is handed out and not kept, so that an agent that makes up names cannot push out an
     open circuit, nor fill the memory.
+
+    Who holds an entry need not fear that another is made beside it: as long as somebody does, it is
+    found, kept or not. So a pipeline's idle circuit may make room, and when it opens all see it.
+    Pipelines are bounded in number, and so are the entries that only they hold.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._entries: dict[Hashable, Any] = {}
+        self._held: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()  # these, and more
 
     def of(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """The entry under `key`, made if there is none."""
+        """The entry under `key`, made if there is none. It must bear weak references."""
         entry = self._entries.pop(key, None)
         if entry is None:
-            entry = make()
+            entry = self._held.get(key)
+            if entry is None:
+                entry = self._held[key] = make()
             if len(self._entries) >= self._limit and not self._make_room():
-                return entry
+                return entry  # type: ignore[no-any-return]  # as below
         self._entries[key] = entry
         return entry  # type: ignore[no-any-return]  # it is what `make` made under this key
 
     def items(self) -> list[tuple[Hashable, Any]]:
-        """All entries, for those who show them."""
-        return list(self._entries.items())
+        """All entries that are kept or held, for those who show them."""
+        return list({**self._entries, **self._held}.items())
 
     def _make_room(self) -> bool:
         for key, entry in self._entries.items():

@@ -5,14 +5,20 @@ import gc
 import json
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
+import proxy.app
 from proxy.app import App, serve
+from proxy.config.load import load_policies
 from proxy.config.places import ConfigError
 from proxy.config.settings import Settings, load_settings
+from proxy.config.types import Loaded
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
 
 
@@ -191,6 +197,98 @@ async def test_a_bad_reload_keeps_the_connections(upstream: RawUpstream) -> None
         assert not proxy.app.reload()
         await proxy.call(request("/2"))
         assert len(upstream.connections) == 1
+
+
+class Loading:
+    """`load_policies`, as an app calls it: where it ran, and how many at once; it may be held."""
+
+    def __init__(self) -> None:
+        self.threads: list[int] = []
+        self.most = self.now = 0
+        self.began, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def __call__(self, *given: Any) -> Loaded:
+        self.threads.append(threading.get_ident())
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            self.began.set()
+            assert self.go_on.wait(10)
+            return load_policies(*given)
+        finally:
+            self.now -= 1
+
+
+@pytest.fixture
+def loading(monkeypatch: pytest.MonkeyPatch) -> Loading:
+    """Notes each load."""
+    watched = Loading()
+    monkeypatch.setattr(proxy.app, "load_policies", watched)
+    return watched
+
+
+async def reloaded(app: App) -> None:
+    """What was asked for is over."""
+    while app._reloading is not None:
+        await within(app._reloading)
+
+
+async def test_policies_are_read_off_the_loop(upstream: RawUpstream, loading: Loading) -> None:
+    """Calls are answered while a reload is held up by its files; then it is in force."""
+    async with holdfast(upstream) as proxy:
+        version = proxy.app.health.version
+        loading.began.clear()
+        loading.go_on.clear()
+        proxy.write_policies("policies: [{name: new, timeout: {total: 5s}}]")
+        proxy.app.reload_soon()
+        assert await asyncio.to_thread(loading.began.wait, 10)
+        assert (await proxy.call(request("/x"))).status == 200
+        assert proxy.app.health.version == version
+        loading.go_on.set()
+        await reloaded(proxy.app)
+        assert proxy.app.health.version != version
+        assert threading.get_ident() not in loading.threads[1:]
+
+
+async def test_reloads_never_overlap(upstream: RawUpstream, loading: Loading) -> None:
+    """All who ask while one is under way get one more after it: theirs may be newer."""
+    async with holdfast(upstream) as proxy:
+        loading.began.clear()
+        loading.go_on.clear()
+        proxy.app.reload_soon()
+        assert await asyncio.to_thread(loading.began.wait, 10)
+        for _ in range(5):
+            proxy.app.reload_soon()
+        loading.go_on.set()
+        await reloaded(proxy.app)
+        assert (len(loading.threads), loading.most) == (1 + 2, 1)
+
+
+async def test_a_bad_set_is_rejected_off_the_loop_as_well(upstream: RawUpstream) -> None:
+    """And the next good one is taken."""
+    async with holdfast(upstream) as proxy:
+        for text, rejected in (("nonsense: 1", True), ("policies: []", False)):
+            proxy.write_policies(text)
+            proxy.app.reload_soon()
+            await reloaded(proxy.app)
+            assert bool(proxy.app.health.rejected) is rejected
+
+
+async def test_other_authorities_are_other_connections(tmp_path: Path) -> None:
+    """The file that `tls: {ca: …}` names is part of the policies, though they stay as they are."""
+    ca = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(ca)
+    mount = {"tls": {"ca": str(ca)}}
+    async with holdfast("https://127.0.0.1:1", mount=mount) as proxy:
+        before, version = proxy.app._mounted["gateway"], proxy.app.health.version
+        assert proxy.app.reload()
+        assert proxy.app._mounted["gateway"] is before
+        trustme.CA().cert_pem.write_to_path(ca)
+        assert ca in proxy.app._watch.look()
+        assert proxy.app.reload()
+        assert proxy.app._mounted["gateway"] is not before
+        assert proxy.app.health.version != version
 
 
 # --- the process ---

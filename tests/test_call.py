@@ -91,7 +91,7 @@ def test_calls_do_not_share_their_attempts() -> None:
 
 
 def test_a_whole_body_is_all_there_ever_will_be() -> None:
-    """It can be sent again without being kept, and nobody needs to be told that it is not wanted."""
+    """It can be sent again without being kept; nobody needs to hear that it is not wanted."""
     body = Whole(b"x")
     body.keep(0)
     body.abandon()

@@ -1,6 +1,7 @@
 """What a "no" says, to SDKs, to people and to models."""
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -51,9 +52,9 @@ CODES = st.sampled_from(sorted(KINDS))
 LATER = [code for code, kind in KINDS.items() if kind.repeat is TRUE]
 
 
-def refusal(code: str = "circuit_open", **changes: object) -> Refusal:
+def refusal(code: str = "circuit_open", **changes: Any) -> Refusal:
     """A refusal with these members."""
-    return Refusal(code, "The tool keeps failing", **changes)  # type: ignore[arg-type]  # tests say which
+    return Refusal(code, "The tool keeps failing", **changes)
 
 
 def test_the_table_names_every_code() -> None:
@@ -106,8 +107,9 @@ def test_what_may_have_run_is_repeated_only_where_that_is_harmless(
 
 @pytest.mark.parametrize("code", LATER)
 @pytest.mark.parametrize(
-    ("seconds", "should"), [(None, True), (0.0, True), (PATIENCE, True), (PATIENCE + 0.001, False), (3600.0, False)]
-)  # fmt: skip
+    ("seconds", "should"),
+    [(None, True), (0.0, True), (PATIENCE, True), (PATIENCE + 0.001, False), (3600.0, False)],
+)
 def test_sdks_are_not_asked_to_wait_for_more_than_a_minute(
     code: str, seconds: float | None, should: bool
 ) -> None:
@@ -227,7 +229,7 @@ def test_the_advice_never_contradicts_itself(made: Refusal) -> None:
         ({}, "The tool keeps failing."),
     ],
 )
-def test_what_a_model_is_told(changes: dict[str, object], says: str) -> None:
+def test_what_a_model_is_told(changes: dict[str, Any], says: str) -> None:
     """What happened, whether it ran, whether and when to repeat, what to do, and who decided."""
     assert says in refusal(**changes).message_for_model()
 
@@ -284,6 +286,15 @@ def test_a_certificate_that_is_wrong_stays_wrong() -> None:
     """Repeating does not mend it."""
     assert not of_failure(make_reply(Failure.CERTIFICATE), harmless=True, late=False).retryable
     assert of_failure(make_reply(Failure.CONNECT), harmless=False, late=False).should_retry
+
+
+@pytest.mark.parametrize("failure", Failure)
+@pytest.mark.parametrize("harmless", [True, False])
+def test_who_must_not_repeat_is_not_told_to_try_again(failure: Failure, harmless: bool) -> None:
+    """A model believes both halves of a contradiction."""
+    made = of_failure(make_reply(failure), harmless=harmless, late=False)
+    assert made.retryable == (made.step == "retry_later")
+    assert made.retryable == ("try again" in made.message_for_model())
 
 
 def test_a_failure_that_we_gave_up_on_is_given_up() -> None:

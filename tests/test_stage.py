@@ -7,8 +7,12 @@ from proxy.stage import Ground, Keep, NothingTaken
 from tests.fakes import make_attempt, make_ground, make_reply
 
 
-class Entry:
+class Anything:
     """Something kept."""
+
+
+class Entry:
+    """Something kept that says whether it may go."""
 
     def __init__(self, idle: bool = True) -> None:
         self.idle = idle
@@ -43,9 +47,9 @@ def test_who_is_not_idle_stays() -> None:
 def test_what_does_not_say_whether_it_is_idle_may_go() -> None:
     """Anything can be kept."""
     keep = Keep(limit=1)
-    keep.of("a", lambda: [1])
-    keep.of("b", lambda: [2])
-    assert keep.items() == [("b", [2])]
+    keep.of("a", Anything)
+    keep.of("b", Anything)
+    assert [key for key, _ in keep.items()] == ["b"]
 
 
 def test_where_there_is_no_room_the_entry_works_and_is_not_kept() -> None:
@@ -54,7 +58,20 @@ def test_where_there_is_no_room_the_entry_works_and_is_not_kept() -> None:
     keep.of("busy", lambda: Entry(idle=False))
     stranger = keep.of("stranger", Entry)
     assert isinstance(stranger, Entry)
+    del stranger
     assert [key for key, _ in keep.items()] == ["busy"]
+
+
+def test_what_somebody_holds_is_not_made_twice() -> None:
+    """A pipeline's circuit made room while it was idle: who asks for it again finds that one."""
+    keep = Keep(limit=1)
+    circuit = keep.of("a", Entry)
+    keep.of("b", Entry)
+    assert [key for key, _ in keep.items()] == ["b", "a"]
+    circuit.idle = False  # it opens, and all see it
+    assert keep.of("a", Entry) is circuit
+    keep.of("c", Entry)
+    assert [key for key, _ in keep.items()] == ["a"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=60), st.integers(1, 5))
@@ -63,12 +80,13 @@ def test_it_never_grows_over_its_limit(looks: list[tuple[int, bool]], limit: int
     keep = Keep(limit)
     busy: dict[int, Entry] = {}
     for key, idle in looks:
-        entry = keep.of(key, lambda idle=idle: Entry(idle))  # type: ignore[misc]  # a default binds it
+        keep.of(key, lambda idle=idle: Entry(idle))  # type: ignore[misc]  # a default binds it
         kept = dict(keep.items())
-        if not entry.idle and key in kept:
-            busy[key] = entry
+        if key in kept and not kept[key].idle:
+            busy[key] = kept[key]
         assert len(kept) <= limit
         assert all(kept[name] is one for name, one in busy.items())
+        del kept  # what is held is found, kept or not
 
 
 def test_a_shadow_keeps_its_own() -> None:

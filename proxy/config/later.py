@@ -16,6 +16,7 @@ LATER: dict[str, frozenset[str]] = {
     "timeout": frozenset({"stream_progress", "stream_max"}),
     "retry": frozenset({"limits", "on_401", "on_402", "on_403"}),
     "breaker": frozenset({"state", "quorum", "fallback_ok"}),
+    "Agent": frozenset({"version"}),
     "Settings": frozenset(
         {
             *("store", "store_tls", "store_timeout", "on_store_failure", "fleet_key"),

@@ -45,12 +45,13 @@ def load_policies(
         reading.shape.add(problem)
     if reading.shape.problems:
         raise ConfigError(reading.shape.problems)
+    named = [Path(each.tls.ca) for each in reading.upstreams.values() if each.tls.ca]
     return Loaded(
-        version=_version(documents, upstream),
+        version=_version(documents, upstream, named),
         upstreams=reading.upstreams,
         policies=tuple(reading.policies),
         warnings=tuple(sorted({*warnings, *judged.warnings})),
-        files=tuple(file for each in documents for file in each.files),
+        files=(*(file for each in documents for file in each.files), *named),
     )
 
 
@@ -223,10 +224,14 @@ def _part(written: Any, node: Node, mode: Mode) -> Part:
     )
 
 
-def _version(documents: list[Document], upstream: tuple[str, str] | None) -> str:
-    """12 hex digits of what is in force: comments and layout change nothing, secrets do."""
+def _version(documents: list[Document], upstream: tuple[str, str] | None, named: list[Path]) -> str:
+    """12 hex digits of what is in force: comments and layout change nothing, secrets do.
+
+    So does what the files hold that are `named` as authorities.
+    """
     told = [[each.file.rpartition("/")[2], _plain(each.root)] for each in documents]
-    raw = msgspec.json.encode([told, upstream], order="deterministic")
+    held = [hashlib.sha256(path.read_bytes()).hexdigest() for path in named]
+    raw = msgspec.json.encode([told, upstream, *held], order="deterministic")
     return hashlib.sha256(raw).hexdigest()[:12]
 
 

@@ -66,7 +66,6 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Annotated[str, Meta(pattern="^[ -~]{1,128}$", description="Its name.")] = "local-agent"
     fleet: Annotated[str, Meta(pattern="^[ -~]{1,128}$", description="It belongs to.")] = "default"
-    version: Annotated[str, Meta(pattern="^[ -~]{0,128}$", description="Of the agent.")] = ""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

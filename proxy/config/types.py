@@ -280,7 +280,7 @@ class Loaded(msgspec.Struct, frozen=True):
     upstreams: dict[str, Upstream] = {}
     policies: tuple[Policy, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    files: tuple[Path, ...] = ()  # that `${file:…}` names: a change in them is a change too
+    files: tuple[Path, ...] = ()  # named by `${file:…}` or `ca`: a change in them is one too
 
     @property
     def tools(self) -> frozenset[str]:

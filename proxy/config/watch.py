@@ -5,8 +5,9 @@ A change counts once two looks in a row agree, so that a file that is just being
 taken for one that was deleted, whose rules would then be gone for a moment.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from proxy.clock import Clock
@@ -27,32 +28,32 @@ class Watch:
         self._changed = changed
         self._clock = clock
         self._also: frozenset[Path] = frozenset()
-        self._acted_on = self._seen = self._look()
+        self._acted_on = self._seen = self.look()
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled. Files are read in a thread: a slow disk stops no call."""
         while True:
             await self._clock.sleep(INTERVAL)
-            self.look()
+            self.saw(await asyncio.to_thread(self.look))
 
-    def look(self) -> None:
-        """Look once; call `changed` if this look and the one before agree on something new."""
-        before, self._seen = self._seen, self._look()
-        if self._seen == before and self._seen != self._acted_on:
-            self._acted_on = self._seen
+    def look(self) -> dict[Path, bytes]:
+        """What the files hold now."""
+        return digests((*self._policy_files(), *self._also))
+
+    def saw(self, files: dict[Path, bytes]) -> None:
+        """Call `changed` if this look and the one before agree on something new."""
+        before, self._seen = self._seen, files
+        if files == before and files != self._acted_on:
+            self._acted_on = files
             self._changed()
 
-    def loaded(self, also: Iterable[Path]) -> None:
-        """Call it after each load, with the files that the policies name (`Loaded.files`)."""
-        before, self._also = self._also, frozenset(also)
-        now = self._look()
+    def loaded(self, named: Mapping[Path, bytes]) -> None:
+        """Call it after each load, with `digests` of the files that the policies name."""
+        before, self._also = self._also, frozenset(named)
         kept = {path: told for path, told in self._acted_on.items() if path not in before}
         # Files named for the first time are no change by themselves.
-        named = {path: self._acted_on.get(path, now[path]) for path in self._also}
-        self._acted_on = {**kept, **named}
-
-    def _look(self) -> dict[Path, bytes]:
-        return {path: _digest(path) for path in (*self._policy_files(), *self._also)}
+        again = {path: self._acted_on.get(path, told) for path, told in named.items()}
+        self._acted_on = {**kept, **again}
 
     def _policy_files(self) -> list[Path]:
         if self._folder is None:
@@ -61,6 +62,11 @@ class Watch:
             return policy_files(self._folder)
         except OSError:
             return []
+
+
+def digests(paths: Iterable[Path]) -> dict[Path, bytes]:
+    """What each file holds, in short; nothing for one that cannot be read."""
+    return {path: _digest(path) for path in paths}
 
 
 def _digest(path: Path) -> bytes:

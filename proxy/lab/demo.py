@@ -6,7 +6,7 @@ scripts. Who wires the two together (`proxy/cli/demo.py`) hands in how policies 
 
 import textwrap
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import aiohttp
 import msgspec
@@ -65,6 +65,20 @@ class Answer(NamedTuple):
         return " ".join([str(self.status), *told])
 
 
+class Promise(TypedDict):
+    """What was said, and whether it was so."""
+
+    promise: str
+    held: bool
+
+
+class Told(TypedDict):
+    """What became of a scene."""
+
+    scene: str
+    promises: list[Promise]
+
+
 class Play:
     """The stage: an agent, the gateway that it believes to call, and what is said of both."""
 
@@ -72,7 +86,7 @@ class Play:
         self.gateway = gateway
         self.clock = Clock()
         self.load = load
-        self.as_said = True
+        self.told: list[Told] = []
         self._url = proxy_url
         self._say = say
         self._session: aiohttp.ClientSession | None = None
@@ -83,6 +97,7 @@ class Play:
             self._session = session
             for number, (title, scene) in enumerate(SCENES, 1):
                 self._say(f"{number}. {title}")
+                self.told.append({"scene": title, "promises": []})
                 try:
                     await scene(self)
                 except (aiohttp.ClientError, TimeoutError) as error:
@@ -98,7 +113,12 @@ class Play:
     def expect(self, promise: str, held: bool) -> None:
         """A promise, and whether it held."""
         self._say(f"   {'ok ' if held else 'NOT SO'} {promise}")
-        self.as_said = self.as_said and held
+        self.told[-1]["promises"].append({"promise": promise, "held": held})
+
+    @property
+    def as_said(self) -> bool:
+        """Did every promise hold, so far?"""
+        return all(each["held"] for scene in self.told for each in scene["promises"])
 
     def script(self, *faults: object) -> None:
         """What the gateway's next calls meet (sandbox/faults.py)."""

@@ -48,7 +48,8 @@ class Table:
         self.version = loaded.version
         self._policies = loaded.policies
         self._grounds = grounds
-        self._pipelines: dict[object, Pipeline] = {}
+        self._recent: dict[object, Pipeline] = {}
+        self._before: dict[object, Pipeline] = {}  # those that had no call since `_recent` began
         self._key = _key_of(loaded)
         mounts = [
             _mount(name, upstream, senders[name], body_buffer)
@@ -69,12 +70,16 @@ class Table:
     def pipeline(self, call: Call, mount: Mount) -> Pipeline:
         """The pipeline for this call."""
         key = self._key(call)
-        pipeline = self._pipelines.get(key)
-        if pipeline is None:
-            pipeline = self._compiled(call, mount)
-            if len(self._pipelines) >= _MOST:
-                del self._pipelines[next(iter(self._pipelines))]
-            self._pipelines[key] = pipeline
+        pipeline = self._recent.get(key)
+        return self._fetched(key, call, mount) if pipeline is None else pipeline
+
+    def _fetched(self, key: object, call: Call, mount: Mount) -> Pipeline:
+        """In two generations, so that a hit costs one lookup and writes nothing, and names that are
+        made up push out only what was not called while half of `_MOST` others were."""
+        pipeline = self._before.pop(key, None) or self._compiled(call, mount)
+        if len(self._recent) >= _MOST // 2:
+            self._before, self._recent = self._recent, {}
+        self._recent[key] = pipeline
         return pipeline
 
     def _compiled(self, call: Call, mount: Mount) -> Pipeline:

@@ -26,7 +26,7 @@ _THROTTLED = Result.THROTTLED  # looking into an enum costs more than the rest o
 class Quiet:
     """Until when one tool is left alone. Only ever extended."""
 
-    __slots__ = ("_now", "quota", "until")
+    __slots__ = ("__weakref__", "_now", "quota", "until")
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.until = float("-inf")  # on `Clock.now`

@@ -11,6 +11,7 @@ OWNERS = {
     "Policy": POLICY,
     "Match": Match,
     "Upstream": types.Upstream,
+    "Agent": settings.Agent,
     "Settings": settings.Settings,
 }
 

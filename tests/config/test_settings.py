@@ -41,16 +41,12 @@ def test_the_usual_folder_is_used_where_it_is_there(here):
 
 def test_a_flag_beats_the_environment_which_beats_the_file(here):
     """The file beats the defaults."""
-    (here / "holdfast.yaml").write_text("drain: 1s\nagent: {id: file, fleet: file, version: file}")
+    (here / "holdfast.yaml").write_text("drain: 1s\nagent: {id: file, fleet: file}")
     environ = {"HOLDFAST_AGENT_ID": "environment", "HOLDFAST_AGENT_FLEET": "environment"}
 
     settings = load_settings(environ=environ, flags={"agent.id": "flag", "drain": None})
 
-    assert (settings.agent.id, settings.agent.fleet, settings.agent.version) == (
-        "flag",
-        "environment",
-        "file",
-    )
+    assert (settings.agent.id, settings.agent.fleet) == ("flag", "environment")
     assert settings.drain == 1.0
 
 

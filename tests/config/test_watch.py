@@ -1,9 +1,10 @@
 import asyncio
 import os
+import threading
 
 import pytest
 
-from proxy.config.watch import INTERVAL, Watch
+from proxy.config.watch import INTERVAL, Watch, digests
 from tests.fakes import FakeClock, Turn
 
 
@@ -20,14 +21,14 @@ def watch(folder, changes):
 
 def looks(watch, times=2):
     for _ in range(times):
-        watch.look()
+        watch.saw(watch.look())
 
 
 def test_a_change_is_told_once_it_has_settled(folder, watch, changes):
     """Two looks in a row must agree; then it is told once."""
     folder.write("a: 2")
 
-    watch.look()
+    looks(watch, 1)
     assert changes == []
     looks(watch, 5)
     assert changes == [1]
@@ -45,7 +46,7 @@ def test_what_stays_the_same_is_not_told(folder, watch, changes):
 def test_a_file_that_is_gone_for_a_moment_is_not_a_change(folder, watch, changes):
     """An editor saves by renaming; its rules must not be lost in between."""
     (folder.path / "p.yaml").rename(folder.path / "p.yaml~")
-    watch.look()
+    looks(watch, 1)
     (folder.path / "p.yaml~").rename(folder.path / "p.yaml")
     looks(watch, 3)
 
@@ -101,7 +102,7 @@ def test_files_that_policies_name_are_watched(tmp_path, watch, changes):
     """From the load that named them; being named is no change."""
     key = tmp_path / "key"
     key.write_text("1")
-    watch.loaded([key])
+    watch.loaded(digests([key]))
     looks(watch, 3)
     assert changes == []
 
@@ -109,7 +110,7 @@ def test_files_that_policies_name_are_watched(tmp_path, watch, changes):
     looks(watch, 3)
     assert changes == [1]
 
-    watch.loaded([])
+    watch.loaded({})
     key.unlink()
     looks(watch, 3)
     assert changes == [1]
@@ -118,7 +119,7 @@ def test_files_that_policies_name_are_watched(tmp_path, watch, changes):
 def test_a_named_file_that_is_gone_is_a_change(tmp_path, watch, changes):
     """The load then fails, and the old set stays."""
     (tmp_path / "key").write_text("1")
-    watch.loaded([tmp_path / "key"])
+    watch.loaded(digests([tmp_path / "key"]))
     (tmp_path / "key").unlink()
     looks(watch)
 
@@ -141,19 +142,32 @@ def test_a_folder_that_is_gone_is_a_change(folder, watch, changes):
 
 
 async def test_looks_twice_a_second(folder, changes):
-    """Until it is cancelled."""
+    """Until it is cancelled; the loop goes on while files are read."""
     clock = FakeClock(asleep=False)
-    watch = Watch(folder.path, lambda: changes.append(1), clock)
+    watch = Watch(folder.path, lambda: changes.append(threading.get_ident()), clock)
+    readers = set()
+    look = watch.look
+
+    def noted():
+        readers.add(threading.get_ident())
+        return look()
+
+    watch.look = noted
     folder.write("a: 2")
 
+    async def asleep(times):
+        while len(clock.slept) < times:
+            await Turn()
+
     running = asyncio.get_running_loop().create_task(watch.run())
-    await Turn()
     told = []
-    for _ in range(3):
-        clock.advance(INTERVAL)
-        await Turn()
-        await Turn()
+    for turn in range(1, 4):
+        await asyncio.wait_for(asleep(turn), 10)
         told.append(len(changes))
+        clock.advance(INTERVAL)
+    await asyncio.wait_for(asleep(4), 10)
     running.cancel()
 
-    assert told == [0, 1, 1]
+    assert (told, clock.slept[0]) == ([0, 0, 1], INTERVAL)
+    assert changes == [threading.get_ident()]  # it is told in the loop
+    assert threading.get_ident() not in readers

@@ -1,10 +1,15 @@
 """Records and the other things that metrics are drawn from."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from proxy.observe.metrics import Labels, Metrics, Spread
 from proxy.record import AttemptRecord, Record
 from proxy.stage import Keep
+
+
+class Anything(SimpleNamespace):
+    """Something kept that is no part of ours; unlike its base it can be referred to weakly."""
 
 
 class Rules:

@@ -5,7 +5,6 @@ import gzip
 import re
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -19,7 +18,7 @@ from proxy.observe.catalogue import Metric
 from proxy.observe.exposition import Exposition, wanted
 from proxy.stage import Keep
 from tests.fakes import FakeClock
-from tests.observe.records import metrics, record
+from tests.observe.records import Anything, metrics, record
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 OPEN = "application/openmetrics-text; version=1.0.0"
@@ -31,7 +30,7 @@ def busy():
     for metric in catalogue.COUNTED:
         counts = keep.of(("counts", metric.name), partial(Counts, metric.labels))
         counts.add(*metric.labels)
-    keep.of(("circuit", "", "gateway", ""), lambda: SimpleNamespace(state="open"))
+    keep.of(("circuit", "", "gateway", ""), lambda: Anything(state="open"))
     found = metrics(keep)
     found.note(record())
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))

@@ -1,7 +1,6 @@
 """proxy/observe/metrics.py"""
 
 from functools import partial
-from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +10,7 @@ from proxy.observe.labels import LIMIT, OTHER
 from proxy.observe.metrics import LONG, SHORT, Spread
 from proxy.record import AttemptRecord
 from proxy.stage import Keep
-from tests.observe.records import metrics, record, rows
+from tests.observe.records import Anything, metrics, record, rows
 
 
 def test_a_call_is_counted_by_how_it_ended():
@@ -144,9 +143,9 @@ def test_counts_of_unknown_tools_are_added_up():
 def test_a_circuit_has_a_row_for_each_state():
     """1 for the one that it is in; of circuits that share a label, 1 for each that one is in."""
     keep = Keep()
-    keep.of("something else", lambda: 1)
+    keep.of("something else", Anything)
     for tool, state in (("", "half_open"), ("made_up", "open"), ("made_up_too", "closed")):
-        keep.of(("circuit", "", "gateway", tool), partial(SimpleNamespace, state=state))
+        keep.of(("circuit", "", "gateway", tool), partial(Anything, state=state))
     assert rows(metrics(keep), "holdfast_breaker_state") == {
         ("gateway", "", "closed"): 0,
         ("gateway", "", "open"): 0,

@@ -1,5 +1,7 @@
 """From what policies say to what runs. Shadow mode, from the file to the counter."""
 
+from typing import Any
+
 import pytest
 
 from proxy.admin.health import Health
@@ -8,7 +10,8 @@ from proxy.observe.metrics import Metrics
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallChecks, CallGuard
 from proxy.stages.retry import Once, Repeat
-from tests.fakes import FakeBody, FakeClock, make_reply
+from proxy.wire.body import Body
+from tests.fakes import FakeClock, make_reply
 from tests.tables import GATEWAY, Desk, post, request
 
 BREAKER = "breaker: {consecutive: 2, open: {base: 60s, jitter: 0}}"
@@ -16,15 +19,19 @@ SHADOW = f"policies: [{{name: s, mode: shadow, {BREAKER}}}]"
 REFUSED = ("circuit_open", "s", "false")
 
 
-def chain(text: str, call: Call | None = None) -> list[type]:
+def stages(text: str) -> list[Any]:
     """What a call goes through, outermost first."""
-    found: list[type] = []
-    at = Desk(text).pipeline(call or post("search")).handle
+    found: list[Any] = []
+    at: Any = Desk(text).pipeline(post("search")).handle
     while at is not None:
-        at = getattr(at, "__self__", at)  # a wrapper's handle is a bound method
-        found.append(type(at))
-        at = getattr(at, "_inner", None)
+        found.append(getattr(at, "__self__", at))  # a wrapper's handle is a bound method
+        at = getattr(found[-1], "_inner", None)
     return found
+
+
+def chain(text: str) -> list[type]:
+    """What kinds they are."""
+    return [type(stage) for stage in stages(text)]
 
 
 def policy(sections: str) -> str:
@@ -38,7 +45,7 @@ def test_what_is_not_configured_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sections", "stages"),
+    ("sections", "kinds"),
     [
         ("timeout: {total: 5s}", [CallChecks, Once, AttemptGuard, Commit]),
         ("retry: {}", [Repeat, AttemptGuard, Commit]),
@@ -52,9 +59,9 @@ def test_what_is_not_configured_is_not_there() -> None:
         ("retry: {mode: off}", [Once, Commit]),
     ],
 )
-def test_sections_bring_their_stages(sections: str, stages: list[type]) -> None:
+def test_sections_bring_their_stages(sections: str, kinds: list[type]) -> None:
     """Gates of the call, the wrapper, gates of attempts, the commit: in this order."""
-    assert chain(policy(sections)) == stages
+    assert chain(policy(sections)) == kinds
 
 
 def test_a_shadow_never_repeats() -> None:
@@ -153,7 +160,8 @@ def test_a_shadow_has_counters_of_its_own() -> None:
     clock = FakeClock()
     shadow = Desk(SHADOW, *[500] * 4, clock=clock)
     shadow.codes(4)
-    enforced = Desk(SHADOW.replace("mode: shadow", "mode: enforce"), *[500] * 2, clock=clock, keep=shadow.keep)  # fmt: skip
+    in_force = SHADOW.replace("mode: shadow", "mode: enforce")
+    enforced = Desk(in_force, 500, 500, clock=clock, keep=shadow.keep)
     assert enforced.codes(3) == ["500", "500", "circuit_open"]
     again = Desk(SHADOW, 200, clock=clock, keep=shadow.keep)
     assert again.codes(1) == ["200"]
@@ -205,19 +213,17 @@ policies:
 
 
 @pytest.mark.parametrize(
-    ("sections", "held"), [("retry: {}", True), ("breaker: {}", True), ("timeout: {total: 5s}", False)]
-)  # fmt: skip
+    ("sections", "held"),
+    [("retry: {}", True), ("breaker: {}", True), ("timeout: {total: 5s}", False)],
+)
 def test_answers_are_held_where_somebody_wants_their_result(sections: str, held: bool) -> None:
     """Only then; a shadow as well, or it would count results that it will not see in force."""
     for mode in ("enforce", "shadow"):
-        desk = Desk(f"policies: [{{name: p, effect: read, mode: {mode}, {sections}}}]")
-        at = desk.pipeline(post("search")).handle
-        while not isinstance(at := getattr(at, "__self__", at), Commit):
-            at = at._inner  # type: ignore[assignment]  # what it wraps is one of these, too
-        assert at._hold is held
+        commit = stages(f"policies: [{{name: p, effect: read, mode: {mode}, {sections}}}]")[-1]
+        assert commit._hold is held
 
 
 def test_a_stream_is_never_held() -> None:
     """Its head is its commit."""
-    stream = make_reply(200, {b"content-type": b"text/event-stream"}, body=FakeBody(b""))
+    stream = make_reply(200, {b"content-type": b"text/event-stream"}, body=Body())
     assert Desk(policy("retry: {}"), stream).codes(1) == ["200"]

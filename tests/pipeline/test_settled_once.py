@@ -156,9 +156,7 @@ class World:
         self.log: list[tuple[str, Grant]] = []
         self.clock = FakeClock(asleep=False)
         self.ends: list[BaseException | None] = []
-        self.asking: Any = (
-            None  # the gate that was asked last and has to ask somebody, and for whom
-        )
+        self.asking: Any = None  # the gate that has to ask somebody, and for whom
         self.late: Any = None  # the same, when the call was cancelled
         self._happened = 0
         self._waiting: list[Callable[[], None]] = []
@@ -171,7 +169,7 @@ class World:
         return [grant for what, grant in self.log if what == "granted"]
 
     def happens(self, asking: Any = None) -> None:
-        """Something that is done in the call's own time; it may be cancelled in the middle of it."""
+        """Something done in the call's own time; it may be cancelled in the middle of it."""
         self.asking = asking
         if self._happened == self.plan.doomed_at:
             self.strand.cancel()

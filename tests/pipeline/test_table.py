@@ -118,14 +118,15 @@ def test_facts_are_those_a_policy_may_match() -> None:
 
 
 def test_names_that_are_made_up_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest pipeline makes room."""
-    monkeypatch.setattr(table, "_MOST", 2)
+    """They push each other out, and never what is called between them."""
+    monkeypatch.setattr(table, "_MOST", 4)
     desk = Desk()
-    first, second = desk.pipeline(post("a")), desk.pipeline(post("b"))
-    desk.pipeline(post("c"))
-    assert len(desk.table._pipelines) == 2
-    assert desk.pipeline(post("b")) is second
-    assert desk.pipeline(post("a")) is not first
+    first, hot = desk.pipeline(post("first")), desk.pipeline(post("hot"))
+    for number in range(20):
+        desk.pipeline(post(f"made_up_{number}"))
+        assert desk.pipeline(post("hot")) is hot
+        assert len(desk.table._recent) + len(desk.table._before) <= 4
+    assert desk.pipeline(post("first")) is not first
 
 
 def test_what_its_protocol_does_not_know_is_judged_as_http() -> None:

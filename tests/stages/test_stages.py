@@ -1,6 +1,16 @@
 """The order of stages."""
 
+import inspect
+from typing import Any
+
+from proxy.attempt import Attempt
+from proxy.refusal import Refusal
+from proxy.reply import Reply
 from proxy.stages import ORDER, SECTIONS
+from proxy.stages.breaker import Breaker, Open
+from proxy.stages.timeout import Timeout
+from proxy.units import Seconds
+from tests.fakes import FakeClock, make_attempt, make_call, make_ground, make_reply, make_target
 
 
 def test_every_section_has_a_stage() -> None:
@@ -14,12 +24,64 @@ def test_sections_have_defaults_for_everything() -> None:
         section()
 
 
-def test_the_order_of_gates_around_a_sending() -> None:
-    """Open circuits first, then what waits, then the attempt's time, the probe's lease last."""
-    gates = [entry.build.__qualname__ for entry in ORDER if entry.phase == "attempt"]
-    assert gates == [
-        "CircuitCheck.build",
-        "CoolDown.build",
-        "AttemptTime.build",
-        "ProbeLease.build",
-    ]
+def gates(clock: FakeClock) -> list[Any]:
+    """All gates of an attempt, as they stand around one sending."""
+    ground = make_ground(clock)
+    sections = {name: section() for name, section in SECTIONS.items()}
+    sections["timeout"] = Timeout(total=Seconds(9.0), attempt=Seconds(5.0))
+    sections["breaker"] = Breaker(
+        consecutive=1, keys=("tool",), open=Open(base=Seconds(1.0), jitter=0.0)
+    )
+    entries = [entry for entry in ORDER if entry.phase == "attempt"]
+    return [entry.build(sections[entry.sections[0]], make_target(), ground, "p") for entry in entries]  # fmt: skip  # noqa: E501
+
+
+def told(gates: list[Any], attempt: Attempt, reply: Reply) -> None:
+    """What came of an attempt reaches each gate."""
+    for gate in gates:
+        gate.committed(attempt, reply)
+
+
+async def asked(gates: list[Any], attempt: Attempt) -> Refusal | None:
+    """The first refusal, with everything waited for."""
+    for gate in gates:
+        verdict = gate.admit(attempt)
+        verdict = await verdict if inspect.isawaitable(verdict) else verdict
+        if verdict is not None:
+            return verdict
+    return None
+
+
+async def test_an_open_circuit_refuses_before_anything_waits() -> None:
+    """A cool-down is on as well; nobody waits for a call that would not be sent."""
+    clock = FakeClock()
+    all_gates = gates(clock)
+    told(all_gates, make_attempt(started=clock.now()), make_reply(429, {b"retry-after": b"3"}))
+    told(all_gates, make_attempt(started=clock.now()), make_reply(500))
+    refusal = await asked(all_gates, make_attempt(started=clock.now(), of=2))
+    assert refusal is not None
+    assert (refusal.code, clock.slept) == ("circuit_open", [])
+
+
+async def test_waiting_does_not_eat_an_attempts_own_time() -> None:
+    """Its share begins when the cool-down is over."""
+    clock = FakeClock()
+    all_gates = gates(clock)
+    told(all_gates, make_attempt(started=clock.now()), make_reply(429, {b"retry-after": b"3"}))
+    attempt = make_attempt(started=clock.now(), of=2)
+    assert await asked(all_gates, attempt) is None
+    assert clock.slept != []
+    assert attempt.deadline == clock.now() + 5.0
+
+
+async def test_a_probe_is_taken_only_by_what_is_sent() -> None:
+    """One that has no time left is refused first, and the next may try."""
+    clock = FakeClock()
+    all_gates = gates(clock)
+    told(all_gates, make_attempt(started=clock.now()), make_reply(500))
+    clock.advance(1.5)
+    late = make_call(deadline=clock.now())
+    refusal = await asked(all_gates, make_attempt(late, started=clock.now()))
+    assert refusal is not None
+    assert refusal.code == "deadline_exceeded"
+    assert await asked(all_gates, make_attempt(started=clock.now())) is None
