@@ -133,7 +133,9 @@ def _mount(name: str, upstream: Mounting, send: Sender, body_buffer: int) -> Mou
         name=name,
         prefix=str(upstream.path).rstrip("/").encode(),
         protocol=PROTOCOLS[upstream.protocol],
-        rules=Rules(upstream.unrecognised == "pass", body_buffer),
+        rules=Rules(
+            upstream.unrecognised == "pass", body_buffer, upstream.url.origin.base.encode()
+        ),
         send=send,
         minimal=upstream.holdfast.headers == "minimal",
     )

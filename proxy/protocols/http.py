@@ -45,6 +45,20 @@ def matched_path(target: bytes) -> str:
     return path.decode("latin-1")
 
 
+@functools.lru_cache(4096)
+def climbs_out(target: bytes) -> bool:
+    """Do its dot segments lead above where it begins?"""
+    path = _UNRESERVED.sub(lambda match: unquote_to_bytes(match[0]), target.partition(b"?")[0])
+    if b".." not in path:
+        return False
+    depth = 0
+    for segment in path.replace(b"\\", b"/").split(b"/")[1:]:
+        depth += -1 if segment == b".." else segment not in {b".", b""}
+        if depth < 0:
+            return True
+    return False
+
+
 def _without_dots(path: bytes) -> bytes:
     kept: list[bytes] = []
     segments = path.split(b"/")[1:]
@@ -75,6 +89,8 @@ class Http:
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
         """See Protocol."""
+        if rules.base and climbs_out(call.target):
+            return Refusal("ambiguous_call", "the path leads out of the upstream's own")
         call.protocol = "http"
         call.layer = "http"
         call.path = path = matched_path(call.target)

@@ -23,6 +23,7 @@ class Rules(msgspec.Struct, frozen=True):
 
     pass_unrecognised: bool = False  # JSON that is not one valid document passes
     body_buffer: int = 16 << 20  # bytes, of a decoded body as well
+    base: bytes = b""  # what the upstream sees before each target
 
 
 class Protocol(Shape):

@@ -78,11 +78,13 @@ class Tools(Http):
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
         """See Protocol."""
-        if content is None:
+        if call.head.method != "POST":
             return super().recognise(call, content, rules)
-        named, deceptive = path_tool(call.target)
+        named, deceptive = path_tool(rules.base + call.target)  # as the upstream sees it
         if deceptive:
             return _ambiguous(deceptive)
+        if content is None:
+            return self._is_for(call, named) if named else super().recognise(call, None, rules)
         coding = call.head.fields.get(b"content-encoding")
         if coding is not None:
             plain = decoded(content, coding, rules.body_buffer)
@@ -148,11 +150,13 @@ def _read(content: bytes) -> _Envelope | None:
 def _not_an_envelope(content: bytes) -> None:
     """No object, or its tool is no text, or no JSON. Raises Ambiguous but for the first."""
     check_text(content)
-    check_depth(content)
     try:
         _anything.decode(content)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         raise NotADocument("the body is not one JSON document") from None
+    except RecursionError:
+        raise NotADocument("the body is nested too deep") from None
+    check_depth(content)
     if content.lstrip().startswith(b"{"):
         raise Ambiguous("tool is not a string")
 

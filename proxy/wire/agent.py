@@ -13,14 +13,14 @@ from proxy.wire.body import AHEAD
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import END, BadMessage, unfinished
 from proxy.wire.incoming import PACE_FOR, Incoming
-from proxy.wire.peer import still_there
+from proxy.wire.peer import fin_has_come, still_there
 
 if TYPE_CHECKING:
     from proxy.wire.server import Server
 
 _LINGER = 2.0  # seconds in which an agent may still read an answer to a request that was not read
-_PEER_SOON = 0.05  # seconds from a FIN to the second look at who sent it
-_PEER_LATER = 1.0
+_PEER_SOON = 0.05  # seconds between looks at whether an agent is still there
+_FLUSH = 30.0  # seconds for an agent to read what was written before its connection closed
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 _CRLF = b"\r\n"
 
@@ -48,6 +48,7 @@ class AgentConnection(asyncio.Protocol):
         self._pumping = False
         self._half_closed = False
         self._lost = False
+        self.stuffed = False  # the agent does not read: nothing more can be written for now
 
     # --- the connection ---
 
@@ -82,9 +83,9 @@ class AgentConnection(asyncio.Protocol):
         if exchange.half_closed():
             return True
         self._half_closed = True
-        self._on_alarm = self._look_at_peer
-        self._alarm.set(self._server.clock.now() + _PEER_SOON)
         self._look_at_peer()
+        if not exchange.gone:
+            self._watch_peer(_PEER_SOON)
         return not exchange.gone
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,18 +98,27 @@ class AgentConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Part of asyncio.Protocol."""
+        self.stuffed = True
         if self._exchange is not None:
             self._exchange.pause()
 
     def resume_writing(self) -> None:
         """Part of asyncio.Protocol."""
+        self.stuffed = False
         if self._exchange is not None:
             self._exchange.resume()
+        elif self._take == self._take_head:
+            self.resume()
+            self._take_head(b"")
 
     def close(self) -> None:
         """Let the agent go."""
         if not self._lost:
             self.transport.close()
+
+    def _watch_peer(self, after: float) -> None:
+        self._on_alarm = self._look_at_peer
+        self._alarm.set(self._server.clock.now() + after)
 
     def _look_at_peer(self) -> None:
         exchange = self._exchange
@@ -116,8 +126,7 @@ class AgentConnection(asyncio.Protocol):
             return
         connection = self.transport.get_extra_info("socket")
         if connection is not None and still_there(connection):
-            if self._alarm.idle:
-                self._alarm.set(self._server.clock.now() + _PEER_LATER)
+            self._watch_peer(_PEER_SOON)
         else:
             exchange.agent_left()
             self.close()
@@ -126,10 +135,17 @@ class AgentConnection(asyncio.Protocol):
 
     def _take_head(self, data: bytes) -> None:
         self._ahead = self._ahead + data if self._ahead else data
+        if self.stuffed and len(self._ahead) > AHEAD:
+            self.pause()
         if self._pumping:
             return
         self._pumping = True  # an answer given at once must not take the next head inside this one
-        while self._ahead and self._take == self._take_head and not self._lost:
+        while (
+            self._ahead
+            and self._take == self._take_head
+            and not self._lost
+            and not self.stuffed  # no next answer before the agent has read this one
+        ):
             self._next_head()
         self._pumping = False
 
@@ -181,6 +197,8 @@ class AgentConnection(asyncio.Protocol):
                 return
         self._exchange = exchange
         server.exchanges.add(exchange)
+        if self._half_closed:
+            self._watch_peer(_PEER_SOON)
         exchange.begin(server.door.handle)
 
     # --- bodies ---
@@ -214,6 +232,9 @@ class AgentConnection(asyncio.Protocol):
         if not self._paused and not self._lost:
             self._paused = True
             self.transport.pause_reading()
+            if self._incoming is not None:  # nobody reads, so nobody would see the agent leave
+                self._on_alarm = self._look_whether_left
+                self._alarm.set(self._server.clock.now() + _PEER_SOON)
 
     def resume(self) -> None:
         """Part of Source: go on reading."""
@@ -238,6 +259,19 @@ class AgentConnection(asyncio.Protocol):
     def unwatch(self) -> None:
         """Part of Line."""
         self._alarm.clear()
+        if self._half_closed:
+            self._watch_peer(_PEER_SOON)
+
+    def _look_whether_left(self) -> None:
+        exchange = self._exchange
+        if exchange is None or not self._paused:
+            return
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None and fin_has_come(connection):
+            exchange.agent_left()
+            self.transport.abort()
+        else:
+            self._alarm.set(self._server.clock.now() + _PEER_SOON)
 
     def _look_at_pace(self) -> None:
         if self._incoming is not None and self._incoming.keeps_pace():
@@ -274,6 +308,8 @@ class AgentConnection(asyncio.Protocol):
         if self._lost:
             return
         if self._incoming is None and exchange is not None and exchange.bad is None:
+            self._on_alarm = self.transport.abort
+            self._alarm.set(self._server.clock.now() + _FLUSH)
             self.transport.close()
             return
         # The agent still sends. Closing now would reset the connection, and lose the answer.

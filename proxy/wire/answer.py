@@ -90,13 +90,16 @@ class Answer:
         framing = framing_lines(self._reply, self._head, keep_alive=self.keep_alive)
         return b"%b%b%b\r\n" % (self._reply.lines, framing, extra)
 
-    async def flow(self, *, discard: bool) -> Failure | None:
+    async def flow(self, *, discard: bool, hold: bool = False) -> Failure | None:
         """Pass the body on until it ends; why it ended early, if it did.
 
-        `discard`: the agent is gone, and the body is read only to know how it ends.
+        `discard`: the agent is gone, and the body is read only to know how it ends. `hold`: it has
+        not read what was written before.
         """
         self._discards = discard
         self._body.flow(self)
+        if hold:
+            self._body.pause()
         return await self._ended
 
     def discard(self) -> None:

@@ -9,7 +9,7 @@ from proxy.call import Call, Effect
 from proxy.clock import NEVER, Clock
 from proxy.reply import Reply
 from proxy.wire.compose import RequestWriter
-from proxy.wire.pool import ConnectionPool
+from proxy.wire.pool import CONNECT, ConnectionPool
 
 STREAMS = (b"text/event-stream", b"application/x-ndjson")
 
@@ -32,6 +32,7 @@ class Upstream:
         self.name = name
         self.pool = pool
         self._writer = writer
+        self._clock = clock
         self._now = clock.now
         self._forward = forward if forward != Forward() else None
 
@@ -43,7 +44,12 @@ class Upstream:
         if connection is None:
             began = self._now()
             try:
-                opened = await self.pool.open(min(attempt.connect_by, attempt.deadline))
+                by = (
+                    attempt.connect_by
+                    if attempt.connect_by != NEVER
+                    else self._clock.now() + CONNECT
+                )
+                opened = await self.pool.open(min(by, attempt.deadline))
             finally:
                 call.waited += self._now() - began
             if isinstance(opened, Reply):

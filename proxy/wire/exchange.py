@@ -16,6 +16,7 @@ class Line(Protocol):
     """What an exchange needs of the connection that it is on."""
 
     transport: asyncio.Transport
+    stuffed: bool
 
     def write(self, content: bytes, /) -> None:
         """Send bytes, if anybody is still there."""
@@ -161,7 +162,7 @@ class Exchange:
         if reply.tunnel is not None:
             self._open_tunnel(reply)
         try:
-            end = await answer.flow(discard=self.gone)
+            end = await answer.flow(discard=self.gone, hold=line.stuffed)
         except asyncio.CancelledError:
             self._break_off()
             raise

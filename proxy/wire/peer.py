@@ -18,6 +18,7 @@ _REQUEST = struct.Struct("=IHHII BBBBI")  # nlmsghdr, then the head of inet_diag
 _NO_COOKIE = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _INODE_AT = 16 + 68  # after nlmsghdr, in inet_diag_msg
 _NLM_F_REQUEST = 1
+_LEFT = frozenset({7, 8})  # tcpi_state: TCP_CLOSE, TCP_CLOSE_WAIT
 
 
 def still_there(connection: socket.socket) -> bool:
@@ -30,6 +31,18 @@ def still_there(connection: socket.socket) -> bool:
         return _owned(connection)
     except OSError:
         return False  # no such socket in this namespace, or the kernel may not be asked
+
+
+def fin_has_come(connection: socket.socket) -> bool:
+    """Has the other end sent its FIN, or a reset, though nobody reads? False: not to be told."""
+    try:
+        if connection.family == socket.AF_UNIX:
+            return _hung_up(connection)
+        if not sys.platform.startswith("linux"):
+            return False
+        return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _LEFT
+    except OSError:
+        return True
 
 
 def _hung_up(connection: socket.socket) -> bool:

@@ -20,7 +20,9 @@ FRESH = 1.0
 """Seconds. A connection idle for longer may just be closing: too old for what must run once."""
 
 _RESOLVED_FOR = 30.0  # seconds for which an answer of the resolver is believed
-_CONNECT = 3.0  # seconds, where no policy says how long connecting may take
+CONNECT = 3.0
+"""Seconds, where no policy says how long connecting may take."""
+
 _HEAD_START = 0.25  # seconds before the next address is tried beside the first (RFC 8305 5)
 
 Addresses = list[tuple[int, int, int, str, Any]]
@@ -77,7 +79,7 @@ class ConnectionPool:
 
     async def open(self, by: float) -> UpstreamConnection | Reply:
         """A new connection, or one that came free meanwhile; or how that failed."""
-        due = min(by, self._clock.now() + _CONNECT)
+        due = by
         while len(self._open) + self._opening >= self._most:
             if self._idle:
                 self._idle.pop(0).close()

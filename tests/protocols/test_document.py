@@ -1,5 +1,6 @@
 """One document has one reading, or it is refused (spec 2.2)."""
 
+import contextlib
 import json
 import tracemalloc
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.protocols.document import (
     DEEPEST,
     Ambiguous,
+    NotADocument,
     check,
     check_depth,
     check_key,
@@ -166,7 +168,8 @@ def test_a_look_at_the_depth_takes_one_pass(content):
     """Strings that do not end are not tried again from each quote; this would take an hour."""
     tracemalloc.start()
     try:
-        check_depth(content)
+        with contextlib.suppress(NotADocument):  # most of them are none
+            check_depth(content)
         assert tracemalloc.get_traced_memory()[1] < 3 * len(content)
     finally:
         tracemalloc.stop()

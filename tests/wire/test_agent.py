@@ -222,7 +222,7 @@ def half_closed(monkeypatch: pytest.MonkeyPatch, *there: bool) -> Visit:
 def test_an_agent_that_said_all_hears_its_answer(monkeypatch):
     """While it is there; after the answer the connection ends."""
     visit = half_closed(monkeypatch, True, True, True)
-    visit.clock.advance(1.1)
+    visit.clock.advance(0.101)
     assert (visit.desk.stopped, visit.plug.closed) == ([], False)
     visit.desk.next.set(reply_of())
     assert visit.plug.written == raw_of()
@@ -230,10 +230,10 @@ def test_an_agent_that_said_all_hears_its_answer(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("there", "seconds"), [([False], 0.0), ([True, False], 0.051), ([True, True, False], 1.051)]
+    ("there", "seconds"), [([False], 0.0), ([True, False], 0.051), ([True, True, False], 0.101)]
 )
 def test_an_agent_that_leaves_after_its_fin_is_noticed(monkeypatch, there, seconds):
-    """Asked at once, soon (the FIN may come before the close is done), then every second."""
+    """Asked at once (the FIN may come before the close is done), then every 50 ms."""
     visit = half_closed(monkeypatch, *there)
     visit.clock.advance(max(0.0, seconds - 0.002))
     assert bool(visit.desk.stopped) is (len(there) == 1)
