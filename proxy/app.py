@@ -307,7 +307,12 @@ async def _served(
     finally:
         log.close()
     loop.add_signal_handler(signal.SIGHUP, app.reload_soon)
-    _tell_ready(app, ready_file)
+    try:
+        _tell_ready(app, ready_file)
+    except OSError as error:
+        app.log.failure("cannot write the ready file", error, path=str(ready_file))
+        await app.stop(drain=0.0)
+        return 1
     gc.collect()
     gc.freeze()  # what is here by now stays: it need not be looked at again
     await asked.wait()

@@ -4,10 +4,8 @@ Importing this file is slow and large, for it imports aiohttp: `proxy.admin.star
 """
 
 import contextlib
-import errno
 import os
 import socket
-import stat
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +17,7 @@ from proxy.admin.health import Health
 from proxy.clock import Clock
 from proxy.observe.exposition import Exposition
 from proxy.observe.metrics import Metrics
+from proxy.wire.server import remove_stale
 
 _SHUTDOWN_SECONDS = 1.0
 _BACKLOG = 128
@@ -151,7 +150,7 @@ def _joined(address: Any) -> str:
 
 def _unix_socket(path: str) -> socket.socket:
     """Bound, and closed to others before anybody can connect: that needs a listen first."""
-    _remove_stale(path)
+    remove_stale(path)
     bound = socket.socket(socket.AF_UNIX)
     try:
         bound.bind(path)
@@ -160,14 +159,3 @@ def _unix_socket(path: str) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _remove_stale(path: str) -> None:
-    """A socket that nobody listens on is left from a crash; one that answers is somebody's."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            return
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.setblocking(False)
-            if probe.connect_ex(path) == errno.ECONNREFUSED:
-                os.unlink(path)

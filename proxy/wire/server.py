@@ -1,7 +1,11 @@
 """Where agents come in: a listening socket, and the connections that come through it."""
 
 import asyncio
+import contextlib
+import errno
 import os
+import socket
+import stat
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
@@ -51,17 +55,17 @@ class Server:
         self.draining = False
         self._listening: asyncio.Server | None = None
         self._unix_path = ""
+        self._inode = 0
         self._quiet: asyncio.Event = asyncio.Event()
 
     async def listen(self, address: str) -> str:
         """Listen on `host:port` or `unix:/path`; the address with its real port."""
         loop = asyncio.get_running_loop()
         if address.startswith("unix:"):
-            self._unix_path = address.removeprefix("unix:")
-            _remove_stale(self._unix_path)
-            self._listening = await loop.create_unix_server(
-                lambda: AgentConnection(self), self._unix_path
-            )
+            path = address.removeprefix("unix:")
+            remove_stale(path)
+            self._listening = await loop.create_unix_server(lambda: AgentConnection(self), path)
+            self._unix_path, self._inode = path, os.stat(path).st_ino
             return address
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
@@ -86,8 +90,9 @@ class Server:
         """Stop listening, stop what still runs, and let every connection go."""
         if self._listening is not None:
             self._listening.close()
-        if self._unix_path:
-            _remove_stale(self._unix_path)
+        with contextlib.suppress(OSError):
+            if self._unix_path and os.stat(self._unix_path).st_ino == self._inode:
+                os.unlink(self._unix_path)  # ours still, and not another process's
         for exchange in list(self.exchanges):
             exchange.shut_down()
         for connection in list(self.connections):
@@ -99,6 +104,16 @@ class Server:
             self._quiet.set()
 
 
-def _remove_stale(path: str) -> None:
-    if os.path.exists(path):
+def remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on: it is left from a crash.
+
+    Raises OSError where somebody listens, or where something else than a socket is.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "the address is in use by a file", path)
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            if probe.connect_ex(path) != errno.ECONNREFUSED:
+                raise OSError(errno.EADDRINUSE, "the socket is in use", path)
         os.unlink(path)

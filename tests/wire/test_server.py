@@ -1,9 +1,11 @@
 """The agent's side (spec 2.1): connections kept, pipelines, versions, expectations, half-closes."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from proxy.wire.server import remove_stale
 from tests.harness import (
     Connection,
     Proxy,
@@ -270,3 +272,12 @@ async def test_an_early_answer_is_not_the_end_of_the_upload(
     async with await proxy.connect() as agent:
         agent.send(request("/", "Content-Length: 6", method="POST") + b"abc")
         assert (await agent.answer()).body == b"early"
+
+
+async def test_what_is_no_stale_socket_stays(tmp_path: Path) -> None:
+    """A file under the name of the socket is somebody's, and so is a socket that answers."""
+    precious = tmp_path / "important.txt"
+    precious.write_text("mine")
+    with pytest.raises(OSError, match="in use"):
+        remove_stale(str(precious))
+    assert precious.read_text() == "mine"
