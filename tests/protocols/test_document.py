@@ -173,3 +173,10 @@ def test_a_look_at_the_depth_takes_one_pass(content):
         assert tracemalloc.get_traced_memory()[1] < 3 * len(content)
     finally:
         tracemalloc.stop()
+
+
+def test_just_as_deep_as_allowed_beside_something_shallow():
+    """Sixty-four levels are let through, sixty-five are not, however much stands beside them."""
+    for levels, fine in ((64, True), (65, False)):
+        content = b'{"a":[]' + b',"b":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+        assert is_refused(content) is not fine

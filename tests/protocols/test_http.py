@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Effect, RequestHead
-from proxy.protocols.http import REASONS, folded, matched_path
+from proxy.protocols.http import REASONS, climbs_out, folded, matched_path
 from proxy.protocols.protocol import Reads, Rules
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import KINDS, Refusal
@@ -361,3 +361,26 @@ def test_what_ran_of_a_refused_call_is_kept():
     """The reply carries it to the record."""
     assert told("upstream_timeout", executed=Executed.UNKNOWN)[2].executed is Executed.UNKNOWN
     assert told()[2].executed is Executed.NO
+
+
+@pytest.mark.parametrize(
+    ("target", "climbs"),
+    [
+        (b"/a/b", False),
+        (b"/a/../b", False),
+        (b"/a/./../b?../..", False),
+        (b"/..x/b", False),
+        (b"/../b", True),
+        (b"/a/../../b", True),
+        (b"/%2e%2e/b", True),
+        (b"/a//../../b", True),
+    ],
+)
+def test_a_path_may_not_lead_out_of_the_upstreams_own(target: bytes, climbs: bool) -> None:
+    """With a base before it, dot segments could reach what the operator did not mount."""
+    assert climbs_out(target) is climbs
+    for base, refused in ((b"", False), (b"/base", climbs)):
+        call = make_call()
+        call.target = target
+        refusal = HTTP.recognise(call, None, Rules(base=base))
+        assert (refusal is not None) is refused

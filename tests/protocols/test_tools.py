@@ -317,3 +317,9 @@ def test_white_space_before_json_does_not_hide_it(encoding):
 def test_a_beginning_that_is_no_json_is_not(start):
     """It streams."""
     assert not looks_read(start)
+
+
+def test_what_is_nested_beyond_reading_is_refused():
+    """A parser that gives up in the depth must not bring the call down."""
+    content = b'{"input":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    assert tool_of(content) is None
