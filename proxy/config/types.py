@@ -5,7 +5,7 @@ import re
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -101,7 +101,7 @@ def _origin(url: str) -> Origin:
     if "@" in parts.netloc:
         raise ValueError("a user or password cannot be part of an upstream's URL; use auth")
     tls = parts.scheme == "https"
-    host, port = parts.hostname, _port(parts.port, parts.netloc)
+    host, port = parts.hostname, _port(parts)
     if not (host and _is_host(host)):
         raise ValueError("the URL has no valid host")
     usual = 443 if tls else 80
@@ -121,9 +121,13 @@ def _is_host(host: str) -> bool:
     return len(host.removesuffix(".")) <= 253 and all(map(_LABEL.fullmatch, labels))
 
 
-def _port(port: int | None, netloc: str) -> int | None:
-    # urlsplit raises by itself for a port that is no number or over 65535.
-    if port == 0 or netloc.endswith(":"):
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        # Its own words quote the port, which may be a secret that a variable put there.
+        raise ValueError("the URL has no valid port") from None
+    if port == 0 or parts.netloc.endswith(":"):
         raise ValueError("the URL has no valid port")
     return port
 

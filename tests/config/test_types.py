@@ -168,3 +168,10 @@ def test_tools_that_policies_name_in_full_are_known():
     policies = [Policy("p", Place(""), "", match), Policy("q", Place(""), "")]
 
     assert Loaded("v", policies=tuple(policies)).tools == {"a"}
+
+
+def test_a_port_that_is_none_is_not_quoted() -> None:
+    """A variable may have put a secret there."""
+    with pytest.raises(ValueError, match="no valid port") as error:
+        Url.parse("http://h:sk-secret-test-value")
+    assert "secret" not in str(error.value)
