@@ -8,7 +8,6 @@ import msgspec
 
 if TYPE_CHECKING:
     from proxy.attempt import Attempt
-    from proxy.refusal import Refusal
 
 Header = tuple[bytes, bytes, bytes]
 """A header line: its name in lower case, its name and its value as they came."""
@@ -102,7 +101,6 @@ class Call(msgspec.Struct):
     path: str = ""  # of the target, without query, as matched by policies
     target: bytes = b""  # path and query that go upstream, before its base path
     idempotency_key: str = ""
-    refused: "Refusal | None" = None  # at the door, before any policy was asked
 
     effect: Effect = Effect.WRITE
     deadline: float = float("inf")

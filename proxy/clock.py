@@ -77,11 +77,6 @@ class Alarm:
         """Do not ring."""
         self._due = NEVER
 
-    @property
-    def idle(self) -> bool:
-        """Is it set for nothing?"""
-        return self._due == NEVER
-
     def close(self) -> None:
         """Never ring again, and let go of the timer."""
         self._due = NEVER

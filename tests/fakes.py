@@ -86,11 +86,6 @@ class FakeAlarm(Alarm):
         super().__init__(clock, ring)
         self.due = NEVER
 
-    @property
-    def idle(self) -> bool:
-        """As the real one."""
-        return self.due == NEVER
-
     def set(self, due: float) -> None:
         """As the real one; a moment already past comes due at the next `advance`."""
         self.due = due

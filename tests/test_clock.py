@@ -154,16 +154,6 @@ def test_a_closed_one_holds_no_timer(bell: Bell) -> None:
     assert bell.rung == []
 
 
-def test_it_is_idle_while_it_is_set_for_nothing(bell: Bell) -> None:
-    """Also when its timer still runs, and when it has rung."""
-    idle = [bell.alarm.idle]
-    for act in (lambda: bell.alarm.set(10.0), bell.alarm.clear, lambda: bell.alarm.set(20.0)):
-        act()
-        idle.append(bell.alarm.idle)
-    bell.loop.until(20.0)
-    assert [*idle, bell.alarm.idle] == [True, False, True, False, True]
-
-
 STEPS = st.lists(
     st.tuples(st.sampled_from(["set", "clear", "pass", "close"]), st.integers(0, 20)), max_size=40
 )

@@ -12,10 +12,8 @@ _SMALL = 16 << 10
 """Below so many bytes one joined write is cheaper than several."""
 
 
-def framing_lines(reply: Reply, head: RequestHead | None, *, keep_alive: bool) -> bytes:
+def framing_lines(reply: Reply, head: RequestHead, *, keep_alive: bool) -> bytes:
     """The lines that say how the body is framed and what becomes of the connection."""
-    if head is None:
-        return b"Connection: close\r\n"
     if reply.tunnel is not None:
         return b"Connection: Upgrade\r\nUpgrade: " + reply.fields.get(b"upgrade", b"") + b"\r\n"
     chunked = b"Transfer-Encoding: chunked\r\n" if is_chunked(reply, head) else b""
