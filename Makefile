@@ -11,7 +11,7 @@ ARGS ?=
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 LOCKED := --require-hashes --only-binary :all:
 # One lock for every platform and every Python from 3.11 on. UPGRADE=--upgrade takes newer versions.
-COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-config --quiet $(UPGRADE) \
+COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-config --quiet $(UPGRADE) \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 # Where Python came without ensurepip (Debian without python3-venv): the pip of outside fills the venv.
 NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
