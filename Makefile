@@ -5,6 +5,7 @@ PYTHON ?= python3
 UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
+SUITE := .venv-suite
 WORKERS ?= auto
 ARGS ?=
 
@@ -19,7 +20,7 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format bench lock clean
+.PHONY: help venv run test check format bench suite lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -52,14 +53,18 @@ bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
 	  || echo "bench: no Envoy for this machine; its rows will say so" >&2
 	$(BIN)/python -m tests.bench $(ARGS)
 
+suite: $(SUITE)/.locked ## run aiohttp's own tests of its client through Holdfast (minutes; downloads them)
+	$(SUITE)/bin/python -m tests.suite $(ARGS)
+
 lock: ## make the locks anew from pyproject.toml (needs uv)
 	@command -v $(UV) >/dev/null || { echo "lock: needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) pyproject.toml --output-file .ci/requirements.lock
 	$(COMPILE) pyproject.toml --group dev --output-file .ci/requirements-dev.lock
+	$(COMPILE) pyproject.toml --group suite --output-file .ci/requirements-suite.lock
 	$(COMPILE) --group bench --output-file .ci/requirements-bench.lock
 
 clean: ## remove all that make made
-	rm -rf $(VENV) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(SUITE) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find proxy tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The tests have run, all of them, since the last change of what they test.
@@ -80,4 +85,10 @@ $(VENV)/.locked: .ci/requirements-dev.lock
 	  || { echo "no venv: install it (Debian: apt install python3-venv), then make again" >&2; exit 1; }; }
 	@$(PIP) install $(LOCKED) --requirement $<
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python3*/site-packages >/dev/null || true
+	@touch $@
+
+# Apart from $(VENV): aiohttp's fixtures have the names of pytest-aiohttp's, and proxy.py has that of our package.
+$(SUITE)/.locked: .ci/requirements-suite.lock | $(VENV)/.project
+	@$(BIN)/python -m venv --clear --without-pip $(SUITE)
+	@$(PIP) --python $(SUITE)/bin/python install $(LOCKED) --requirement $<
 	@touch $@

@@ -259,9 +259,10 @@ def pins(lock: str) -> set[str]:
     return set(re.findall(r"^[a-z0-9.-]+==\S+", (ROOT / ".ci" / lock).read_text(), re.MULTILINE))
 
 
-def test_what_is_tested_is_what_runs():
+@pytest.mark.parametrize("lock", ["requirements-dev.lock", "requirements-suite.lock"])
+def test_what_is_tested_is_what_runs(lock):
     """The tests' lock holds the runtime's packages in the same versions."""
-    assert pins("requirements.lock") - pins("requirements-dev.lock") == set()
+    assert pins("requirements.lock") - pins(lock) == set()
 
 
 def test_the_locks_are_those_of_pyproject():
