@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
-from proxy.call import InFlight
 from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError
@@ -239,7 +238,6 @@ class _Watcher:
         self._log = log
         self._calls = calls
         self.note: Callable[[Record], None] = metrics.note if calls is None else self._note
-        self.began: Callable[[str, str], InFlight] = metrics.began
 
     def _note(self, record: Record) -> None:
         self._metrics.note(record)

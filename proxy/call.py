@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
 
@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 
 Header = tuple[bytes, bytes, bytes]
 """A header line: its name in lower case, its name and its value as they came."""
+
+
+SIGNS = frozenset(
+    {
+        b"amz-sdk-request", b"baggage", b"grpc-previous-rpc-attempts", b"grpc-timeout",
+        b"holdfast-attempt", b"holdfast-task", b"holdfast-timeout-ms", b"holdfast-workflow",
+        b"traceparent", b"via", b"x-envoy-attempt-count", b"x-envoy-expected-rq-timeout-ms",
+        b"x-stainless-read-timeout", b"x-stainless-retry-count", b"x-task-id", b"x-workflow-id",
+    }
+)  # fmt: skip
+"""Headers by which clients tell a proxy something. Most heads have none, and then nobody need
+look for his own (`RequestHead.signs`)."""
 
 
 class Effect(enum.StrEnum):
@@ -42,6 +54,7 @@ class RequestHead(msgspec.Struct, gc=False):
     keep_alive: bool = True
     upgrade: bool = False
     expects_continue: bool = False
+    signs: bool = True  # it has some of SIGNS
 
 
 class Body(Protocol):
@@ -58,15 +71,12 @@ class Body(Protocol):
         """Hold what passes, up to `limit` bytes, so that it can be sent once more."""
 
 
-class Whole:
+class Whole(msgspec.Struct, eq=False):
     """A body of which everything is here."""
 
-    __slots__ = ("trailers", "whole")
-    replayable = True
-
-    def __init__(self, whole: bytes, trailers: list[Header] | None = None) -> None:
-        self.whole: bytes | None = whole
-        self.trailers: list[Header] = [] if trailers is None else trailers
+    whole: bytes | None
+    trailers: list[Header] = []
+    replayable: ClassVar[bool] = True
 
     def keep(self, limit: int, /) -> None:
         """Part of Body: it is kept anyhow."""
@@ -75,11 +85,28 @@ class Whole:
         """Part of ReplyBody: there is nobody to tell."""
 
 
-class InFlight(Protocol):
-    """Where a call is counted as on its way."""
+class Rule(msgspec.Struct, frozen=True):
+    """What is said, in answers and records, of the policies that rule a call."""
 
-    def ended(self) -> None:
-        """It is finished."""
+    version: str = ""  # of the loaded set
+    told: bytes = b""  # the holdfast-policy line
+    plain: bytes = b""  # the lines that every plain success has in common
+    minimal: bool = False  # only holdfast-call and holdfast-origin are said
+
+
+UNRULED = Rule()
+"""Before it is known what a call is for."""
+
+
+class InFlight(msgspec.Struct, weakref=True):
+    """How many calls of one tool are on their way."""
+
+    now: int = 0
+
+    @property
+    def idle(self) -> bool:
+        """May it make room for others in the Keep?"""
+        return not self.now
 
 
 class Call(msgspec.Struct):
@@ -89,6 +116,9 @@ class Call(msgspec.Struct):
     head: RequestHead
     body: Body
     started: float
+    target: bytes = b""  # path and query that go upstream, before its base path
+    interim: "Callable[[Any], None] | None" = None  # takes each 1xx head that is passed on
+    cancel: Callable[[], None] | None = None
     upstream: str = ""
     protocol: str = "http"
     layer: str = "http"  # llm | tool | agent | http
@@ -99,8 +129,8 @@ class Call(msgspec.Struct):
     workflow: str = ""
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies
-    target: bytes = b""  # path and query that go upstream, before its base path
     idempotency_key: str = ""
+    rule: Rule = UNRULED
 
     effect: Effect = Effect.WRITE
     deadline: float = float("inf")
@@ -111,9 +141,7 @@ class Call(msgspec.Struct):
     answered: float | None = None  # when the head of a streamed answer went out
     stopped: Stop | None = None
     goes_on: bool = False  # though it was stopped
-    interim: "Callable[[Any], None] | None" = None  # takes each 1xx head that is passed on
-    cancel: Callable[[], None] | None = None
-    flight: "InFlight | None" = None  # where it is counted as on its way
+    flight: InFlight | None = None  # where it is counted as on its way
 
     def stop(self, reason: Stop) -> None:
         """Cancel the call; the first reason is kept.
@@ -134,7 +162,7 @@ class Call(msgspec.Struct):
 
         The next call then uses warm memory, and the collector finds nothing to do.
         """
-        self.attempts = []
+        self.attempts.clear()
         self.cancel = None
         self.interim = None
 

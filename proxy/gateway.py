@@ -11,19 +11,22 @@ import itertools
 
 from proxy.call import Call
 from proxy.clock import Clock
-from proxy.pipeline.account import Last, Watcher, lines_of, refusal_of, sent
-from proxy.pipeline.compile import Pipeline
+from proxy.pipeline.account import Account, Watcher
+from proxy.pipeline.compile import refused
 from proxy.pipeline.reading import Reader
-from proxy.pipeline.table import Table
-from proxy.protocols.identity import Identity, came_back, complete
-from proxy.protocols.protocol import Reads
+from proxy.pipeline.table import Mount, Table, Unread
+from proxy.pipeline.told import lines_of, refusal_of, sent
+from proxy.protocols.identity import Identity, came_back
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
+from proxy.stage import Handler
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage
 
 _BUG = Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN)
+_NO_ROUTE = Refusal("no_route", "no upstream is mounted at this path")
+_LOOP = Refusal("proxy_loop", "the call has passed this proxy before; an upstream points back here")
 
 
 class Gateway:
@@ -39,102 +42,83 @@ class Gateway:
         self._token = f"holdfast-{instance}".encode()
         self._ids = map(f"{instance}-{{:x}}".format, itertools.count(1))
         self._watcher = watcher
+        self._account = Account(clock, watcher)
         self._reader = Reader(clock)
 
     async def handle(self, exchange: Exchange) -> None:
         """One call, from start to finish."""
         call = self._open(exchange)
-        pipeline: Pipeline | None = None
         try:
-            recognised = await self._recognised(exchange, call)
-            if isinstance(recognised, Refusal):
-                reply = Reply(status=0, refusal=recognised, executed=Executed.NO)
+            mount = self._mount(call)
+            if type(mount) is Refusal:
+                reply = await refused(mount)
             else:
-                pipeline = recognised
-                call.flight = self._watcher.began(call.upstream, call.tool)
-                reply = await pipeline(call)
+                content: bytes | Unread | Refusal | None = mount.at_hand(call)
+                if type(content) is Unread:
+                    content = await self._reader.read(exchange, call, mount)
+                reply = await self._pipeline(call, mount, content)(call)
         except asyncio.CancelledError:  # Call.stop says why
-            executed = Executed.UNKNOWN if call.sent else Executed.NO
-            reply = Reply(
-                status=0, failure=Failure.CANCELLED, result=Result.CANCELLED, executed=executed
-            )
+            reply = _cancelled(call)
         except Exception as bug:  # it costs this call, and is recorded like any other end
             self._watcher.bug(bug)
             reply = Reply(status=0, refusal=_BUG)
-        answer, lines = self._told(exchange, call, reply, pipeline)
+        answer = self._answer(exchange, call, reply)
         try:
             if answer.whole:
-                exchange.answer(answer, lines)
+                exchange.answer(answer, lines_of(call, answer))
             else:
-                await exchange.stream(answer, lines)
+                await exchange.stream(answer, lines_of(call, answer))
         finally:
             answer.close()
 
     def _open(self, exchange: Exchange) -> Call:
         head = exchange.head
         call = Call(
-            id=next(self._ids),
-            head=head,
-            body=exchange.body,
-            started=exchange.started,
-            target=head.target,
-            interim=exchange.interim,
-            cancel=exchange.cancel,
+            next(self._ids),
+            head,
+            exchange.body,
+            exchange.started,
+            head.target,
+            exchange.interim,
+            exchange.cancel,
         )
         exchange.call = call
         self._identity.name(call)
         return call
 
-    async def _recognised(self, exchange: Exchange, call: Call) -> Pipeline | Refusal:
-        """The pipeline for this call, or why it is refused before any policy is asked."""
-        table = self.table  # a call keeps the table that it began with
-        mount = table.mount(call.target)
+    def _mount(self, call: Call) -> Mount | Refusal:
+        """The upstream that it is for; its table is kept for all of the call."""
+        mount = self.table.mount(call.target)
         if mount is None:
-            return Refusal("no_route", "no upstream is mounted at this path")
-        if b"via" in call.head.fields and came_back(call.head, self._token):
-            return Refusal(
-                "proxy_loop", "the call has passed this proxy before; an upstream points back here"
-            )
-        call.upstream = mount.name
-        if mount.prefix:
-            call.target = mount.stripped(call.target)
-        reads = mount.protocol.reads(call.head)
-        content = exchange.body.whole if reads is not Reads.NOTHING else None
-        if reads is not Reads.NOTHING and (
-            content is None or len(content) > mount.rules.body_buffer
-        ):
-            read = await self._reader.read(exchange, call, mount, reads)
-            if isinstance(read, Refusal):
-                return self._bad(read)
-            content = read
-        refusal = mount.protocol.recognise(call, content, mount.rules)
-        if refusal is not None:
-            return self._bad(refusal)
-        if call.workflow or b"traceparent" in call.head.fields:
-            complete(call)
-        return table.pipeline(call, mount)
+            return _NO_ROUTE
+        if call.head.signs and came_back(call.head, self._token):
+            return _LOOP
+        mount.enter(call)
+        return mount
 
-    def _bad(self, refusal: Refusal) -> Refusal:
-        self._watcher.bad_request(refusal.code)
-        return refusal
+    def _pipeline(self, call: Call, mount: Mount, content: bytes | Refusal | None) -> Handler:
+        """The pipeline of its tool, or what says no where it cannot be told which one that is."""
+        found = content if type(content) is Refusal else mount.recognise(call, content)
+        if type(found) is Refusal:
+            self._watcher.bad_request(found.code)
+            return lambda _: refused(found)
+        return found
 
-    def _told(
-        self, exchange: Exchange, call: Call, reply: Reply, pipeline: Pipeline | None
-    ) -> tuple[Reply, bytes]:
-        """The answer, where it is ours in the words of the protocol, and what is said about it."""
+    def _answer(self, exchange: Exchange, call: Call, reply: Reply) -> Reply:
+        """What the agent gets; where nothing came, it is made in the words of the protocol."""
         bad = exchange.bad
-        if reply.failure is Failure.BAD_REQUEST and bad is not None:
+        if bad is not None and reply.failure is Failure.BAD_REQUEST:
             reply.refusal = Refusal(bad.code, bad.detail, executed=reply.executed)
-        refusal = refusal_of(call, reply, self._clock.now())
-        answer = reply
+        refusal = refusal_of(call, reply, self._clock.now)
         if refusal is not None:
             reply.finish()
             reply.close()
             accept = call.head.fields.get(b"accept", b"")
             answer = HTTP.refuse(refusal, call.id, sent(call), accept)
             answer.failure, answer.result = reply.failure, reply.result
-        answer.finishers.append(Last(self._clock, self._watcher, call, pipeline, refusal))
-        return answer, lines_of(call, answer, pipeline, refusal)
+            reply = answer
+        reply.finishers.append((self._account.settle, call))
+        return reply
 
     def turn_away(self, bad: BadMessage) -> tuple[Reply, bytes]:
         """Part of Door: what is not even a request."""
@@ -156,3 +140,8 @@ class Gateway:
             call_id.encode(),
             refusal.code.encode(),
         )
+
+
+def _cancelled(call: Call) -> Reply:
+    executed = Executed.UNKNOWN if call.sent else Executed.NO
+    return Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED, executed=executed)

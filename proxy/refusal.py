@@ -7,7 +7,7 @@ the protocol's business.
 # ruff: noqa: E501 -- the table of codes reads as a table
 import enum
 import math
-from typing import Any
+from typing import Any, final
 
 import msgspec
 
@@ -68,6 +68,7 @@ def _kinds() -> dict[str, Kind]:
 KINDS = _kinds()
 
 
+@final
 class Refusal(msgspec.Struct, frozen=True):
     """Who says no, why, and what to do now."""
 

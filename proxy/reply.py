@@ -6,7 +6,7 @@
 
 import enum
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -52,11 +52,11 @@ class Executed(enum.StrEnum):
     UNKNOWN = "unknown"
 
 
-class Settles(Protocol):
-    """Who wants to know that a reply is finished."""
+Finisher: TypeAlias = "tuple[Callable[[Any, Reply], None], Any]"
+"""Who wants to know that a reply is finished, and of what it is told: a call, or an attempt.
 
-    def settle(self, reply: "Reply", /) -> None:
-        """Called once. Never waits, never raises."""
+Called once. Never waits, never raises.
+"""
 
 
 class Tunnel(Protocol):
@@ -90,21 +90,22 @@ class Reply(msgspec.Struct):
     result: Result | None = None
     quota_exhausted: bool = False  # throttled, and waiting will not help
     executed: Executed = Executed.UNKNOWN
-    on_commit: Callable[[], None] | None = None  # other time limits rule from there on
+    on_commit: Callable[[bool], None] | None = None
+    """From there on other time limits rule: those of a stream, if it is one."""
     given_up: str = ""  # why it was not tried again, though it might have been
     finished: bool = False
     closed: bool = False
-    finishers: list[Settles] = []
+    finishers: list[Finisher] = []  # the innermost first
 
     @property
     def whole(self) -> bool:
         """Is everything of it here?"""
         return self.tunnel is None and (self.body is None or self.body.whole is not None)
 
-    def commit(self) -> None:
+    def commit(self, *, streams: bool) -> None:
         """From here on nothing is sent again: the answer goes to the agent."""
         if self.on_commit is not None:
-            self.on_commit()
+            self.on_commit(streams)
 
     def finish(self, failure: Failure | None = None) -> None:
         """The outcome is known. `failure` says how a body that had begun went wrong."""
@@ -114,14 +115,7 @@ class Reply(msgspec.Struct):
         if failure is not None:
             self.failure = failure
             self.result = _AFTER_COMMIT.get(failure, Result.FAILURE)
-        bug: Exception | None = None
-        for finisher in self.finishers:  # the innermost guard put itself first
-            try:
-                finisher.settle(self)
-            except Exception as error:  # the others must still settle
-                bug = bug or error
-        if bug is not None:
-            raise bug
+        settle_all(self.finishers, self)
 
     def close(self) -> None:
         """Let go of it. A reply dropped before its end was cancelled."""
@@ -132,6 +126,18 @@ class Reply(msgspec.Struct):
             self.finish(Failure.CANCELLED)
         if self.body is not None:
             self.body.abandon()
+
+
+def settle_all(finishers: list[Finisher], reply: Reply) -> None:
+    """Tell each of them, also when one raises: a bug, raised again at the end."""
+    bug: Exception | None = None
+    for settle, subject in finishers:
+        try:
+            settle(subject, reply)
+        except Exception as error:  # the others must still settle
+            bug = bug or error
+    if bug is not None:
+        raise bug
 
 
 _AFTER_COMMIT: dict[Failure, Result] = {

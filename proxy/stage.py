@@ -52,7 +52,10 @@ class AttemptGate(Protocol):
 
 
 class NothingTaken:
-    """A gate that answers at once, takes nothing and learns nothing: nobody need settle it."""
+    """A gate that takes nothing: nobody settles it. One that is to hear of commits says how.
+
+    As a gate of calls it answers at once, too.
+    """
 
     __slots__ = ()
 

@@ -46,6 +46,10 @@ class Signal(Generic[Fact]):
             self._strand = None
             strand.step()
 
+    def unawaited(self) -> None:
+        """Whoever waited was cancelled; nobody else will."""
+        self._strand = None
+
     def __await__(self) -> Generator["Signal[Fact]", None, Fact]:
         if not self.is_set:
             yield self
@@ -86,7 +90,7 @@ class Strand:
             self._on_end(bug)
             return
         self._waits_for = waits_for
-        if type(waits_for) is Signal:
+        if isinstance(waits_for, Signal):
             waits_for._strand = self  # noqa: SLF001 -- the two are one mechanism
         else:
             waits_for._asyncio_future_blocking = False  # noqa: SLF001 -- the protocol of awaiting a future
@@ -103,10 +107,9 @@ class Strand:
             self._doomed = True
             return
         self._doomed = False
-        if type(waits_for) is Signal:
-            waits_for._strand = None  # noqa: SLF001 -- as above
+        if isinstance(waits_for, Signal):
+            waits_for.unawaited()
         else:
-            assert isinstance(waits_for, asyncio.Future)
             waits_for.remove_done_callback(self._future_done)
             waits_for.cancel()
         self.step(asyncio.CancelledError())

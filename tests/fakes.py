@@ -220,13 +220,17 @@ class ScriptedUpstream:
         return reply
 
 
+def decided(attempt: Attempt, reply: Reply) -> None:
+    """A commit that has nothing to wait for: a scripted upstream has decided everything."""
+
+
 class Ledger:
-    """A settler that keeps what it was told: put it into `Reply.finishers`."""
+    """Keeps what it was told: put its `settle` into `Reply.finishers`, and what it is of."""
 
     def __init__(self) -> None:
         self.settled: list[Reply] = []
 
-    def settle(self, reply: Reply) -> None:
+    def settle(self, subject: Any, reply: Reply) -> None:
         """Keep it."""
         self.settled.append(reply)
 

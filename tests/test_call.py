@@ -1,9 +1,30 @@
-"""Stopping a call. What else there is of it are records."""
+"""Stopping a call, and what it is asked for by. What else there is of it are records."""
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.call import Call, Stop, Whole
-from tests.fakes import make_attempt, make_call
+from proxy.call import SIGNS, Call, Effect, InFlight, RequestHead, Stop, Whole
+from proxy.protocols.identity import Identity, came_back, complete
+from proxy.stages.retry import Repeat, Retry, client_retries
+from proxy.stages.timeout import Deadline, Timeout, patience
+from proxy.units import Seconds
+from tests.fakes import (
+    ScriptedUpstream,
+    make_attempt,
+    make_call,
+    make_ground,
+    make_reply,
+    make_target,
+    run,
+)
+
+PROXY = Path(__file__).parents[1] / "proxy"
 
 
 class Watched:
@@ -97,3 +118,120 @@ def test_a_whole_body_is_all_there_ever_will_be() -> None:
     body.abandon()
     assert (body.whole, body.replayable, body.trailers) == (b"x", True, [])
     assert Whole(b"", [(b"a", b"A", b"1")]).trailers == [(b"a", b"A", b"1")]
+
+
+def test_a_tool_without_calls_may_be_forgotten() -> None:
+    """As long as one is on its way it is counted."""
+    flight = InFlight()
+    assert flight.idle
+    flight.now += 1
+    assert not flight.idle
+
+
+# --- the signs by which clients tell a proxy something ---
+
+
+class Looked(dict[bytes, bytes]):
+    """No headers at all, and a note of each name that was looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[bytes] = set()
+
+    def get(self, name: bytes, default: Any = None) -> Any:
+        """Not there."""
+        self.names.add(name)
+        return default
+
+    def __contains__(self, name: object) -> bool:
+        assert isinstance(name, bytes)
+        self.names.add(name)
+        return False
+
+    def __getitem__(self, name: bytes) -> bytes:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("it cannot be seen which names are looked for")
+
+
+class Compared(bytes):
+    """The name of a header line, and a note in `names` of what it was compared with."""
+
+    names: set[bytes]
+    __hash__ = bytes.__hash__
+
+    def __eq__(self, name: object) -> bool:
+        assert isinstance(name, bytes)
+        self.names.add(name)
+        return False
+
+
+def looked_for(asks: Callable[[Call], Any]) -> set[bytes]:
+    """The names of headers that it looks for."""
+    fields, line = Looked(), Compared(b"x")
+    line.names = set()
+    call = make_call()
+    call.head = RequestHead("POST", b"/", 1, [(line, b"X", b"")], fields)
+    asks(call)
+    return fields.names | line.names
+
+
+ASKED: dict[str, Callable[[Call], Any]] = {
+    "gateway.py _mount": lambda call: came_back(call.head, b"holdfast-abcd"),
+    "pipeline/table.py recognise": complete,
+    "protocols/identity.py name": Identity("ann", "crew").name,
+    "stages/retry.py _limit": lambda call: client_retries(call.head.fields),
+    "stages/timeout.py admit": lambda call: patience(call.head.fields),
+}
+"""Where it is asked whether a head has signs, and what is looked for only then."""
+
+
+@pytest.mark.parametrize("asks", ASKED.values(), ids=ASKED.keys())
+def test_whatever_is_looked_for_is_a_sign(asks: Callable[[Call], Any]) -> None:
+    """Or a head that has nothing else would be passed over."""
+    assert looked_for(asks) - SIGNS == set()
+    assert looked_for(asks)
+
+
+def test_every_sign_is_looked_for_by_somebody() -> None:
+    """One that nobody reads makes heads slow for nothing."""
+    assert set().union(*map(looked_for, ASKED.values())) == SIGNS
+
+
+def test_nobody_else_asks_for_signs() -> None:
+    """Who does is listed above, with what he looks for."""
+    asking = {
+        f"{path.relative_to(PROXY).as_posix()} {function.name}"
+        for path in PROXY.rglob("*.py")
+        for function in ast.walk(ast.parse(path.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        and any(
+            isinstance(node, ast.Attribute) and node.attr == "signs" for node in ast.walk(function)
+        )
+    }
+    assert asking == ASKED.keys()
+
+
+NO_SIGNS = st.dictionaries(
+    st.binary(min_size=1).filter(lambda name: name not in SIGNS), st.binary()
+)
+
+
+@given(NO_SIGNS)
+def test_a_head_without_signs_is_treated_as_if_they_were_looked_for(
+    fields: dict[bytes, bytes],
+) -> None:
+    """Its identity, its time and its repetitions are the same; only the looking is saved."""
+    target, ground = make_target(Effect.READ), make_ground()
+    found = []
+    for signs in (True, False):
+        upstream = ScriptedUpstream(*(make_reply(503) for _ in range(3)))
+        call = make_call(dict(fields))
+        call.head.signs = signs
+        Identity("ann", "crew").name(call)
+        Deadline(Timeout(total=Seconds(30.0)), Effect.READ).admit(call)
+        run(Repeat.wrap(Retry(), upstream, target, ground)(call))
+        found.append((call.agent, call.workflow, call.task, call.deadline, len(call.attempts)))
+    assert found == [("ann", "", "", make_call().started + 30.0, 3)] * 2

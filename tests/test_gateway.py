@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy.attempt import Attempt
-from proxy.call import Whole
+from proxy.call import InFlight, Whole
 from proxy.gateway import Gateway
 from proxy.protocols.identity import Identity
 from proxy.record import Record
@@ -23,22 +23,12 @@ READ = "policies: [{name: r, effect: read}]"
 
 
 class Watching:
-    """A watcher that keeps what it hears. `flying` is the number of calls on their way."""
+    """A watcher that keeps what it hears."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.bad: list[str] = []
         self.bugs: list[BaseException] = []
-        self.flying = 0
-
-    def began(self, upstream: str, tool: str) -> "Watching":
-        """Part of Watcher."""
-        self.flying += 1
-        return self
-
-    def ended(self) -> None:
-        """Part of InFlight."""
-        self.flying -= 1
 
     def note(self, record: Record) -> None:
         """Part of Watcher."""
@@ -90,8 +80,13 @@ class Path:
         ((reply, lines),) = exchange.answered or exchange.streamed
         assert reply.finished
         assert reply.closed
-        assert self.watching.flying == 0
+        assert self.flying == 0
         return Answer(reply, lines)
+
+    @property
+    def flying(self) -> int:
+        """The number of calls on their way."""
+        return sum(entry.now for _, entry in self.desk.keep.items() if isinstance(entry, InFlight))
 
     @property
     def record(self) -> Record:
@@ -158,7 +153,7 @@ def test_a_stream_is_closed_when_it_has_ended() -> None:
     path = Path(events())
     exchange = FakeExchange()
     path.start(exchange)
-    assert (path.ends, path.watching.records, path.watching.flying) == ([], [], 1)
+    assert (path.ends, path.watching.records, path.flying) == ([], [], 1)
     exchange.over.set(Failure.TRUNCATED)
     assert path.answer(exchange).reply.result is Result.TRUNCATED
     assert path.record.outcome == "truncated"

@@ -44,6 +44,7 @@ LOCK_LINE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+PIN = r"^([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?(==\S+)"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -256,7 +257,9 @@ def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock):
 
 
 def pins(lock: str) -> set[str]:
-    return set(re.findall(r"^[a-z0-9.-]+==\S+", (ROOT / ".ci" / lock).read_text(), re.MULTILINE))
+    """`name==version`, whatever extras are asked for."""
+    found = re.findall(PIN, (ROOT / ".ci" / lock).read_text(), re.MULTILINE)
+    return {name + version for name, version in found}
 
 
 @pytest.mark.parametrize("lock", ["requirements-dev.lock", "requirements-suite.lock"])

@@ -4,36 +4,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.reply import Failure, Reply, Result
+from proxy.reply import Failure, Reply, Result, settle_all
 from tests.fakes import FakeBody, Ledger, make_reply
 
 
-class Named:
-    """A settler that writes its name down."""
+class Diary:
+    """Writes down who was told, and of which reply."""
 
-    def __init__(self, name: str, order: list[str]) -> None:
-        self._name = name
-        self._order = order
+    def __init__(self, *broken: str) -> None:
+        """`broken` are those who raise."""
+        self.order: list[str] = []
+        self.replies: list[Reply] = []
+        self._broken = broken
 
-    def settle(self, reply: Reply) -> None:
+    def settle(self, subject: str, reply: Reply) -> None:
         """Write it down."""
-        self._order.append(self._name)
+        self.order.append(subject)
+        self.replies.append(reply)
+        if subject in self._broken:
+            raise ZeroDivisionError(subject)
 
 
 def with_ledger(reply: Reply) -> Ledger:
     """Put a ledger to it."""
     ledger = Ledger()
-    reply.finishers.append(ledger)
+    reply.finishers.append((ledger.settle, None))
     return ledger
 
 
 def test_finishing_settles_who_came_first_first() -> None:
     """The innermost guard put itself there first."""
-    order: list[str] = []
-    reply = make_reply(200)
-    reply.finishers += [Named("inner", order), Named("outer", order)]
+    diary, reply = Diary(), make_reply(200)
+    reply.finishers += [(diary.settle, "inner"), (diary.settle, "outer")]
     reply.finish()
-    assert order == ["inner", "outer"]
+    assert diary.order == ["inner", "outer"]
+    assert diary.replies == [reply, reply]
+
+
+NAMES = ["a", "b", "c", "d"]
+
+
+@given(st.lists(st.sampled_from(NAMES), unique=True))
+def test_one_that_breaks_does_not_keep_the_others_from_hearing(broken: list[str]) -> None:
+    """Each is told of its own subject; the first bug comes out when all have been."""
+    diary, reply = Diary(*broken), make_reply(200)
+    told = [(diary.settle, name) for name in NAMES]
+    if broken:
+        with pytest.raises(ZeroDivisionError, match=min(broken)):
+            settle_all(list(told), reply)
+    else:
+        settle_all(list(told), reply)
+    assert (diary.order, diary.replies) == (NAMES, [reply] * len(NAMES))
+
+
+def test_a_bug_of_who_settles_comes_out_of_the_end() -> None:
+    """And it is the end all the same: nobody is told twice."""
+    diary, reply = Diary("a"), make_reply(200)
+    reply.finishers += [(diary.settle, "a"), (diary.settle, "b")]
+    with pytest.raises(ZeroDivisionError):
+        reply.finish()
+    reply.close()
+    assert diary.order == ["a", "b"]
 
 
 def test_finishing_twice_settles_once() -> None:
@@ -106,7 +137,7 @@ class Nagging:
     def __init__(self) -> None:
         self.settled = 0
 
-    def settle(self, reply: Reply) -> None:
+    def settle(self, subject: None, reply: Reply) -> None:
         """Once is enough, or it would never end."""
         self.settled += 1
         reply.finish()
@@ -121,7 +152,7 @@ def test_whatever_is_done_to_it_settles_once(ends: list[str]) -> None:
     """Also where a settler ends the reply itself; only the first end decides the result."""
     reply = make_reply(200, body=FakeBody(None))
     ledger, nagging = with_ledger(reply), Nagging()
-    reply.finishers.append(nagging)
+    reply.finishers.append((nagging.settle, None))
     does = {
         "finish": reply.finish,
         "fail": lambda: reply.finish(Failure.TRUNCATED),
@@ -154,11 +185,12 @@ def test_is_everything_here(reply: Reply, whole: bool) -> None:
     assert reply.whole is whole
 
 
-def test_the_commit_is_told_to_who_asked() -> None:
-    """And to nobody where nobody did."""
-    told: list[str] = []
+@pytest.mark.parametrize("streams", [True, False])
+def test_the_commit_is_told_to_who_asked(streams: bool) -> None:
+    """With whether it is a stream; and to nobody where nobody asked."""
+    told: list[bool] = []
     reply = make_reply(200)
-    reply.commit()
-    reply.on_commit = lambda: told.append("committed")
-    reply.commit()
-    assert told == ["committed"]
+    reply.commit(streams=streams)
+    reply.on_commit = told.append
+    reply.commit(streams=streams)
+    assert told == [streams]

@@ -86,7 +86,7 @@ class Histogram:
 class Row:
     """What is counted of one (upstream, tool)."""
 
-    __slots__ = ("attempts", "calls", "duration", "first_byte", "inflight", "overhead")
+    __slots__ = ("attempts", "calls", "duration", "first_byte", "overhead")
 
     def __init__(self) -> None:
         self.calls: defaultdict[Labels, int] = defaultdict(int)  # layer, outcome, reason
@@ -94,11 +94,6 @@ class Row:
         self.duration = Histogram(LONG)
         self.first_byte = Histogram(LONG)
         self.overhead = Histogram(SHORT)
-        self.inflight = 0
-
-    def ended(self) -> None:
-        """One call that `Metrics.began` counted is in flight no longer."""
-        self.inflight -= 1
 
 
 class Metrics:
@@ -124,32 +119,25 @@ class Metrics:
         """The tools that policies name exactly; called at start and after each reload."""
         self._tools.name(tools)
 
-    def began(self, upstream: str, tool: str) -> Row:
-        """A call is in flight, until `ended` of the row that is handed out, which is called once.
-
-        The row is kept by whoever asked, for a tool may become known while its call is on its way.
-        """
-        row = self._bound.get((upstream, tool)) or self._row(upstream, tool, succeeded=False)
-        row.inflight += 1
-        return row
-
     def note(self, record: Record) -> None:
         """Count a finished call."""
         row = self._bound.get((record.upstream, record.tool))
         if row is None:
             row = self._row(record.upstream, record.tool, record.outcome == "ok")
         row.calls[record.layer, record.outcome, record.code] += 1
-        # The same three lines thrice rather than a method: a call costs as much as its work.
+        # The same lines again and again rather than a method: a call costs as much as its work.
         histogram, us = row.duration, record.duration_us
-        histogram.counts[bisect_left(LONG, us)] += 1
+        bucket = bisect_left(LONG, us)
+        histogram.counts[bucket] += 1
         histogram.sum_us += us
+        first = record.ttfb_us
+        if first >= 0:
+            histogram = row.first_byte
+            histogram.counts[bucket if first == us else bisect_left(LONG, first)] += 1
+            histogram.sum_us += first
         histogram, us = row.overhead, record.overhead_us
         histogram.counts[bisect_left(SHORT, us)] += 1
         histogram.sum_us += us
-        if record.ttfb_us >= 0:
-            histogram, us = row.first_byte, record.ttfb_us
-            histogram.counts[bisect_left(LONG, us)] += 1
-            histogram.sum_us += us
         for attempt in record.attempts:
             row.attempts[attempt.upstream, attempt.result] += 1
         if record.decision == "refuse":
@@ -171,6 +159,7 @@ class Metrics:
             *self._read_rows(),
             Family(catalogue.REFUSALS, self._read_refusals(kept)),
             *(Family(metric, self._read_counts(metric, kept)) for metric in catalogue.COUNTED),
+            Family(catalogue.INFLIGHT, self._read_inflight(kept)),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
             Family(
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
@@ -194,7 +183,6 @@ class Metrics:
             for (upstream, result), n in row.attempts.items()
         )
         yield Family(catalogue.ATTEMPTS, _summed(attempts))
-        yield Family(catalogue.INFLIGHT, {labels: row.inflight for labels, row in rows})
 
     def _read_refusals(self, kept: Kept) -> Rows:
         """Those of records, and the verdicts of shadow policies, which are in no record."""
@@ -222,6 +210,13 @@ class Metrics:
         if vocabulary is not None:
             return vocabulary.of(value)
         return value if presentable(value) else OTHER
+
+    def _read_inflight(self, kept: Kept) -> Rows:
+        return _summed(
+            ((self._label("upstream", key[1]), self._label("tool", key[2])), flight.now)
+            for key, flight in kept.items()
+            if isinstance(key, tuple) and key[0] == "inflight"
+        )
 
     def _read_circuits(self, kept: Kept) -> Rows:
         """Circuits of several bulkheads, or of tools without a name here, share their rows."""

@@ -1,13 +1,11 @@
-"""One account of a call: what its answer says of it in headers, and its record."""
+"""One account of a call, made when its outcome is known: the record, and who hears of it."""
 
 from typing import Protocol
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect, InFlight, Stop
+from proxy.call import Call, Stop
 from proxy.clock import Clock
-from proxy.pipeline.compile import Pipeline
 from proxy.record import AttemptRecord, Record
-from proxy.refusal import Refusal, of_failure
 from proxy.reply import Failure, Reply, Result
 
 _OUTCOMES = {
@@ -15,89 +13,45 @@ _OUTCOMES = {
     Result.TRUNCATED: "truncated",
     Result.CANCELLED: "cancelled",
 }
+_SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
+_GONE = Stop.AGENT_GONE
 
 
-def refusal_of(call: Call, reply: Reply, now: float) -> Refusal | None:
-    """What has to be told in our own words, because no answer came: a refusal or a failure."""
-    if reply.refusal is not None:
-        return reply.refusal
-    if reply.failure is None or reply.status:
-        return None
-    return of_failure(
-        reply, harmless=call.effect is not Effect.WRITE, late=now >= call.deadline - 0.001
-    )
+class Watcher(Protocol):
+    """Who counts calls, and hears of what is no call."""
+
+    def note(self, record: Record, /) -> None:
+        """A call is finished. Never waits, never raises."""
+
+    def bad_request(self, reason: str, /) -> None:
+        """Something was refused before any policy was asked."""
+
+    def bug(self, error: BaseException, /) -> None:
+        """Something broke that must not."""
 
 
-def lines_of(call: Call, reply: Reply, pipeline: Pipeline | None, refusal: Refusal | None) -> bytes:
-    """The holdfast-* lines of an answer (spec 2.4)."""
-    mine = b"holdfast-call: %b\r\n" % call.id.encode()
-    if refusal is None and pipeline is not None and _plain(call, reply):
-        return mine + pipeline.at_once
-    origin = (
-        b"holdfast-origin: upstream\r\n" if refusal is None else b"holdfast-origin: holdfast\r\n"
-    )
-    if pipeline is not None and pipeline.minimal:
-        return mine + origin
-    lines = [mine, origin, b"holdfast-attempts: %d\r\n" % sent(call)]
-    if reply.body is None or reply.body.whole is not None:
-        lines.append(f"holdfast-outcome: {_told(reply, refusal)}\r\n".encode())
-    reason = refusal.code if refusal is not None else reply.given_up
-    if reason:
-        lines.append(f"holdfast-reason: {reason}\r\n".encode())
-    if (
-        reply.given_up
-        and refusal is None
-        and reply.given_up != "client_retries"  # it was the client's turn all along
-        and b"x-should-retry" not in reply.fields
-    ):
-        lines.append(b"x-should-retry: false\r\n")
-    if refusal is None and reply.failure is not None:
-        lines.append(b"proxy-status: holdfast; error=http_response_incomplete\r\n")
-    lines.append(_rule(pipeline, refusal))
-    return b"".join(lines)
+class Account:
+    """Settles last of all."""
+
+    def __init__(self, clock: Clock, watcher: Watcher) -> None:
+        self._now = clock.now
+        self._note = watcher.note
+
+    def settle(self, call: Call, reply: Reply) -> None:
+        """The outcome is known: the call is in flight no longer, and its record is made."""
+        if call.flight is not None:
+            call.flight.now -= 1
+        self._note(record_of(call, reply, self._now()))
 
 
-def _plain(call: Call, reply: Reply) -> bool:
-    return (
-        reply.result is Result.SUCCESS
-        and len(call.attempts) == 1
-        and reply.body is not None
-        and reply.body.whole is not None
-    )
-
-
-def _rule(pipeline: Pipeline | None, refusal: Refusal | None) -> bytes:
-    if pipeline is None:
-        return b""
-    if refusal is not None and refusal.policy:
-        return f"holdfast-policy: {refusal.policy}@{pipeline.version}\r\n".encode()
-    return pipeline.told
-
-
-def _told(reply: Reply, refusal: Refusal | None) -> str:
-    if refusal is not None:
-        return (
-            "refused"
-            if reply.failure is None
-            else "truncated"
-            if refusal.code == "truncated"
-            else "failed"
-        )
-    return "ok" if reply.result is Result.SUCCESS else "failed"
-
-
-def sent(call: Call) -> int:
-    """How often it was tried."""
-    return sum(attempt.sent or attempt.failure is not None for attempt in call.attempts)
-
-
-def record_of(
-    call: Call, reply: Reply, pipeline: Pipeline | None, refusal: Refusal | None, now: float
-) -> Record:
+def record_of(call: Call, reply: Reply, now: float) -> Record:
     """The record of a call whose outcome is known."""
+    refusal = reply.refusal
+    plain = reply.result is _SUCCESS and not reply.given_up and refusal is None
     refused = refusal is not None and reply.failure is None
-    plain = reply.result is Result.SUCCESS and not reply.given_up and refusal is None
-    answered = call.answered or now
+    took = now - call.started
+    first = took if call.answered is None else call.answered - call.started
+    own = first - call.waited
     return Record(  # in the order of its fields, unnamed: half a microsecond on every call
         call.id,
         call.agent,
@@ -106,16 +60,16 @@ def record_of(
         call.layer,
         call.tool,
         call.head.method,
-        "" if pipeline is None else pipeline.version,
+        call.rule.version,
         "refuse" if refused else "allow",
         "ok" if plain else _outcome(call, reply, refused=refused),
         reply.executed,
         reply.status,
         _attempts(call, reply),
-        int((now - call.started) * 1e6),
-        max(0, int((answered - call.started - call.waited) * 1e6)),
-        -1 if call.stopped is Stop.AGENT_GONE else int((answered - call.started) * 1e6),
-        "" if plain else _code(call, reply, refusal),
+        int(took * 1e6),
+        int(own * 1e6) if own > 0 else 0,
+        -1 if call.stopped is _GONE else int(first * 1e6),
+        "" if plain else _code(call, reply),
         "" if refusal is None else refusal.policy,
         call.workflow,
         call.task,
@@ -130,11 +84,11 @@ def _outcome(call: Call, reply: Reply, *, refused: bool) -> str:
     return "failed" if reply.result is None else _OUTCOMES.get(reply.result, "failed")
 
 
-def _code(call: Call, reply: Reply, refusal: Refusal | None) -> str:
-    if call.stopped is Stop.AGENT_GONE and reply.failure is Failure.CANCELLED:
+def _code(call: Call, reply: Reply) -> str:
+    if call.stopped is _GONE and reply.failure is Failure.CANCELLED:
         return Stop.AGENT_GONE
-    if refusal is not None:
-        return refusal.code
+    if reply.refusal is not None:
+        return reply.refusal.code
     if reply.given_up:
         return reply.given_up
     return "" if reply.result in {None, Result.SUCCESS} else str(reply.result)
@@ -142,8 +96,8 @@ def _code(call: Call, reply: Reply, refusal: Refusal | None) -> str:
 
 def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
     attempts = call.attempts
-    if len(attempts) == 1 and reply.result is Result.SUCCESS:
-        return (_one(attempts[0], Result.SUCCESS),)
+    if len(attempts) == 1 and reply.result is _SUCCESS:
+        return (_one(attempts[0], _SUCCESS),)  # nearly always
     known = [attempt for attempt in attempts if attempt.sent or attempt.result is not None]
     results = [attempt.result or Result.CANCELLED for attempt in known]
     if known and reply.failure is not None and known[-1].result in {None, Result.SUCCESS}:
@@ -153,54 +107,6 @@ def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
 
 
 def _one(attempt: Attempt, result: Result) -> AttemptRecord:
-    took = (attempt.ended or attempt.started) - attempt.started
-    return AttemptRecord(
-        n=attempt.number,
-        result=result,
-        ms=int(took * 1000),
-        upstream=attempt.upstream,
-        status=attempt.status,
-    )
-
-
-class Watcher(Protocol):
-    """Who counts calls, and hears of what is no call."""
-
-    def began(self, upstream: str, tool: str, /) -> InFlight:
-        """A call is on its way."""
-
-    def note(self, record: Record, /) -> None:
-        """A call is finished. Never waits, never raises."""
-
-    def bad_request(self, reason: str, /) -> None:
-        """Something was refused before any policy was asked."""
-
-    def bug(self, error: BaseException, /) -> None:
-        """Something broke that must not."""
-
-
-class Last:
-    """Settles last of all: the outcome is known, and the record is made of it."""
-
-    __slots__ = ("_call", "_clock", "_pipeline", "_refusal", "_watcher")
-
-    def __init__(
-        self,
-        clock: Clock,
-        watcher: Watcher,
-        call: Call,
-        pipeline: Pipeline | None,
-        refusal: Refusal | None,
-    ) -> None:
-        self._clock = clock
-        self._watcher = watcher
-        self._call = call
-        self._pipeline = pipeline
-        self._refusal = refusal
-
-    def settle(self, reply: Reply) -> None:
-        """Part of Settles."""
-        call = self._call
-        if call.flight is not None:
-            call.flight.ended()
-        self._watcher.note(record_of(call, reply, self._pipeline, self._refusal, self._clock.now()))
+    began = attempt.started
+    took = (attempt.ended or began) - began
+    return AttemptRecord(attempt.number, result, int(took * 1000), attempt.upstream, attempt.status)

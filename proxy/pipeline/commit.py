@@ -5,45 +5,50 @@ may be sent again until then; an error is read whole (up to 64 KiB), since its r
 its body, and so that no connection is held while a retry waits. A stream is committed at its head.
 """
 
+from collections.abc import Awaitable
+
 from proxy.attempt import Attempt
 from proxy.clock import Clock
 from proxy.protocols.protocol import Protocol
 from proxy.reply import Reply
-from proxy.stage import Sender
 from proxy.wire.body import Body
-from proxy.wire.client import is_stream
 
 _ERROR_BODY = 64 << 10
 
 
 class Commit:
-    """Sends an attempt, and returns at its commit."""
+    """Brings the reply of an attempt to its commit."""
 
-    def __init__(self, send: Sender, protocol: Protocol, clock: Clock, *, hold: bool) -> None:
+    def __init__(self, protocol: Protocol, clock: Clock, *, hold: bool) -> None:
         """`hold`: there is something that could send it again, or wants to know how it ended."""
-        self._send = send
-        self._protocol = protocol
+        self._judge = protocol.judge
+        self._streams = protocol.streams
         self._clock = clock
         self._hold = hold
 
-    async def __call__(self, attempt: Attempt) -> Reply:
-        """The reply, with its result."""
-        reply = await self._send(attempt)
+    def __call__(self, attempt: Attempt, reply: Reply) -> Awaitable[None] | None:
+        """Decide the result; to be awaited where the answer must be held until then."""
         body = reply.body
+        streams = False
         if body is not None and body.whole is None:
-            assert isinstance(body, Body)
-            if is_stream(reply):
+            streams = self._streams(reply)
+            if streams:
                 attempt.call.finishes_alone = False  # nobody reads on, and its end may never come
             elif self._hold:
-                await self._held(attempt, reply, body)
-        self._protocol.judge(reply)
+                assert isinstance(body, Body)
+                return self._held(attempt, reply, body)
+        self._decide(attempt, reply, streams)
+        return None
+
+    def _decide(self, attempt: Attempt, reply: Reply, streams: bool) -> None:
+        self._judge(reply)
         attempt.result = reply.result
-        attempt.failure = reply.failure
-        attempt.status = reply.status
         attempt.ended = attempt.first_byte or self._clock.now()
-        if reply.failure is None:
-            reply.commit()
-        return reply
+        attempt.status = reply.status
+        if reply.failure is not None:
+            attempt.failure = reply.failure
+        else:
+            reply.commit(streams=streams)
 
     async def _held(self, attempt: Attempt, reply: Reply, body: Body) -> None:
         began = self._clock.now()
@@ -61,3 +66,4 @@ class Commit:
             reply.failure = body.failure
             reply.status = 0
             reply.detail = "the answer broke off before its first byte"
+        self._decide(attempt, reply, streams=False)

@@ -5,19 +5,21 @@ policies, giving back on refusal, failure and cancellation, and settling when th
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result
-from proxy.stage import AttemptGate, CallGate, Handler, NothingTaken, Verdict
+from proxy.reply import Executed, Failure, Reply, Result, settle_all
+from proxy.stage import AttemptGate, CallGate, NothingTaken, Sender, Verdict
 
 Subject = TypeVar("Subject", Call, Attempt)
 Gate = TypeVar("Gate", CallGate, AttemptGate)
+Hears: TypeAlias = Callable[[Any, Reply], None]
+Decides: TypeAlias = Callable[[Any, Reply], Awaitable[None] | None]
 
 
 class Guard(Generic[Subject, Gate]):
@@ -32,57 +34,83 @@ class Guard(Generic[Subject, Gate]):
         counted: Counts,
     ) -> None:
         """`shadows` are asked and never obeyed; `counted` counts what they would have refused."""
-        asked = [(gate, True) for gate in gates] + [(gate, False) for gate in shadows]
-        self._gates: tuple[tuple[Callable[[Subject], Any], Gate, bool], ...] = tuple(
-            (gate.admit, gate, enforced)  # type: ignore[misc]  # a guard of calls has gates of calls
-            for gate, enforced in asked
+        self._gates: list[Gate] = gates
+        self._admits: tuple[tuple[Callable[[Subject], Any], Gate], ...] = tuple(
+            (gate.admit, gate)  # type: ignore[misc]  # a guard of calls has gates of calls
+            for gate in gates
         )
-        self._takers: list[Any] = [gate for gate, _ in asked if not isinstance(gate, NothingTaken)]
+        self._settles = _settles(gates)
+        self._shadows: list[Gate] = shadows
         self._inner: Callable[[Subject], Awaitable[Reply]] = inner
+        self._decide: Decides = _decided
+        self._hear = self._hearers(gates)
         self._clock = clock
         self._counted = counted
 
     async def __call__(self, subject: Subject) -> Reply:
         """The reply of what stands behind, or the refusal of the first gate that says no."""
-        takers = self._takers
         asked = 0
+        verdict: Any = None
+        shadows: list[Gate] = []  # those that let it through
         try:
-            for admit, gate, enforced in self._gates:
+            for admit, gate in self._admits:
                 verdict = admit(subject)
                 if verdict is not None:
                     if type(verdict) is not Refusal:
                         verdict = await self._asked(gate, subject, verdict)
                     if verdict is not None:
-                        takers = [taker for taker in takers if taker is not gate]
-                        if enforced:
-                            return self._refused(takers, asked, subject, verdict)
-                        self._counted.add(verdict.code, verdict.policy, "false")
+                        reply = Reply(status=0, refusal=verdict, executed=Executed.NO)
+                        break
                 asked += 1
-            reply = await self._inner(subject)
+            else:
+                if self._shadows:
+                    await self._ask_shadows(subject, shadows)
+                reply = await self._inner(subject)
+                waits = self._decide(subject, reply)
+                if waits is not None:
+                    await waits
         except BaseException:  # cancelled, or a bug: either way what was taken goes back
-            self._settle(takers, asked, subject, _cancelled())
+            self._give_back(self._gates[:asked] + shadows, subject, _cancelled())
             raise
-        if takers:
-            reply.finishers.append(Admission(takers, subject))
-            try:
-                self._committed(takers, subject, reply)
-            except Exception:  # a bug: nobody else knows of this reply
-                reply.close()
-                raise
+        if verdict is None:
+            self._admitted(subject, reply, shadows)
+        else:
+            self._give_back(self._gates[:asked], subject, reply)
         return reply
 
-    def _refused(self, takers: list[Any], asked: int, subject: Subject, refusal: Refusal) -> Reply:
-        reply = Reply(status=0, refusal=refusal, executed=Executed.NO)
-        self._settle(takers, asked, subject, reply)
-        return reply
+    async def _ask_shadows(self, subject: Subject, admitted: list[Gate]) -> None:
+        for gate in self._shadows:
+            verdict: Any = gate.admit(subject)  # type: ignore[arg-type]  # as above
+            if verdict is not None and not isinstance(verdict, Refusal):
+                verdict = await self._asked(gate, subject, verdict)
+            if verdict is None:
+                admitted.append(gate)
+            else:
+                self._counted.add(verdict.code, verdict.policy, "false")
 
-    def _settle(self, takers: list[Any], asked: int, subject: Subject, reply: Reply) -> None:
-        """Give back what the first `asked` gates gave."""
-        admitted = [gate for _, gate, _ in self._gates[:asked]]
-        Admission([taker for taker in takers if taker in admitted], subject).settle(reply)
+    def _admitted(self, subject: Subject, reply: Reply, shadows: list[Gate]) -> None:
+        """Whoever let it through hears of its commit, and of its end, the last one first."""
+        if shadows:
+            reply.finishers += [(settle, subject) for settle in _settles(shadows)]
+        for settle in self._settles:
+            reply.finishers.append((settle, subject))
+        try:
+            for hear in self._hear:
+                hear(subject, reply)
+            if shadows:
+                for hear in self._hearers(shadows):
+                    hear(subject, reply)
+        except Exception:  # a bug: nobody else knows of this reply
+            reply.close()
+            raise
 
-    def _committed(self, takers: list[Any], subject: Subject, reply: Reply) -> None:
-        """The result is decided; only attempts' gates care."""
+    @staticmethod
+    def _hearers(gates: list[Gate]) -> tuple[Hears, ...]:
+        """How those that want to know are told of the commit: attempts have one, calls have not."""
+        return ()
+
+    def _give_back(self, admitted: list[Gate], subject: Subject, reply: Reply) -> None:
+        settle_all([(settle, subject) for settle in _settles(admitted)], reply)
 
     async def _asked(self, gate: Gate, subject: Subject, answer: Awaitable[Verdict]) -> Verdict:
         """Wait for a gate. A grant that comes when the call was cancelled is given back."""
@@ -98,58 +126,34 @@ class CallGuard(Guard[Call, CallGate]):
     """Asks once for each call."""
 
 
-class CallChecks:
-    """Asks gates that take nothing and answer at once: nothing is given back or waited for.
-
-    What a `Guard` does would do as well. But each guard is one more coroutine on the way of every
-    call, and in front of it stands often nothing but a deadline (1.2 of 23 µs, 2026-11).
-    """
-
-    def __init__(self, gates: list[CallGate], inner: Handler) -> None:
-        self._admits = tuple(gate.admit for gate in gates)
-        self._inner = inner
-
-    def __call__(self, call: Call) -> Awaitable[Reply]:
-        """The reply of what stands behind, or the refusal of the first gate that says no."""
-        for admit in self._admits:
-            verdict = admit(call)
-            if verdict is not None:
-                return _no(verdict)
-        return self._inner(call)
-
-
-async def _no(verdict: Refusal | Awaitable[Verdict]) -> Reply:
-    assert isinstance(verdict, Refusal), "a gate that takes nothing need not wait"
-    return Reply(status=0, refusal=verdict, executed=Executed.NO)
-
-
 class AttemptGuard(Guard[Attempt, AttemptGate]):
-    """Asks once for each sending."""
+    """Asks once for each sending, and tells the gates what was decided at its commit."""
 
-    def _committed(self, takers: list[Any], subject: Attempt, reply: Reply) -> None:
-        for gate in takers:
-            gate.committed(subject, reply)
+    def __init__(
+        self,
+        gates: list[AttemptGate],
+        shadows: list[AttemptGate],
+        inner: Sender,
+        commit: Decides,
+        clock: Clock,
+        counted: Counts,
+    ) -> None:
+        super().__init__(gates, shadows, inner, clock, counted)
+        self._decide = commit
+
+    @staticmethod
+    def _hearers(gates: list[AttemptGate]) -> tuple[Hears, ...]:
+        deaf: Any = NothingTaken.committed
+        return tuple(gate.committed for gate in gates if type(gate).committed is not deaf)
 
 
-class Admission:
-    """Who let a call or an attempt through, until its reply is finished."""
+def _settles(gates: Sequence[Any]) -> tuple[Hears, ...]:
+    """How those that took something are told of the end, the last one first."""
+    return tuple(gate.settle for gate in reversed(gates) if not isinstance(gate, NothingTaken))
 
-    __slots__ = ("_gates", "_subject")
 
-    def __init__(self, gates: list[Any], subject: Call | Attempt) -> None:
-        self._gates = gates
-        self._subject = subject
-
-    def settle(self, reply: Reply) -> None:
-        """Part of Settles."""
-        bug: Exception | None = None
-        for gate in reversed(self._gates):
-            try:
-                gate.settle(self._subject, reply)
-            except Exception as error:  # the others must still settle
-                bug = bug or error
-        if bug is not None:
-            raise bug
+def _decided(subject: Any, reply: Reply) -> None:
+    """A call's result is that of its last attempt."""
 
 
 async def _verdict(answer: Awaitable[Verdict]) -> Verdict:
@@ -158,7 +162,7 @@ async def _verdict(answer: Awaitable[Verdict]) -> Verdict:
 
 def _give_back(done: "asyncio.Task[Verdict]", gate: Any, subject: Call | Attempt) -> None:
     if not done.cancelled() and done.exception() is None and done.result() is None:
-        gate.settle(subject, _cancelled())
+        settle_all([(settle, subject) for settle in _settles([gate])], _cancelled())
 
 
 def _cancelled() -> Reply:

@@ -4,7 +4,6 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads
-from proxy.protocols.tools import looks_read
 from proxy.refusal import Refusal
 from proxy.stages.timeout import patience
 from proxy.wire.body import Body, Read
@@ -20,25 +19,24 @@ class Reader:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def read(
-        self, exchange: Exchange, call: Call, mount: Mount, reads: Reads
-    ) -> bytes | Refusal | None:
+    async def read(self, exchange: Exchange, call: Call, mount: Mount) -> bytes | Refusal | None:
         """All of it; None if its beginning shows that it need not be read."""
         body = exchange.body
+        reads = mount.protocol.reads(call.head)
         limit = mount.rules.body_buffer
         if body.whole is not None:
             return body.whole if len(body.whole) <= limit else _too_large(limit)
         assert isinstance(body, Body)  # the other kind is whole
-        if reads is Reads.WHOLE and (exchange.head.length or 0) > mount.rules.body_buffer:
-            return _too_large(mount.rules.body_buffer)  # at once: nobody is told to send it
+        if reads is Reads.WHOLE and (exchange.head.length or 0) > limit:
+            return _too_large(limit)  # at once: nobody is told to send it
         began = self._clock.now()
         exchange.watch_body()
         try:
             if reads is Reads.BEGINNING:
                 await body.begun()
-                if not looks_read(body.beginning):
+                if not mount.protocol.looks_read(body.beginning):
                     return None
-            return await self._whole(exchange, body, mount.rules.body_buffer)
+            return await self._whole(exchange, body, limit)
         finally:
             exchange.unwatch_body()
             call.waited += self._clock.now() - began

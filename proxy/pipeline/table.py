@@ -6,6 +6,7 @@ of the lookup holds just those facts of a call that some policy asks for.
 
 from collections.abc import Callable
 from operator import attrgetter
+from typing import final
 
 import msgspec
 
@@ -14,12 +15,23 @@ from proxy.config.cascade import cascade
 from proxy.config.types import Loaded
 from proxy.config.types import Upstream as Mounting
 from proxy.pipeline.compile import Grounds, Pipeline, compile_pipeline
-from proxy.protocols.protocol import Protocol, Rules
+from proxy.protocols.identity import complete
+from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.refusal import Refusal
 from proxy.stage import Sender
 
+_NOTHING = Reads.NOTHING  # looking into an enum costs more than the question
 _MOST = 4096
 """Pipelines kept. An agent may make up as many names of tools as it likes."""
+
+
+@final
+class Unread(msgspec.Struct, frozen=True):
+    """Said instead of a body that must be read, and is not all here yet."""
+
+
+_UNREAD = Unread()
 
 
 class Mount(msgspec.Struct, frozen=True):
@@ -31,11 +43,36 @@ class Mount(msgspec.Struct, frozen=True):
     rules: Rules
     send: Sender
     minimal: bool
+    table: "Table"
+
+    def enter(self, call: Call) -> None:
+        """The call is for this upstream: its target is seen from here on."""
+        call.upstream = self.name
+        if self.prefix:
+            call.target = self.stripped(call.target)
 
     def stripped(self, target: bytes) -> bytes:
         """The target without the prefix; it still begins with a slash."""
         rest = target[len(self.prefix) :]
         return rest if rest.startswith(b"/") else b"/" + rest
+
+    def at_hand(self, call: Call) -> bytes | Unread | None:
+        """What is to be looked at of the body: nothing, all of it, or what must be read first."""
+        if self.protocol.reads(call.head) is _NOTHING:
+            return None
+        content = call.body.whole
+        if content is None or len(content) > self.rules.body_buffer:
+            return _UNREAD
+        return content
+
+    def recognise(self, call: Call, content: bytes | None) -> "Pipeline | Refusal":
+        """The pipeline for this call; a refusal where it can be read in more than one way."""
+        refusal = self.protocol.recognise(call, content, self.rules)
+        if refusal is not None:
+            return refusal
+        if call.workflow or call.head.signs:
+            complete(call)
+        return self.table.pipeline(call, self)
 
 
 class Table:
@@ -52,10 +89,22 @@ class Table:
         self._before: dict[object, Pipeline] = {}  # those that had no call since `_recent` began
         self._key = _key_of(loaded)
         mounts = [
-            _mount(name, upstream, senders[name], body_buffer)
+            self._mount(name, upstream, senders[name], body_buffer)
             for name, upstream in loaded.upstreams.items()
         ]
         self._mounts = sorted(mounts, key=lambda mount: -len(mount.prefix))
+
+    def _mount(self, name: str, upstream: Mounting, send: Sender, body_buffer: int) -> Mount:
+        base = upstream.url.origin.base.encode()
+        return Mount(
+            name=name,
+            prefix=str(upstream.path).rstrip("/").encode(),
+            protocol=PROTOCOLS[upstream.protocol],
+            rules=Rules(upstream.unrecognised == "pass", body_buffer, base),
+            send=send,
+            minimal=upstream.holdfast.headers == "minimal",
+            table=self,
+        )
 
     def mount(self, target: bytes) -> Mount | None:
         """The upstream that is mounted there: the longest prefix wins."""
@@ -126,16 +175,3 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
         *("head.method" if key == "method" else key for key in more),
     ]
     return attrgetter(*names)
-
-
-def _mount(name: str, upstream: Mounting, send: Sender, body_buffer: int) -> Mount:
-    return Mount(
-        name=name,
-        prefix=str(upstream.path).rstrip("/").encode(),
-        protocol=PROTOCOLS[upstream.protocol],
-        rules=Rules(
-            upstream.unrecognised == "pass", body_buffer, upstream.url.origin.base.encode()
-        ),
-        send=send,
-        minimal=upstream.holdfast.headers == "minimal",
-    )

@@ -24,10 +24,13 @@ _ID = re.compile(
     r"|[A-Za-z]{1,8}[_-](?=[^/]*\d)[A-Za-z0-9]{6,}"
 )
 _UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+_STREAMS = (b"text/event-stream", b"application/x-ndjson")
 _QUOTA = (b"insufficient_quota", b"enforced_spend_limit_reached", b"billing_hard_limit_reached")
 _NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
 _PERHAPS_RUN = frozenset({408, 409})
 _LONGEST_TOOL = 256
+
+_SUCCESS, _YES = Result.SUCCESS, Executed.YES  # looking into an enum costs more than the rest
 
 
 @functools.lru_cache(4096)
@@ -99,6 +102,15 @@ class Http:
         call.effect = _EFFECTS.get(method, Effect.WRITE)
         return None
 
+    def looks_read(self, beginning: bytes) -> bool:
+        """See Protocol."""
+        return False
+
+    def streams(self, reply: Reply) -> bool:
+        """See Protocol; an upgraded connection is one too."""
+        kind = reply.fields.get(b"content-type", b"").lower()
+        return reply.tunnel is not None or kind.startswith(_STREAMS)
+
     def judge(self, reply: Reply) -> None:
         """See Protocol; the rules are those of spec 2.6 for statuses."""
         if reply.failure is not None:
@@ -107,8 +119,8 @@ class Http:
             return
         status = reply.status
         if status < 400:
-            reply.result = Result.SUCCESS
-            reply.executed = Executed.YES
+            reply.result = _SUCCESS
+            reply.executed = _YES
         else:
             reply.result, reply.quota_exhausted = _of_error(reply, status)
             ran = reply.result is not Result.CALLER_ERROR or status in _PERHAPS_RUN

@@ -23,22 +23,10 @@ class Identity:
             if header in fields:
                 call.agent = _text(fields[header]) or self._agent
                 break
-        if _MARKS.isdisjoint(fields):
+        if not call.head.signs:
             return
         call.workflow = _first(fields, b"holdfast-workflow", b"x-workflow-id", b"workflow.id")
         call.task = _first(fields, b"holdfast-task", b"x-task-id", b"task.id")
-
-
-_MARKS = frozenset(
-    {
-        b"holdfast-workflow",
-        b"x-workflow-id",
-        b"holdfast-task",
-        b"x-task-id",
-        b"baggage",
-        b"traceparent",
-    }
-)
 
 
 def complete(call: Call) -> None:

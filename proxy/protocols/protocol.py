@@ -34,11 +34,17 @@ class Protocol(Shape):
     def reads(self, head: RequestHead, /) -> Reads:
         """What must be read before `recognise`."""
 
+    def looks_read(self, beginning: bytes, /) -> bool:
+        """Must a body that begins like this be read whole? Asked where only `BEGINNING` is read."""
+
     def recognise(self, call: Call, content: bytes | None, rules: Rules, /) -> Refusal | None:
         """Fill in what the call is for; `content` is the whole body, where it was read.
 
         A refusal where it could be read in more than one way.
         """
+
+    def streams(self, reply: Reply, /) -> bool:
+        """Is the answer a stream, whose end may be an hour away (spec 3.10)?"""
 
     def judge(self, reply: Reply, /) -> None:
         """Decide the result (spec 2.6) of an answer at its commit, and what was executed."""

@@ -38,8 +38,11 @@ _UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
 
+# Looking into an enum costs more than the question.
+_NOTHING, _WHOLE, _WRITE = Reads.NOTHING, Reads.WHOLE, Effect.WRITE
 
-class _Ids(msgspec.Struct):
+
+class _Ids(msgspec.Struct, frozen=True):
     workflow_id: str = ""
     task_id: str = ""
 
@@ -48,11 +51,19 @@ class _Envelope(msgspec.Struct):
     """The members that are looked at; the rest is only checked to be JSON."""
 
     tool: str = ""
-    input: msgspec.Raw = msgspec.Raw(b"")
+    input: _Ids = _Ids()
+    workflow_id: str = ""  # here where the path names the tool, and the body is its input
+    task_id: str = ""
+
+
+class _Bare(msgspec.Struct):
+    """What is left to look at where `input` is no object, or what should be an id is no text."""
+
+    tool: str = ""
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
-_ids = msgspec.json.Decoder(_Ids)
+_bare = msgspec.json.Decoder(_Bare)
 _anything = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -64,7 +75,7 @@ class Tools(Http):
     def reads(self, head: RequestHead) -> Reads:
         """The body of a POST: its tool may stand in there, whatever the type says."""
         if head.method != "POST":
-            return Reads.NOTHING
+            return _NOTHING
         fields = head.fields
         kind = fields.get(b"content-type", b"")
         if (
@@ -73,8 +84,15 @@ class Tools(Http):
             or b"content-encoding" in fields
             or any(path_tool(head.target))
         ):
-            return Reads.WHOLE
+            return _WHOLE
         return Reads.BEGINNING
+
+    def looks_read(self, beginning: bytes) -> bool:
+        """See Protocol: it begins like JSON, or may still."""
+        beginning = beginning.lstrip(_BLANK)
+        return beginning.startswith(_JSON_BEGINS) or any(
+            start.startswith(beginning) for start in _JSON_BEGINS
+        )
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
         """See Protocol."""
@@ -108,7 +126,7 @@ class Tools(Http):
         call.layer = "tool"
         call.tool = tool
         call.path = matched_path(call.target)
-        call.effect = Effect.WRITE
+        call.effect = _WRITE
         return None
 
     def _tool(self, call: Call, content: bytes, named: str) -> str:
@@ -124,8 +142,9 @@ class Tools(Http):
         tool = envelope.tool or named
         if named and named != tool:
             raise Ambiguous("the path names one tool and the body another")
-        if b"workflow_id" in content or b"task_id" in content:
-            _note_ids(call, envelope.input if envelope.tool else content)
+        ids = envelope.input if envelope.tool else envelope
+        if ids.workflow_id or ids.task_id:
+            _note_ids(call, ids.workflow_id, ids.task_id)
         return tool
 
 
@@ -139,7 +158,10 @@ def _kind(content_type: bytes) -> tuple[bool, bool]:
 def _read(content: bytes) -> _Envelope | None:
     """The envelope; None if it is JSON, but no object. Raises Ambiguous."""
     try:
-        envelope = _envelope.decode(content)
+        try:
+            envelope = _envelope.decode(content)
+        except msgspec.ValidationError:
+            envelope = _Envelope(_bare.decode(content).tool)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         _not_an_envelope(content)
         return None
@@ -161,14 +183,10 @@ def _not_an_envelope(content: bytes) -> None:
         raise Ambiguous("tool is not a string")
 
 
-def _note_ids(call: Call, given: bytes | msgspec.Raw) -> None:
+def _note_ids(call: Call, workflow: str, task: str) -> None:
     """`input.workflow_id` and `input.task_id`, where no header names them."""
-    try:
-        ids = _ids.decode(given)
-    except (msgspec.DecodeError, UnicodeError):
-        return
-    call.workflow = call.workflow or ids.workflow_id[:LONGEST]
-    call.task = call.task or (ids.task_id or ids.workflow_id)[:LONGEST]
+    call.workflow = call.workflow or workflow[:LONGEST]
+    call.task = call.task or (task or workflow)[:LONGEST]
 
 
 @functools.lru_cache(4096)
@@ -190,14 +208,6 @@ def path_tool(target: bytes) -> tuple[str, str]:
             "the tool's name in the path holds characters that can be read in more than one way",
         )
     return name, ""
-
-
-def looks_read(beginning: bytes) -> bool:
-    """Must a body that begins like this be read whole?"""
-    beginning = beginning.lstrip(_BLANK)
-    return beginning.startswith(_JSON_BEGINS) or any(
-        start.startswith(beginning) for start in _JSON_BEGINS
-    )
 
 
 def _ambiguous(why: str) -> Refusal:

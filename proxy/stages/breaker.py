@@ -43,7 +43,6 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from proxy.attempt import Attempt
-from proxy.circuit import Changed, Circuit, Event, Outcome, Rules, State
 from proxy.clock import NEVER
 from proxy.counts import Counts
 from proxy.news import CircuitChange, News
@@ -51,6 +50,7 @@ from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.state.circuit import Changed, Circuit, Event, Outcome, Rules, State
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
 

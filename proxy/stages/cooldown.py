@@ -13,7 +13,7 @@ from proxy.clock import NEVER
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, SPREAD, Ground, Section, Target, Verdict
+from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Section, Target, Verdict
 
 QUOTA = 300.0
 """Seconds between two askings where a quota is used up, if the upstream does not say when."""
@@ -45,7 +45,7 @@ class Quiet:
             self.quota = quota
 
 
-class CoolDown:
+class CoolDown(NothingTaken):
     """The gate of one tool."""
 
     __slots__ = ("_clock", "_policy", "_quiet", "_shadow", "_tool")
@@ -82,9 +82,6 @@ class CoolDown:
             asked = QUOTA
         if asked:
             self._quiet.extend(self._clock.now() + asked, reply.quota_exhausted)
-
-    def settle(self, attempt: Attempt, reply: Reply) -> None:
-        """Nothing was taken."""
 
     def _room(self, attempt: Attempt) -> float:
         call = attempt.call

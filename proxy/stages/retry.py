@@ -17,7 +17,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from proxy.allowance import Allowance
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import Clock
@@ -25,6 +24,7 @@ from proxy.counts import Counts
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.reply import Reply, Result
 from proxy.stage import LATE, SPREAD, Ground, Handler, Section, Sender, Target
+from proxy.state.allowance import Allowance
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds, Size
 
@@ -206,9 +206,10 @@ class Repeat:
 
     def _limit(self, call: Call) -> int:
         """How many attempts there may be, as far as the head of the call tells."""
-        if self._attempts == 1 or (self._single and client_retries(call.head.fields)):
+        head = call.head
+        if self._attempts == 1 or (head.signs and self._single and client_retries(head.fields)):
             return 1
-        if (call.head.length or 0) > self._replay:
+        if head.length is not None and head.length > self._replay:
             self._disabled.add("body_too_large")
             return 1
         if call.body.whole is None:
@@ -323,14 +324,11 @@ _COUNTERS = {
     b"x-envoy-attempt-count": 2,
     b"grpc-previous-rpc-attempts": 1,
 }
-_SIGNS = frozenset((*_COUNTERS, b"holdfast-attempt", b"amz-sdk-request"))
 _AMZ_ATTEMPT = re.compile(rb"(?:^|;)\s*attempt=(\d{1,9})(?=\s*(?:;|$))")
 
 
 def client_retries(fields: dict[bytes, bytes]) -> bool:
     """Is this a repetition already? Then who repeats is in front of us, and one owner is enough."""
-    if _SIGNS.isdisjoint(fields):
-        return False
     if b"holdfast-attempt" in fields:
         return True
     for name, least in _COUNTERS.items():

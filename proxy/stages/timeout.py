@@ -85,10 +85,9 @@ class Deadline(NothingTaken):
 
     def admit(self, call: Call) -> None:
         """Sets what is left for the call: the smallest of what policy and client give."""
-        fields = call.head.fields
         seconds = self._total
-        if not _WISHES.isdisjoint(fields):
-            seconds = min(seconds, patience(fields))
+        if call.head.signs:
+            seconds = min(seconds, patience(call.head.fields))
         call.deadline = call.started + seconds
         call.min_attempt = self._min_attempt
         call.finishes_alone = self._alone
@@ -169,16 +168,6 @@ class ShadowTime(AttemptTime):
 _NUMBER = re.compile(rb"\d{1,12}(?:\.\d{1,9})?")
 _GRPC = re.compile(rb"(\d{1,8})([HMSmun])")  # TimeoutValue TimeoutUnit of gRPC over HTTP/2
 _GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
-
-
-_WISHES = frozenset(
-    (
-        b"holdfast-timeout-ms",
-        b"x-envoy-expected-rq-timeout-ms",
-        b"x-stainless-read-timeout",
-        b"grpc-timeout",
-    )
-)
 
 
 def patience(fields: dict[bytes, bytes]) -> float:

@@ -2,43 +2,53 @@
 
 import asyncio
 import contextlib
+import enum
 import socket
 import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from proxy.call import RequestHead, Whole
-from proxy.wire.answer import whole_answer
+from proxy.wire.answer import last_answer
 from proxy.wire.body import AHEAD
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import END, BadMessage, unfinished
-from proxy.wire.incoming import PACE_FOR, Incoming
-from proxy.wire.peer import fin_has_come, still_there
+from proxy.wire.incoming import Incoming
+from proxy.wire.vigil import Vigil
 
 if TYPE_CHECKING:
     from proxy.wire.server import Server
 
-_LINGER = 2.0  # seconds in which an agent may still read an answer to a request that was not read
-_PEER_SOON = 0.05  # seconds between looks at whether an agent is still there
-_FLUSH = 30.0  # seconds for an agent to read what was written before its connection closed
+UNREAD = 64 << 10
+"""Bytes that wait for an agent to read them before the upstream is stopped. Not fewer: the loop
+writes what has gathered at the end of its turn, and each write may have to wake somebody up."""
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 _CRLF = b"\r\n"
 
 
-class AgentConnection(asyncio.Protocol):
-    """Reads requests, and lets one exchange at a time answer.
+class Expects(enum.Enum):
+    """What the next bytes are."""
 
-    `_take` is what is done with bytes that come: they are a head, a body, held until the answer to
-    the request before them is out, a tunnel's, or thrown away.
-    """
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    NEXT = enum.auto()  # the next request: held until the answer to this one is out
+    TUNNEL = enum.auto()
+    NOTHING = enum.auto()  # the last answer is out: they are thrown away
+
+
+_HEAD, _NEXT = Expects.HEAD, Expects.NEXT  # looking into an enum costs more than the question
+
+
+class AgentConnection(asyncio.Protocol):
+    """Reads requests, and lets one exchange at a time answer."""
 
     transport: asyncio.Transport
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self._take: Callable[[bytes], None] = self._take_head
-        self._alarm = server.clock.alarm(self._rang)
-        self._on_alarm: Callable[[], None] = self._too_slow
+        self._expects = _HEAD
+        self._tunnel: Callable[[bytes], None] | None = None
+        self._vigil = Vigil(self, server.clock)
         self._ahead = b""  # came, and is not looked at yet
         self._partial: bytearray | None = None  # a head whose end has not come
         self._searched = 0
@@ -56,9 +66,7 @@ class AgentConnection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         # uvloop's transports have the methods of asyncio.Transport without being one.
         self.transport = cast("asyncio.Transport", transport)
-        # Whatever the kernel does not take at once pauses the other side: memory stays bounded.
-        # (Not 0: asyncio's TLS would then pause for ever.)
-        self.transport.set_write_buffer_limits(high=1)
+        self.transport.set_write_buffer_limits(high=UNREAD)
         server = self._server
         server.connections.add(self)
         if len(server.connections) > server.limits.connections:
@@ -66,11 +74,22 @@ class AgentConnection(asyncio.Protocol):
                 BadMessage("connections", "overloaded", "too many connections are open")
             )
             return
-        self._alarm.set(server.clock.now() + server.limits.header_timeout)
+        self._vigil.for_head(server.limits.header_timeout)
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
-        self._take(data)
+        expects = self._expects
+        if expects is _HEAD:
+            if self._ahead or self._partial is not None or self.stuffed:
+                self._take_head(data)
+            else:
+                self._take_request(data)
+        elif expects is _NEXT:
+            self._take_ahead(data)
+        elif expects is Expects.BODY and self._incoming is not None:
+            self._incoming.take(data)
+        elif expects is Expects.TUNNEL and self._tunnel is not None:
+            self._tunnel(data)
 
     def eof_received(self) -> bool:
         """Part of asyncio.Protocol. True keeps the sending side open."""
@@ -83,15 +102,13 @@ class AgentConnection(asyncio.Protocol):
         if exchange.half_closed():
             return True
         self._half_closed = True
-        self._look_at_peer()
-        if not exchange.gone:
-            self._watch_peer(_PEER_SOON)
+        self._vigil.look_at_peer()
         return not exchange.gone
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""
         self._lost = True
-        self._alarm.close()
+        self._vigil.close()
         self._server.connections.discard(self)
         if self._exchange is not None:
             self._exchange.agent_left()
@@ -107,7 +124,7 @@ class AgentConnection(asyncio.Protocol):
         self.stuffed = False
         if self._exchange is not None:
             self._exchange.resume()
-        elif self._take == self._take_head:
+        elif self._expects is _HEAD:
             self.resume()
             self._take_head(b"")
 
@@ -116,22 +133,36 @@ class AgentConnection(asyncio.Protocol):
         if not self._lost:
             self.transport.close()
 
-    def _watch_peer(self, after: float) -> None:
-        self._on_alarm = self._look_at_peer
-        self._alarm.set(self._server.clock.now() + after)
+    def left(self) -> None:
+        """Part of Watched."""
+        if self._exchange is not None:
+            self._exchange.agent_left()
+        self.close()
 
-    def _look_at_peer(self) -> None:
-        exchange = self._exchange
-        if exchange is None:
+    def too_slow(self) -> None:
+        """Part of Watched. Silence is met with silence."""
+        if self._exchange is not None:
             return
-        connection = self.transport.get_extra_info("socket")
-        if connection is not None and still_there(connection):
-            self._watch_peer(_PEER_SOON)
-        else:
-            exchange.agent_left()
+        if self._partial is None:
             self.close()
+        else:
+            self._turn_away(
+                BadMessage("slow_head", "request_timeout", "the head did not come in time")
+            )
 
     # --- heads ---
+
+    def _take_request(self, data: bytes) -> None:
+        """The short way: nearly always all of a request comes in one piece, and nothing else."""
+        end = data.find(END) + 4
+        if end >= 4:
+            head = self._server.heads.request(data[:end])
+            size = len(data) - end
+            if type(head) is RequestHead and (head.length or 0) == size and not head.chunked:
+                self._expects = _NEXT
+                self._start(Exchange(self, head, Whole(data[end:]), self._server.clock.now()))
+                return
+        self._take_head(data)
 
     def _take_head(self, data: bytes) -> None:
         self._ahead = self._ahead + data if self._ahead else data
@@ -142,7 +173,7 @@ class AgentConnection(asyncio.Protocol):
         self._pumping = True  # an answer given at once must not take the next head inside this one
         while (
             self._ahead
-            and self._take == self._take_head
+            and self._expects is _HEAD
             and not self._lost
             and not self.stuffed  # no next answer before the agent has read this one
         ):
@@ -172,7 +203,7 @@ class AgentConnection(asyncio.Protocol):
             return
         if self._partial is None:
             self._partial = bytearray(data)
-            self._alarm.set(self._server.clock.now() + self._server.limits.header_timeout)
+            self._vigil.for_head(self._server.limits.header_timeout)
         known, self._searched = self._searched, max(0, len(data) - 3)
         bad = unfinished(data, self._server.limits.head, known)
         if bad is not None:
@@ -181,10 +212,9 @@ class AgentConnection(asyncio.Protocol):
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         """A request has come, though perhaps not all of its body."""
         server = self._server
-        self._alarm.clear()
         length = head.length or 0
         if not head.chunked and len(rest) >= length:
-            self._take = self._take_ahead
+            self._expects = _NEXT
             self._ahead = rest[length:]
             body = Whole(rest[:length] if self._ahead else rest)
             exchange = Exchange(self, head, body, server.clock.now())
@@ -195,10 +225,14 @@ class AgentConnection(asyncio.Protocol):
             if exchange.bad is not None:
                 self._turn_away(exchange.bad)
                 return
+        self._start(exchange)
+
+    def _start(self, exchange: Exchange) -> None:
+        server = self._server
         self._exchange = exchange
         server.exchanges.add(exchange)
         if self._half_closed:
-            self._watch_peer(_PEER_SOON)
+            self._vigil.for_peer()
         exchange.begin(server.door.handle)
 
     # --- bodies ---
@@ -206,7 +240,7 @@ class AgentConnection(asyncio.Protocol):
     def _begin_body(self, incoming: Incoming, exchange: Exchange, rest: bytes) -> None:
         self._incoming = incoming
         self._exchange = exchange
-        self._take = incoming.take
+        self._expects = Expects.BODY
         if rest:
             incoming.take(rest)
 
@@ -217,29 +251,26 @@ class AgentConnection(asyncio.Protocol):
             return  # the answer was out before, and the rest is thrown away
         exchange.bad = incoming.bad
         self._ahead = incoming.rest
-        self._take = self._take_nothing if exchange.bad is not None else self._take_ahead
+        self._expects = Expects.NOTHING if exchange.bad is not None else _NEXT
 
     def _take_ahead(self, data: bytes) -> None:
         self._ahead += data
         if len(self._ahead) > AHEAD:
             self.pause()
 
-    def _take_nothing(self, data: bytes) -> None:
-        """What comes after an answer that ended the connection."""
-
     def pause(self) -> None:
         """Part of Source: stop reading."""
         if not self._paused and not self._lost:
             self._paused = True
             self.transport.pause_reading()
-            if self._incoming is not None:  # nobody reads, so nobody would see the agent leave
-                self._on_alarm = self._look_whether_left
-                self._alarm.set(self._server.clock.now() + _PEER_SOON)
+            if self._incoming is not None:
+                self._vigil.for_fin()
 
     def resume(self) -> None:
         """Part of Source: go on reading."""
         if self._paused and not self._lost:
             self._paused = False
+            self._vigil.reads_again()
             self.transport.resume_reading()
 
     def abandon(self) -> None:
@@ -252,30 +283,14 @@ class AgentConnection(asyncio.Protocol):
             return
         if exchange.head.expects_continue and not incoming.begun:
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # RFC 9110 10.1.1
-        incoming.measure()
-        self._on_alarm = self._look_at_pace
-        self._alarm.set(self._server.clock.now() + PACE_FOR)
+        self._vigil.for_pace(incoming)
 
     def unwatch(self) -> None:
         """Part of Line."""
-        self._alarm.clear()
-        if self._half_closed:
-            self._watch_peer(_PEER_SOON)
-
-    def _look_whether_left(self) -> None:
-        exchange = self._exchange
-        if exchange is None or not self._paused:
-            return
-        connection = self.transport.get_extra_info("socket")
-        if connection is not None and fin_has_come(connection):
-            exchange.agent_left()
-            self.transport.abort()
-        else:
-            self._alarm.set(self._server.clock.now() + _PEER_SOON)
-
-    def _look_at_pace(self) -> None:
-        if self._incoming is not None and self._incoming.keeps_pace():
-            self._alarm.set(self._server.clock.now() + PACE_FOR)
+        if self._vigil.question is not None:
+            self._vigil.rest()
+            if self._half_closed:
+                self._vigil.for_peer()
 
     # --- answers ---
 
@@ -287,7 +302,8 @@ class AgentConnection(asyncio.Protocol):
     def tunnel(self, take: Callable[[bytes], None]) -> None:
         """Part of Line."""
         early, self._ahead = self._ahead, b""
-        self._take = take
+        self._expects = Expects.TUNNEL
+        self._tunnel = take
         if early:
             take(early)
         self.resume()
@@ -304,30 +320,28 @@ class AgentConnection(asyncio.Protocol):
     def leave(self) -> None:
         """Part of Line."""
         exchange = self._exchange
-        self._take = self._take_nothing
+        self._expects = Expects.NOTHING
         if self._lost:
             return
         if self._incoming is None and exchange is not None and exchange.bad is None:
-            self._on_alarm = self.transport.abort
-            self._alarm.set(self._server.clock.now() + _FLUSH)
+            self._vigil.for_flush()
             self.transport.close()
             return
-        # The agent still sends. Closing now would reset the connection, and lose the answer.
         self._incoming = None
         self.resume()
         if self.transport.can_write_eof() and not self.transport.is_closing():
             with contextlib.suppress(OSError):  # it may have been reset just now
                 self.transport.write_eof()
-        self._on_alarm = self.transport.close
-        self._alarm.set(self._server.clock.now() + _LINGER)
+        self._vigil.for_linger()
 
     def break_off(self) -> None:
         """Part of Line. HTTP/1.0 knows nothing but a reset."""
-        self._take = self._take_nothing
+        self._expects = Expects.NOTHING
         if self._lost:
             return
         exchange = self._exchange
         if exchange is None or exchange.head.minor_version == 1:
+            self._vigil.for_flush()
             self.transport.close()
             return
         connection = self.transport.get_extra_info("socket")
@@ -338,7 +352,7 @@ class AgentConnection(asyncio.Protocol):
     def _turn_away(self, bad: BadMessage) -> None:
         """Answer what is not a valid request, and close."""
         reply, extra = self._server.door.turn_away(bad)
-        self.write(whole_answer(reply, None, extra, keep_alive=False))
+        self.write(last_answer(reply, extra))
         self._exchange = None  # what still comes is thrown away
         self.leave()
 
@@ -351,7 +365,7 @@ class AgentConnection(asyncio.Protocol):
         if error is not None:
             self._broke(exchange, error)
         self._exchange = None
-        if error is None and self._take == self._take_ahead and not self._lost:
+        if self._expects is _NEXT and error is None and not self._lost:
             self._next_request()
 
     def _broke(self, exchange: Exchange, error: BaseException) -> None:
@@ -360,30 +374,16 @@ class AgentConnection(asyncio.Protocol):
         if exchange.answered:
             self.break_off()
         else:
-            self.write(whole_answer(reply, None, extra, keep_alive=False))
+            self.write(last_answer(reply, extra))
             self.leave()
 
     def _next_request(self) -> None:
         if self._half_closed and not self._ahead:
             self.transport.close()
             return
-        self._take = self._take_head
-        self._on_alarm = self._too_slow
-        self._alarm.set(self._server.clock.now() + self._server.limits.keepalive)
-        self.resume()
+        self._expects = _HEAD
+        self._vigil.for_head(self._server.limits.keepalive)
+        if self._paused:
+            self.resume()
         if self._ahead:
             self._take_head(b"")
-
-    # --- time ---
-
-    def _rang(self) -> None:
-        self._on_alarm()
-
-    def _too_slow(self) -> None:
-        """No whole head came in time. Silence is met with silence."""
-        if self._partial is None:
-            self.transport.close()
-        else:
-            self._turn_away(
-                BadMessage("slow_head", "request_timeout", "the head did not come in time")
-            )

@@ -41,27 +41,26 @@ def leaves_open(reply: Reply, head: RequestHead) -> bool:
     )
 
 
-def whole_answer(
-    reply: Reply, head: RequestHead | None, extra: bytes, *, keep_alive: bool
-) -> bytes:
-    """An answer of which everything is here; `head` is None where no request could be read."""
+def whole_answer(reply: Reply, head: RequestHead, extra: bytes, *, stays: bool) -> bytes:
+    """An answer of which everything is here; `stays`: the connection stays open after it."""
     body = reply.body
     content = b"" if body is None else body.whole or b""
-    if head is None:
-        return b"%bConnection: close\r\n%b\r\n%b" % (reply.lines, extra, content)
-    if answers_without_body(head.method, reply.status):
+    bodiless = answers_without_body(head.method, reply.status)
+    if stays and reply.length is not None and head.minor_version and not bodiless:
+        return b"%b%b\r\n%b" % (reply.lines, extra, content)  # by far the most
+    if bodiless:
         content = b""
     elif is_chunked(reply, head):
         size = b"%x\r\n%b\r\n" % (len(content), content) if content else b""
         content = size + trailer_section([] if body is None else body.trailers)
-    elif keep_alive and head.minor_version:
-        return b"%b%b\r\n%b" % (reply.lines, extra, content)  # by far the most
-    return b"%b%b%b\r\n%b" % (
-        reply.lines,
-        framing_lines(reply, head, keep_alive=keep_alive),
-        extra,
-        content,
-    )
+    framing = framing_lines(reply, head, keep_alive=stays)
+    return b"%b%b%b\r\n%b" % (reply.lines, framing, extra, content)
+
+
+def last_answer(reply: Reply, extra: bytes) -> bytes:
+    """The same, where no request could be read: the connection ends with it."""
+    content = b"" if reply.body is None else reply.body.whole or b""
+    return b"%bConnection: close\r\n%b\r\n%b" % (reply.lines, extra, content)
 
 
 class Answer:

@@ -14,10 +14,12 @@ stopped: a sink that cannot write pauses the source, which stops reading its soc
 rest. So a body holds at most what was asked to be held:
 
 - nobody listens yet: up to `AHEAD`, then the source is paused;
-- `read(limit)`: up to the limit. What is more than `AHEAD` is drawn from the process-wide pool; if
-  that is dry, the reader is told, and the source waits;
-- a replay may be needed: what has passed, up to `keep` bytes, drawn from the pool as well. Once it
-  is more, or the pool is dry, everything held is dropped and the body can be sent only once.
+- `read(limit)`: up to the limit;
+- a replay may be needed: what has passed, up to `keep` bytes. Once it is more, or the pool is dry,
+  everything held is dropped and the body can be sent only once.
+
+All of it is drawn from the process-wide pool. Where that is dry the source is paused, with the one
+piece that was too much, and a reader is told.
 
 The end carries the last bytes with it (`finish`), since the last byte of an answer may have to
 wait for its record. A body that came whole in the first read never gets this far: it is a
@@ -150,7 +152,7 @@ class Body:
             sink.write(piece)
         elif self._on_fact is not None:
             self._on_fact()
-        elif self._held_bytes > max(AHEAD, self._want):
+        elif self._owed or self._held_bytes > max(AHEAD, self._want):
             self.pause()
 
     def finish(self, last: bytes, trailers: list[Header]) -> None:
@@ -235,8 +237,9 @@ class Body:
 
     def _to_pass_on(self) -> list[bytes]:
         held = self._held
-        if self._held_bytes > self._keep or not self._keep:
+        if self._held_bytes > self._keep or not self._keep or not self._draw(self._owed):
             self._lose()
+        self._owed = 0
         return held
 
     def detach(self) -> None:
@@ -279,7 +282,7 @@ class Body:
         if passing and total > self._keep:
             self._lose()
             return
-        if total > AHEAD and not self._draw(len(piece)):
+        if not self._draw(len(piece)):
             if passing:
                 self._lose()
                 return

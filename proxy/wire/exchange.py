@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+import msgspec
+
 from proxy.call import Call, RequestHead, Stop, Whole
 from proxy.reply import Failure, Reply
 from proxy.strand import Strand
@@ -43,38 +45,24 @@ class Line(Protocol):
         """May another request follow on this connection?"""
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """From the head of a request to the last byte of its answer, or to where either broke off."""
 
-    __slots__ = (
-        "_answer",
-        "_line",
-        "_strand",
-        "answered",
-        "bad",
-        "body",
-        "call",
-        "gone",
-        "head",
-        "started",
-    )
-
-    def __init__(self, line: Line, head: RequestHead, body: Body | Whole, started: float) -> None:
-        self.head = head
-        self.body = body
-        self.started = started  # on Clock.now
-        self.bad: BadMessage | None = None  # what was wrong with the body
-        self.call: Call | None = None
-        self.gone = False  # the agent is
-        self.answered = False  # the head of an answer is out
-        self._line = line
-        self._strand: Strand | None = None
-        self._answer: Answer | None = None
+    line: Line
+    head: RequestHead
+    body: Body | Whole
+    started: float  # on Clock.now
+    bad: BadMessage | None = None  # what was wrong with the body
+    call: Call | None = None
+    gone: bool = False  # the agent is
+    answered: bool = False  # the head of an answer is out
+    strand: Strand | None = None
+    flowing: Answer | None = None  # an answer that is on its way
 
     def begin(self, handle: Callable[["Exchange"], Coroutine[Any, Any, None]]) -> None:
         """Start working on it."""
-        self._strand = Strand(handle(self), self._ended)
-        self._strand.step()
+        self.strand = strand = Strand(handle(self), self._ended)
+        strand.step()
 
     # --- what the connection tells ---
 
@@ -83,8 +71,8 @@ class Exchange:
         if self.gone:
             return
         self.gone = True
-        if self._answer is not None:
-            self._answer.discard()
+        if self.flowing is not None:
+            self.flowing.discard()
         if self.call is not None:
             self.call.stop(Stop.AGENT_GONE)
         else:
@@ -94,7 +82,7 @@ class Exchange:
 
     def half_closed(self) -> bool:
         """The agent sends no more; in a tunnel that is passed on."""
-        if self._answer is None or not self._answer.tunnelled:
+        if self.flowing is None or not self.flowing.tunnelled:
             return False
         if isinstance(self.body, Body):
             self.body.finish(b"", [])
@@ -109,53 +97,53 @@ class Exchange:
 
     def pause(self) -> None:
         """The agent cannot take more for now."""
-        if self._answer is not None:
-            self._answer.pause()
+        if self.flowing is not None:
+            self.flowing.pause()
 
     def resume(self) -> None:
         """The agent can take more."""
-        if self._answer is not None:
-            self._answer.resume()
+        if self.flowing is not None:
+            self.flowing.resume()
 
     # --- what the gateway does ---
 
     def cancel(self) -> None:
         """Stop working on it."""
-        if self._strand is not None:
-            self._strand.cancel()
+        if self.strand is not None:
+            self.strand.cancel()
 
     def interim(self, lines: bytes) -> None:
         """Pass the head of a 1xx on, if this agent can take one."""
         if self.head.minor_version == 1 and not self.answered:
-            self._line.write(lines + b"\r\n")
+            self.line.write(lines + b"\r\n")
 
     def watch_body(self) -> None:
         """Somebody waits for all of the body: it must come, and not too slowly."""
-        self._line.watch_body()
+        self.line.watch_body()
 
     def unwatch_body(self) -> None:
         """Nobody waits for all of it any more."""
-        self._line.unwatch()
+        self.line.unwatch()
 
     def answer(self, reply: Reply, extra: bytes) -> None:
         """Send a whole answer, `extra` lines in its head. The reply is finished before it goes."""
-        line = self._line
+        line = self.line
         line.unwatch()
         reply.finish()
         if self.gone:
             return
         self.answered = True
-        keep_alive = line.may_stay(self) and leaves_open(reply, self.head)
-        line.write(whole_answer(reply, self.head, extra, keep_alive=keep_alive))
-        if not keep_alive:
+        stays = line.may_stay(self) and leaves_open(reply, self.head)
+        line.write(whole_answer(reply, self.head, extra, stays=stays))
+        if not stays:
             line.leave()
 
     async def stream(self, reply: Reply, extra: bytes) -> None:
         """Send an answer as it comes. The reply is finished before its last byte goes."""
-        line = self._line
+        line = self.line
         line.unwatch()
         answer = Answer(line.transport, reply, self.head, keep_alive=line.may_stay(self))
-        self._answer = answer
+        self.flowing = answer
         if not self.gone:
             self.answered = True
             line.write(answer.start(extra))
@@ -167,7 +155,7 @@ class Exchange:
             self._break_off()
             raise
         finally:
-            self._answer = None
+            self.flowing = None
         reply.finish(end)
         if self.gone:
             return
@@ -180,20 +168,20 @@ class Exchange:
     def _open_tunnel(self, reply: Reply) -> None:
         """From now on the agent's bytes go upstream as they are."""
         assert reply.tunnel is not None
-        body = Body(self._line)  # type: ignore[arg-type]  # a line is a source as well
+        body = Body(self.line)  # type: ignore[arg-type]  # a line is a source as well
         self.body = body
         reply.tunnel.join(body)
-        self._line.tunnel(body.feed)
+        self.line.tunnel(body.feed)
 
     def _break_off(self) -> None:
         if not self.gone:
-            self._line.break_off()
+            self.line.break_off()
 
     def _ended(self, error: BaseException | None) -> None:
-        self._strand = None
+        self.strand = None
         if self.call is not None:
             self.call.forget()
             self.call = None
         if isinstance(self.body, Body):
             self.body.release()
-        self._line.over(self, error)
+        self.line.over(self, error)

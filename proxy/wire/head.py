@@ -12,8 +12,8 @@ from typing import TypeAlias
 import httptools
 import msgspec
 
-from proxy.call import Header, RequestHead
-from proxy.wire.compose import REWRITTEN, answer_lines, lines_to_pass_on
+from proxy.call import SIGNS, Header, RequestHead
+from proxy.wire.compose import REWRITTEN, answer_lines, answers_without_body, lines_to_pass_on
 
 END = b"\r\n\r\n"
 LARGEST_LENGTH = 1 << 53
@@ -59,6 +59,7 @@ class AnswerHead(msgspec.Struct, gc=False):
     length: int | None
     chunked: bool
     keep_alive: bool
+    bodied: bool = True  # its status allows a body
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -209,6 +210,7 @@ def _request(block: bytes, lines: _Lines, method: str, limits: Limits) -> Parsed
         lines=lines_to_pass_on(headers, fields, REWRITTEN),
         length=None if length is None else int(length),
         chunked=b"transfer-encoding" in fields,
+        signs=not SIGNS.isdisjoint(fields),
     )
     connection = fields.get(b"connection")
     if connection is not None or minor == 0:
@@ -334,6 +336,7 @@ def parse_answer_head(block: bytes, limits: Limits) -> AnswerHead | BadMessage:
         length=None if length is None else int(length),
         chunked=b"transfer-encoding" in fields,
         keep_alive=b"keep-alive" in connection if minor == 0 else b"close" not in connection,
+        bodied=not answers_without_body("GET", status),
     )
 
 

@@ -14,7 +14,8 @@ from proxy.clock import NEVER, Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.head import Heads, Limits
-from proxy.wire.upstream import UpstreamConnection, failed
+from proxy.wire.sending import failed
+from proxy.wire.upstream import UpstreamConnection
 
 FRESH = 1.0
 """Seconds. A connection idle for longer may just be closing: too old for what must run once."""
@@ -69,13 +70,18 @@ class ConnectionPool:
 
     def take(self, *, fresh: bool) -> UpstreamConnection | None:
         """The connection idle for the shortest time; `fresh`: only if that is less than `FRESH`."""
-        while self._idle and self._idle[-1].closed:
-            self._idle.pop()
-        if not self._idle:
-            return None
-        if fresh and self._clock.now() - self._idle[-1].idle_since >= FRESH:
-            return None
-        return self._idle.pop()
+        idle = self._idle
+        while idle:
+            connection = idle[-1]
+            if fresh and self._clock.now() - connection.idle_since >= FRESH:
+                return None
+            idle.pop()
+            if connection.closed:
+                continue
+            if not fresh or not connection.ending:
+                return connection
+            connection.close()
+        return None
 
     async def open(self, by: float) -> UpstreamConnection | Reply:
         """A new connection, or one that came free meanwhile; or how that failed."""
@@ -102,13 +108,15 @@ class ConnectionPool:
 
     def release(self, connection: UpstreamConnection) -> None:
         """An exchange is over, and its connection good."""
-        while self._waiting:
-            signal = self._waiting.popleft()
-            if not signal.is_set:
-                # Not set here: who waits would run on within the end of another's exchange.
-                asyncio.get_running_loop().call_soon(self._hand_over, signal, connection)
-                return
-        self._rest(connection)
+        if self._waiting and self._promised(connection):
+            return
+        if self._retired:
+            connection.close()
+            return
+        connection.idle_since = now = self._clock.now()
+        if not self._idle:
+            self._sweep.set(now + self._idle_for)
+        self._idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection is gone."""
@@ -127,6 +135,15 @@ class ConnectionPool:
 
     # --- waiting for a turn ---
 
+    def _promised(self, connection: UpstreamConnection) -> bool:
+        """Does somebody wait for it? Not told here: he would run on within another's exchange."""
+        while self._waiting:
+            signal = self._waiting.popleft()
+            if not signal.is_set:
+                asyncio.get_running_loop().call_soon(self._hand_over, signal, connection)
+                return True
+        return False
+
     async def _turn(self, due: float) -> UpstreamConnection | None:
         signal: Signal[UpstreamConnection | None] = Signal()
         self._waiting.append(signal)
@@ -143,7 +160,8 @@ class ConnectionPool:
     def _hand_over(
         self, signal: Signal[UpstreamConnection | None], connection: UpstreamConnection
     ) -> None:
-        if connection.closed:
+        if connection.closed or connection.ending:
+            connection.close()
             signal.set(None)
         elif signal.is_set:
             self.release(connection)
@@ -158,15 +176,6 @@ class ConnectionPool:
                 return
 
     # --- idle ones ---
-
-    def _rest(self, connection: UpstreamConnection) -> None:
-        if self._retired:
-            connection.close()
-            return
-        connection.idle_since = now = self._clock.now()
-        if not self._idle:
-            self._sweep.set(now + self._idle_for)
-        self._idle.append(connection)
 
     def _close_stale(self) -> None:
         now = self._clock.now()

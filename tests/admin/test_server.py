@@ -11,6 +11,7 @@ import pytest
 from proxy import admin
 from proxy.admin.health import Health
 from proxy.admin.server import AdminServer, _takes_gzip
+from proxy.call import InFlight
 from proxy.clock import Clock
 from proxy.observe.metrics import Metrics
 from proxy.stage import Keep
@@ -26,8 +27,13 @@ def health() -> Health:
 
 
 @pytest.fixture
-def metrics(health: Health) -> Metrics:
-    return Metrics(Keep(), health)
+def keep() -> Keep:
+    return Keep()
+
+
+@pytest.fixture
+def metrics(keep: Keep, health: Health) -> Metrics:
+    return Metrics(keep, health)
 
 
 @pytest.fixture
@@ -84,12 +90,17 @@ async def test_startup_is_told_apart_from_readiness(client, health):
         assert response.status == 503
 
 
-async def test_metrics_are_those_of_now(client, metrics):
+async def test_metrics_are_those_of_now(client, metrics, keep):
     """What was counted before the scrape is in it."""
     metrics.note(record())
+    keep.of(("inflight", "gateway", "get_balance"), InFlight)
     async with client.get("/metrics") as response:
         text = await response.text()
     assert response.content_type == "text/plain"
+    assert (
+        'holdfast_attempts_total{result="success",tool="get_balance",upstream="gateway"} 1.0'
+        in text
+    )
     assert 'holdfast_inflight{tool="get_balance",upstream="gateway"} 0.0' in text
     assert 'holdfast_config_info{policy_version="ab12cd"} 1.0' in text
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from proxy.call import InFlight
 from proxy.counts import Counts
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
@@ -31,6 +32,7 @@ def busy():
         counts = keep.of(("counts", metric.name), partial(Counts, metric.labels))
         counts.add(*metric.labels)
     keep.of(("circuit", "", "gateway", ""), lambda: Anything(state="open"))
+    keep.of(("inflight", "gateway", "get_balance"), InFlight)
     found = metrics(keep)
     found.note(record())
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))

@@ -5,6 +5,7 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.call import InFlight
 from proxy.counts import Counts
 from proxy.observe.labels import LIMIT, OTHER
 from proxy.observe.metrics import LONG, SHORT, Spread
@@ -67,21 +68,38 @@ def test_histograms_are_exact(durations):
             )
 
 
-def test_in_flight_goes_up_and_down():
-    """A call is in flight from its beginning to its end."""
-    found = metrics()
-    one, _two = found.began("gateway", "get_balance"), found.began("gateway", "get_balance")
-    one.ended()
+def flight(keep: Keep, tool: str, now: int = 0) -> InFlight:
+    """Calls of a tool on their way, counted where pipelines count them."""
+    return keep.of(("inflight", "gateway", tool), lambda: InFlight(now))
+
+
+def test_in_flight_is_what_is_on_its_way_now():
+    """It goes up and down with the calls."""
+    keep = Keep()
+    found, calls = metrics(keep), flight(keep, "get_balance", 2)
+    assert rows(found, "holdfast_inflight") == {("gateway", OTHER): 2}
+    calls.now -= 1
     assert rows(found, "holdfast_inflight") == {("gateway", OTHER): 1}
 
 
-def test_a_tool_that_becomes_known_meanwhile_ends_where_it_began():
+def test_a_tool_that_becomes_known_meanwhile_ends_where_it_is_shown():
     """Else `other` would be one too high for ever, and the tool below zero."""
-    found = metrics()
-    flight = found.began("gateway", "get_balance")
+    keep = Keep()
+    found, calls = metrics(keep), flight(keep, "get_balance", 1)
     found.note(record())
-    flight.ended()
+    assert rows(found, "holdfast_inflight") == {("gateway", "get_balance"): 1}
+    calls.now -= 1
     assert set(rows(found, "holdfast_inflight").values()) == {0}
+
+
+def test_what_is_in_flight_of_unknown_tools_is_added_up():
+    """They share one row, apart from those that have a name here."""
+    keep = Keep()
+    found = metrics(keep)
+    found.name_tools(["deposit"])
+    held = [flight(keep, *of) for of in (("made_up", 2), ("made_up_too", 3), ("deposit", 4))]
+    assert len(held) == 3
+    assert rows(found, "holdfast_inflight") == {("gateway", OTHER): 5, ("gateway", "deposit"): 4}
 
 
 def test_named_tools_are_known_before_any_success():
@@ -94,10 +112,11 @@ def test_named_tools_are_known_before_any_success():
 
 def test_made_up_tools_cost_one_row():
     """An agent that makes up names fills neither memory nor the scraper."""
-    found = metrics()
+    keep = Keep()
+    found = metrics(keep)
     for number in range(10 * LIMIT):
         found.note(record(f"made_up_{number}", outcome="failed"))
-        found.began("gateway", f"made_up_{number}").ended()
+        flight(keep, f"made_up_{number}")
     assert set(rows(found, "holdfast_inflight")) == {("gateway", OTHER)}
     assert len(found._bound) == 0
 

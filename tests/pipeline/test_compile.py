@@ -8,25 +8,43 @@ from proxy.admin.health import Health
 from proxy.call import Call, Effect
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.commit import Commit
-from proxy.pipeline.guard import AttemptGuard, CallChecks, CallGuard
+from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.refusal import Refusal
+from proxy.reply import Executed, Reply
+from proxy.stage import NothingTaken, Verdict
+from proxy.stages import ORDER, Entry
+from proxy.stages.breaker import CircuitCheck, ProbeLease
+from proxy.stages.cooldown import CoolDown
 from proxy.stages.retry import Once, Repeat
+from proxy.stages.timeout import AttemptTime, Deadline, ShadowDeadline, ShadowTime
 from proxy.wire.body import Body
-from tests.fakes import FakeClock, make_reply
+from tests.fakes import FakeClock, ScriptedUpstream, make_reply, run
 from tests.tables import GATEWAY, Desk, post, request
 
 BREAKER = "breaker: {consecutive: 2, open: {base: 60s, jitter: 0}}"
 SHADOW = f"policies: [{{name: s, mode: shadow, {BREAKER}}}]"
+READ = "policies: [{name: r, effect: read}]"
 REFUSED = ("circuit_open", "s", "false")
 
 
 def stages(text: str) -> list[Any]:
-    """What a call goes through, outermost first."""
-    found: list[Any] = []
-    at: Any = Desk(text).pipeline(post("search")).handle
-    while at is not None:
+    """What a call goes through, outermost first; the gates of a guard stand behind it."""
+    pipeline = Desk(text).pipeline(post("search"))
+    found: list[Any] = [getattr(admit, "__self__", admit) for admit in pipeline.checks]
+    at: Any = pipeline.handle
+    while not isinstance(at, ScriptedUpstream):
         found.append(getattr(at, "__self__", at))  # a wrapper's handle is a bound method
-        at = getattr(found[-1], "_inner", None)
+        at = found[-1]._inner
+        found += [*getattr(found[-1], "_gates", []), *getattr(found[-1], "_shadows", [])]
     return found
+
+
+def commit_of(text: str) -> Commit:
+    """Where the results of its attempts are decided."""
+    (guard,) = (stage for stage in stages(text) if isinstance(stage, AttemptGuard))
+    commit = guard._decide
+    assert isinstance(commit, Commit)
+    return commit
 
 
 def chain(text: str) -> list[type]:
@@ -41,27 +59,148 @@ def policy(sections: str) -> str:
 
 def test_what_is_not_configured_is_not_there() -> None:
     """Without policies a call is sent once, and nobody is asked."""
-    assert chain("") == [Once, Commit]
+    assert chain("") == [Once, AttemptGuard]
 
 
 @pytest.mark.parametrize(
     ("sections", "kinds"),
     [
-        ("timeout: {total: 5s}", [CallChecks, Once, AttemptGuard, Commit]),
-        ("retry: {}", [Repeat, AttemptGuard, Commit]),
-        ("breaker: {}", [Once, AttemptGuard, Commit]),
+        ("timeout: {total: 5s}", [Deadline, Once, AttemptGuard, AttemptTime]),
+        ("retry: {}", [Repeat, AttemptGuard, CoolDown]),
+        ("breaker: {}", [Once, AttemptGuard, CircuitCheck, CoolDown, ProbeLease]),
         (
             "timeout: {total: 5s}, retry: {}, breaker: {}",
-            [CallChecks, Repeat, AttemptGuard, Commit],
+            [Deadline, Repeat, AttemptGuard, CircuitCheck, CoolDown, AttemptTime, ProbeLease],
         ),
-        ("timeout: {total: 5s, mode: shadow}", [CallGuard, Once, AttemptGuard, Commit]),
-        ("retry: {mode: shadow}", [Once, AttemptGuard, Commit]),
-        ("retry: {mode: off}", [Once, Commit]),
+        (
+            "timeout: {total: 5s, mode: shadow}",
+            [CallGuard, ShadowDeadline, Once, AttemptGuard, ShadowTime],
+        ),
+        ("retry: {mode: shadow}", [Once, AttemptGuard, CoolDown]),
+        ("retry: {mode: off}", [Once, AttemptGuard]),
     ],
 )
 def test_sections_bring_their_stages(sections: str, kinds: list[type]) -> None:
-    """Gates of the call, the wrapper, gates of attempts, the commit: in this order."""
+    """Gates of the call, the wrapper, gates of attempts: in this order."""
     assert chain(policy(sections)) == kinds
+
+
+# --- the gates that are asked without a guard ---
+
+
+class Gate:
+    """A gate of calls that takes something, and writes down what happens to it."""
+
+    def __init__(self, name: str, diary: list[str], answer: Verdict) -> None:
+        self._name, self._diary, self._answer = name, diary, answer
+
+    def admit(self, call: Call) -> Verdict:
+        """As told."""
+        self._diary.append(f"{self._name} asked")
+        return self._answer
+
+    def settle(self, call: Call, reply: Reply) -> None:
+        """Write it down."""
+        self._diary.append(f"{self._name} settled")
+
+
+class Check(Gate, NothingTaken):
+    """One that takes nothing."""
+
+
+NO = Refusal("rate_limited", "no", policy="p")
+
+
+class Front:
+    """A pipeline with gates of calls of its own. A name in capitals: it takes something."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, names: str, says_no: str = "", text: str = ""
+    ) -> None:
+        self.diary: list[str] = []
+
+        def entry(name: str) -> Entry:
+            made = Gate if name.isupper() else Check
+            answer = NO if name == says_no else None
+            return Entry("call", ("timeout",), lambda *built: made(name, self.diary, answer))
+
+        order = (*map(entry, names), *(entry for entry in ORDER if entry.phase != "call"))
+        monkeypatch.setattr("proxy.pipeline.compile.ORDER", order)
+        self.desk = Desk(text or policy("timeout: {total: 5s}"), 200)
+        self.pipeline = self.desk.pipeline(post("search"))
+
+    def asked(self) -> str:
+        """Who was asked by a whole call, in that order."""
+        self.reply = run(self.pipeline(post("search")))
+        self.reply.finish()
+        return "".join(line[0] for line in self.diary if line.endswith("asked"))
+
+
+@pytest.mark.parametrize(
+    ("names", "checks"), [("", 0), ("a", 1), ("ab", 2), ("A", 0), ("abC", 2), ("aBc", 1), ("Ab", 0)]
+)
+def test_the_first_gates_are_checks_as_far_as_they_take_nothing(
+    monkeypatch: pytest.MonkeyPatch, names: str, checks: int
+) -> None:
+    """All are asked once, in their order; a guard is there only for what is left of them."""
+    front = Front(monkeypatch, names)
+    assert len(front.pipeline.checks) == checks
+    assert isinstance(front.pipeline.handle, CallGuard) is (checks < len(names))
+    assert front.asked() == names
+    settled = [line for line in front.diary if line.endswith("settled")]
+    assert settled == [f"{name} settled" for name in reversed(names) if name.isupper()]
+
+
+@pytest.mark.parametrize("names", ["a", "abc", "abC", "aBc"])
+def test_the_first_gate_that_says_no_ends_the_call(
+    monkeypatch: pytest.MonkeyPatch, names: str
+) -> None:
+    """A check as a gate of a guard: nobody behind it is asked, nothing is sent."""
+    for at, name in enumerate(names):
+        front = Front(monkeypatch, names, says_no=name)
+        assert front.asked() == names[: at + 1]
+        reply = front.reply
+        assert (reply.status, reply.refusal, reply.executed) == (0, NO, Executed.NO)
+        assert f"{name} settled" not in front.diary
+        assert front.desk.upstream.attempts == []
+
+
+def test_a_refused_call_has_a_rule_and_is_in_flight_until_its_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A check refuses after the pipeline has taken the call on, as a guard would."""
+    front, call = Front(monkeypatch, "a", says_no="a"), post("search")
+    assert run(front.pipeline(call)).refusal is NO
+    assert (call.rule.version, call.flight) == (front.desk.table.version, front.pipeline.flight)
+    assert front.pipeline.flight.now == 1
+
+
+def test_shadows_of_calls_need_a_guard_behind_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are asked after all that are in force."""
+    text = """
+policies:
+  - {name: p, timeout: {total: 5s}}
+  - {name: s, mode: shadow, timeout: {total: 5s}}
+"""
+    front = Front(monkeypatch, "ab", text=text)
+    assert (len(front.pipeline.checks), type(front.pipeline.handle)) == (2, CallGuard)
+    assert front.asked() == "abab"
+
+
+# --- what is in flight ---
+
+
+def test_calls_of_one_tool_are_counted_together() -> None:
+    """In the keep, for whoever shows it, whichever table their pipeline is of."""
+    desk = Desk("", 200, 200)
+    again = Desk(READ, 200, keep=desk.keep)
+    one, other = desk.pipeline(post("search")), again.pipeline(post("search"))
+    for pipeline in (one, other):
+        run(pipeline(post("search")))
+    flight = dict(desk.keep.items())["inflight", "gateway", "search"]
+    assert (one.flight is flight, other.flight is flight, flight.now) == (True, True, 2)
+    assert not flight.idle
+    assert desk.pipeline(post("other")).flight.idle
 
 
 def test_a_shadow_never_repeats() -> None:
@@ -109,26 +248,34 @@ def test_a_policy_knows_the_effect_better(text: str, call: Call, effect: Effect)
 def test_what_every_plain_success_says() -> None:
     """Made once, not on each call; the rule is the last policy, with the version of all."""
     desk = Desk("policies: [{name: a, timeout: {total: 1s}}, {name: b, effect: read}]")
-    pipeline = desk.pipeline(post("search"))
-    rule = b"holdfast-policy: b@%b\r\n" % desk.table.version.encode()
-    assert pipeline.told == rule
-    assert pipeline.at_once == (
-        b"holdfast-origin: upstream\r\nholdfast-attempts: 1\r\nholdfast-outcome: ok\r\n" + rule
+    rule = desk.pipeline(post("search")).rule
+    told = b"holdfast-policy: b@%b\r\n" % desk.table.version.encode()
+    assert (rule.version, rule.told, rule.minimal) == (desk.table.version, told, False)
+    assert rule.plain == (
+        b"holdfast-origin: upstream\r\nholdfast-attempts: 1\r\nholdfast-outcome: ok\r\n" + told
     )
+
+
+def test_every_call_has_the_rule_of_its_pipeline() -> None:
+    """What is said of it needs nothing else."""
+    desk, call = Desk(READ, 200), post("search")
+    pipeline = desk.pipeline(call)
+    desk.call(call)
+    assert call.rule is pipeline.rule
 
 
 def test_without_a_policy_no_rule_is_named() -> None:
     """There is none."""
     pipeline = Desk().pipeline(post("search"))
-    assert (pipeline.told, pipeline.policies) == (b"", ())
-    assert b"holdfast-policy" not in pipeline.at_once
+    assert (pipeline.rule.told, pipeline.policies) == (b"", ())
+    assert b"holdfast-policy" not in pipeline.rule.plain
 
 
 def test_minimal_headers_say_only_the_origin() -> None:
     """The id of the call comes before it, call by call."""
     minimal = GATEWAY.replace("tools}", "tools, holdfast: {headers: minimal}}")
-    pipeline = Desk(mounts=minimal).pipeline(post("search"))
-    assert (pipeline.at_once, pipeline.minimal) == (b"holdfast-origin: upstream\r\n", True)
+    rule = Desk(mounts=minimal).pipeline(post("search")).rule
+    assert (rule.plain, rule.minimal) == (b"holdfast-origin: upstream\r\n", True)
 
 
 # --- shadow mode ---
@@ -219,7 +366,7 @@ policies:
 def test_answers_are_held_where_somebody_wants_their_result(sections: str, held: bool) -> None:
     """Only then; a shadow as well, or it would count results that it will not see in force."""
     for mode in ("enforce", "shadow"):
-        commit = stages(f"policies: [{{name: p, effect: read, mode: {mode}, {sections}}}]")[-1]
+        commit = commit_of(f"policies: [{{name: p, effect: read, mode: {mode}, {sections}}}]")
         assert commit._hold is held
 
 

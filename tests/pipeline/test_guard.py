@@ -1,121 +1,30 @@
 """Asking gates, and giving back what they gave. All orders at once: test_settled_once.py."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
 from proxy.attempt import Attempt
 from proxy.call import Call
-from proxy.clock import Clock
 from proxy.counts import Counts
-from proxy.pipeline.guard import AttemptGuard, CallChecks, CallGuard
+from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
-from proxy.stage import NothingTaken, Verdict
-from tests.fakes import (
-    FakeClock,
-    ScriptedUpstream,
-    Turn,
-    make_attempt,
-    make_call,
-    make_reply,
-    run,
-)
-
-NO = Refusal("circuit_open", "The tool keeps failing", policy="p")
-
-
-class Gate:
-    """Says what it is told to say, and writes down what happens to it."""
-
-    def __init__(self, name: str, diary: list[str], answer: Any = None) -> None:
-        self.name = name
-        self.diary = diary
-        self.answer = answer
-        self.settled: list[Reply] = []
-
-    def admit(self, subject: Call | Attempt) -> Verdict | Awaitable[Verdict]:
-        """An exception is raised, anything else is given."""
-        self.diary.append(f"{self.name} asked")
-        if isinstance(self.answer, BaseException):
-            raise self.answer
-        return self.answer  # type: ignore[no-any-return]  # a verdict, or an awaitable of one
-
-    def committed(self, attempt: Attempt, reply: Reply) -> None:
-        """Write it down."""
-        self.diary.append(f"{self.name} heard {reply.result}")
-
-    def settle(self, subject: Call | Attempt, reply: Reply) -> None:
-        """Write it down."""
-        self.settled.append(reply)
-        self.diary.append(f"{self.name} settled")
-
-
-class Free(NothingTaken):
-    """A gate that takes nothing."""
-
-    def __init__(self, answer: Verdict = None) -> None:
-        self.answer = answer
-        self.settled = 0
-
-    def admit(self, subject: Any) -> Verdict:
-        """As told."""
-        return self.answer
-
-    def settle(self, subject: Any, reply: Reply) -> None:
-        """Never."""
-        self.settled += 1
-
-
-class Scene:
-    """A guard of attempts before an upstream."""
-
-    def __init__(self, *answers: Any, shadows: tuple[Any, ...] = (), upstream: Any = 200) -> None:
-        self.diary: list[str] = []
-        names = "abcdef"
-        self.gates: list[Gate] = [Gate(*pair) for pair in self._named(names, answers)]
-        self.shadows = [Gate(*pair) for pair in self._named(names.upper(), shadows)]
-        self.upstream = ScriptedUpstream(upstream)
-        self.counted = Counts(("code", "policy", "enforced"))
-        self.clock: Clock = FakeClock()
-
-    def _named(self, names: str, answers: tuple[Any, ...]) -> list[tuple[str, list[str], Any]]:
-        return [(name, self.diary, answer) for name, answer in zip(names, answers, strict=False)]
-
-    def guard(self) -> AttemptGuard:
-        """The guard."""
-        return AttemptGuard(
-            list(self.gates), list(self.shadows), self.upstream, self.clock, self.counted
-        )
-
-    def __call__(self) -> Reply:
-        """The reply to one attempt."""
-        return run(self.guard()(make_attempt()))
-
-    def start(self) -> "asyncio.Task[Reply]":
-        """The same in a task."""
-
-        async def passes() -> Reply:
-            return await self.guard()(make_attempt())
-
-        return asyncio.get_running_loop().create_task(passes())
-
-
-async def settle_down() -> None:
-    """Let everything that is ready happen."""
-    for _ in range(5):
-        await Turn()
+from proxy.stage import Verdict
+from tests.fakes import FakeClock, make_attempt, make_call, make_reply, run
+from tests.pipeline.scene import NO, Free, Gate, Hearing, Scene, guarded, settle_down
 
 
 def test_gates_are_asked_in_order_and_settled_from_the_inside() -> None:
     """They hear of the commit at once, and settle when the reply is finished, not before."""
     scene = Scene(None, None)
     reply = scene()
-    assert scene.diary == ["a asked", "b asked", "a heard success", "b heard success"]
+    assert scene.diary == [
+        "a asked", "b asked", "200 decided", "a heard success", "b heard success",
+    ]  # fmt: skip
     reply.finish()
-    assert scene.diary[4:] == ["b settled", "a settled"]
+    assert scene.diary[5:] == ["b settled", "a settled"]
     assert scene.gates[0].settled == [reply]
 
 
@@ -155,11 +64,40 @@ def test_an_enforced_refusal_is_not_counted_as_a_shadows() -> None:
 def test_who_takes_nothing_is_not_settled(answer: Verdict) -> None:
     """Its refusal counts as any other's."""
     free = Free(answer)
-    guard = AttemptGuard([free], [], ScriptedUpstream(200), FakeClock(), Counts(()))
-    reply = run(guard(make_attempt()))
+    reply = run(guarded([free])(make_attempt()))
     assert (reply.refusal, reply.finishers) == (answer, [])
     reply.finish()
     assert free.settled == 0
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_who_takes_nothing_may_hear_of_commits(shadow: bool) -> None:
+    """It is told, in shadow as in force, and never settled."""
+    hearing = Hearing()
+    guard = guarded([], [hearing]) if shadow else guarded([hearing])
+    reply = run(guard(make_attempt()))
+    reply.finish()
+    assert (hearing.heard, hearing.settled, reply.finishers) == ([reply], 0, [])
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_who_refused_does_not_hear_of_commits(shadow: bool) -> None:
+    """Enforced there is none; a shadow would have seen none."""
+    hearing = Hearing(NO)
+    guard = guarded([], [hearing]) if shadow else guarded([hearing])
+    run(guard(make_attempt())).finish()
+    assert (hearing.heard, hearing.settled) == ([], 0)
+
+
+def test_who_takes_nothing_is_not_given_anything_back() -> None:
+    """Neither when a later gate refuses, nor when something breaks."""
+    hearing, free, diary = Hearing(), Free(), list[str]()
+    gates = [hearing, Gate("a", diary), free, Gate("b", diary, NO)]
+    run(guarded(gates)(make_attempt()))
+    with pytest.raises(ZeroDivisionError):
+        run(guarded(gates[:3], step=ZeroDivisionError())(make_attempt()))
+    assert diary == ["a asked", "b asked", "a settled", "a asked", "a settled"]
+    assert (hearing.settled, free.settled, hearing.heard) == (0, 0, [])
 
 
 @pytest.mark.parametrize("answer", [None, NO])
@@ -176,6 +114,41 @@ async def test_a_gate_may_have_to_ask_somebody(answer: Verdict) -> None:
     assert len(scene.upstream.attempts) == (0 if answer else 1)
     reply.finish()
     assert [len(gate.settled) for gate in scene.gates] == [1, 0 if answer else 1]
+
+
+async def test_a_commit_may_have_to_be_waited_for() -> None:
+    """The answer is held until then: nobody hears of it before, and it is not handed on."""
+    scene = Scene(None, shadows=(None,))
+    scene.holds = future = asyncio.get_running_loop().create_future()
+    passing = scene.start()
+    await settle_down()
+    assert not passing.done()
+    assert scene.diary == ["a asked", "A asked", "200 decided"]
+    future.set_result(None)
+    assert (await passing).status == 200
+    assert scene.diary[3:] == ["a heard success", "A heard success"]
+
+
+async def test_a_cancellation_while_it_is_held_gives_back_what_was_taken() -> None:
+    """There is no commit, and nobody hears of one."""
+    scene = Scene(None, shadows=(None,))
+    scene.holds = asyncio.get_running_loop().create_future()
+    passing = scene.start()
+    await settle_down()
+    passing.cancel()
+    await settle_down()
+    assert passing.cancelled()
+    assert scene.diary[3:] == ["A settled", "a settled"]
+    assert scene.gates[0].settled[0].result is Result.CANCELLED
+
+
+def test_a_bug_of_the_commit_gives_back_what_was_taken() -> None:
+    """It comes out."""
+    scene = Scene(None)
+    scene.holds = ZeroDivisionError()
+    with pytest.raises(ZeroDivisionError):
+        scene()
+    assert scene.diary == ["a asked", "200 decided", "a settled"]
 
 
 async def test_a_shadow_may_have_to_ask_somebody_too() -> None:
@@ -266,7 +239,8 @@ async def test_a_cancellation_while_it_is_sent_gives_back_what_was_taken() -> No
     async def sends(attempt: Attempt) -> Reply:
         return await never
 
-    guard = AttemptGuard(list(scene.gates), list(scene.shadows), sends, scene.clock, scene.counted)
+    scene.upstream = sends
+    guard = scene.guard()
     passing = asyncio.get_running_loop().create_task(_passes(guard))
     await settle_down()
     passing.cancel()
@@ -318,29 +292,6 @@ def test_a_gate_that_breaks_while_it_hears_ends_the_reply() -> None:
     assert scene.upstream.replies[0].closed
 
 
-# --- where nothing is taken, and nobody is waited for ---
-
-
-@pytest.mark.parametrize(("answers", "asked"), [((None, None), 2), ((None, NO, None), 2)])
-def test_checks_ask_until_one_says_no(answers: tuple[Verdict, ...], asked: int) -> None:
-    """As a guard would, and with nothing to settle."""
-    calls: list[Call] = []
-
-    async def handles(call: Call) -> Reply:
-        calls.append(call)
-        return make_reply(200)
-
-    diary: list[str] = []
-    gates = [Gate(*pair) for pair in zip("abc", [diary] * 3, answers, strict=False)]
-    reply = run(CallChecks(list(gates), handles)(make_call()))
-    assert len(diary) == asked
-    assert len(calls) == (0 if NO in answers else 1)
-    assert reply.refusal is (NO if NO in answers else None)
-    assert reply.finishers == []
-    if NO in answers:
-        assert (reply.status, reply.executed) == (0, Executed.NO)
-
-
 def test_a_guard_of_calls_tells_nobody_of_commits() -> None:
     """Gates of calls have no such end."""
 
@@ -357,9 +308,7 @@ def test_a_guard_of_calls_tells_nobody_of_commits() -> None:
 def test_the_gates_of_attempts_settle_before_those_of_the_call() -> None:
     """Innermost first, also across guards."""
     diary: list[str] = []
-    inner = AttemptGuard(
-        [Gate("attempt", diary)], [], ScriptedUpstream(200), FakeClock(), Counts(())
-    )
+    inner = guarded([Gate("attempt", diary)])
 
     async def handles(call: Call) -> Reply:
         return await inner(make_attempt(call))

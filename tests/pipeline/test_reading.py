@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from proxy.call import Whole
+from proxy.call import RequestHead, Whole
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads, Rules
-from proxy.protocols.recognise import TOOLS
+from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Failure
 from proxy.strand import Strand
@@ -17,9 +17,21 @@ from proxy.wire.body import AHEAD, Body, Pool
 from proxy.wire.head import BadMessage
 from tests.exchanges import FakeExchange
 from tests.fakes import FakeClock, ScriptedUpstream, make_call
+from tests.tables import Desk
 
 LIMIT = 3 * AHEAD
 NOTHING = "nothing came"
+
+
+class Wanting(Tools):
+    """A protocol that wants to read as much as it is told."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    def reads(self, head: RequestHead) -> Reads:
+        """See Protocol."""
+        return self._reads
 
 
 class Reading:
@@ -39,14 +51,14 @@ class Reading:
         self.call = make_call()
         self.read: Any = NOTHING
         self.ends: list[BaseException | None] = []
-        self._reads = reads
-        self._mount = Mount("gateway", b"", TOOLS, Rules(False, LIMIT), ScriptedUpstream(), False)
+        table, rules = Desk().table, Rules(False, LIMIT)
+        self._mount = Mount("gateway", b"", Wanting(reads), rules, ScriptedUpstream(), False, table)
         self.strand = Strand(self._reading(), self.ends.append)
         self.strand.step()
 
     async def _reading(self) -> None:
         exchange: Any = self.exchange  # it has what is asked of a connection
-        self.read = await Reader(self.clock).read(exchange, self.call, self._mount, self._reads)
+        self.read = await Reader(self.clock).read(exchange, self.call, self._mount)
 
     @property
     def refused(self) -> str:
@@ -60,6 +72,12 @@ def test_what_came_whole_is_there() -> None:
     """Nobody is watched, nothing is waited for."""
     reading = Reading(Whole(b"{}"))
     assert (reading.read, reading.exchange.watched) == (b"{}", [])
+
+
+def test_what_came_whole_may_be_too_large() -> None:
+    """More is not looked at than is said, wherever it is."""
+    assert Reading(Whole(b"x" * (LIMIT + 1))).refused == "body_too_large"
+    assert len(Reading(Whole(b"x" * LIMIT)).read) == LIMIT
 
 
 def test_a_body_is_read_to_its_end() -> None:

@@ -1,8 +1,9 @@
 """The worst bug of this shape: a gate settled twice, or never. Searched for in all orders.
 
 Real guards and the real retry wrapper, driven by a strand as calls are. Hypothesis says what each
-gate answers and when (at once, later, after the call is over), what each sending comes to, how the
-stream ends, and at which step the call is cancelled, be it waiting or running.
+gate answers and when (at once, later, after the call is over), what each sending comes to and
+whether its answer is held until its commit, how the stream ends, and at which step the call is
+cancelled, be it waiting or running.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
-from proxy.stage import Verdict
+from proxy.stage import NothingTaken, Verdict
 from proxy.stages.retry import Backoff, Repeat, Retry, Throttled
 from proxy.strand import Signal, Strand
 from proxy.units import Seconds
@@ -51,6 +52,8 @@ SENDINGS = st.lists(
             "error",
             "late error",
             "late error",
+            "held answer",
+            "held error",
             "streamed error",
             "lost",
             "break",
@@ -59,6 +62,7 @@ SENDINGS = st.lists(
     min_size=3,
     max_size=3,
 )
+HEARERS = st.lists(st.lists(ANSWERS, min_size=3, max_size=3), max_size=1)
 ENDS = st.lists(st.sampled_from(["finish", "fail", "close"]), max_size=3)
 
 
@@ -69,6 +73,7 @@ class Plan(msgspec.Struct, frozen=True):
     call_shadows: list[list[str]]
     attempts: list[list[str]]
     attempt_shadows: list[list[str]]
+    hearers: list[list[str]]  # gates of attempts that take nothing, and hear of commits
     sendings: list[str]
     ends: list[str]
     cancelled_at: int | None  # the wait at which it is cancelled
@@ -81,6 +86,7 @@ PLANS = st.builds(
     st.lists(st.lists(ANSWERS, min_size=3, max_size=3), max_size=1),
     GATES,
     st.lists(st.lists(ANSWERS, min_size=3, max_size=3), max_size=1),
+    HEARERS,
     SENDINGS,
     ENDS,
     st.none() | st.integers(0, 12),
@@ -104,6 +110,10 @@ class Gate:
     def __init__(self, world: "World", plan: list[str]) -> None:
         self._world = world
         self._plan = list(plan)
+        self.admitted = self._admitted
+
+    def _admitted(self, subject: Any) -> None:
+        self._world.log.append(("granted", Grant(self, subject)))
 
     def admit(self, subject: Call | Attempt) -> Verdict | Awaitable[Verdict]:
         """What the plan says; at most three askings."""
@@ -127,7 +137,7 @@ class Gate:
             raise ZeroDivisionError
         if answer == "refuse":
             return NO
-        self._world.log.append(("granted", Grant(self, subject)))
+        self.admitted(subject)
         return None
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
@@ -148,6 +158,31 @@ class Gate:
         return found[0]
 
 
+class Hearer(NothingTaken):
+    """Answers by plan, takes nothing, and counts the commits."""
+
+    def __init__(self, world: "World", plan: list[str]) -> None:
+        self._gate = Gate(world, plan)
+        self._gate.admitted = self._admitted
+        self.heard: dict[int, int] = {}  # by the attempt's number
+        self.settled = 0
+
+    def _admitted(self, subject: Any) -> None:
+        self.heard[subject.number] = 0
+
+    def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
+        """What the plan says."""
+        return self._gate.admit(attempt)
+
+    def committed(self, attempt: Attempt, reply: Reply) -> None:
+        """Of what it let through."""
+        self.heard[attempt.number] += 1
+
+    def settle(self, subject: Any, reply: Reply) -> None:
+        """Never, but where its answer comes when nobody waits for it any more."""
+        self.settled += 1
+
+
 class World:
     """All that happens to one call."""
 
@@ -156,9 +191,11 @@ class World:
         self.log: list[tuple[str, Grant]] = []
         self.clock = FakeClock(asleep=False)
         self.ends: list[BaseException | None] = []
+        self.hearers: list[Hearer] = []
         self.asking: Any = None  # the gate that has to ask somebody, and for whom
         self.late: Any = None  # the same, when the call was cancelled
         self._happened = 0
+        self._held = False  # the answer, until its commit
         self._waiting: list[Callable[[], None]] = []
         self._sendings = list(plan.sendings)
         self.strand = Strand(self._lives(), self.ends.append)
@@ -220,7 +257,15 @@ class World:
             for gates in (plan.attempts, plan.attempt_shadows, plan.calls, plan.call_shadows)
         ]
         attempts, attempt_shadows, calls, call_shadows = made
-        inner = AttemptGuard(list(attempts), list(attempt_shadows), self._send, self.clock, counted)
+        self.hearers = [Hearer(self, gate) for gate in plan.hearers]
+        inner = AttemptGuard(
+            [*attempts[:1], *self.hearers, *attempts[1:]],
+            list(attempt_shadows),
+            self._send,
+            self._commit,
+            self.clock,
+            counted,
+        )
         backoff = Backoff(base=WAIT, jitter="none")
         section = Retry(backoff=backoff, throttled=Throttled(base=WAIT, max=WAIT))
         handle = Repeat.wrap(section, inner, make_target(Effect.READ), make_ground(self.clock))
@@ -229,17 +274,23 @@ class World:
     async def _send(self, attempt: Attempt) -> Reply:
         self.happens()
         sending = self._sendings.pop(0)
+        self._held = sending.startswith("held")
         if sending.startswith("late"):
             await self.future()
         steps: dict[str, Any] = {
             "answer": 200,
             "late answer": 200,
+            "held answer": 200,
             "stream": make_reply(200, body=FakeBody(None)),
             "streamed error": make_reply(503, body=FakeBody(None)),
             "lost": Failure.CONNECT,
             "break": ZeroDivisionError(),
         }
         return await ScriptedUpstream(steps.get(sending, 503))(attempt)
+
+    def _commit(self, attempt: Attempt, reply: Reply) -> Awaitable[None] | None:
+        self.happens()
+        return self.future() if self._held else None
 
 
 async def lived(plan: Plan) -> World:
@@ -283,6 +334,9 @@ async def test_every_gate_that_admits_is_settled_once_and_innermost_first(plan: 
     assert len(world.ends) == 1, "the call never came to its end"
     assert [grant.settled for grant in world.grants] == [1] * len(world.grants)
     assert all(grant.heard <= 1 for grant in world.grants)
+    for hearer in world.hearers:
+        assert set(hearer.heard.values()) <= {0, 1}
+        assert hearer.settled == 0 or world.late is not None
     held: list[Grant] = []
     for what, grant in in_time(world):
         if what == "granted":

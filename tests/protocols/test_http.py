@@ -29,6 +29,12 @@ def path_of(parts: list[str], ends_open: bool = False) -> bytes:
     return ("/" + "/".join(parts) + ("/" if ends_open else "")).encode("latin-1")
 
 
+@pytest.mark.parametrize("beginning", [b"", b'{"tool": "x"}', b"\xff"])
+def test_no_body_need_be_read(beginning: bytes) -> None:
+    """Whatever it begins with: the path says what the call is for."""
+    assert not HTTP.looks_read(beginning)
+
+
 # the path that policies match
 
 

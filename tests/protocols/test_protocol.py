@@ -88,3 +88,35 @@ def test_every_refusal_is_a_whole_answer(protocol: Protocol, code):
     assert reply.length == len(content)
     assert reply.whole
     json.loads(content)
+
+
+@every
+@pytest.mark.parametrize(
+    ("kind", "streams"),
+    [
+        (b"text/event-stream", True),
+        (b"Text/Event-Stream; charset=utf-8", True),
+        (b"application/x-ndjson", True),
+        (b"application/json", False),
+        (b"x-text/event-stream", False),
+        (b"", False),
+        (None, False),
+    ],
+)
+def test_a_stream_is_known_by_its_type(protocol: Protocol, kind, streams):
+    """In any letters; an answer without one is one that will end."""
+    named = {} if kind is None else {b"content-type": kind}
+    assert protocol.streams(Reply(200, fields=named, body=FakeBody(None))) is streams
+
+
+class Outlet:
+    """The upstream's end of a tunnel."""
+
+    def join(self, body: object) -> None:
+        """Nobody joins here."""
+
+
+@every
+def test_an_upgraded_connection_is_a_stream(protocol: Protocol):
+    """Nobody knows when it ends."""
+    assert protocol.streams(Reply(101, tunnel=Outlet()))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.protocols.protocol import Reads, Rules
-from proxy.protocols.tools import Tools, looks_read
+from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from tests.fakes import FakeBody
 from tests.protocols.spellings import bodies
@@ -303,20 +303,20 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
 def test_a_beginning_that_may_become_json_is_read_on(text, encoding):
     """In any encoding, however little of it has come."""
     whole = text.encode(encoding)
-    assert all(looks_read(whole[:length]) for length in range(len(whole) + 1))
+    assert all(TOOLS.looks_read(whole[:length]) for length in range(len(whole) + 1))
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_white_space_before_json_does_not_hide_it(encoding):
     """In no encoding; nor does it tell that JSON will come: it is read until that is known."""
-    assert looks_read(" \r\n\t".encode(encoding))
-    assert looks_read(" \r\n\t{".encode(encoding))
+    assert TOOLS.looks_read(" \r\n\t".encode(encoding))
+    assert TOOLS.looks_read(" \r\n\t{".encode(encoding))
 
 
 @pytest.mark.parametrize("start", [b"tool=x", b"\x89PNG", b"<", b'"{', b"--boundary", b"\0x", b"7"])
 def test_a_beginning_that_is_no_json_is_not(start):
     """It streams."""
-    assert not looks_read(start)
+    assert not TOOLS.looks_read(start)
 
 
 def test_what_is_nested_beyond_reading_is_refused():

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.attempt import Attempt
-from proxy.circuit import Circuit, State
 from proxy.counts import Counts
 from proxy.news import CircuitChange, News
 from proxy.refusal import Refusal
@@ -21,6 +20,7 @@ from proxy.stages.breaker import (
     Slow,
     speaks_against_upstream,
 )
+from proxy.state.circuit import Circuit, State
 from proxy.units import Seconds
 from tests.fakes import (
     FakeBody,

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.attempt import Attempt
+from proxy.counts import Counts
+from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import Ground
@@ -16,7 +18,9 @@ from proxy.stages.cooldown import QUOTA, CoolDown
 from proxy.stages.retry import Retry
 from tests.fakes import (
     FakeClock,
+    ScriptedUpstream,
     Turn,
+    decided,
     make_attempt,
     make_call,
     make_ground,
@@ -61,8 +65,20 @@ def test_nothing_is_asked_of_an_upstream_that_never_throttled() -> None:
     made = gate(make_ground(clock))
     made.committed(attempt(clock), make_reply(200, {b"retry-after": b"9"}))
     made.committed(attempt(clock), make_reply(429))
-    made.settle(attempt(clock), make_reply(429))
     assert made.admit(attempt(clock)) is None
+
+
+@pytest.mark.parametrize("shadow", [False, True])
+def test_it_hears_of_commits_and_is_not_settled(shadow: bool) -> None:
+    """It takes nothing of an attempt; what one of them learned holds from its commit on."""
+    clock = FakeClock()
+    made = gate(make_ground(clock, shadow=shadow))
+    gates: list[Any] = [made]
+    asked = ([], gates) if shadow else (gates, [])
+    guard = AttemptGuard(*asked, ScriptedUpstream(throttled()), decided, clock, Counts(()))
+    reply = run(guard(attempt(clock)))
+    assert (reply.status, reply.finishers) == (429, [])
+    assert isinstance(made.admit(attempt(clock, left=1.0)), Refusal)
 
 
 def test_a_call_that_can_wait_does() -> None:

@@ -405,7 +405,7 @@ def test_no_sequence_sends_more_than_is_allowed(
         ledger = Ledger()
         kept = [reply for reply in upstream._script if isinstance(reply, Reply)]
         for reply in kept:
-            reply.finishers.append(ledger)
+            reply.finishers.append((ledger.settle, None))
         reply = pipeline(pipeline.call(left=float("inf")))
         assert len(upstream.attempts) <= attempts
         assert all(given.closed for given in upstream.replies if given is not reply)
@@ -425,7 +425,7 @@ def test_a_failed_attempt_settles_before_the_wait() -> None:
     """Its permits are not held during backoff; the answer's own result stands."""
     ledger = Ledger()
     failed = make_reply(503)
-    failed.finishers.append(ledger)
+    failed.finishers.append((ledger.settle, None))
     seen: list[int] = []
 
     class Clock(FakeClock):

@@ -5,7 +5,7 @@ import pytest
 from proxy.call import Stop
 from proxy.clock import NEVER
 from proxy.reply import Failure
-from proxy.wire import agent
+from proxy.wire import vigil
 from proxy.wire.body import AHEAD, Body
 from tests.harness import chunked, request
 from tests.wire.plug import Plug
@@ -212,7 +212,7 @@ def test_a_request_that_ends_before_its_answer_keeps_the_connection(framing):
 def half_closed(monkeypatch: pytest.MonkeyPatch, *there: bool) -> Visit:
     """A request came, then a FIN; whether its agent is there, each time that is asked."""
     answers = list(there)
-    monkeypatch.setattr(agent, "still_there", lambda connection: answers.pop(0))
+    monkeypatch.setattr(vigil, "still_there", lambda connection: answers.pop(0))
     visit = Visit(plugged=object())
     visit.says(request())
     assert visit.connection.eof_received() is there[0]

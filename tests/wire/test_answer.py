@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from proxy.call import Header, RequestHead, Whole
 from proxy.reply import Failure, Reply
 from proxy.strand import Strand
-from proxy.wire.answer import Answer, leaves_open, whole_answer
+from proxy.wire.answer import Answer, last_answer, leaves_open, whole_answer
 from proxy.wire.body import Body
 from tests.wire.test_body import Tap
 
@@ -47,15 +47,19 @@ def head(method: str = "GET", minor: int = 1) -> RequestHead:
 def whole(
     content: bytes = b"body",
     *,
-    asked: RequestHead | None,
+    asked: RequestHead,
     status: int = 200,
     length: int | None = None,
-    keep_alive: bool = True,
+    stays: bool = True,
     trailers: list[Header] | None = None,
 ) -> tuple[list[bytes], bytes]:
     """The added lines and the body of an answer that is here."""
-    reply = Reply(status, LINES, body=Whole(content, trailers), length=length)
-    raw = whole_answer(reply, asked, EXTRA, keep_alive=keep_alive)
+    reply = Reply(status, LINES, body=Whole(content, trailers or []), length=length)
+    return parted(whole_answer(reply, asked, EXTRA, stays=stays))
+
+
+def parted(raw: bytes) -> tuple[list[bytes], bytes]:
+    """The lines that were added to those of the reply, and the body."""
     start, _, body = raw.partition(b"\r\n\r\n")
     assert start.startswith(LINES)
     return (start + b"\r\n").removeprefix(LINES).split(b"\r\n")[:-1], body
@@ -72,21 +76,19 @@ ALONE = [(method, status) for method in ("GET", "HEAD") for status in (204, 304)
 
 @pytest.mark.parametrize("length", [4, None])
 @pytest.mark.parametrize("minor", [0, 1])
-@pytest.mark.parametrize("keep_alive", [False, True])
+@pytest.mark.parametrize("stays", [False, True])
 @pytest.mark.parametrize(("method", "status"), [("GET", 200), *ALONE])
-def test_how_an_answer_is_framed(method, status, keep_alive, minor, length):
+def test_how_an_answer_is_framed(method, status, stays, minor, length):
     """Chunks for HTTP/1.1 where no length is known; what becomes of the connection is said.
 
     HTTP/1.1 stays unless it says close, HTTP/1.0 ends unless it says keep-alive (RFC 9112 9.3).
     Answers to HEAD, 204 and 304 have no body and no framing of one.
     """
-    lines, body = whole(
-        asked=head(method, minor), status=status, length=length, keep_alive=keep_alive
-    )
+    lines, body = whole(asked=head(method, minor), status=status, length=length, stays=stays)
     bodiless = method == "HEAD" or status != 200
     chunks = minor == 1 and length is None and not bodiless
     expected = [CHUNKED] if chunks else []
-    if not keep_alive:
+    if not stays:
         expected.append(CLOSE)
     elif minor == 0:
         expected.append(KEEP)
@@ -111,16 +113,17 @@ def test_when_the_connection_may_stay_open(method, minor, status, length, opens)
     assert leaves_open(Reply(status, length=length), head(method, minor)) is opens
 
 
-def test_an_answer_to_what_was_no_request():
-    """It is the last one on its connection."""
-    lines, body = whole(asked=None, length=4)
-    assert (added(lines), body) == ([CLOSE], b"body")
-    assert whole_answer(Reply(200, LINES), None, b"", keep_alive=True).endswith(CLOSE + b"\r\n\r\n")
+@pytest.mark.parametrize("body", [Whole(b"body"), Whole(b""), None])
+def test_an_answer_to_what_was_no_request(body: Whole | None):
+    """It is the last one on its connection, and says so; nobody knows what was asked."""
+    content = b"" if body is None else body.whole
+    lines, found = parted(last_answer(Reply(400, LINES, body=body, length=4), EXTRA))
+    assert (added(lines), found) == ([CLOSE], content)
 
 
 def test_an_answer_without_a_body_object():
     """Nothing is there to be sent, and that is framed as well."""
-    raw = whole_answer(Reply(200, LINES), head(), b"", keep_alive=True)
+    raw = whole_answer(Reply(200, LINES), head(), b"", stays=True)
     assert raw == LINES + CHUNKED + b"\r\n\r\n0\r\n\r\n"
 
 

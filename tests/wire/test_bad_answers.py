@@ -130,15 +130,25 @@ async def test_bytes_on_an_idle_connection_end_it(proxy: Proxy, upstream: RawUps
     assert (await proxy.call(request("/2"))).body == b"ok"
 
 
-@pytest.mark.parametrize("body", [b"body", b"0\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("method", "status", "line"),
+    [
+        ("GET", 204, "X-A: 1"),
+        ("GET", 204, "Content-Length: {}"),
+        ("GET", 304, "Content-Length: {}"),
+        ("HEAD", 200, "Content-Length: {}"),
+    ],
+)
+@pytest.mark.parametrize("body", [b"body", b"0\r\n\r\n", answer(200, body=b"poison")])
 async def test_a_body_where_there_is_none_poisons_nothing(
-    proxy: Proxy, upstream: RawUpstream, body: bytes
+    proxy: Proxy, upstream: RawUpstream, method: str, status: int, line: str, body: bytes
 ) -> None:
-    """An upstream that sends a body with 204 has its connection dropped (RFC 9112 6.3)."""
-    upstream.then(answer(204, "X-A: 1", body=None) + body)
+    """A body with 204, 304 or behind HEAD, of the length told or another, is nobody's answer
+    (RFC 9112 6.3)."""
+    upstream.then(answer(status, line.format(len(body)), body=None) + body)
     async with await proxy.connect() as agent:
-        got = await agent.call(request("/1"))
-        assert (got.status, got.body) == (204, b"")
+        got = await agent.call(request("/1", method=method), method)
+        assert (got.status, got.body) == (status, b"")
         assert (await agent.call(request("/2"))).body == b"ok"
 
 

@@ -106,10 +106,10 @@ def test_a_bug_after_an_answer_has_begun_is_no_second_answer(streamed):
     visit = Visit()
     visit.says(request())
     reply = reply_of()
-    reply.finishers = [Broken()]
+    reply.finishers = [(broken, None)]
     if streamed:
         body = Body(Tap())
-        reply = Reply(200, LINES, body=body, finishers=[Broken()])
+        reply = Reply(200, LINES, body=body, finishers=[(broken, None)])
         visit.desk.next.set(reply)
         body.feed(b"one")
         body.finish(b"", [])
@@ -121,11 +121,9 @@ def test_a_bug_after_an_answer_has_begun_is_no_second_answer(streamed):
     assert visit.plug.closed
 
 
-class Broken:
+def broken(subject: None, reply: Reply) -> None:
     """A settler with a bug."""
-
-    def settle(self, reply: Reply) -> None:
-        raise ValueError("bug")
+    raise ValueError("bug")
 
 
 def test_a_call_that_is_stopped_within_its_answer_breaks_it_off():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import RequestHead
+from proxy.call import SIGNS, RequestHead
 from proxy.wire.compose import HOP_BY_HOP
 from proxy.wire.head import (
     AnswerHead,
@@ -55,6 +55,22 @@ def test_headers_are_found_as_they_were_written(lines: list[tuple[bytes, bytes]]
     head = parsed(written(b"GET / HTTP/1.1", [(b"Host", b"a"), *lines]))
     assert [(name, value) for _, name, value in head.headers] == [(b"Host", b"a"), *lines]
     assert all(lower == name.lower() for lower, name, _ in head.headers)
+
+
+SIGNED = st.sampled_from(sorted(SIGNS)).flatmap(
+    lambda name: st.sampled_from([name, name.title(), name.upper()])
+)
+
+
+@given(headers, st.lists(st.tuples(SIGNED, values), max_size=2))
+def test_a_head_knows_whether_it_has_signs(
+    lines: list[tuple[bytes, bytes]], signs: list[tuple[bytes, bytes]]
+) -> None:
+    """In any letters, whatever stands around them and whatever they say."""
+    others = [(name, value) for name, value in lines if name.lower() not in SIGNS]
+    at = len(others) // 2
+    head = parsed(written(b"GET / HTTP/1.1\r\nHost: x", others[:at] + signs + others[at:]))
+    assert head.signs is bool(signs)
 
 
 @given(headers, st.integers(100, 599), values)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.wire import agent, incoming
+from proxy.wire import incoming, vigil
 from tests.harness import Message, Proxy, RawUpstream, holdfast, raw_call, request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -159,7 +159,7 @@ async def test_a_body_that_is_waited_for_has_to_come(
     upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Slower than 1 KiB/s for 30 s (here 0.2 s), where it must be read: 408, closed, counted."""
-    for module in (agent, incoming):
+    for module in (incoming, vigil):
         monkeypatch.setattr(module, "PACE_FOR", 0.2)
     async with holdfast(upstream, "tools") as proxy, await proxy.connect() as slow:
         lines = ("Content-Type: application/json", "Content-Length: 5000")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from proxy.attempt import Attempt
-from proxy.circuit import BUSY, Circuit, Event, Outcome, Rules, State
+from proxy.state.circuit import BUSY, Circuit, Event, Outcome, Rules, State
 from tests.fakes import make_attempt
 
 NOW = 1000.0

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.allowance import Allowance
+from proxy.state.allowance import Allowance
 from tests.fakes import FakeClock, make_ground
 
 

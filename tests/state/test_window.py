@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.window import BUCKETS, Window
+from proxy.state.window import BUCKETS, Window
 
 WIDTH = 2.0
 STEPS = st.lists(

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import msgspec
 
 from proxy.attempt import Attempt
-from proxy.window import BUCKETS, Window
+from proxy.state.window import BUCKETS, Window
 
 BUSY = 1.0
 """Seconds to suggest while a probe is under way: nobody knows how long it will take."""

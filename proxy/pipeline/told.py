@@ -1,0 +1,82 @@
+"""What an answer says of its call: the refusal that takes its place, or lines in its head."""
+
+from collections.abc import Callable
+
+from proxy.call import Call, Effect
+from proxy.refusal import Refusal, of_failure
+from proxy.reply import Reply, Result
+
+_SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
+
+
+def refusal_of(call: Call, reply: Reply, now: Callable[[], float]) -> Refusal | None:
+    """What has to be told in our own words, because no answer came: a refusal or a failure."""
+    if reply.refusal is not None:
+        return reply.refusal
+    if reply.failure is None or reply.status:
+        return None
+    return of_failure(
+        reply, harmless=call.effect is not Effect.WRITE, late=now() >= call.deadline - 0.001
+    )
+
+
+def lines_of(call: Call, reply: Reply) -> bytes:
+    """The holdfast-* lines of an answer (spec 2.4)."""
+    rule, body = call.rule, reply.body
+    whole = body is None or body.whole is not None
+    plain = reply.result is _SUCCESS and whole and len(call.attempts) == 1
+    if plain and reply.refusal is None:
+        return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
+    ours = reply.refusal is not None
+    lines = [
+        b"holdfast-call: %b\r\n" % call.id.encode(),
+        b"holdfast-origin: holdfast\r\n" if ours else b"holdfast-origin: upstream\r\n",
+    ]
+    if not rule.minimal:
+        lines.append(b"holdfast-attempts: %d\r\n" % sent(call))
+        if whole:
+            lines.append(f"holdfast-outcome: {_outcome(reply)}\r\n".encode())
+        lines += _why(reply)
+        lines.append(_policy(call, reply))
+    return b"".join(lines)
+
+
+def _why(reply: Reply) -> list[bytes]:
+    """Why it is not a plain answer."""
+    refusal = reply.refusal
+    reason = reply.given_up if refusal is None else refusal.code
+    lines = [f"holdfast-reason: {reason}\r\n".encode()] if reason else []
+    if refusal is None and _spent(reply):
+        lines.append(b"x-should-retry: false\r\n")
+    if refusal is None and reply.failure is not None:
+        lines.append(b"proxy-status: holdfast; error=http_response_incomplete\r\n")
+    return lines
+
+
+def _spent(reply: Reply) -> bool:
+    """Was repeating our turn, and is it over? Where the client repeats, it was its turn all along.
+
+    What the upstream says of it itself is passed on.
+    """
+    ours = reply.given_up and reply.given_up != "client_retries"
+    return bool(ours) and b"x-should-retry" not in reply.fields
+
+
+def _policy(call: Call, reply: Reply) -> bytes:
+    refusal = reply.refusal
+    if refusal is not None and refusal.policy:
+        return f"holdfast-policy: {refusal.policy}@{call.rule.version}\r\n".encode()
+    return call.rule.told
+
+
+def _outcome(reply: Reply) -> str:
+    if reply.refusal is None:
+        return "ok" if reply.result is _SUCCESS else "failed"
+    if reply.failure is None:
+        return "refused"
+    return "truncated" if reply.refusal.code == "truncated" else "failed"
+
+
+def sent(call: Call) -> int:
+    """How often it was tried."""
+    return sum(attempt.sent or attempt.failure is not None for attempt in call.attempts)

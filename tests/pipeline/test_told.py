@@ -1,0 +1,165 @@
+"""What an answer says of its call."""
+
+import pytest
+
+from proxy.call import UNRULED, Call, Effect, Rule
+from proxy.pipeline.told import lines_of, refusal_of, sent
+from proxy.refusal import Refusal
+from proxy.reply import Failure, Reply, Result
+from tests.fakes import FakeBody, make_attempt, make_call, make_reply
+from tests.pipeline.called import NOW, OPEN, RULE, called
+
+
+def lines(call: Call, reply: Reply) -> dict[str, str]:
+    """The lines, by their names."""
+    text = lines_of(call, reply).decode()
+    assert text.endswith("\r\n")
+    return dict(line.split(": ", 1) for line in text.splitlines())
+
+
+def test_a_plain_success_says_what_was_made_for_it() -> None:
+    """Only the call's id is its own."""
+    assert lines_of(called(Result.SUCCESS), make_reply(200)) == (
+        b"holdfast-call: c1\r\nplain: yes\r\n"
+    )
+
+
+def test_a_second_attempt_is_not_plain() -> None:
+    """It is counted."""
+    assert lines(called(Result.FAILURE, Result.SUCCESS), make_reply(200)) == {
+        "holdfast-call": "c1",
+        "holdfast-origin": "upstream",
+        "holdfast-attempts": "2",
+        "holdfast-outcome": "ok",
+        "holdfast-policy": "last@v1",
+    }
+
+
+@pytest.mark.parametrize("status", [404, 500, 429])
+def test_an_error_of_the_upstream_is_the_upstreams(status: int) -> None:
+    """It is passed on, and is none of ours."""
+    told = lines(called(Result.FAILURE), make_reply(status))
+    assert (told["holdfast-origin"], told["holdfast-outcome"]) == ("upstream", "failed")
+    assert "holdfast-reason" not in told
+
+
+def test_a_streams_head_does_not_say_how_it_ends() -> None:
+    """Nobody knows yet."""
+    told = lines(called(Result.SUCCESS), make_reply(200, body=FakeBody(None)))
+    assert "holdfast-outcome" not in told
+    assert told["holdfast-attempts"] == "1"
+
+
+def test_an_answer_without_any_body_is_over() -> None:
+    """Its outcome is known: it is as plain as any other."""
+    once, twice = called(Result.SUCCESS), called(Result.FAILURE, Result.SUCCESS)
+    reply = Reply(status=204, result=Result.SUCCESS)
+    assert lines_of(once, reply) == b"holdfast-call: c1\r\n" + RULE.plain
+    assert lines(twice, reply)["holdfast-outcome"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "outcome"),
+    [
+        (None, "circuit_open", "refused"),
+        (Failure.CONNECT, "upstream_unreachable", "failed"),
+        (Failure.TRUNCATED, "truncated", "truncated"),
+    ],
+)
+def test_what_we_say_ourselves(failure: Failure | None, code: str, outcome: str) -> None:
+    """With the reason, and the policy that decided where there is one."""
+    refusal = Refusal(code, "so it is", policy="" if failure else "money")
+    reply = make_reply(refusal, failure=failure)
+    told = lines(called(None), reply)
+    assert (told["holdfast-origin"], told["holdfast-outcome"]) == ("holdfast", outcome)
+    assert (told["holdfast-reason"], told["holdfast-attempts"]) == (code, "0")
+    assert told["holdfast-policy"] == ("last@v1" if failure else "money@v1")
+
+
+def test_before_any_policy_was_asked_none_is_named() -> None:
+    """A call that nobody recognised has no rule."""
+    told = lines(called(rule=UNRULED), make_reply(Refusal("no_route", "nothing is there")))
+    assert "holdfast-policy" not in told
+    assert told["holdfast-attempts"] == "0"
+
+
+@pytest.mark.parametrize("refusal", [None, OPEN])
+def test_minimal_answers_say_two_things(refusal: Refusal | None) -> None:
+    """The call, and who answered."""
+    reply = make_reply(500 if refusal is None else refusal)
+    call = called(None, rule=Rule("v1", RULE.told, minimal=True))
+    told = lines(call, reply)
+    assert told.keys() == {"holdfast-call", "holdfast-origin"}
+    assert told["holdfast-origin"] == ("upstream" if refusal is None else "holdfast")
+
+
+@pytest.mark.parametrize(
+    ("given_up", "fields", "advice"),
+    [
+        ("attempts", {}, "false"),
+        ("retry_budget", {}, "false"),
+        ("client_retries", {}, None),
+        ("attempts", {b"x-should-retry": b"true"}, None),
+        ("", {}, None),
+    ],
+)
+def test_where_we_gave_up_the_client_is_told_not_to_go_on(
+    given_up: str, fields: dict[bytes, bytes], advice: str | None
+) -> None:
+    """Unless the upstream has said so itself, or the client is the one who repeats."""
+    told = lines(called(Result.FAILURE), make_reply(503, fields, given_up=given_up))
+    assert told.get("x-should-retry") == advice
+    assert told.get("holdfast-reason", "") == given_up
+
+
+def test_an_answer_that_is_known_to_be_incomplete_says_so() -> None:
+    """A head had come; then its body broke off."""
+    reply = make_reply(200, failure=Failure.TRUNCATED, result=Result.TRUNCATED)
+    told = lines(called(Result.SUCCESS), reply)
+    assert told["proxy-status"] == "holdfast; error=http_response_incomplete"
+
+
+# --- what has to be said in our own words ---
+
+
+def now() -> float:
+    """The moment at which it is said."""
+    return NOW
+
+
+def test_an_answer_needs_no_words_of_ours() -> None:
+    """Nor one whose body broke off: its status is out."""
+    assert refusal_of(make_call(), make_reply(500), now) is None
+    assert refusal_of(make_call(), make_reply(200, failure=Failure.TRUNCATED), now) is None
+
+
+def test_a_refusal_is_said_as_it_is() -> None:
+    """The same object."""
+    assert refusal_of(make_call(), make_reply(OPEN), now) is OPEN
+
+
+@pytest.mark.parametrize(
+    ("effect", "deadline", "code", "should"),
+    [
+        (Effect.READ, 2000.0, "upstream_timeout", True),
+        (Effect.IDEMPOTENT, 2000.0, "upstream_timeout", True),
+        (Effect.WRITE, 2000.0, "upstream_timeout", False),
+        (Effect.READ, NOW, "deadline_exceeded", True),
+        (Effect.WRITE, NOW, "deadline_exceeded", False),
+    ],
+)
+def test_a_failure_is_said_by_what_it_may_have_done(
+    effect: Effect, deadline: float, code: str, should: bool
+) -> None:
+    """A write that may have run is not repeated; a timeout at the call's own end is the call's."""
+    call = make_call(effect=effect, deadline=deadline)
+    refusal = refusal_of(call, make_reply(Failure.TIMEOUT), now)
+    assert refusal is not None
+    assert (refusal.code, refusal.should_retry) == (code, should)
+
+
+def test_attempts_are_those_that_were_tried() -> None:
+    """Also where no connection came about; not those that a gate refused."""
+    call = called(Result.SUCCESS, None)
+    call.attempts.append(make_attempt(call, number=3, failure=Failure.CONNECT))
+    assert sent(call) == 2

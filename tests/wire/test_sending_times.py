@@ -1,0 +1,192 @@
+"""The times of one sending: its limits to the second, what is waited, and a call that is gone."""
+
+from typing import Any
+
+import pytest
+
+from proxy.clock import NEVER
+from proxy.reply import Failure
+from proxy.wire.body import Body
+from tests.harness import answer, chunked
+from tests.wire.line import LONG, OK, STREAM, Line, Waiting, flowing, told
+from tests.wire.test_body import Tap
+
+# limits
+
+
+@pytest.mark.parametrize(("deadline", "first_byte_by"), [(1005.0, NEVER), (1030.0, 1005.0)])
+def test_no_answer_in_time(deadline, first_byte_by):
+    """The sooner of the attempt's end and the first byte's time; the connection goes with it."""
+    line = Line()
+    sending = line.ask(deadline=deadline, first_byte_by=first_byte_by)
+    line.clock.advance(4.9)
+    assert not sending.is_set
+    line.clock.advance(0.2)
+    assert told(sending).failure is Failure.TIMEOUT
+    assert line.plug.aborted
+    assert line.pool.losses
+
+
+def test_a_stream_may_last_as_long_as_it_speaks():
+    """From the commit on only silence ends it, measured anew after each piece."""
+    line = Line()
+    reply = line.reply(STREAM + b"1\r\na\r\n", deadline=1005.0, total=1005.0, stream_idle=10.0)
+    glass = flowing(reply)
+    reply.commit(streams=True)
+    for _ in range(9):
+        line.clock.advance(9.9)
+        line.comes(b"1\r\na\r\n")
+    assert (glass.held, glass.failure) == (b"a" * 10, None)
+    line.clock.advance(10.0)
+    assert glass.failure is Failure.TIMEOUT
+    assert line.plug.aborted
+
+
+def test_a_stream_without_a_limit_may_be_silent():
+    """Its attempt's time was for its head."""
+    line = Line()
+    reply = line.reply(STREAM + b"1\r\na\r\n", deadline=1005.0, total=1005.0)
+    glass = flowing(reply)
+    reply.commit(streams=True)
+    line.clock.advance(9999.0)
+    line.comes(b"1\r\na\r\n0\r\n\r\n")
+    assert (glass.held, glass.trailers) == (b"aa", [])
+
+
+@pytest.mark.parametrize(("deadline", "total"), [(1030.0, 1060.0), (1060.0, 1030.0)])
+def test_an_answer_that_is_no_stream_ends_with_its_calls_time(deadline, total):
+    """Or its attempt's, however much of it comes; the first byte's time is over with it."""
+    line = Line()
+    times: dict[str, Any] = {"deadline": deadline, "first_byte_by": 1005.0, "stream_idle": 2.0}
+    reply = line.reply(LONG, total=total, **times)
+    glass = flowing(reply)
+    reply.commit(streams=False)
+    for _ in range(29):
+        line.clock.advance(1.0)
+        line.comes(b"a")
+    assert glass.failure is None
+    line.clock.advance(1.0)
+    assert glass.held == b"a" * 30
+    assert glass.failure is Failure.TIMEOUT
+
+
+def test_before_its_commit_the_times_of_its_head_rule():
+    """Whoever holds it would else hold it for ever."""
+    line = Line()
+    glass = flowing(line.reply(LONG, deadline=1030.0, first_byte_by=1005.0, stream_idle=60.0))
+    line.clock.advance(5.1)
+    assert glass.failure is Failure.TIMEOUT
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize("pieces", [(OK,), (LONG, b"a" * 998)])
+def test_an_answer_that_is_over_is_not_timed(pieces, streams):
+    """Nor is one that was here before it was committed."""
+    line = Line()
+    times: dict[str, Any] = {"deadline": 1005.0, "total": 1002.0, "stream_idle": 1.0}
+    reply = line.reply(*pieces, **times)
+    reply.commit(streams=streams)
+    line.clock.advance(999.0)
+    assert reply.status == 200
+    assert not line.plug.is_closing()
+
+
+# what is waited for an upstream is not our own time
+
+
+def answers(line: Line) -> None:
+    """At once whole."""
+    line.comes(OK)
+
+
+def streams(line: Line) -> None:
+    """And talks on for a minute."""
+    line.comes(STREAM)
+    line.clock.advance(60.0)
+    line.comes(chunked(b"ok"))
+
+
+def breaks(line: Line) -> None:
+    """Closed without a word."""
+    line.ends()
+
+
+def speaks_wrongly(line: Line) -> None:
+    """No answer at all."""
+    line.comes(b"hello\r\n\r\n")
+
+
+@pytest.mark.parametrize("ends", [answers, streams, breaks, speaks_wrongly])
+def test_the_time_until_the_head_is_waiting(ends):
+    """However it ended, counted once; what comes after the head is the answer's length."""
+    line = Line()
+    sending = line.ask()
+    line.clock.advance(2.0)
+    ends(line)
+    line.clock.advance(3.0)
+    assert told(sending).status in (0, 200)
+    assert line.attempt.call.waited == 2.0
+
+
+def test_the_time_until_it_is_too_late_is_waiting():
+    """All of it."""
+    line = Line()
+    sending = line.ask(deadline=1005.0)
+    line.clock.advance(60.0)
+    assert told(sending).failure is Failure.TIMEOUT
+    assert line.attempt.call.waited == 5.0
+
+
+def test_the_attempt_learns_of_the_first_byte():
+    """When it came, and with which status."""
+    line = Line()
+    line.ask()
+    line.clock.advance(2.0)
+    line.comes(answer(404, body=b"no"))
+    assert (line.attempt.first_byte, line.attempt.status) == (1002.0, 404)
+
+
+# a call that is cancelled while it waits
+
+
+@pytest.mark.parametrize("came", [b"", answer(103, body=None), b"HTTP/1.1 200 OK\r\nContent-Le"])
+def test_a_sending_that_nobody_awaits_any_more_ends_its_connection(came: bytes):
+    """Its answer must not become the next one's; the time until then was waited."""
+    line = Line()
+    waiting = Waiting(line, deadline=1060.0)
+    if came:
+        line.comes(came)
+    line.clock.advance(2.0)
+    waiting.strand.cancel()
+    assert (waiting.ends, waiting.replies) == ([None], [])
+    assert line.plug.aborted
+    assert (line.pool.losses, line.pool.released) == ([line.connection], [])
+    assert line.attempt.call.waited == 2.0
+    line.ends()
+    line.clock.advance(99.0)
+    assert (line.attempt.call.waited, waiting.replies) == (2.0, [])
+
+
+def test_a_cancelled_upload_is_nobodys():
+    """What still comes of the agent's body goes nowhere, and nothing holds it back."""
+    line, tap = Line(), Tap()
+    body = Body(tap)
+    waiting = Waiting(line, body)
+    body.feed(b"part")
+    line.connection.pause_writing()
+    line.plug.taken()
+    waiting.strand.cancel()
+    assert not tap.paused
+    body.feed(b"more")
+    assert line.plug.written == b""
+
+
+def test_a_cancellation_after_the_head_is_the_bodys_business():
+    """The answer is here: its connection is free, or its body says who lets it go."""
+    line = Line()
+    waiting = Waiting(line)
+    line.comes(OK)
+    waiting.strand.cancel()
+    assert len(waiting.replies) == 1
+    assert line.pool.released == [line.connection]
+    assert not line.plug.is_closing()
