@@ -6,6 +6,8 @@ failed or found errors, 2 there was nothing to read, 64 the command was not used
 be (sysexits.h), 130 interrupted.
 """
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +21,7 @@ from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
 from proxy.cli.sandbox import sandbox
 from proxy.cli.schema import schema
+from proxy.config.places import visible
 
 USAGE = 64
 
@@ -41,12 +44,21 @@ for _command in (run, check, explain, schema, sandbox, demo, quickstart):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # an odd terminal shows \\u2192, and not a traceback
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_code(arguments))
 
 
 def _code(arguments: Sequence[str] | None) -> int:
     try:
         code = holdfast.main(arguments, prog_name="holdfast", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is an error here, and not after the end
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return USAGE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "holdfast"
         _say(f"{error.format_message()} (see {where} --help)")
@@ -56,8 +68,18 @@ def _code(arguments: Sequence[str] | None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
+    except OSError as error:
+        return _unwritten(error)
     return code if isinstance(code, int) else 0
 
 
+def _unwritten(error: OSError) -> int:
+    """Standard output is full or gone: what is still to be written to it goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(error, BrokenPipeError):  # else: who read it has seen enough
+        _say(f"cannot go on: {error.strerror or error}")
+    return 1
+
+
 def _say(message: str) -> None:
-    print(f"holdfast: {message}", file=sys.stderr)
+    print(f"holdfast: {visible(message)}", file=sys.stderr)

@@ -36,7 +36,7 @@ def check(folder: str, as_json: bool, strict: bool) -> int:
     if strict:
         errors, warnings = (*errors, *warnings), ()
     if as_json:
-        print(json.dumps(_report(version, errors, warnings), indent=2, ensure_ascii=False))
+        print(json.dumps(_report(version, errors, warnings), indent=2))
     else:
         _show(folder, version, errors, warnings)
     return UNREADABLE if not readable else int(bool(errors))

@@ -29,7 +29,7 @@ def demo(as_json: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
         play = asyncio.run(_played(Path(folder), _silent if as_json else _say))
     if as_json:
-        print(json.dumps({"ok": play.as_said, "scenes": play.told}, indent=2, ensure_ascii=False))
+        print(json.dumps({"ok": play.as_said, "scenes": play.told}, indent=2))
     else:
         print("All went as said." if play.as_said else "NOT all went as said: see above.")
     return 0 if play.as_said else 1

@@ -45,6 +45,7 @@ def explain(
     """
     from proxy.config.cascade import cascade
     from proxy.config.load import load_policies
+    from proxy.config.places import visible
     from proxy.config.settings import load_settings
     from proxy.pipeline.table import facts
 
@@ -56,10 +57,7 @@ def explain(
     call.agent, call.fleet = settings.agent.id, settings.agent.fleet
     known = facts(call)
     report = _report(known, call, loaded, cascade(loaded.policies, known))
-    text = (
-        json.dumps(report, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(report))
-    )
-    print(text)
+    print(json.dumps(report, indent=2) if as_json else "\n".join(map(visible, _lines(report))))
     return 0
 
 

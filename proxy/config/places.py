@@ -21,6 +21,19 @@ class Place(msgspec.Struct, frozen=True, order=True):
         return f"{self.file}:{self.line}" if self.line else self.file
 
 
+def visible(text: str) -> str:
+    """The text on one line: what a terminal would act upon, or would not show, as an escape.
+
+    Names come from files and from agents; one may hold a terminal's commands, a line of its own
+    that looks like ours, or marks that turn the direction of writing.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
 class Problem(msgspec.Struct, frozen=True, order=True):
     """An error or a warning."""
 
@@ -29,7 +42,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     message: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (str(self.place), self.path, self.message) if part)
+        return visible(": ".join(filter(None, (str(self.place), self.path, self.message))))
 
 
 class ConfigError(Exception):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -74,3 +75,52 @@ def test_runs_as_a_module():
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
 
     assert ran.stdout.startswith("{")
+
+
+def test_alone_it_shows_its_help(holdfast):
+    """On standard error, since nothing was done; exit 64."""
+    ran = holdfast()
+
+    assert (ran.code, ran.out) == (64, "")
+    assert ran.err.startswith("Usage: holdfast")
+
+
+def test_a_terminal_without_the_letters_gets_escapes(tmp_path):
+    """Whatever the locale, there is no traceback."""
+    (tmp_path / "p.yaml").write_text(
+        "upstreams: {a: {url: http://h}}\npolicies: [{name: p, retry: {}}]"
+    )
+    command = [sys.executable, "-m", "proxy", "explain", "--policies", str(tmp_path)]
+    ran = subprocess.run(
+        command, check=True, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+
+    assert b"\\u2192 send" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("closed", 1, b""),
+        pytest.param(
+            "/dev/full",
+            1,
+            b"holdfast: cannot go on: No space left on device\n",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's"),
+        ),
+    ],
+)
+def test_output_that_cannot_be_written(output, code, said):
+    """Nothing is said to a reader who has seen enough; a full disk is one line."""
+    if output == "closed":
+        reader, writer = os.pipe()
+        os.close(reader)
+    else:
+        writer = os.open(output, os.O_WRONLY)
+    command = [sys.executable, "-m", "proxy", "schema"]
+    try:
+        ran = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+
+    assert (ran.returncode, ran.stderr) == (code, said)

@@ -155,3 +155,11 @@ def test_errors_of_the_files_come_first(holdfast, policies):
 
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines()[-1] == "holdfast: 2 errors; nothing was loaded"
+
+
+def test_names_cannot_speak_to_the_terminal(explain):
+    """They are what somebody sent: neither colours nor lines of their own."""
+    told = explain("--upstream", "gateway", "--tool", "a\x1b[31m\neffect    read")
+
+    assert "tool=a\\x1b[31m\\neffect    read" in told
+    assert told.replace("\n", "").isprintable()

@@ -1,4 +1,6 @@
-from proxy.config.places import ConfigError, Place, Problem
+import pytest
+
+from proxy.config.places import ConfigError, Place, Problem, visible
 
 
 def test_a_place_is_shown_as_editors_read_it():
@@ -25,3 +27,19 @@ def test_an_error_holds_all_problems_once_in_their_order():
 
     assert error.problems == (early, late)
     assert str(error) == "p.yaml:9:1: wrong\np.yaml:10:1: wrong"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("straße ü →", "straße ü →"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("one\np.yaml:1:1: two", "one\\np.yaml:1:1: two"),
+        ("\u202eabc\x9b", "\\u202eabc\\x9b"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_what_a_terminal_would_act_upon_is_an_escape(text, shown):
+    """A problem is one line, whatever a file's name or a key holds; letters stay letters."""
+    assert visible(text) == shown
+    assert str(Problem(Place(text, 1, 2), text, text)) == f"{shown}:1:2: {shown}: {shown}"
