@@ -1,6 +1,7 @@
 """`holdfast explain`: what is in force for a call, and where it was written."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ def explain(
     with loading():
         settings = load_settings(flags={"policies": policies, "agent.id": agent})
         loaded = load_policies(settings.policies)
+    _check_request(asked["method"], asked["path"])
     name = _named(upstream, loaded.upstreams)
     call = _call(name, loaded.upstreams[name], asked)
     call.agent, call.fleet = settings.agent.id, settings.agent.fleet
@@ -70,13 +72,21 @@ def _named(upstream: str | None, known: "dict[str, Upstream]") -> str:
     return upstream
 
 
+def _check_request(method: str, path: str) -> None:
+    if not re.fullmatch("[A-Z-]+", method):
+        raise click.UsageError("--method must be written in capitals, such as GET")
+    if not path.startswith("/"):
+        raise click.UsageError("--path must begin with /")
+
+
 def _call(name: str, upstream: "Upstream", asked: dict[str, str]) -> "Call":
     """A call as the protocols would recognise it, without a body."""
     from proxy.call import Call, RequestHead
+    from proxy.config.match import path_as_sent
     from proxy.protocols.protocol import Rules
     from proxy.protocols.recognise import HTTP
 
-    target = asked["path"].encode()
+    target = path_as_sent(asked["path"]).encode()
     head = RequestHead(asked["method"], target, 1, [], {})
     call = Call("", head, None, 0.0, upstream=name, target=target)  # type: ignore[arg-type]  # none is read
     HTTP.recognise(call, None, Rules(True, 0))

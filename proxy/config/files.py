@@ -28,7 +28,9 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workflow: GlobOrGlobs = UNSET
     model: GlobOrGlobs = UNSET
     method: Annotated[GlobOrGlobs, Meta(description="Of HTTP, in capitals.")] = UNSET
-    path: Annotated[GlobOrGlobs, Meta(description="Of the request, without its query.")] = UNSET
+    path: Annotated[
+        GlobOrGlobs, Meta(description="Of the request, without its query; decoded or not.")
+    ] = UNSET
 
 
 def _with_mode(name: str, section: type[Section]) -> type[msgspec.Struct]:

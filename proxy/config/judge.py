@@ -5,6 +5,7 @@ cover it (hold for every call that it holds for), laid over each other. What onl
 policies brings about is not an error here; it is clamped when it is compiled.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -21,6 +22,16 @@ LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
 NOT_YET = {"layer": {"llm", "agent"}, "protocol": {"mcp", "openai", "anthropic", "a2a"}}
 """No call of this version has these: a rule that asks for one would hold nobody, in silence."""
+
+
+_SENT = {
+    "method": (re.compile(r"[A-Z*-]+"), "methods are written in capitals"),
+    "path": (
+        re.compile(r"(?!.*(//|/\.{1,2}(/|$)))[/*][^?#]*"),
+        "a path begins with /, and has no query, no empty and no dot segments",
+    ),
+}
+"""What such a fact looks like, and what to write instead of something else."""
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -74,11 +85,21 @@ def _never(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
         message = "unreachable: everything it asks for is excluded"
         yield _at(policy, f"match.{impossible[0]}", message)
         return
+    yield from _never_sent(policy)
     there = {"upstream": {*upstreams}, "layer": {*LAYERS}, "protocol": {*PROTOCOLS}}
     for key, names in there.items():
         names -= NOT_YET.get(key, set())
         if key in globs and not any(map(globs[key].hold, names)):
             yield _at(policy, f"match.{key}", f"unreachable: it matches no {key}")
+
+
+def _never_sent(policy: Policy) -> Iterator[Problem]:
+    """Globs that no request can meet, for nothing of the kind is ever sent upstream."""
+    for key, (possible, hint) in _SENT.items():
+        globs = policy.match.globs.get(key, Globs(()))
+        for glob in (*globs.wanted, *globs.excluded):
+            if not possible.fullmatch(glob):
+                yield _at(policy, f"match.{key}", f"unreachable: {glob!r} matches nothing; {hint}")
 
 
 def _shadow_of_retry(policy: Policy) -> Iterator[Problem]:

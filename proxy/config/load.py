@@ -12,7 +12,7 @@ from proxy.config import document
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence
 from proxy.config.files import POLICY, POLICY_FILE
 from proxy.config.judge import judge
-from proxy.config.match import KEYS, Globs, Match
+from proxy.config.match import KEYS, Globs, Match, path_as_sent
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.types import Loaded, Mode, Name, Part, Policy, Upstream
@@ -187,7 +187,8 @@ def policy_of(written: Any, node: Mapping, path: str) -> Policy:
         for key in KEYS:
             value = getattr(written.match, key)
             if value is not msgspec.UNSET:
-                globs[key] = Globs.of((value,) if isinstance(value, str) else value)
+                texts = (value,) if isinstance(value, str) else value
+                globs[key] = Globs.of(tuple(map(path_as_sent, texts)) if key == "path" else texts)
                 given[f"match.{key}"] = _inside(node, "match").items[key].node.place
     return Policy(
         name=str(written.name),

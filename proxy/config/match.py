@@ -1,7 +1,9 @@
 """For which calls a policy is: globs over the facts of a call."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,6 +20,25 @@ KEYS = (
     "path",
 )
 """The facts that a match may ask for."""
+
+
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")  # RFC 3986 2.3
+
+
+def path_as_sent(path: str) -> str:
+    """A path, or a glob of one, as it stands in a request (RFC 3986 6.2.2).
+
+    Its letters beyond ASCII are escapes of their UTF-8, escapes are written in capitals, and
+    letters and digits are none.
+    """
+    return _ESCAPE.sub(_escape, quote(path, safe=_VISIBLE, errors="surrogateescape"))
+
+
+def _escape(match: re.Match[str]) -> str:
+    plain = chr(int(match[0][1:], 16))
+    return plain if _UNRESERVED.fullmatch(plain) else match[0].upper()
 
 
 class Globs(msgspec.Struct, frozen=True):

@@ -82,6 +82,7 @@ def test_a_shadow_of_retry_is_told_apart(holdfast, policies):
         (["--method", "GET", "--path", "/orders/7?x=1"], "GET /orders/{id}", "read"),
         (["--method", "PUT", "--path", "/a"], "PUT /a", "idempotent"),
         (["--tool", "POST /x", "--path", "/x"], "POST /x", "write"),
+        (["--method", "GET", "--path", "/bücher/7"], "GET /b%C3%BCcher/{id}", "read"),
     ],
 )
 def test_plain_http(explain, arguments, tool, effect):
@@ -163,3 +164,19 @@ def test_names_cannot_speak_to_the_terminal(explain):
 
     assert "tool=a\\x1b[31m\\neffect    read" in told
     assert told.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--path", "orders"], "--path must begin with /"),
+        (["--method", "get"], "--method must be written in capitals, such as GET"),
+    ],
+)
+def test_what_no_request_can_be_is_not_explained(holdfast, policies, arguments, said):
+    """The answer would be true of nothing."""
+    policies(POLICIES)
+    ran = holdfast("explain", "--upstream", "web", *arguments)
+
+    assert (ran.code, ran.out) == (64, "")
+    assert said in ran.err

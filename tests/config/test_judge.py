@@ -5,6 +5,7 @@ from proxy.config.judge import judge
 from proxy.config.places import Place
 from proxy.config.types import Part, Policy
 
+NO_PATH = "matches nothing; a path begins with /, and has no query, no empty and no dot segments"
 TWO = "upstreams: {a: {url: http://h, protocol: tools}, b: {url: http://h, path: /b, protocol: http}}\n"
 
 
@@ -151,6 +152,15 @@ def test_what_comes_later_may_be_excluded(folder):
         ("{tool: [get_a, '!get_*']}", "unreachable: everything it asks for is excluded"),
         ("{layer: 'l*'}", "unreachable: it matches no layer"),
         ("{protocol: 'm*'}", "unreachable: it matches no protocol"),
+        ("{method: get}", "unreachable: 'get' matches nothing; methods are written in capitals"),
+        (
+            "{method: ['*', '!post']}",
+            "unreachable: 'post' matches nothing; methods are written in capitals",
+        ),
+        ("{path: orders}", f"unreachable: 'orders' {NO_PATH}"),
+        ("{path: '/a?b=*'}", f"unreachable: '/a?b=*' {NO_PATH}"),
+        ("{path: '/a//b'}", f"unreachable: '/a//b' {NO_PATH}"),
+        ("{path: '/a/../b'}", f"unreachable: '/a/../b' {NO_PATH}"),
     ],
 )
 def test_a_match_that_no_call_meets_is_warned_about(folder, match, message):
@@ -158,6 +168,14 @@ def test_a_match_that_no_call_meets_is_warned_about(folder, match, message):
     found = folder.warnings(policies("{name: all, breaker: {}}", f"{{name: p, match: {match}}}"))
 
     assert [problem.partition(": ")[2].partition(": ")[2] for problem in found] == [message]
+
+
+@pytest.mark.parametrize(
+    "match", ["{path: '/.well-known/*'}", "{path: '*/admin'}", "{path: '/a/.*'}", "{method: 'P*'}"]
+)
+def test_a_match_that_some_call_meets_is_not(folder, match):
+    """Dots and stars are no mistake by themselves."""
+    assert folder.warnings(policies(f"{{name: p, match: {match}, breaker: {{}}}}")) == []
 
 
 @pytest.mark.parametrize(

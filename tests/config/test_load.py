@@ -193,3 +193,12 @@ def test_files_that_are_named_are_told(folder, tmp_path):
 
     assert loaded.files == (tmp_path / "key",)
     assert loaded.upstreams["a"].auth.field == (b"authorization", b"Bearer k")
+
+
+def test_paths_may_be_written_as_people_read_them(folder):
+    """They match what a client makes of them."""
+    loaded = folder.load("policies: [{name: p, match: {path: ['/bücher/*', '!/b%c3%bccher/neu']}}]")
+
+    (policy,) = loaded.policies
+    assert policy.match.holds({"path": "/b%C3%BCcher/alt"})
+    assert not policy.match.holds({"path": "/b%C3%BCcher/neu"})

@@ -1,10 +1,12 @@
 import fnmatch
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.config.match import Globs, Match
+from proxy.config.match import Globs, Match, path_as_sent
+from proxy.protocols.http import matched_path
 
 GLOB = st.text("ab*", min_size=1, max_size=6)
 TEXT = st.text("ab", max_size=8)
@@ -107,3 +109,29 @@ def test_a_match_covers_another_that_asks_for_more():
     assert tools.covers(one)
     assert not one.covers(tools)
     assert Match().covers(tools)
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("/bücher/*", "/b%C3%BCcher/*"),
+        ("/b%c3%bccher/*", "/b%C3%BCcher/*"),
+        ("!/a b", "!/a%20b"),
+        ("/%61%2Db", "/a-b"),
+        ("/a%2fb,c;d=1", "/a%2Fb,c;d=1"),
+        ("/100%", "/100%"),
+        ("/\udcff", "/%FF"),
+    ],
+)
+def test_a_path_as_people_write_it_is_a_path_as_it_is_sent(written, sent):
+    """One form for all spellings, and that form is its own."""
+    assert path_as_sent(written) == sent
+    assert path_as_sent(sent) == sent
+
+
+@given(st.lists(st.text("aü ~%/;*\u2603", min_size=1, max_size=5), max_size=4))
+def test_a_path_of_a_file_is_what_a_request_has(parts):
+    """What clients make of a path is what a glob of the same text matches."""
+    path = "/" + "/".join(quote(part, safe="") for part in parts)
+
+    assert path_as_sent(path) == matched_path(path.encode())
