@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 import msgspec
 import yaml
 
+from proxy.config.disk import LARGEST, content
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.variables import Unset, replace, replaceable
 
-LARGEST = 1 << 20
 MOST_NODES = 10_000
 DEEPEST = 64
 
@@ -78,8 +78,7 @@ class Document(msgspec.Struct):
 def read(path: Path, shown: str, environ: Environ[str, str]) -> Document:
     """Read a file; `shown` is its name in errors. Raises ConfigError where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+        raw = content(path)
     except OSError as error:
         problem = Problem(Place(shown), "", f"cannot be read: {error.strerror}")
         raise ConfigError([problem], readable=False) from error
@@ -112,6 +111,8 @@ def parse(raw: bytes, file: str, environ: Environ[str, str]) -> Document:
 _UNWANTED = (
     (re.compile(r"^ *\t", re.MULTILINE), "a tab in the indentation; use spaces"),
     (re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern), "a control character"),
+    # In a comment they would begin a line that no editor shows as one.
+    (re.compile("[\x85\u2028\u2029]"), "a character that ends lines in YAML 1.1 and not in 1.2"),
 )
 
 
@@ -125,12 +126,16 @@ def _place_of(raw: bytes, offset: int, file: str) -> Place:
     return Place(file, before.count(b"\n") + 1, len(line) + 1)
 
 
-_QUOTE_STAR = "a value that begins with * must stand in quotes"
+_QUOTES = {
+    "alias": "a value that begins with * must stand in quotes",
+    "tag": "a value that begins with ! must stand in quotes",
+}
 
 
 def _said(error: yaml.MarkedYAMLError) -> str:
     said = " ".join(part for part in (error.problem, error.context) if part)
-    return f"not YAML: {said}; {_QUOTE_STAR}" if "alias" in said else f"not YAML: {said}"
+    hint = next((_QUOTES[word] for word in said.split() if word in _QUOTES), "")
+    return "; ".join(filter(None, (f"not YAML: {said}", hint)))
 
 
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -184,7 +189,7 @@ class _Builder:
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
             raise _TooMuch(self._place(after), "a second document; a file holds one")
-        return root
+        return None if isinstance(root, Scalar) and not root.text else root  # `---` alone
 
     def _node(self, event: Any, path: str, depth: int) -> Node:
         if isinstance(event, yaml.AliasEvent):
@@ -194,8 +199,7 @@ class _Builder:
         if depth > DEEPEST:
             raise _TooMuch(self._place(event), f"nested deeper than {DEEPEST} levels")
         if event.tag is not None:
-            hint = "a tag; a value that begins with ! must stand in quotes"
-            self._wrong(self._place(event), path, hint)
+            self._wrong(self._place(event), path, f"a tag; {_QUOTES['tag']}")
         node = self._inside(event, path, depth)
         if event.anchor is not None:
             self._anchors[event.anchor] = node, self._count - before
@@ -210,7 +214,8 @@ class _Builder:
 
     def _alias(self, event: Any) -> Node:
         if event.anchor not in self._anchors:
-            message = f"nothing is named &{event.anchor}; {_QUOTE_STAR}"
+            # Its name is not told: it may be the beginning of a secret that wanted quotes.
+            message = f"an alias without its anchor before it; {_QUOTES['alias']}"
             raise _TooMuch(self._place(event), message)
         node, count = self._anchors[event.anchor]
         self._grow(count, event)

@@ -11,7 +11,7 @@ import msgspec
 from proxy.config import document
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence
 from proxy.config.files import POLICY, POLICY_FILE
-from proxy.config.judge import judge
+from proxy.config.judge import Judged, judge
 from proxy.config.match import KEYS, Globs, Match, path_as_sent
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of
@@ -33,18 +33,20 @@ def load_policies(
     place of what is mounted at `/`.
     """
     paths, warnings = ([], []) if folder == "" else _paths(Path(folder))
-    documents = [document.read(path, str(path), environ) for path in paths]
     reading = _Reading()
+    documents, unreadable = _documents(paths, environ)
     for each in documents:
         reading.file(each)
     if upstream is not None:
         reading.flag(*upstream)
     reading.mounts()
-    judged = judge(reading.policies, reading.upstreams, reading.names)
-    for problem in judged.errors:
+    # Where a file is missing from the set, what is said of the set would be said of another one.
+    whole = not unreadable and all(each.root or not each.problems for each in documents)
+    judged = judge(reading.policies, reading.upstreams, reading.names) if whole else Judged([], [])
+    for problem in (*unreadable, *judged.errors):
         reading.shape.add(problem)
     if reading.shape.problems:
-        raise ConfigError(reading.shape.problems)
+        raise ConfigError(reading.shape.problems, readable=not unreadable)
     named = [Path(each.tls.ca) for each in reading.upstreams.values() if each.tls.ca]
     return Loaded(
         version=_version(documents, upstream, named),
@@ -75,6 +77,20 @@ def _paths(folder: Path) -> tuple[list[Path], list[Problem]]:
         raise ConfigError([problem], readable=False) from error
     message = "not read: names of policy files end in .yaml"
     return paths, [Problem(Place(str(path)), "", message) for path in ignored]
+
+
+def _documents(
+    paths: list[Path], environ: Environ[str, str]
+) -> tuple[list[Document], list[Problem]]:
+    """The files that can be read, and what is wrong with the others."""
+    documents: list[Document] = []
+    unreadable: list[Problem] = []
+    for path in paths:
+        try:
+            documents.append(document.read(path, str(path), environ))
+        except ConfigError as error:
+            unreadable += error.problems
+    return documents, unreadable
 
 
 class _Reading:
@@ -171,10 +187,10 @@ class _Reading:
 
     def _policy(self, written: Any, node: Mapping, path: str) -> None:
         place = node.items["name"].node.place
-        first = self._policy_names.setdefault(written.name, place)
-        if first is not place:
+        if (first := self._policy_names.get(written.name)) is not None:
             message = f"a policy of this name stands at {first.short} already"
             self.shape.wrong(place, f"{path}.name", message)
+        self._policy_names[written.name] = place
         self.policies.append(policy_of(written, node, path))
 
 

@@ -157,8 +157,9 @@ def _read(path: str | Path | None, environ: Mapping[str, str]) -> Document:
     named = path or environ.get(PREFIX + "CONFIG")
     if named:
         return document.read(Path(named), str(named), environ)
-    usual = Path(FILE)
-    return document.read(usual, FILE, environ) if usual.exists() else Document(FILE, None)
+    if os.path.lexists(FILE):
+        return document.read(Path(FILE), FILE, environ)
+    return Document("the defaults", None)
 
 
 def _settings(kind: mi.Type, path: str) -> Iterator[tuple[str, mi.Type]]:
@@ -204,7 +205,7 @@ def _grafted(node: Node, path: list[str], leaf: Node) -> Node:
 
 def _with_policies(settings: Settings, root: Any, shape: Shape) -> Settings:
     """A folder that somebody named must be there: without it every call would pass unguarded."""
-    if not settings.policies or Path(settings.policies).is_dir():
+    if not settings.policies or os.path.isdir(settings.policies):
         return settings
     if "policies" in root.items:
         shape.wrong(root.items["policies"].node.place, "policies", "no such folder")

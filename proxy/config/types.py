@@ -2,6 +2,7 @@
 
 import enum
 import re
+import ssl
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.call import Effect
+from proxy.config.disk import content
 from proxy.config.match import Match
 from proxy.config.places import Place, Problem
 from proxy.units import Seconds
@@ -107,7 +109,10 @@ def _origin(url: str) -> Origin:
     usual = 443 if tls else 80
     shown = f"[{host}]" if ":" in host else host
     authority = shown if port in (None, usual) else f"{shown}:{port}"
-    return Origin(tls, host, usual if port is None else port, parts.path.rstrip("/"), authority)
+    base = parts.path.rstrip("/")
+    if {".", ".."} & set(base.split("/")):
+        raise ValueError("dot segments cannot be part of an upstream's URL")
+    return Origin(tls, host, usual if port is None else port, base, authority)
 
 
 def _is_host(host: str) -> bool:
@@ -198,9 +203,16 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     insecure: Annotated[bool, Meta(description="Believe any certificate: never for real.")] = False
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a file that is not there."""
-        if self.ca and not Path(self.ca).is_file():
-            raise ValueError("ca: no such file")
+        """Raises ValueError for a file that holds no authorities, or cannot be read."""
+        if not self.ca:
+            return
+        try:
+            content(Path(self.ca))
+            ssl.create_default_context(cafile=self.ca)
+        except ssl.SSLError as error:
+            raise ValueError("ca: expected a PEM file of certificates") from error
+        except OSError as error:
+            raise ValueError(f"ca: cannot be read: {error.strerror}") from error
 
 
 class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

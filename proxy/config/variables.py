@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-LARGEST_FILE = 1 << 20
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}")
+from proxy.config.disk import LARGEST, content
+
+_REFERENCE = re.compile(r"(?P<plain>\$\$\{)|\$\{(?P<named>[^{}]*)\}|\$\{")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?", re.DOTALL)
 
 
@@ -25,7 +26,8 @@ def replace(text: str, environ: Mapping[str, str], files: list[Path]) -> str:
     """
 
     def found(match: re.Match[str]) -> str:
-        return "${" if match[1] is None else _value(match[1], environ, files)
+        # One that is not closed, or has another inside, names nothing: an error as well.
+        return "${" if match["plain"] else _value(match["named"] or "", environ, files)
 
     return _REFERENCE.sub(found, text)
 
@@ -37,7 +39,7 @@ def _value(reference: str, environ: Mapping[str, str], files: list[Path]) -> str
         return _content(path)
     parts = _VARIABLE.fullmatch(reference)
     if parts is None:
-        raise Unset("expected ${VAR}, ${VAR:-default} or ${file:/path}")
+        raise Unset("expected ${VAR}, ${VAR:-default} or ${file:/path}; $${ stands for ${ itself")
     name, default = parts[1], parts[3]
     value = environ.get(name)
     if default is not None:
@@ -49,9 +51,8 @@ def _value(reference: str, environ: Mapping[str, str], files: list[Path]) -> str
 
 def _content(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
-        if len(raw) > LARGEST_FILE:
+        raw = content(path)
+        if len(raw) > LARGEST:
             raise Unset(f"{path} is larger than 1 MiB")
         return raw.decode().rstrip("\r\n")
     except OSError as error:

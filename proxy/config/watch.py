@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from proxy.clock import Clock
+from proxy.config.disk import LARGEST, content
 from proxy.config.load import policy_files
 
 INTERVAL = 0.5
@@ -71,6 +72,9 @@ def digests(paths: Iterable[Path]) -> dict[Path, bytes]:
 
 def _digest(path: Path) -> bytes:
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        told = hashlib.sha256(held := content(path))
+        if len(held) > LARGEST:  # authorities may be so long; of policies it is an error
+            told.update(str(path.stat().st_mtime_ns).encode())
+        return told.digest()
     except OSError:
         return b""

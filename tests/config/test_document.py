@@ -78,10 +78,11 @@ def test_every_node_knows_its_place():
     assert str(inner.items["b"].node.place) == "f.yaml:1:12"
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "\ufeff"])
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "---\n# nothing\n...\n", "\ufeff"])
 def test_an_empty_file_holds_nothing(text):
     """No error: a file of comments is fine."""
     assert value(text) is None
+    assert tree(text) is None
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,11 @@ def test_an_empty_file_holds_nothing(text):
         ("a: 1\n---\nb: 2", "f.yaml:2:1: a second document; a file holds one"),
         ("a: !get_x", "f.yaml:1:4: a: a tag; a value that begins with ! must stand in quotes"),
         ("a: !!int 5", "f.yaml:1:4: a: a tag; a value that begins with ! must stand in quotes"),
-        ("a: *b", "f.yaml:1:4: nothing is named &b; a value that begins with * must stand in quotes"),
-        ("a: &a [*a]", "f.yaml:1:8: nothing is named &a; a value that begins with * must stand in quotes"),
+        ("a: *b", "f.yaml:1:4: an alias without its anchor before it; a value that begins with * must stand in quotes"),
+        ("a: &a [*a]", "f.yaml:1:8: an alias without its anchor before it; a value that begins with * must stand in quotes"),
+        ("# a\u2028b: 1", "f.yaml:1:4: a character that ends lines in YAML 1.1 and not in 1.2"),
+        ("a: 1\n# é\x85b: 1", "f.yaml:2:4: a character that ends lines in YAML 1.1 and not in 1.2"),
+        ("{a: !x}", "f.yaml:1:7: not YAML: did not find expected whitespace or line break while scanning a tag; a value that begins with ! must stand in quotes"),
         ("{[1]: 2}", "f.yaml:1:2: a key must be text"),
         ("a: b: c", "f.yaml:1:5: not YAML: mapping values are not allowed in this context"),
         ("[" * 100_000, "f.yaml:1:66: nested deeper than 64 levels"),

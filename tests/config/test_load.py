@@ -1,3 +1,5 @@
+import os
+
 # ruff: noqa: E501 -- messages stand on one line, as people see them
 import pytest
 
@@ -94,6 +96,7 @@ def test_errors_of_all_files_are_shown_at_once(folder):
         ("policies: [x]", "p.yaml:1:12: policies[0]: expected a mapping, found 'x'"),
         ("policies: [{mode: off}]", "p.yaml:1:12: policies[0]: the key name is missing"),
         ("policies: [{name: a}, {name: a}]", "p.yaml:1:30: policies[1].name: a policy of this name stands at p.yaml:1 already"),
+        ("policies: [&a {name: a}, *a]", "p.yaml:1:22: policies[1].name: a policy of this name stands at p.yaml:1 already"),
         ("upstreams: {a b: {url: http://h}}", "p.yaml:1:13: upstreams.a b: expected a name of at most 64 letters, digits, '.', '_', '-' and '/', found 'a b'"),
         ("upstreams: {a: {path: /}}", "p.yaml:1:16: upstreams.a: the key url is missing"),
         ("upstreams: {a: {url: http://h, path: /x}}", "p.yaml:1:13: upstreams.a.path: no upstream is mounted at /"),
@@ -126,6 +129,38 @@ def test_an_upstream_that_is_wrong_is_still_named(folder):
     assert found == [
         "p.yaml:1:22: upstreams.a.url: expected a URL that begins with http:// or https://"
     ]
+
+
+def test_one_file_that_cannot_be_read_hides_no_error_of_another(folder):
+    """All are said, and nothing that would be said of another set; it counts as unreadable."""
+    (folder.path / "10.yaml").symlink_to("nowhere")
+    folder.write("policies: [{name: p, match: {upstream: a}, effct: read}]", "20.yaml")
+    with pytest.raises(ConfigError) as caught:
+        load_policies(folder.path)
+
+    assert not caught.value.readable
+    assert [problem.message for problem in caught.value.problems] == [
+        "cannot be read: No such file or directory",
+        "unknown key; did you mean effect?",
+    ]
+
+
+def test_one_file_that_is_no_yaml_makes_no_errors_of_others(folder):
+    """Nobody knows what it would have defined."""
+    folder.write("upstreams: {a: {url: http://h}", "10.yaml")
+    folder.write("policies: [{name: p, match: {upstream: a}}]", "20.yaml")
+    with pytest.raises(ConfigError) as caught:
+        load_policies(folder.path)
+
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("not YAML")
+
+
+def test_a_pipe_is_no_policy_file(folder):
+    """It is an error: waiting for somebody to write into it would stop all."""
+    os.mkfifo(folder.path / "p.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: not a regular file"):
+        load_policies(folder.path)
 
 
 def test_no_folder_and_an_empty_one_are_no_policies(folder):

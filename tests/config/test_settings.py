@@ -66,6 +66,13 @@ def test_a_file_that_is_named_must_be_there(here):
     assert errors("no.yaml", {}) == ["no.yaml: cannot be read: No such file or directory"]
 
 
+def test_the_usual_file_may_not_lead_nowhere(here):
+    """A broken link is a file that somebody meant to be there."""
+    (here / "holdfast.yaml").symlink_to("gone.yaml")
+
+    assert errors(environ={}) == ["holdfast.yaml: cannot be read: No such file or directory"]
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "read"),
     [
@@ -113,6 +120,8 @@ def test_a_file_of_something_else_is_an_error(here):
     [
         ({"policies": "no"}, "--policies: policies: no such folder"),
         ({"listen": "h:1", "admin": "h:1"}, "--admin: admin: must not be the address of listen"),
+        ({"listen": "127.0.0.1:8701"}, "the defaults: admin: must not be the address of listen"),
+        ({"policies": "a" * 300}, "--policies: policies: no such folder"),
         ({"identity": "key"}, "--identity: identity[0]: expected static or header:NAME"),
     ],
 )

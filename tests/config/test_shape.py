@@ -75,7 +75,7 @@ def test_each_error_says_where_what_was_found_and_what_is_allowed(text, message)
         ("protocol: mcp", "f.yaml:2:11: protocol: expected auto, http or tools, found 'mcp'; this version does not have it yet"),
         ("preserve_host: yes", "f.yaml:2:16: preserve_host: expected true or false, found 'yes'"),
         ("path: /a//b", "f.yaml:2:7: path: expected a path such as / or /billing without //, dot segments, % or query, found '/a//b'"),
-        ("tls: {ca: /nowhere}", "f.yaml:2:11: tls.ca: no such file"),
+        ("tls: {ca: /nowhere}", "f.yaml:2:11: tls.ca: cannot be read: No such file or directory"),
         ("auth: {header: x}", "f.yaml:2:7: auth: expected either bearer, or header and value"),
     ],
 )  # fmt: skip

@@ -1,4 +1,5 @@
 import pytest
+import trustme
 
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
@@ -63,6 +64,8 @@ def test_a_url_has_its_parts(url, origin):
         ("http://h/a b", "printable"),
         ("http://h/é", "printable"),
         ("http://h/\n", "printable"),
+        ("http://h/../a", "dot segments"),
+        ("http://h/a/.", "dot segments"),
     ],
 )
 def test_urls_that_are_no_upstream(url, why):
@@ -155,11 +158,19 @@ def test_headers_that_cannot_be_set(text):
 
 def test_authorities_must_be_there(tmp_path):
     """Said when the policies are loaded, not at the first call."""
-    (tmp_path / "ca.pem").write_text("")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    (tmp_path / "empty.pem").write_text("")
 
     assert Tls(ca=str(tmp_path / "ca.pem")).ca
-    with pytest.raises(ValueError, match="ca: no such file"):
-        Tls(ca=str(tmp_path / "no.pem"))
+    for name, why in {
+        "no.pem": "ca: cannot be read: No such file",
+        "": "ca: cannot be read: Is a directory",
+        "a" * 300: "ca: cannot be read: File name too long",
+        "a\0b": "ca: cannot be read: not a name",
+        "empty.pem": "ca: expected a PEM file of certificates",
+    }.items():
+        with pytest.raises(ValueError, match=why):
+            Tls(ca=f"{tmp_path}/{name}")
 
 
 def test_tools_that_policies_name_in_full_are_known():

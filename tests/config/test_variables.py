@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.variables import LARGEST_FILE, Unset, replace, replaceable
+from proxy.config.disk import LARGEST
+from proxy.config.variables import Unset, replace, replaceable
 
 
 def replaced(text, **environ):
@@ -33,7 +34,9 @@ def test_what_is_put_in_is_not_looked_at_again():
     assert replaced("${A}", A="${B}", B="2") == "${B}"
 
 
-@pytest.mark.parametrize("text", ["${}", "${A B}", "${A-x}", "${1}"])
+@pytest.mark.parametrize(
+    "text", ["${}", "${A B}", "${A-x}", "${1}", "${A", "a${A:-b", "${A:-${B}}", "${${A}}"]
+)
 def test_other_references_are_errors(text):
     """Better than to pass them on as they are."""
     with pytest.raises(Unset, match=r"expected \$\{VAR\}"):
@@ -57,7 +60,7 @@ def test_a_file_is_read_and_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot be read"), (b"\xff", "not UTF-8"), (b"x" * (LARGEST_FILE + 1), "larger than")],
+    [(None, "cannot be read"), (b"\xff", "not UTF-8"), (b"x" * (LARGEST + 1), "larger than")],
 )
 def test_a_file_that_is_no_good_is_an_error(tmp_path, content, message):
     """It says which file, and never what is in it."""

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from proxy.config.disk import LARGEST
 from proxy.config.watch import INTERVAL, Watch, digests
 from tests.fakes import FakeClock, Turn
 
@@ -123,6 +124,28 @@ def test_a_named_file_that_is_gone_is_a_change(tmp_path, watch, changes):
     (tmp_path / "key").unlink()
     looks(watch)
 
+    assert changes == [1]
+
+
+def test_what_is_no_file_is_not_waited_for(folder, watch, changes):
+    """A pipe that comes is a change, and what it holds is nobody's matter."""
+    os.mkfifo(folder.path / "q.yaml")
+    looks(watch)
+
+    assert changes == [1]
+
+
+def test_the_end_of_a_long_file_is_seen_by_its_time(tmp_path, watch, changes):
+    """Authorities may be longer than what is read of them."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_bytes(bytes(LARGEST + 2))
+    watch.loaded(digests([bundle]))
+    looks(watch, 3)
+    assert changes == []
+
+    bundle.write_bytes(bytes(LARGEST + 1) + b"x")
+    os.utime(bundle, (1, 1))
+    looks(watch)
     assert changes == [1]
 
 
