@@ -9,9 +9,10 @@ import re
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
-DURATION_PATTERN = r"^\d+(\.\d+)?(ms|s|m|h|d)$"
-SIZE_PATTERN = r"^\d+(B|KiB|MiB|GiB)$"
-_SPELLING = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]+)")
+# So many digits that no timer and no sum overflows.
+DURATION_PATTERN = "^[0-9]{1,15}([.][0-9]{1,15})?(ms|s|m|h|d)$"
+SIZE_PATTERN = "^[0-9]{1,15}(B|KiB|MiB|GiB)$"
+_SPELLING = re.compile("([0-9]+(?:[.][0-9]+)?)([A-Za-z]+)")
 
 
 class Seconds(float):

@@ -52,7 +52,7 @@ def test_any_size_is_its_number_times_its_unit(number: int, unit: str) -> None:
 BAD: list[object] = [
     "", " ", "5", "s", "5 s", " 5s", "5s ", "5s\n", "-5s", "+5s", "5S", "5sec", "1h30m", ".5s",
     "5.s", "1e3s", "1_000s", "5s5s", "inf", "nan s", "0x5s", None, 5, 5.0, True, [], {"s": 5},
-    b"5s",
+    b"5s", "\u0663s", "9" * 16 + "s", "0." + "1" * 16 + "s",
 ]  # fmt: skip
 
 
@@ -66,6 +66,7 @@ def test_what_is_no_duration(text: object) -> None:
 
 BAD_SIZES: list[object] = [
     "", "5", "KiB", "64KB", "64kib", "64 KiB", "1.5MiB", "-1B", "1TiB", "1B\n", 64, None, b"1B",
+    "\u0663B", "9" * 16 + "B",
 ]  # fmt: skip
 
 

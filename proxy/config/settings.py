@@ -18,11 +18,14 @@ from proxy.config import document
 from proxy.config.document import Document, Node, Scalar, Sequence
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
+from proxy.config.types import HEADER_NAME, PRINTABLE
 from proxy.config.wording import bare
 from proxy.units import Seconds, Size
 
 FILE = "holdfast.yaml"
 PREFIX = "HOLDFAST_"
+_LEAST_BYTES = 1 << 10
+_CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -49,7 +52,9 @@ class Source(str):
     @classmethod
     def parse(cls, text: object) -> "Source":
         """Raises ValueError, with what is allowed."""
-        if isinstance(text, str) and re.fullmatch(r"static|header:[!-9;-~]+", text):
+        if isinstance(text, str) and re.fullmatch(f"static|header:{HEADER_NAME}", text):
+            if text.removeprefix("header:").lower() in _CREDENTIALS:  # names are logged
+                raise ValueError(f"expected a header that holds no credential, found {text!r}")
             return cls(text)
         later = "; this version does not have it yet" if text == "key" else ""
         raise ValueError(f"expected static or header:NAME, found {text!r}{later}")
@@ -64,8 +69,8 @@ class Source(str):
 class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pod's own agent: who calls where nothing else says so."""
 
-    id: Annotated[str, Meta(pattern="^[ -~]{1,128}$", description="Its name.")] = "local-agent"
-    fleet: Annotated[str, Meta(pattern="^[ -~]{1,128}$", description="It belongs to.")] = "default"
+    id: Annotated[str, Meta(pattern=PRINTABLE, description="Its name.")] = "local-agent"
+    fleet: Annotated[str, Meta(pattern=PRINTABLE, description="It belongs to.")] = "default"
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +98,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections: Annotated[int, Meta(ge=1, le=1_000_000, description="From agents.")] = 10_000
     header_timeout: Annotated[Seconds, Meta(description="For a head to come.")] = Seconds(10.0)
     keepalive: Annotated[Seconds, Meta(description="An idle connection is kept.")] = Seconds(75.0)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for limits under which no call at all would come through."""
+        for name in ("header_bytes", "body_buffer"):
+            if getattr(self, name) < _LEAST_BYTES:
+                raise ValueError(f"{name}: must be at least 1KiB")
+        if self.header_timeout <= 0:
+            raise ValueError("header_timeout: must be longer than 0")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -144,10 +144,10 @@ class Shape:
             return written_as.parse(node.text if node.replaced else node.value)
         except ValueError as error:
             message = str(error)
-            if kind.cls is Secret or node.hidden:
+            if kind.cls is Secret or node.hidden or node.value is None:
                 message = message.partition(", found")[0]
-            if node.hidden:
-                message += f", found what {node.written!r} stands for"
+            if node.hidden or (node.value is None and kind.cls is not Secret):
+                message += f", found {found(node)}"
             self.wrong(node.place, path, message)
             return MISSING
 
@@ -197,7 +197,10 @@ def _number_fits(kind: Any, value: Any) -> bool:
 def _text_is_valid(kind: mi.StrType, text: str) -> bool:
     long_enough = len(text) >= (kind.min_length or 0)
     short_enough = kind.max_length is None or len(text) <= kind.max_length
-    return long_enough and short_enough and re.search(kind.pattern or "", text) is not None
+    # All of it: `$` alone is content with a line break at the end.
+    return (
+        long_enough and short_enough and bool(re.fullmatch(kind.pattern or ".*", text, re.DOTALL))
+    )
 
 
 _FITS: dict[type[mi.Type], Callable[[Any, Any], bool]] = {

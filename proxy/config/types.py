@@ -17,9 +17,10 @@ from proxy.config.match import Match
 from proxy.config.places import Place, Problem
 from proxy.units import Seconds
 
-_HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
+HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MOUNT = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
+PRINTABLE = "^[ -~]{1,128}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
 
 
@@ -164,7 +165,7 @@ class HeaderName(str):
     @classmethod
     def parse(cls, text: object) -> "HeaderName":
         """Raises ValueError for what is no name, or one that belongs to the wire."""
-        if not isinstance(text, str) or not re.fullmatch(_HEADER_NAME, text):
+        if not isinstance(text, str) or not re.fullmatch(HEADER_NAME, text):
             raise ValueError(f"expected a header's name, found {text!r}")
         if text.lower() in ("host", "connection", "content-length", "transfer-encoding", "via"):
             raise ValueError(

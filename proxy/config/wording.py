@@ -8,7 +8,7 @@ from msgspec import inspect as mi
 
 from proxy.config.document import Node, Scalar, Sequence
 from proxy.config.later import LATER_WORDS
-from proxy.config.types import Secret
+from proxy.config.types import PRINTABLE, Secret
 
 
 def bare(kind: mi.Type) -> mi.Type:
@@ -35,15 +35,23 @@ def _expected_number(kind: Any) -> str:
     over = "over " if kind.gt is not None else ""
     if low is None:
         return noun
-    return (
-        f"{noun} of {over}{low:g} to {high:g}" if high is not None else f"{noun} from {over}{low:g}"
-    )
+    if high is None:
+        return f"{noun} from {over}{_number(low)}"
+    return f"{noun} of {over}{_number(low)} to {_number(high)}"
+
+
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def _expected_text(kind: mi.StrType) -> str:
+    if kind.pattern == PRINTABLE:
+        return "1 to 128 printable ASCII characters"
     if kind.pattern and (words := _alternatives(kind.pattern)):
         return words
-    return "text"
+    if kind.max_length is not None:
+        return f"text of {kind.min_length or 0} to {kind.max_length} characters"
+    return "text that is not empty" if kind.min_length else "text"
 
 
 def _alternatives(pattern: str) -> str:
@@ -103,6 +111,10 @@ def found(node: Node) -> str:
     return "a list" if isinstance(node, Sequence) else "a mapping"
 
 
+_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""Booleans of YAML 1.1, which are texts now."""
+
+
 def advice(kind: mi.Type, node: Node) -> str:
     if not isinstance(node, Scalar):
         return ""
@@ -111,7 +123,9 @@ def advice(kind: mi.Type, node: Node) -> str:
         return "; an empty one is written {}"
     if not isinstance(node.value, str):
         wants_text = all(isinstance(member, mi.StrType | mi.VarTupleType) for member in members)
-        return "; put it in quotes" if wants_text and node.text else ""
+        return "; put it in quotes" if wants_text and node.value is not None else ""
+    if node.text.lower() in _BOOLEANS and any(isinstance(each, mi.BoolType) for each in members):
+        return f"; did you mean {_BOOLEANS[node.text.lower()]}?"
     if node.text in LATER_WORDS and isinstance(kind, mi.LiteralType | mi.EnumType):
         return "; this version does not have it yet"
     return nearest(node.text, [word for member in members for word in _words(member)])

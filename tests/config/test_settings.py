@@ -154,9 +154,44 @@ def test_sources_of_identity():
     """A header is believed only where it is listed."""
     assert Source.parse("static").header is None
     assert Source.parse("header:X-Agent").header == b"x-agent"
-    for wrong in ("header:", "header:a b", 3, "Static"):
+    for wrong in ("header:", "header:a b", "header:a(b", 3, "Static"):
         with pytest.raises(ValueError, match="expected static or header:NAME"):
             Source.parse(wrong)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "x-api-key", "cookie", "proxy-authorization"])
+def test_a_credential_is_nobodys_name(name):
+    """Names of agents are shown: in logs, and to upstreams that ask for them."""
+    with pytest.raises(ValueError, match="expected a header that holds no credential"):
+        Source.parse(f"header:{name}")
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ("{header_bytes: 0B}", "limits.header_bytes: must be at least 1KiB"),
+        ("{body_buffer: 1023B}", "limits.body_buffer: must be at least 1KiB"),
+        ("{header_timeout: 0s}", "limits.header_timeout: must be longer than 0"),
+        (
+            "{connections: 0}",
+            "limits.connections: expected a whole number of 1 to 1,000,000, found 0",
+        ),
+    ],
+)
+def test_limits_under_which_no_call_would_pass(here, limits, message):
+    """Better said at the start than by every call."""
+    (here / "holdfast.yaml").write_text(f"limits: {limits}")
+    (found,) = errors(environ={})
+
+    assert found.partition(": ")[2] == message
+
+
+@pytest.mark.parametrize("name", ["a\n", "a\nb", "\x1b", "", "é", "a" * 129])
+def test_an_agents_name_fits_into_a_header(here, name):
+    """All of it: upstreams may be told it."""
+    (found,) = errors(environ={}, flags={"agent.id": name})
+
+    assert "agent.id: expected 1 to 128 printable ASCII characters, found" in found
 
 
 def test_the_documented_settings_are_the_defaults(here):

@@ -13,6 +13,9 @@ from proxy.config.wording import expected, is_secret, nearest
     [
         (int, "a whole number"),
         (Annotated[int, Meta(ge=1)], "a whole number from 1"),
+        (Annotated[int, Meta(ge=1, le=1_000_000)], "a whole number of 1 to 1,000,000"),
+        (Annotated[str, Meta(min_length=1, max_length=9)], "text of 1 to 9 characters"),
+        (Annotated[str, Meta(min_length=1)], "text that is not empty"),
         (Annotated[float, Meta(gt=0, le=1)], "a number of over 0 to 1"),
         (Annotated[str, Meta(pattern="^(a|b)$")], "a or b"),
         (Annotated[str, Meta(pattern="^a+$")], "text"),
