@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn
 
 from proxy.lab.sandbox.errors import GatewayError
@@ -23,8 +23,24 @@ class Asked:
     def fingerprint(self) -> str:
         """Equal for requests that ask for the same, however their JSON was written."""
         given = {name: value for name, value in self.given.items() if name != "idempotency_key"}
-        text = json.dumps([self.tool, given], sort_keys=True, default=str)
+        text = json.dumps([self.tool, _alike(given)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _alike(value: object) -> object:
+    """The value with its numbers in one form: `1`, `1.0` and `10e-1` are the same."""
+    if isinstance(value, dict):
+        return {name: _alike(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [_alike(held) for held in value]
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return value
+    sign, digits, exponent = Decimal(value).as_tuple()
+    figures = "".join(map(str, digits))
+    significant = figures.rstrip("0")
+    if not (significant and isinstance(exponent, int)):
+        return {"number": 0}
+    return {"number": [sign, significant, exponent + len(figures) - len(significant)]}
 
 
 def read(path: str, body: bytes, key_header: str | None, tools: Collection[str]) -> Asked:
@@ -74,6 +90,8 @@ def _parse(body: bytes) -> Mapping[str, object]:
         document = json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise GatewayError(400, "invalid_json", "the body is not a JSON document") from None
+    except InvalidOperation:
+        raise GatewayError(400, "invalid_json", "a number of the body is out of range") from None
     if not isinstance(document, dict):
         raise GatewayError(400, "invalid_request", "the body must be a JSON object")
     return document

@@ -18,6 +18,7 @@ used. A call whose tool does not exist meets no fault.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -32,6 +33,8 @@ Kind = FlagKind | Literal["status", "rate_limit_after", "slow"]
 _FLAGS: tuple[str, ...] = get_args(FlagKind)
 _KINDS = ("status", "rate_limit_after", "slow", *_FLAGS)
 _OPTIONS = ("tool", "times", "executed")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _WITH_ANSWER = ("status", "rate_limit_after")
 LONGEST_SECONDS = 3600.0
 
@@ -103,10 +106,14 @@ def read_script(path: Path) -> list[object]:
     """The items of a script file, JSON or YAML; raises OSError, and ScriptError with the path."""
     raw = path.read_bytes()
     try:
-        return script_items(json.loads(raw) if path.suffix == ".json" else yaml.safe_load(raw))
+        items = script_items(json.loads(raw) if path.suffix == ".json" else yaml.safe_load(raw))
+        parse_script(items)
+    except RecursionError:
+        raise ScriptError(f"{path}: nested too deep") from None
     except (ValueError, yaml.YAMLError) as error:
         said = " ".join(str(error).split())  # YAML's own takes several lines
         raise ScriptError(f"{path}: {said}") from None
+    return items
 
 
 def script_items(found: object) -> list[object]:
@@ -138,11 +145,11 @@ def parse_fault(item: object, where: str) -> Fault:
         case "status":
             status = _whole(value, 200, 599, f"{where}.status")
             headers = _headers(item.get("headers", {}), where)
-            return replace(fault, status=status, headers=headers, body=item.get("body"))
+            return replace(fault, status=status, headers=headers, body=_body(item, where))
         case "rate_limit_after":
             spared = _whole(value, 0, 10**9, f"{where}.rate_limit_after")
             headers = _headers(item.get("headers", {"Retry-After": "1"}), where)
-            limited = replace(fault, status=429, headers=headers, body=item.get("body"))
+            limited = replace(fault, status=429, headers=headers, body=_body(item, where))
             return replace(limited, spared=spared)
         case "slow":
             return replace(fault, seconds=_seconds(value, f"{where}.slow"))
@@ -186,10 +193,24 @@ def _with_options(kind: Kind, item: Mapping[str, object], where: str) -> Fault:
     return Fault(kind, tool, count, executed)
 
 
+def _body(item: Mapping[str, object], where: str) -> object:
+    body = item.get("body")
+    try:
+        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        raise ScriptError(f"{where}.body: must be text or JSON") from None
+    return body
+
+
 def _headers(given: object, where: str) -> dict[str, str]:
     if not isinstance(given, dict) or not all(map(_can_be_sent, [*given, *given.values()])):
         raise ScriptError(f"{where}.headers: must be an object of strings on one line")
-    return {name: str(value) for name, value in given.items()}
+    for name in given:
+        if not _TOKEN.fullmatch(str(name)):
+            raise ScriptError(f"{where}.headers: {str(name)!r} is no name of a header")
+        if str(name).lower() in _FRAMING:
+            raise ScriptError(f"{where}.headers: for {name}, use truncated or malformed")
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def _can_be_sent(value: object) -> bool:

@@ -39,6 +39,7 @@ from proxy.lab.sandbox.ledger import Ledger
 
 LARGEST_BODY = 16 << 20
 _CLOSE_SECONDS = 2.0
+_LONGEST_NUMBER = 20  # digits
 
 
 class Sandbox:
@@ -167,7 +168,7 @@ class Sandbox:
 
     async def _show_calls(self, request: web.Request) -> web.Response:
         last = request.query.get("last", str(KEPT))
-        if not last.isdecimal():
+        if not (last.isdecimal() and len(last) < _LONGEST_NUMBER):
             raise GatewayError(400, "invalid_request", "last: must be a whole number")
         return web.json_response(self.calls.shown(int(last)))
 
@@ -183,7 +184,7 @@ class Sandbox:
             self.script = Script(parse_script(script_items(json.loads(await _body(request)))))
         except ScriptError as error:
             raise GatewayError(400, "invalid_script", str(error)) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise GatewayError(400, "invalid_json", "the body is not a JSON document") from None
         return web.json_response({"script": self.script.shown()})
 

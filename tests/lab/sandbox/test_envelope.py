@@ -111,3 +111,23 @@ def test_fingerprint_is_of_what_is_asked() -> None:
     other = [asked("/v1/get_balance", '{"a":1}'), asked("/v1/estimate_cost", '{"a":1,"b":2}')]
     assert len({each.fingerprint() for each in same}) == 1
     assert len({each.fingerprint() for each in [*same, *other]}) == 3
+
+
+@pytest.mark.parametrize("number", ["1e9999999999999999999", "-1e9999999999999999999"])
+def test_a_number_that_no_decimal_holds_is_refused(number: str) -> None:
+    """It is the agent's mistake, not the gateway's."""
+    with pytest.raises(GatewayError) as caught:
+        asked("/v1/get_balance", f'{{"amount": {number}}}')
+    assert (caught.value.status, caught.value.code) == (400, "invalid_json")
+
+
+def test_numbers_may_be_spelled_otherwise_when_a_call_is_repeated() -> None:
+    """`1` and `1.0` are one number; `"1"` is a text, and true is true."""
+    spelled = [["1", "1.0", "10e-1"], ["0", "-0.0", "0e5"], ["[1.50]", "[1.5]"]]
+    others = ['"1"', "true", "1.1", "-1", "100", '{"number": 0}']
+    same = [
+        {asked("/v1/get_balance", f'{{"amount": {number}}}').fingerprint() for number in numbers}
+        for numbers in [*spelled, *([other] for other in others)]
+    ]
+    assert [len(each) for each in same] == [1] * len(same)
+    assert len(set().union(*same)) == len(same)

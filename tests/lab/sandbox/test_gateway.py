@@ -115,6 +115,7 @@ async def test_a_compressed_body_is_read(client: aiohttp.ClientSession) -> None:
 @pytest.mark.parametrize(("method", "path", "status"), [
     ("GET", "/healthz", 200), ("GET", "/nothing", 405), ("DELETE", "/v1", 405),
     ("GET", "/_calls?last=many", 400),
+    ("GET", "/_calls?last=" + "9" * 5000, 400),
 ])  # fmt: skip
 async def test_other_requests_are_answered_in_json(
     client: aiohttp.ClientSession, method: str, path: str, status: int
@@ -306,7 +307,8 @@ async def test_the_script_shows_what_is_left(client: aiohttp.ClientSession) -> N
 
 
 @pytest.mark.parametrize(("body", "code"), [
-    (b"{", "invalid_json"), (b"\xff", "invalid_json"), (b'[{"status": 1}]', "invalid_script"),
+    (b"{", "invalid_json"), (b"\xff", "invalid_json"), (b"[" * 100_000, "invalid_json"),
+    (b'[{"status": 1}]', "invalid_script"),
     (b'{"status": 503}', "invalid_script"),
 ])  # fmt: skip
 async def test_a_wrong_script_changes_nothing(
