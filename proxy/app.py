@@ -300,6 +300,7 @@ async def _served(
             listen=settings.listen,
             admin=settings.admin,
             data_dir=settings.data_dir,
+            do="choose others with --listen, --admin, --data-dir, or end what has them",
         )
         return 1
     finally:

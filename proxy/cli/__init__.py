@@ -17,13 +17,12 @@ from proxy import __version__
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
+from proxy.cli.problems import USAGE
 from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
 from proxy.cli.sandbox import sandbox
 from proxy.cli.schema import schema
 from proxy.config.places import visible
-
-USAGE = 64
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

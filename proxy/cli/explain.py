@@ -66,8 +66,10 @@ def explain(
 def _named(upstream: str | None, known: "dict[str, Upstream]") -> str:
     if upstream is None and len(known) == 1:
         return next(iter(known))
+    if not known:
+        raise click.UsageError("there is no upstream; name a folder of policies with --policies")
     if upstream not in known:
-        names = ", ".join(known) or "none"
+        names = ", ".join(known)
         raise click.UsageError(f"--upstream must be one of the policies' upstreams: {names}")
     return upstream
 

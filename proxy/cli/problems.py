@@ -8,12 +8,15 @@ import click
 
 from proxy.config.places import ConfigError
 
-UNREADABLE = 2
+UNREADABLE, USAGE = 2, 64
 
 
 @contextlib.contextmanager
 def loading() -> Iterator[None]:
-    """Print the errors of a file, each on its line, and end the command with 1; 2: unreadable."""
+    """Print the errors of what was written, each on its line, and end the command.
+
+    With 1; with 2 where there is nothing to read, with 64 where only flags are wrong.
+    """
     try:
         yield
     except ConfigError as error:
@@ -27,8 +30,13 @@ class Broken(click.ClickException):
 
     def __init__(self, error: ConfigError) -> None:
         super().__init__(f"{counted(len(error.problems))}; nothing was loaded")
-        if not error.readable:
-            self.exit_code = UNREADABLE  # type: ignore[misc]  # click reads it from the instance
+        self.exit_code = _code(error)  # type: ignore[misc]  # click reads it from the instance
+
+
+def _code(error: ConfigError) -> int:
+    if not error.readable:
+        return UNREADABLE
+    return USAGE if all(each.place.file.startswith("--") for each in error.problems) else 1
 
 
 def counted(errors: int) -> str:

@@ -32,7 +32,7 @@ def quickstart(sandbox: str, policies: str) -> int:
     Examples:
       holdfast quickstart
       HOLDFAST_LISTEN=127.0.0.1:9700 HOLDFAST_ADMIN=127.0.0.1:9701 holdfast quickstart
-    Exit codes: 0 stopped as asked, 1 could not start, 64 wrong usage.
+    Exit codes: 0 stopped as asked, 1 could not start, 2 nothing to read, 64 wrong usage.
     """
     from proxy.config.settings import load_settings
 

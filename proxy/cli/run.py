@@ -1,5 +1,6 @@
 """`holdfast run`: the proxy itself."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -16,14 +17,14 @@ from proxy.cli.problems import loading
 @click.option("--admin", metavar="ADDRESS", help="For health and metrics.")
 @click.option("--data-dir", metavar="DIR", help="What is kept; created 0700.")
 @click.option("--upstream", metavar="URL", help="Adds, or replaces, the upstream at /.")
-@click.option("--protocol", default="auto", show_default=True, help="Of --upstream.")
+@click.option("--protocol", metavar="NAME", help="Of --upstream: auto, tools or http.")
 @click.option("--agent-id", metavar="ID", help="Who calls.")
 @click.option("--drain", metavar="DURATION", help="How long calls may finish after SIGTERM.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Gets both addresses as JSON.")
 def run(
     config: str | None,
     upstream: str | None,
-    protocol: str,
+    protocol: str | None,
     ready_file: Path | None,
     **flags: str | None,
 ) -> int:
@@ -34,13 +35,20 @@ def run(
       holdfast run                                  with ./holdfast.yaml and ./policies
       holdfast run --upstream http://127.0.0.1:8790 --protocol tools
       holdfast run --policies policies --listen 127.0.0.1:0 --ready-file /tmp/ready.json
-    Exit codes: 0 stopped as asked, 1 could not start, 2 no such settings, 64 wrong usage.
+    Exit codes: 0 stopped as asked, 1 could not start, 2 nothing to read, 64 wrong usage.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who asks for a reload now gets the first load
     from proxy.app import serve
+    from proxy.config.load import load_policies
     from proxy.config.settings import load_settings
 
+    if protocol is not None and upstream is None:
+        raise click.UsageError("--protocol goes with --upstream")
+    if ready_file is not None and not ready_file.name:
+        raise click.UsageError("--ready-file must name a file")
     flags["agent.id"] = flags.pop("agent_id")
+    mounted = None if upstream is None else (upstream, protocol or "auto")
     with loading():
         settings = load_settings(config, flags=flags)
-    mounted = None if upstream is None else (upstream, protocol)
+        load_policies(upstream=mounted)  # a flag that is wrong is told apart from a file
     return serve(settings, mounted, ready_file)

@@ -47,8 +47,11 @@ async def _serve(listen: str, seed: int, faults: list[object] | None) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     try:
         gateway = await start(listen, seed, faults)
-    except (ValueError, OSError) as error:
-        raise click.ClickException(f"cannot serve on {listen}: {error}") from error
+    except ValueError as error:
+        raise click.UsageError(f"--listen: {error}") from error
+    except OSError as error:
+        why = error.strerror or error
+        raise click.ClickException(f"cannot serve on {listen}: {why}; see --listen") from error
     print(f"sandbox gateway on {gateway.url}", flush=True)
     try:
         await stopped.wait()

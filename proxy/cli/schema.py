@@ -11,6 +11,7 @@ def schema(kind: str) -> int:
     \b
     Example:
       holdfast schema settings > settings.schema.json
+    Exit codes: 0 shown, 64 wrong usage.
     """
     from proxy.config.schema import schema as made
 

@@ -25,6 +25,7 @@ from proxy.units import Seconds, Size
 FILE = "holdfast.yaml"
 PREFIX = "HOLDFAST_"
 _LEAST_BYTES = 1 << 10
+_NO_FOLDER = "no such folder"
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
 
@@ -162,7 +163,8 @@ def load_settings(
     if settings is not MISSING:
         settings = _with_policies(settings, given.root, shape)
     if shape.problems:
-        raise ConfigError(shape.problems)
+        nowhere = settings is not MISSING and [p.message for p in shape.problems] == [_NO_FOLDER]
+        raise ConfigError(shape.problems, readable=not nowhere)
     return settings  # type: ignore[no-any-return]  # no problems: it was read
 
 
@@ -221,5 +223,5 @@ def _with_policies(settings: Settings, root: Any, shape: Shape) -> Settings:
     if not settings.policies or os.path.isdir(settings.policies):
         return settings
     if "policies" in root.items:
-        shape.wrong(root.items["policies"].node.place, "policies", "no such folder")
+        shape.wrong(root.items["policies"].node.place, "policies", _NO_FOLDER)
     return msgspec.structs.replace(settings, policies="")

@@ -137,7 +137,7 @@ def test_there_may_be_no_upstream_at_all(holdfast, here):
     ran = holdfast("explain", "--tool", "x")
 
     assert ran.code == 64
-    assert "upstreams: none" in ran.err
+    assert "there is no upstream; name a folder of policies with --policies" in ran.err
 
 
 def test_warnings_are_shown(holdfast, policies):

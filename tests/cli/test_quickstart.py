@@ -61,7 +61,7 @@ def test_needs_the_policies(holdfast, here):
     """Away from the repository it says what it misses."""
     ran = holdfast("quickstart")
 
-    assert ran.code == 1
+    assert ran.code == 2
     assert "policies: no such folder" in ran.err
 
 

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ def served(monkeypatch):
         return 0
 
     monkeypatch.setattr(proxy.app, "serve", serve)
-    return asked
+    before = signal.getsignal(signal.SIGHUP)
+    yield asked
+    signal.signal(signal.SIGHUP, before)
 
 
 def test_needs_no_file(holdfast, here, served):
@@ -51,6 +54,41 @@ def test_flags_are_settings(holdfast, here, served, policies):
     )
     assert (settings.agent.id, settings.agent.fleet, settings.drain) == ("7", "f", 2.0)
     assert (settings.policies, upstream, ready_file) == ("policies", None, Path("ready.json"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "x"], "--listen: listen: expected host:port"),
+        (["--upstream", "ftp://h"], "--upstream: url: expected a URL that begins with http"),
+        (["--upstream", "http://h", "--protocol", "tool"], "found 'tool'; did you mean tools?"),
+        (["--protocol", "tools"], "--protocol goes with --upstream"),
+        (["--ready-file", "/"], "--ready-file must name a file"),
+        (["--ready-file", ""], "--ready-file must name a file"),
+        (["--agent-id", "a\n"], "--agent-id: agent.id: expected 1 to 128 printable ASCII"),
+    ],
+)
+def test_flags_that_are_wrong_are_wrong_usage(holdfast, here, served, arguments, said):
+    """64: nothing that was written in a file is wrong."""
+    ran = holdfast("run", *arguments)
+
+    assert (ran.code, served) == (64, [])
+    assert said in ran.err
+
+
+def test_a_folder_that_is_not_there_cannot_be_read(holdfast, here, served):
+    """2, as `check` has it."""
+    ran = holdfast("run", "--policies", "no")
+
+    assert (ran.code, served) == (2, [])
+    assert ran.err.startswith("--policies: policies: no such folder\n")
+
+
+def test_a_hang_up_while_it_starts_does_not_end_it(holdfast, here, served):
+    """Who asks for a reload then gets the first load."""
+    holdfast("run")
+
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def test_wrong_settings_stop_it(holdfast, here, served):

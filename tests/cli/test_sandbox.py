@@ -38,6 +38,8 @@ def test_serves_until_it_is_told_to_stop(tmp_path, number):
         ("script.json", "{}", "a script is a list of faults"),
         ("script.yaml", "a: [", "while parsing"),
         ("script.yaml", "a: b", "a script is a list of faults"),
+        ("script.yaml", "[{statu: 503}]", "script[0]: must have exactly one of"),
+        ("script.json", "[" * 100_000, "nested too deep"),
     ],
 )
 def test_scripts_that_cannot_be_played(holdfast, tmp_path, name, content, said):
@@ -50,6 +52,15 @@ def test_scripts_that_cannot_be_played(holdfast, tmp_path, name, content, said):
     assert ran.code == 1
     assert f"{script}: {said}" in ran.err
     assert ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("listen", ["8790", ":8790", "h:99999", "unix:/tmp/s"])
+def test_an_address_that_is_none(holdfast, listen):
+    """Wrong usage."""
+    ran = holdfast("sandbox", "--listen", listen)
+
+    assert (ran.code, ran.err.count("\n")) == (64, 1)
+    assert f"--listen: {listen!r} is not host:port" in ran.err
 
 
 def test_an_address_that_is_taken(holdfast):
