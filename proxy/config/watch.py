@@ -18,6 +18,10 @@ INTERVAL = 0.5
 """Seconds from look to look. Two of them, and the load, stay under the 2 s of spec 1.3."""
 
 
+PATIENCE = 3
+"""Looks. A file that never comes to rest is loaded as it is, if none is missing."""
+
+
 class Watch:
     """Make it before the first load, so that what changes during that load is seen as well.
 
@@ -29,6 +33,7 @@ class Watch:
         self._changed = changed
         self._clock = clock
         self._also: frozenset[Path] = frozenset()
+        self._unsettled = 0  # looks in a row that saw something new
         self._acted_on = self._seen = self.look()
 
     async def run(self) -> None:
@@ -42,10 +47,12 @@ class Watch:
         return digests((*self._policy_files(), *self._also))
 
     def saw(self, files: dict[Path, bytes]) -> None:
-        """Call `changed` if this look and the one before agree on something new."""
+        """Call `changed` if this look and the one before agree on something new, or never do."""
         before, self._seen = self._seen, files
-        if files == before and files != self._acted_on:
-            self._acted_on = files
+        self._unsettled = 0 if files == self._acted_on else self._unsettled + 1
+        restless = self._unsettled >= PATIENCE and files.keys() >= self._acted_on.keys()
+        if self._unsettled and (files == before or restless):
+            self._acted_on, self._unsettled = files, 0
             self._changed()
 
     def loaded(self, named: Mapping[Path, bytes]) -> None:

@@ -54,6 +54,27 @@ def test_a_file_that_is_gone_for_a_moment_is_not_a_change(folder, watch, changes
     assert changes == []
 
 
+def test_a_file_that_never_comes_to_rest_is_loaded_as_it_is(folder, watch, changes):
+    """Within two seconds, however often somebody writes."""
+    for times in range(7):
+        folder.write(f"a: {times + 2}")
+        looks(watch, 1)
+
+    assert len(changes) == 2
+
+
+def test_a_file_that_is_missing_must_come_to_rest(folder, watch, changes):
+    """Its rules are not lost because another file changes all the time."""
+    (folder.path / "p.yaml").unlink()
+    for times in range(5):
+        folder.write(f"b: {times}", "q.yaml")
+        looks(watch, 1)
+    assert changes == []
+
+    looks(watch, 1)
+    assert changes == [1]
+
+
 @pytest.mark.parametrize("name", ["p.yaml", "20.yaml"])
 def test_files_come_and_go(folder, watch, changes, name):
     """A new one and one that is gone for good are changes."""
