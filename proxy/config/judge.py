@@ -24,6 +24,7 @@ NOT_YET = {"layer": {"llm", "agent"}, "protocol": {"mcp", "openai", "anthropic",
 """No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
+_SHOWN = 3  # names in a warning: a thousand of them say no more
 _SENT = {
     "method": (re.compile(r"[A-Z*-]+"), "methods are written in capitals"),
     "path": (
@@ -116,8 +117,10 @@ def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
     later = over[over.index(policy) + 1 :]
     taken = {fact for other in later for fact in _takes(other)}
     if says and all({fact, fact[:2]} & taken for fact in says):
-        by = ", ".join(f"{other.name} ({other.place.short})" for other in later if _says(other))
-        yield _at(policy, "name", f"unreachable: everything it says is replaced by {by}")
+        names = [f"{other.name} ({other.place.short})" for other in later if _says(other)]
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        by = ", ".join(names[:_SHOWN])
+        yield _at(policy, "name", f"unreachable: everything it says is replaced by {by}{more}")
 
 
 def _says(policy: Policy) -> set[tuple[str, ...]]:

@@ -210,6 +210,16 @@ def test_a_policy_that_is_replaced_wherever_it_holds_is_warned_about(
     )
 
 
+def test_a_warning_stays_short(folder):
+    """However many replace a policy."""
+    lines = [f"{{name: p{number}, effect: read}}" for number in range(6)]
+
+    assert folder.warnings(policies(*lines))[0] == (
+        "p.yaml:3:12: policies[0].name: unreachable: everything it says is replaced by"
+        " p1 (p.yaml:4), p2 (p.yaml:5), p3 (p.yaml:6) and 2 more"
+    )
+
+
 def test_an_upstream_without_policies_is_warned_about(folder):
     """Its calls pass unguarded."""
     found = folder.warnings(
