@@ -14,7 +14,7 @@ from msgspec import inspect as mi
 from proxy.config.document import Mapping, Node, Scalar, Sequence
 from proxy.config.later import LATER
 from proxy.config.places import Place, Problem
-from proxy.config.types import Secret
+from proxy.config.types import Auth, Secret
 from proxy.config.wording import advice, bare, expected, found, is_secret, nearest
 
 MISSING: Any = object()
@@ -57,8 +57,11 @@ class Shape:
         for name, key in node.items.items():
             if name in names:
                 continue
-            inside = f"{path}.{name}" if path else name
-            if name in LATER.get(owner, ()):
+            # `{bearer:sk-…}`, without the space, is one key: it is not shown.
+            inside = path if owner == Auth.__name__ else f"{path}.{name}" if path else name
+            if ":" in name:
+                self.wrong(key.place, inside, "unknown key; a space must follow the colon of a key")
+            elif name in LATER.get(owner, ()):
                 self.wrong(key.place, inside, "unknown key; this version does not have it yet")
             else:
                 self.wrong(key.place, inside, f"unknown key{nearest(name, names)}")

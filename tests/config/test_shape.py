@@ -79,6 +79,7 @@ def test_each_error_says_where_what_was_found_and_what_is_allowed(text, message)
         ("pool: {idle: ~}", "f.yaml:2:14: pool.idle: expected a duration such as 250ms, 10s, 5m, 1h or 30d, found null"),
         ("path: /a//b", "f.yaml:2:7: path: expected a path such as / or /billing without //, dot segments, % or query, found '/a//b'"),
         ("tls: {ca: /nowhere}", "f.yaml:2:11: tls.ca: cannot be read: No such file or directory"),
+        ("pool: {max:5}", "f.yaml:2:8: pool.max:5: unknown key; a space must follow the colon of a key"),
         ("auth: {header: x}", "f.yaml:2:7: auth: expected either bearer, or header and value"),
     ],
 )  # fmt: skip
@@ -174,3 +175,19 @@ def test_places_without_lines_may_have_several():
         shape.add(Problem(Place("--listen"), "", message))
 
     assert len(shape.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ("{bearer:sk-secret}", "auth: unknown key; a space must follow the colon of a key"),
+        ("{sk-secret}", "auth: unknown key"),
+        ("{bearer: *sk-secret}", "an alias without its anchor before it"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(folder, auth, said):
+    """One character is easily forgotten, and errors are read by many."""
+    told = "\n".join(folder.errors(f"upstreams: {{a: {{url: http://h, auth: {auth}}}}}"))
+
+    assert said in told
+    assert "sk-secret" not in told
