@@ -15,7 +15,7 @@ from proxy.admin import start as start_admin
 from proxy.admin.health import Health
 from proxy.clock import Clock
 from proxy.config.load import load_policies
-from proxy.config.places import ConfigError
+from proxy.config.places import ConfigError, Problem
 from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.types import Upstream as Mounting
@@ -59,6 +59,7 @@ class App:
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
         self._mounted: dict[str, _Mounted] = {}
+        self._warned: frozenset[Problem] = frozenset()
         self._asked = False  # to read the policies again
         self._reloading: asyncio.Task[None] | None = None
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
@@ -159,7 +160,9 @@ class App:
         self.health.loaded(loaded.version)
         self._watch.loaded(read.files)
         for problem in loaded.warnings:
-            self.log.warning("policy", problem=str(problem))
+            if problem not in self._warned:  # said once, and not at every reload
+                self.log.warning("policy", problem=str(problem))
+        self._warned = frozenset(loaded.warnings)
 
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""

@@ -140,6 +140,17 @@ async def test_a_reload_puts_other_policies_in_force(upstream: RawUpstream) -> N
         assert (before, after) == (None, f"new@{proxy.app.health.version}".encode())
 
 
+async def test_a_warning_is_logged_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not again at each reload, as long as it stays true."""
+    app = await App.start(settings(tmp_path, "upstreams: {a: {url: http://h}}"))
+    try:
+        assert app.reload()
+        assert app.reload()
+    finally:
+        await within(app.stop(drain=0))
+    assert [line["event"] for line in events(capfd)] == ["policy", "reloaded", "reloaded"]
+
+
 @pytest.mark.parametrize("broken", ["policies: [", "policies: [{name: x, retri: {}}]"])
 async def test_a_bad_reload_keeps_what_is_in_force(upstream: RawUpstream, broken: str) -> None:
     """The same table, to the object; and why is said, until a good one comes."""
