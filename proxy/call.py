@@ -119,13 +119,13 @@ class Call(msgspec.Struct):
     target: bytes = b""  # path and query that go upstream, before its base path
     interim: "Callable[[Any], None] | None" = None  # takes each 1xx head that is passed on
     cancel: Callable[[], None] | None = None
+    agent: str = ""
+    fleet: str = ""
     upstream: str = ""
     protocol: str = "http"
     layer: str = "http"  # llm | tool | agent | http
     tool: str = ""
     model: str = ""
-    agent: str = ""
-    fleet: str = ""
     workflow: str = ""
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies

@@ -72,7 +72,8 @@ class Gateway:
             answer.close()
 
     def _open(self, exchange: Exchange) -> Call:
-        head = exchange.head
+        """Its place in the world; positions, not names: it is made for every call."""
+        head, identity = exchange.head, self._identity
         call = Call(
             next(self._ids),
             head,
@@ -81,9 +82,12 @@ class Gateway:
             head.target,
             exchange.interim,
             exchange.cancel,
+            identity.agent,
+            identity.fleet,
         )
         exchange.call = call
-        self._identity.name(call)
+        if head.signs or not identity.static:
+            identity.name(call)
         return call
 
     def _mount(self, call: Call) -> Mount | Refusal:

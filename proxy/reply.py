@@ -124,7 +124,7 @@ class Reply(msgspec.Struct):
         self.closed = True
         if not self.finished:
             self.finish(Failure.CANCELLED)
-        if self.body is not None:
+        if self.body is not None and self.body.whole is None:
             self.body.abandon()
 
 

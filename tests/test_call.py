@@ -181,7 +181,7 @@ def looked_for(asks: Callable[[Call], Any]) -> set[bytes]:
 ASKED: dict[str, Callable[[Call], Any]] = {
     "gateway.py _mount": lambda call: came_back(call.head, b"holdfast-abcd"),
     "pipeline/table.py recognise": complete,
-    "protocols/identity.py name": Identity("ann", "crew").name,
+    "gateway.py _open": Identity("ann", "crew").name,
     "stages/retry.py _limit": lambda call: client_retries(call.head.fields),
     "stages/timeout.py admit": lambda call: patience(call.head.fields),
 }

@@ -97,7 +97,7 @@ def _code(call: Call, reply: Reply) -> str:
 def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
     attempts = call.attempts
     if len(attempts) == 1 and reply.result is _SUCCESS:
-        return (_one(attempts[0], _SUCCESS),)  # nearly always
+        return (_one(attempts[0], _SUCCESS),)
     known = [attempt for attempt in attempts if attempt.sent or attempt.result is not None]
     results = [attempt.result or Result.CANCELLED for attempt in known]
     if known and reply.failure is not None and known[-1].result in {None, Result.SUCCESS}:

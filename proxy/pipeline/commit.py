@@ -47,7 +47,7 @@ class Commit:
         attempt.status = reply.status
         if reply.failure is not None:
             attempt.failure = reply.failure
-        else:
+        elif reply.on_commit is not None:
             reply.commit(streams=streams)
 
     async def _held(self, attempt: Attempt, reply: Reply, body: Body) -> None:

@@ -10,21 +10,23 @@ class Identity:
 
     def __init__(self, agent: str, fleet: str, believed: tuple[str, ...] = ()) -> None:
         """`believed` are headers that name the agent; where none comes it is `agent`."""
-        self._agent = agent
-        self._fleet = fleet
+        self.agent = agent  # who it is unless something says otherwise
+        self.fleet = fleet
+        self.static = not believed
         self._believed = tuple(name.lower().encode() for name in believed)
 
     def name(self, call: Call) -> None:
-        """Fill in who it is."""
+        """Fill in who it is.
+
+        A `static` identity and a head without signs give just `agent` and `fleet`.
+        """
         fields = call.head.fields
-        call.fleet = self._fleet
-        call.agent = self._agent
+        call.agent = self.agent
+        call.fleet = self.fleet
         for header in self._believed:
             if header in fields:
-                call.agent = _text(fields[header]) or self._agent
+                call.agent = _text(fields[header]) or self.agent
                 break
-        if not call.head.signs:
-            return
         call.workflow = _first(fields, b"holdfast-workflow", b"x-workflow-id", b"workflow.id")
         call.task = _first(fields, b"holdfast-task", b"x-task-id", b"task.id")
 

@@ -33,6 +33,7 @@ _JSON_BEGINS = (
     b"\0\0\xfe\xff",
 )
 """JSON in any encoding, with and without a byte order mark."""
+_JSON = b"application/json"  # what nearly all say: known without looking it up
 _BLANK = b" \t\r\n\v\f\0"  # white space before it, in any encoding
 _UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
@@ -80,6 +81,7 @@ class Tools(Http):
         kind = fields.get(b"content-type", b"")
         if (
             not kind
+            or kind == _JSON
             or _kind(kind)[0]
             or b"content-encoding" in fields
             or any(path_tool(head.target))
@@ -131,7 +133,8 @@ class Tools(Http):
 
     def _tool(self, call: Call, content: bytes, named: str) -> str:
         """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
-        json, utf_8 = _kind(call.head.fields.get(b"content-type", b""))
+        kind = call.head.fields.get(b"content-type", b"")
+        json, utf_8 = (True, True) if kind == _JSON else _kind(kind)
         if not json and not content.lstrip(_BLANK).startswith(_JSON_BEGINS):
             return named
         if not utf_8:

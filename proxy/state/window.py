@@ -13,6 +13,7 @@ class Window:
 
     __slots__ = (
         "_at",
+        "_called",
         "_rings",
         "_turns_at",
         "calls",
@@ -39,6 +40,7 @@ class Window:
         self.slow = 0
         self._at = self.tick % BUCKETS
         self._rings = ([0] * BUCKETS, [0] * BUCKETS, [0] * BUCKETS, [0] * BUCKETS)
+        self._called = self._rings[0]
 
     def turn(self, now: float) -> None:
         """Forget what is too old. An earlier time than one seen before counts as that one."""
@@ -50,7 +52,7 @@ class Window:
         if now >= self._turns_at:
             self._turn(now)
         self.calls += 1
-        self._rings[0][self._at] += 1
+        self._called[self._at] += 1
 
     def failure(self) -> None:
         """The call just counted failed."""

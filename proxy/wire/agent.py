@@ -156,7 +156,8 @@ class AgentConnection(asyncio.Protocol):
         """The short way: nearly always all of a request comes in one piece, and nothing else."""
         end = data.find(END) + 4
         if end >= 4:
-            head = self._server.heads.request(data[:end])
+            block, heads = data[:end], self._server.heads
+            head = heads.requests.get(block) or heads.request(block)
             size = len(data) - end
             if type(head) is RequestHead and (head.length or 0) == size and not head.chunked:
                 self._expects = _NEXT

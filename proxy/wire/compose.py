@@ -69,7 +69,8 @@ class RequestWriter:
         """The head for one attempt; `extra` are whole lines, `expect` passes an expectation on."""
         lines = head.lines
         fields = head.fields
-        if self._keeps_host or b"expect" in fields or not self._replaced.isdisjoint(fields):
+        replaced = self._replaced and not self._replaced.isdisjoint(fields)
+        if self._keeps_host or replaced or b"expect" in fields:
             answered = head.expects_continue and not expect  # by ourselves
             without = self._without | {b"expect"} if answered else self._without
             lines = lines_to_pass_on(head.headers, fields, without)

@@ -182,6 +182,6 @@ class Exchange(msgspec.Struct, eq=False):
         if self.call is not None:
             self.call.forget()
             self.call = None
-        if isinstance(self.body, Body):
+        if type(self.body) is Body:
             self.body.release()
         self.line.over(self, error)

@@ -84,31 +84,31 @@ class Heads:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._requests: dict[bytes, RequestHead] = {}
-        self._answers: dict[bytes, AnswerHead] = {}
+        self.requests: dict[bytes, RequestHead] = {}
+        self.answers: dict[bytes, AnswerHead] = {}
 
     def request(self, block: bytes) -> Parsed:
-        """As parse_request_head."""
-        found = self._requests.get(block)
+        """As parse_request_head; who is in a hurry looks into `requests` first."""
+        found = self.requests.get(block)
         if found is not None:
             return found
         head = parse_request_head(block, self.limits)
         if type(head) is RequestHead and len(block) <= _LONGEST_REMEMBERED:
-            if len(self._requests) >= _REMEMBERED:
-                del self._requests[next(iter(self._requests))]
-            self._requests[block] = head
+            if len(self.requests) >= _REMEMBERED:
+                del self.requests[next(iter(self.requests))]
+            self.requests[block] = head
         return head
 
     def answer(self, block: bytes) -> "AnswerHead | BadMessage":
-        """As parse_answer_head."""
-        found = self._answers.get(block)
+        """As parse_answer_head; who is in a hurry looks into `answers` first."""
+        found = self.answers.get(block)
         if found is not None:
             return found
         head = parse_answer_head(block, self.limits)
         if type(head) is AnswerHead and len(block) <= _LONGEST_REMEMBERED:
-            if len(self._answers) >= _REMEMBERED:
-                del self._answers[next(iter(self._answers))]
-            self._answers[block] = head
+            if len(self.answers) >= _REMEMBERED:
+                del self.answers[next(iter(self.answers))]
+            self.answers[block] = head
         return head
 
 

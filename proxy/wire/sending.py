@@ -112,13 +112,14 @@ class Sending(Signal[Reply]):
             return
         if self._held:
             data = self._held + data
+        heads = self._connection.heads
         while not self.is_set:
             end = data.find(END) + 4
             if end < 4:
                 self._hold(data)
                 return
-            head = self._connection.heads.answer(data[:end])
-            data = data[end:]
+            block, data = data[:end], data[end:]
+            head = heads.answers.get(block) or heads.answer(block)
             if isinstance(head, BadMessage):
                 self._fail(Failure.BAD_RESPONSE, head.detail)
             elif head.status >= 200 or head.status == 101:
@@ -244,7 +245,8 @@ class Sending(Signal[Reply]):
         connection.alarm.clear()
         done = upload is None or upload.done
         if self._keep_alive and done and not rest and not connection.closed:
-            connection.free()
+            connection.sending = None
+            connection.pool.release(connection)
         else:
             self._drop()
 

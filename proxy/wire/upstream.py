@@ -33,7 +33,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.sending: Sending | None = None  # the request that is on
         self.idle_since = 0.0
         self.closed = False
-        self._pool = pool
+        self.pool = pool
 
     # --- the connection ---
 
@@ -76,7 +76,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _end(self, *, reset: bool) -> None:
         self.closed = True
-        self._pool.lost(self)
+        self.pool.lost(self)
         if self.sending is not None:
             self.sending.connection_ended(reset=reset)
 
@@ -102,15 +102,10 @@ class UpstreamConnection(asyncio.Protocol):
             sending.begin(head)
         return sending
 
-    def free(self) -> None:
-        """The answer was whole, and nothing of the request is left: another may follow."""
-        self.sending = None
-        self._pool.release(self)
-
     def close(self) -> None:
         """Let it go, now."""
         self.closed = True
         self.sending = None
         self.alarm.close()
-        self._pool.lost(self)
+        self.pool.lost(self)
         self.transport.abort()
