@@ -17,6 +17,7 @@ class Clock:
     def __init__(self, seed: int | None = None) -> None:
         self.chance = random.Random(seed)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._soon: list[Callable[[], None]] = []
 
     now = staticmethod(time.monotonic)
     """Seconds on a clock that only goes forward; its zero means nothing."""
@@ -35,6 +36,26 @@ class Clock:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Run it when all that is ready now is done: once for each turn of the loop, not for each.
+
+        What it raises is the loop's to report; the others still run.
+        """
+        if not self._soon:
+            asyncio.get_running_loop().call_soon(self._run_soon)
+        self._soon.append(work)
+
+    def _run_soon(self) -> None:
+        soon, self._soon = self._soon, []
+        for number, work in enumerate(soon):
+            try:
+                work()
+            except BaseException:
+                self._soon = soon[number + 1 :] + self._soon
+                if self._soon:
+                    asyncio.get_running_loop().call_soon(self._run_soon)
+                raise
 
     def alarm(self, ring: Callable[[], None]) -> "Alarm":
         """A timer that can be set again and again; `ring` is called when it comes due."""

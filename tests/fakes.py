@@ -28,6 +28,7 @@ class FakeClock(Clock):
         self.time = at
         self.slept: list[float] = []
         self.alarms: list[FakeAlarm] = []
+        self.gathers: list[Callable[[], None]] | None = None  # a list: what is soon waits in it
         self._asleep = asleep
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
@@ -48,6 +49,13 @@ class FakeClock(Clock):
             future = asyncio.get_running_loop().create_future()
             self._sleepers.append((self.time + seconds, future))
             await future
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """At once: a turn of the fake loop ends when somebody asks for it."""
+        if self.gathers is None:
+            work()
+        else:
+            self.gathers.append(work)
 
     def alarm(self, ring: Callable[[], None]) -> Alarm:
         """An alarm that goes off in `advance`."""

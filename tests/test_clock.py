@@ -260,3 +260,36 @@ async def test_stopping_ends_what_was_spawned() -> None:
     await clock.stop()
     assert sorted(ends) == ["loud", "quiet"]
     never.cancel()
+
+
+async def test_what_is_soon_runs_once_all_that_is_ready_is_done() -> None:
+    """In its order, in one go; what is asked for meanwhile waits for the next turn."""
+    clock, done = Clock(), list[str]()
+
+    def again() -> None:
+        done.append("a")
+        clock.soon(lambda: done.append("c"))
+
+    clock.soon(again)
+    clock.soon(lambda: done.append("b"))
+    assert done == []
+    await Turn()
+    assert done == ["a", "b"]
+    await Turn()
+    assert done == ["a", "b", "c"]
+
+
+async def test_what_breaks_soon_does_not_stop_the_others() -> None:
+    """The loop reports it."""
+    clock, done, told = Clock(), list[str](), list[str]()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, told_of: told.append(str(told_of["exception"])))
+
+    def breaks() -> None:
+        raise ValueError("broken")
+
+    clock.soon(breaks)
+    clock.soon(lambda: done.append("b"))
+    for _ in range(3):
+        await Turn()
+    assert (done, told) == (["b"], ["broken"])

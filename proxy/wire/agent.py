@@ -1,10 +1,7 @@
 """One agent's connection: the bytes of its requests, one after the other."""
 
 import asyncio
-import contextlib
 import enum
-import socket
-import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -14,15 +11,12 @@ from proxy.wire.body import AHEAD
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import END, BadMessage, unfinished
 from proxy.wire.incoming import Incoming
+from proxy.wire.outgoing import MANY, Outgoing
 from proxy.wire.vigil import Vigil
 
 if TYPE_CHECKING:
     from proxy.wire.server import Server
 
-UNREAD = 64 << 10
-"""Bytes that wait for an agent to read them before the upstream is stopped. Not fewer: the loop
-writes what has gathered at the end of its turn, and each write may have to wake somebody up."""
-_RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 _CRLF = b"\r\n"
 
 
@@ -43,6 +37,7 @@ class AgentConnection(asyncio.Protocol):
     """Reads requests, and lets one exchange at a time answer."""
 
     transport: asyncio.Transport
+    _out: Outgoing
 
     def __init__(self, server: "Server") -> None:
         self._server = server
@@ -66,7 +61,10 @@ class AgentConnection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         # uvloop's transports have the methods of asyncio.Transport without being one.
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=UNREAD)
+        # Whatever the kernel does not take at once pauses the other side: memory stays bounded.
+        # (Not 0: asyncio's TLS would then pause for ever.)
+        self.transport.set_write_buffer_limits(high=1)
+        self._out = Outgoing(self.transport, self._server.clock)
         server = self._server
         server.connections.add(self)
         if len(server.connections) > server.limits.connections:
@@ -107,7 +105,7 @@ class AgentConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""
-        self._lost = True
+        self._lost = self._out.lost = True
         self._vigil.close()
         self._server.connections.discard(self)
         if self._exchange is not None:
@@ -129,9 +127,8 @@ class AgentConnection(asyncio.Protocol):
             self._take_head(b"")
 
     def close(self) -> None:
-        """Let the agent go."""
-        if not self._lost:
-            self.transport.close()
+        """Let the agent go, with all that was answered."""
+        self._out.close()
 
     def left(self) -> None:
         """Part of Watched."""
@@ -297,8 +294,14 @@ class AgentConnection(asyncio.Protocol):
 
     def write(self, content: bytes) -> None:
         """Part of Line."""
-        if content and not self._lost and not self.transport.is_closing():
-            self.transport.write(content)
+        self._out.write(content)
+
+    def write_whole(self, content: bytes) -> None:
+        """Part of Line."""
+        if len(self._server.exchanges) >= MANY:
+            self._out.write_soon(content)
+        else:
+            self._out.write(content)
 
     def tunnel(self, take: Callable[[bytes], None]) -> None:
         """Part of Line."""
@@ -326,13 +329,11 @@ class AgentConnection(asyncio.Protocol):
             return
         if self._incoming is None and exchange is not None and exchange.bad is None:
             self._vigil.for_flush()
-            self.transport.close()
+            self._out.close()
             return
         self._incoming = None
         self.resume()
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            with contextlib.suppress(OSError):  # it may have been reset just now
-                self.transport.write_eof()
+        self._out.half_close()
         self._vigil.for_linger()
 
     def break_off(self) -> None:
@@ -343,12 +344,9 @@ class AgentConnection(asyncio.Protocol):
         exchange = self._exchange
         if exchange is None or exchange.head.minor_version == 1:
             self._vigil.for_flush()
-            self.transport.close()
-            return
-        connection = self.transport.get_extra_info("socket")
-        if connection is not None and connection.family != socket.AF_UNIX:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
+            self._out.close()
+        else:
+            self._out.reset()
 
     def _turn_away(self, bad: BadMessage) -> None:
         """Answer what is not a valid request, and close."""
@@ -380,7 +378,7 @@ class AgentConnection(asyncio.Protocol):
 
     def _next_request(self) -> None:
         if self._half_closed and not self._ahead:
-            self.transport.close()
+            self._out.close()
             return
         self._expects = _HEAD
         self._vigil.for_head(self._server.limits.keepalive)

@@ -23,6 +23,9 @@ class Line(Protocol):
     def write(self, content: bytes, /) -> None:
         """Send bytes, if anybody is still there."""
 
+    def write_whole(self, content: bytes, /) -> None:
+        """The same for a whole answer, which may go out together with others."""
+
     def tunnel(self, take: Callable[[bytes], None], /) -> None:
         """From now on all bytes that come go there."""
 
@@ -134,7 +137,7 @@ class Exchange(msgspec.Struct, eq=False):
             return
         self.answered = True
         stays = line.may_stay(self) and leaves_open(reply, self.head)
-        line.write(whole_answer(reply, self.head, extra, stays=stays))
+        line.write_whole(whole_answer(reply, self.head, extra, stays=stays))
         if not stays:
             line.leave()
 

@@ -14,6 +14,7 @@ from proxy.clock import NEVER, Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.head import Heads, Limits
+from proxy.wire.outgoing import MANY
 from proxy.wire.sending import failed
 from proxy.wire.upstream import UpstreamConnection
 
@@ -67,6 +68,11 @@ class ConnectionPool:
         busy = len(self._open) - len(self._idle)
         idle, waiting = len(self._idle), len(self._waiting)
         return f"<pool of {self._origin.host}: {busy} busy, {idle} idle, {waiting} waiting>"
+
+    @property
+    def crowded(self) -> bool:
+        """Are many calls on their way?"""
+        return len(self._open) - len(self._idle) >= MANY
 
     def take(self, *, fresh: bool) -> UpstreamConnection | None:
         """The connection idle for the shortest time; `fresh`: only if that is less than `FRESH`."""

@@ -74,9 +74,12 @@ class Sending(Signal[Reply]):
         call = attempt.call
         whole = call.body.whole
         if whole is not None and not call.head.chunked:
-            connection.transport.write(head + whole)
+            if connection.pool.crowded:
+                connection.out.write_soon(head + whole)
+            else:
+                connection.out.write(head + whole)
             return
-        connection.transport.write(head)  # and a body that is chunked, or still comes
+        connection.out.write(head)  # and a body that is chunked, or still comes
         self._upload = upload = Upload(
             connection.transport, self._upload_broke, chunked=call.head.chunked
         )

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, cast
 from proxy.attempt import Attempt
 from proxy.clock import Clock
 from proxy.wire.head import Heads
+from proxy.wire.outgoing import Outgoing
 from proxy.wire.peer import fin_has_come
 from proxy.wire.sending import Sending
 
 if TYPE_CHECKING:
     from proxy.wire.pool import ConnectionPool
-
-UNSENT = 64 << 10
-"""Bytes that wait for an upstream to take them before the agent is stopped. Not fewer: the loop
-writes what has gathered at the end of its turn, and each write may have to wake somebody up."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -25,6 +22,7 @@ class UpstreamConnection(asyncio.Protocol):
     """
 
     transport: asyncio.Transport
+    out: Outgoing
 
     def __init__(self, pool: "ConnectionPool", clock: Clock, heads: Heads) -> None:
         self.clock = clock
@@ -41,7 +39,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         # uvloop's transports have the methods of asyncio.Transport without being one.
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=UNSENT)
+        self.transport.set_write_buffer_limits(high=1)  # as towards the agent
+        self.out = Outgoing(self.transport, self.clock)
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
@@ -54,6 +53,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Part of asyncio.Protocol."""
         self.alarm.close()
+        self.out.lost = True
         self._end(reset=exc is not None)
 
     def eof_received(self) -> bool:

@@ -24,6 +24,8 @@ STREAM = answer(200, "Content-Type: text/event-stream", "Transfer-Encoding: chun
 class Shelf:
     """A pool that only notes what is given back to it, and what is lost."""
 
+    crowded = False
+
     def __init__(self) -> None:
         self.released: list[UpstreamConnection] = []
         self.losses: list[UpstreamConnection] = []
