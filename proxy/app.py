@@ -17,8 +17,7 @@ from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
 from proxy.config.settings import Settings
-from proxy.config.types import Loaded
-from proxy.config.types import Upstream as Mounting
+from proxy.config.types import Loaded, Upstream
 from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
 from proxy.news import News
@@ -29,8 +28,8 @@ from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Ground, Keep, Sender
-from proxy.wire.body import Pool
-from proxy.wire.client import Forward, Upstream
+from proxy.wire.body import Memory
+from proxy.wire.client import Client, Forward
 from proxy.wire.compose import RequestWriter
 from proxy.wire.head import Limits
 from proxy.wire.pool import ConnectionPool, Origin
@@ -181,7 +180,7 @@ class App:
                 old.sender.pool.retire()
         return table
 
-    def _mount(self, name: str, upstream: Mounting, trust: "_Trust") -> "_Mounted":
+    def _mount(self, name: str, upstream: Upstream, trust: "_Trust") -> "_Mounted":
         known = self._mounted.get(name)
         if known is not None and (known.upstream, known.ca) == (upstream, trust.ca):
             return known
@@ -197,7 +196,7 @@ class App:
             credential=None if upstream.auth is None else upstream.auth.field,
         )
         forward = Forward(**dict.fromkeys(upstream.forward, True))
-        return _Mounted(upstream, trust.ca, Upstream(name, writer, pool, self.clock, forward))
+        return _Mounted(upstream, trust.ca, Client(name, writer, pool, self.clock, forward))
 
     def _made_server(self, settings: Settings) -> Server:
         limits = settings.limits
@@ -207,7 +206,7 @@ class App:
             header_timeout=float(limits.header_timeout),
             keepalive=float(limits.keepalive),
         )
-        return Server(self._gateway, self.clock, asked, Pool(int(limits.replay_pool)))
+        return Server(self._gateway, self.clock, asked, Memory(int(limits.replay_pool)))
 
 
 class _Trust(NamedTuple):
@@ -228,9 +227,9 @@ class _Read(NamedTuple):
 class _Mounted(NamedTuple):
     """An upstream at work, and what it was made from: the same again, and it is kept."""
 
-    upstream: Mounting
+    upstream: Upstream
     ca: bytes
-    sender: Upstream
+    sender: Client
 
 
 class _Watcher:
@@ -263,7 +262,7 @@ def _believed(settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _trust(upstream: Mounting) -> _Trust:
+def _trust(upstream: Upstream) -> _Trust:
     if not upstream.url.origin.tls:
         return _Trust(b"", None)
     ca = Path(upstream.tls.ca)

@@ -23,7 +23,7 @@ _PATTERNS = {
     "Seconds": f"{DURATION_PATTERN}|{_REFERENCE}",
     "Size": f"{SIZE_PATTERN}|{_REFERENCE}",
     "Url": f"^https?://|{_REFERENCE}",
-    "Mount": f"^/|{_REFERENCE}",
+    "MountPath": f"^/|{_REFERENCE}",
     "Source": f"^static$|^header:|{_REFERENCE}",
 }
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))

@@ -138,13 +138,13 @@ def _port(parts: SplitResult) -> int | None:
     return port
 
 
-class Mount(str):
+class MountPath(str):
     """A path prefix on the agent side, in normal form: `/`, or `/a/b` with no slash at its end."""
 
     __slots__ = ()
 
     @classmethod
-    def parse(cls, text: object) -> "Mount":
+    def parse(cls, text: object) -> "MountPath":
         """Raises ValueError, with what is allowed. A slash at the end is dropped."""
         if not isinstance(text, str):
             raise ValueError("expected a path such as / or /billing")
@@ -241,9 +241,9 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="What its requests mean. auto: tools where a request is one, else http."),
     ] = "auto"
     path: Annotated[
-        Mount,
+        MountPath,
         Meta(description="Mount on the agent side; the longest that fits wins, and is cut off."),
-    ] = Mount("/")
+    ] = MountPath("/")
     auth: Auth | None = None
     tls: Tls = Tls()
     pool: Pool = Pool()

@@ -12,8 +12,7 @@ import msgspec
 
 from proxy.call import Call
 from proxy.config.cascade import cascade
-from proxy.config.types import Loaded
-from proxy.config.types import Upstream as Mounting
+from proxy.config.types import Loaded, Upstream
 from proxy.pipeline.compile import Grounds, Pipeline, compile_pipeline
 from proxy.protocols.identity import complete
 from proxy.protocols.protocol import Protocol, Reads, Rules
@@ -94,7 +93,7 @@ class Table:
         ]
         self._mounts = sorted(mounts, key=lambda mount: -len(mount.prefix))
 
-    def _mount(self, name: str, upstream: Mounting, send: Sender, body_buffer: int) -> Mount:
+    def _mount(self, name: str, upstream: Upstream, send: Sender, body_buffer: int) -> Mount:
         base = upstream.url.origin.base.encode()
         return Mount(
             name=name,

@@ -50,7 +50,7 @@ from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import Ground, NothingTaken, Section, Target
-from proxy.state.circuit import Changed, Circuit, Event, Outcome, Rules, State
+from proxy.state.circuit import Changed, Circuit, CircuitRules, Event, Outcome, State
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
 
@@ -327,8 +327,8 @@ def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: 
     return circuit
 
 
-def _rules(section: Breaker, slow: bool) -> Rules:
-    return Rules(
+def _rules(section: Breaker, slow: bool) -> CircuitRules:
+    return CircuitRules(
         consecutive=section.consecutive,
         rate=section.rate,
         min_calls=section.min_calls,

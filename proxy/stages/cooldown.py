@@ -6,7 +6,7 @@ for all calls to that tool: each of them finding out for itself is what makes th
 call that can wait for the end of it does; the others are told how long it takes.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
 from proxy.clock import NEVER
@@ -14,6 +14,7 @@ from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
 from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Section, Target, Verdict
+from proxy.state.quiet import Quiet
 
 QUOTA = 300.0
 """Seconds between two askings where a quota is used up, if the upstream does not say when."""
@@ -21,28 +22,6 @@ PATIENCE = 30.0
 """Seconds that a call waits at most if it has no deadline."""
 
 _THROTTLED = Result.THROTTLED  # looking into an enum costs more than the rest of a good call
-
-
-class Quiet:
-    """Until when one tool is left alone. Only ever extended."""
-
-    __slots__ = ("__weakref__", "_now", "quota", "until")
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self.until = float("-inf")  # on `Clock.now`
-        self.quota = False  # a quota is used up: who waits would wait in vain
-        self._now = now
-
-    @property
-    def idle(self) -> bool:
-        """May it make room for others in the Keep?"""
-        return self.until <= self._now()
-
-    def extend(self, until: float, quota: bool) -> None:
-        """Leave it alone until then, or longer if that was said before."""
-        if until > self.until:
-            self.until = until
-            self.quota = quota
 
 
 class CoolDown(NothingTaken):

@@ -43,7 +43,7 @@ class Event(enum.Enum):
     NOTHING = enum.auto()  # cancelled, or refused by ourselves
 
 
-class Rules(msgspec.Struct, frozen=True):
+class CircuitRules(msgspec.Struct, frozen=True):
     """What a policy says of circuits; durations in seconds."""
 
     consecutive: int = 5
@@ -101,7 +101,7 @@ class Circuit:
         "window",
     )
 
-    def __init__(self, rules: Rules, chance: Callable[[], float], changed: Changed) -> None:
+    def __init__(self, rules: CircuitRules, chance: Callable[[], float], changed: Changed) -> None:
         self.rules = rules
         self.state = State.CLOSED
         self.closed = True  # the same again, for the path of a call
@@ -127,7 +127,7 @@ class Circuit:
         """May it be forgotten? Not while it knows of a failure."""
         return self.closed and not self._streak_of_all and not self.window.failures
 
-    def follow(self, rules: Rules) -> None:
+    def follow(self, rules: CircuitRules) -> None:
         """Obey a policy. Where those of one circuit differ, the one compiled last counts."""
         if rules.window != self.rules.window:
             self._forget()

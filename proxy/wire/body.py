@@ -73,7 +73,7 @@ class Read(enum.Enum):
     BROKEN = "broken"
 
 
-class Pool:
+class Memory:
     """The memory that all buffering of the process draws on (`limits.replay_pool`)."""
 
     __slots__ = ("free", "size")
@@ -117,7 +117,7 @@ class Body:
         "whole",
     )
 
-    def __init__(self, source: Source | None = None, pool: Pool | None = None) -> None:
+    def __init__(self, source: Source | None = None, pool: Memory | None = None) -> None:
         self.whole: bytes | None = None
         self.ended = False
         self.failure: Failure | None = None

@@ -23,7 +23,7 @@ class Forward(msgspec.Struct, frozen=True):
     agent: bool = False
 
 
-class Upstream:
+class Client:
     """One upstream: how its requests are written, and the connections to it."""
 
     def __init__(

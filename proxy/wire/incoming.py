@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from proxy.call import RequestHead
 from proxy.reply import Failure
-from proxy.wire.body import Body, Pool, Source
+from proxy.wire.body import Body, Memory, Source
 from proxy.wire.framing import ChunkedDecoder, Decoder, LengthDecoder
 from proxy.wire.head import BadMessage, Limits
 
@@ -22,7 +22,7 @@ class Incoming:
         head: RequestHead,
         source: Source,
         limits: Limits,
-        pool: Pool,
+        pool: Memory,
         on_over: Callable[[], None],
     ) -> None:
         """`on_over` is called when no more of it comes, before whoever waits for it hears of it."""

@@ -11,7 +11,7 @@ from proxy.wire.body import Body
 from proxy.wire.compose import answers_without_body
 from proxy.wire.framing import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from proxy.wire.head import END, AnswerHead, BadMessage, unfinished
-from proxy.wire.tunnel import Upload
+from proxy.wire.upload import Upload
 
 if TYPE_CHECKING:
     from proxy.wire.upstream import UpstreamConnection

@@ -14,7 +14,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.reply import Reply
 from proxy.wire.agent import AgentConnection
-from proxy.wire.body import Pool
+from proxy.wire.body import Memory
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage, Heads, Limits
 
@@ -44,7 +44,7 @@ class Door(Protocol):
 class Server:
     """Listens, and knows its connections."""
 
-    def __init__(self, door: Door, clock: Clock, limits: ServerLimits, pool: Pool) -> None:
+    def __init__(self, door: Door, clock: Clock, limits: ServerLimits, pool: Memory) -> None:
         self.door = door
         self.clock = clock
         self.limits = limits

@@ -13,7 +13,7 @@ from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Failure
 from proxy.strand import Strand
-from proxy.wire.body import AHEAD, Body, Pool
+from proxy.wire.body import AHEAD, Body, Memory
 from proxy.wire.head import BadMessage
 from tests.exchanges import FakeExchange
 from tests.fakes import FakeClock, ScriptedUpstream, make_call
@@ -187,7 +187,7 @@ class Drying(FakeClock):
 
 def dry(gives_after: float, fields: dict[bytes, bytes] | None = None) -> Reading:
     """A body for which there is no memory at first."""
-    pool = Pool(4 * AHEAD)
+    pool = Memory(4 * AHEAD)
     assert pool.take(pool.size)
     body = Body(pool=pool)
     body.feed(b"{" * (2 * AHEAD))

@@ -10,18 +10,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from proxy.attempt import Attempt
-from proxy.state.circuit import BUSY, Circuit, Event, Outcome, Rules, State
+from proxy.state.circuit import BUSY, Circuit, CircuitRules, Event, Outcome, State
 from tests.fakes import make_attempt
 
 NOW = 1000.0
-STEADY = Rules(jitter=0.0)
+STEADY = CircuitRules(jitter=0.0)
 Change = tuple[str, str, str, float]
 
 
 class Subject:
     """A circuit with its changes, and a clock to drive it by."""
 
-    def __init__(self, rules: Rules = STEADY, chance: Callable[[], float] = lambda: 0.5) -> None:
+    def __init__(
+        self, rules: CircuitRules = STEADY, chance: Callable[[], float] = lambda: 0.5
+    ) -> None:
         self.now = NOW
         self.changes: list[Change] = []
         self.circuit = Circuit(rules, chance, lambda *change: self.changes.append(change))
@@ -51,7 +53,7 @@ class Subject:
         return self.hear(event, attempt, **more)
 
 
-def opened(rules: Rules = STEADY) -> Subject:
+def opened(rules: CircuitRules = STEADY) -> Subject:
     """One that has just opened."""
     subject = Subject(rules)
     subject.fail(rules.consecutive)
@@ -369,7 +371,7 @@ class Interleaved(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.subject = Subject(Rules(consecutive=2, min_calls=2, probes=2, window=20.0))
+        self.subject = Subject(CircuitRules(consecutive=2, min_calls=2, probes=2, window=20.0))
         self.open: list[Attempt] = []
         self.probes: dict[int, float] = {}  # id of an attempt → end of its lease
 

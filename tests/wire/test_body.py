@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from proxy.call import Header
 from proxy.reply import Failure
 from proxy.strand import Strand
-from proxy.wire.body import AHEAD, Body, Pool, Read
+from proxy.wire.body import AHEAD, Body, Memory, Read
 
 pieces_of = st.lists(st.binary(min_size=1, max_size=100), max_size=8)
 
@@ -189,7 +189,7 @@ def test_a_body_nobody_wants_tells_its_source() -> None:
 @given(st.lists(st.integers(1, 100_000), max_size=10), st.integers(0, 300_000), st.booleans())
 def test_memory_that_was_drawn_is_given_back(sizes: list[int], room: int, released: bool) -> None:
     """The pool is never overdrawn, and full again at the end."""
-    pool = Pool(room)
+    pool = Memory(room)
     body = Body(Tap(), pool)
     result = read(body, 1 << 20)
     for size in sizes:

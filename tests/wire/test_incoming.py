@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.call import RequestHead
 from proxy.reply import Failure
-from proxy.wire.body import Pool
+from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.incoming import PACE_FOR, Incoming
 from tests.harness import chunked
@@ -20,7 +20,7 @@ class Upload:
         head = RequestHead("POST", b"/", 1, [], {}, length=length, chunked=length is None)
         self.glass = Glass()
         self.over: list[bool] = []
-        self.incoming = Incoming(head, Tap(), Limits(), Pool(1 << 20), self._over)
+        self.incoming = Incoming(head, Tap(), Limits(), Memory(1 << 20), self._over)
         self.incoming.body.flow(self.glass)
 
     def _over(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from proxy.call import RequestHead
 from proxy.clock import NEVER
 from proxy.wire import vigil
-from proxy.wire.body import Pool
+from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.incoming import PACE_FOR, Incoming
 from proxy.wire.vigil import Vigil
@@ -42,7 +42,7 @@ class Watch:
         monkeypatch.setattr(vigil, "still_there", lambda found: self.there)
         monkeypatch.setattr(vigil, "fin_has_come", lambda found: self.gone)
         head = RequestHead("POST", b"/", 1, [], {}, length=1 << 20)
-        self.incoming = Incoming(head, Tap(), Limits(), Pool(1 << 20), lambda: None)
+        self.incoming = Incoming(head, Tap(), Limits(), Memory(1 << 20), lambda: None)
 
     @property
     def told(self) -> list[str]:

@@ -4,7 +4,7 @@ from proxy.call import Call, Stop, Whole
 from proxy.reply import Reply
 from proxy.strand import Signal
 from proxy.wire.agent import AgentConnection
-from proxy.wire.body import Body, Pool
+from proxy.wire.body import Body, Memory
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage, Limits
 from proxy.wire.server import Server, ServerLimits
@@ -77,7 +77,7 @@ class Visit:
     def __init__(self, plugged: object = None, connections: int = 9) -> None:
         self.clock, self.desk, self.plug = FakeClock(), Desk(), Plug(plugged)
         limits = ServerLimits(Limits(), connections, header_timeout=10.0, keepalive=60.0)
-        self.server = Server(self.desk, self.clock, limits, Pool(1 << 20))
+        self.server = Server(self.desk, self.clock, limits, Memory(1 << 20))
         self.connection = self.another(self.plug)
 
     def another(self, plug: Plug) -> AgentConnection:
