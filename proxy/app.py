@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import json
 import os
 import secrets
@@ -257,9 +258,9 @@ class _Watcher:
 
 
 def _believed(settings: Settings) -> tuple[str, ...]:
-    return tuple(
-        source.header.decode() for source in settings.identity if source.header is not None
-    )
+    """The headers that name the agent: those before `static`, which always answers."""
+    headers = [source.header for source in settings.identity]
+    return tuple(header.decode() for header in itertools.takewhile(bool, headers) if header)
 
 
 def _trust(upstream: Upstream) -> _Trust:

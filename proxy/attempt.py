@@ -25,4 +25,3 @@ class Attempt(msgspec.Struct):
     status: int = 0  # 0: no answer came
     failure: Failure | None = None
     result: Result | None = None
-    charged: bool = False  # a breaker has counted it as a failure

@@ -47,7 +47,7 @@ class RequestHead(msgspec.Struct, gc=False):
     target: bytes
     minor_version: int  # of HTTP/1.x
     headers: list[Header]
-    fields: dict[bytes, bytes]  # lower-case name → the last value under that name
+    fields: dict[bytes, bytes]  # lower-case name → its value; of a repeated name, all of them
     lines: bytes = b""  # those that go on in any case, as they came: without Host and Expect
     length: int | None = None  # Content-Length
     chunked: bool = False
@@ -134,6 +134,7 @@ class Call(msgspec.Struct):
 
     effect: Effect = Effect.WRITE
     deadline: float = float("inf")
+    hurried: bool = False  # its client gives it less time than the policy would
     min_attempt: float = 0.1  # seconds; no attempt starts that cannot last so long
     finishes_alone: bool = False  # once sent, it goes on when the agent is gone
     attempts: "list[Attempt]" = []

@@ -19,7 +19,7 @@ from proxy.pipeline.told import lines_of, refusal_of, sent
 from proxy.protocols.identity import Identity, came_back
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result
+from proxy.reply import Executed, Failure, Reply, Result, cancelled
 from proxy.stage import Handler
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage
@@ -56,17 +56,18 @@ class Gateway:
                 content: bytes | Unread | Refusal | None = mount.at_hand(call)
                 if type(content) is Unread:
                     content = await self._reader.read(exchange, call, mount)
-                reply = await self._pipeline(call, mount, content)(call)
+                reply = await self._pipeline(exchange, call, mount, content)(call)
         except asyncio.CancelledError:  # Call.stop says why
-            reply = _cancelled(call)
+            reply = cancelled(sent=call.sent)
         except Exception as bug:  # it costs this call, and is recorded like any other end
             self._watcher.bug(bug)
-            reply = Reply(status=0, refusal=_BUG)
+            reply = Reply(status=0, refusal=_BUG, result=Result.FAILURE)
         answer = self._answer(exchange, call, reply)
         try:
             if answer.whole:
                 exchange.answer(answer, lines_of(call, answer))
             else:
+                call.answered = self._clock.now()
                 await exchange.stream(answer, lines_of(call, answer))
         finally:
             answer.close()
@@ -100,26 +101,31 @@ class Gateway:
         mount.enter(call)
         return mount
 
-    def _pipeline(self, call: Call, mount: Mount, content: bytes | Refusal | None) -> Handler:
+    def _pipeline(
+        self, exchange: Exchange, call: Call, mount: Mount, content: bytes | Refusal | None
+    ) -> Handler:
         """The pipeline of its tool, or what says no where it cannot be told which one that is."""
         found = content if type(content) is Refusal else mount.recognise(call, content)
-        if type(found) is Refusal:
+        if type(found) is not Refusal:
+            return found
+        if exchange.bad is None and found.code != "overloaded":  # that is our own memory's fault
             self._watcher.bad_request(found.code)
-            return lambda _: refused(found)
-        return found
+        return lambda _: refused(found)
 
     def _answer(self, exchange: Exchange, call: Call, reply: Reply) -> Reply:
         """What the agent gets; where nothing came, it is made in the words of the protocol."""
         bad = exchange.bad
-        if bad is not None and reply.failure is Failure.BAD_REQUEST:
-            reply.refusal = Refusal(bad.code, bad.detail, executed=reply.executed)
+        if bad is not None:
+            self._watcher.bad_request(bad.reason)
+            if reply.failure is Failure.BAD_REQUEST:
+                reply.refusal = Refusal(bad.code, bad.detail, executed=reply.executed)
         refusal = refusal_of(call, reply, self._clock.now)
         if refusal is not None:
             reply.finish()
             reply.close()
             accept = call.head.fields.get(b"accept", b"")
             answer = HTTP.refuse(refusal, call.id, sent(call), accept)
-            answer.failure, answer.result = reply.failure, reply.result
+            answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
             reply = answer
         reply.finishers.append((self._account.settle, call))
         return reply
@@ -144,8 +150,3 @@ class Gateway:
             call_id.encode(),
             refusal.code.encode(),
         )
-
-
-def _cancelled(call: Call) -> Reply:
-    executed = Executed.UNKNOWN if call.sent else Executed.NO
-    return Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED, executed=executed)

@@ -4,7 +4,7 @@ import msgspec
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One sending, as it ended."""
+    """One sending, as it ended; `ms` are whole milliseconds."""
 
     n: int
     result: str
@@ -14,7 +14,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One finished call. No floats; durations are whole microseconds."""
+    """One finished call. No floats; durations are whole microseconds (`_us`)."""
 
     id: str
     agent: str

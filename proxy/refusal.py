@@ -145,32 +145,39 @@ class Refusal(msgspec.Struct, frozen=True):
         detail = " ".join(self.detail.split()[:20]).rstrip(".")
         return " ".join(
             (
-                f"{detail}.",
+                f"{detail[:1].upper()}{detail[1:]}.",
                 _RAN[self.executed],
                 self._repeat(),
-                _STEPS[self.step],
                 f"Decided by {who}, not by the tool.",
             )
         )
 
     def _repeat(self) -> str:
+        """Whether and when to repeat it, and what to do instead."""
+        if self.step == "verify_then_retry" and not self.retryable:
+            return _VERIFY if self.executed is Executed.UNKNOWN else _NEVER
+        return f"{self._may_be_repeated()} {_STEPS[self.step]}".rstrip()
+
+    def _may_be_repeated(self) -> str:
         if not self.retryable:
-            return "Do not repeat this call."
+            return _NEVER
         if self.retry_after is None:
             return "The same call may be repeated later."
         return f"The same call may be repeated after {math.ceil(self.retry_after)} s."
 
 
 _RAN = {
-    Executed.NO: "It did not run.",
-    Executed.YES: "It ran.",
-    Executed.UNKNOWN: "It is not known whether it ran.",
+    Executed.NO: "The call did not run.",
+    Executed.YES: "The call ran.",
+    Executed.UNKNOWN: "It is not known whether the call ran.",
 }
+_NEVER = "Do not repeat this call."
+_VERIFY = "First check whether it took effect; repeat it only if it did not."
 _STEPS = {
     "retry_later": "Wait, then try again.",
     "retry_modified": "Correct the call first.",
     "use_alternative": "Use another tool or go on without it.",
-    "verify_then_retry": "Check its effect before any repetition.",
+    "verify_then_retry": "",
     "ask_owner": "Ask the owner of this agent.",
     "stop": "Stop.",
 }

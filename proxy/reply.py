@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class Failure(enum.StrEnum):
-    """How the network failed. Only `wire/client.py` says so."""
+    """How the network failed: a value, never an exception. Only `wire/` finds failures, and who
+    cancels says that he did."""
 
     CONNECT = "connect"  # refused, no route, no such name, connect timeout, TLS: nothing was sent
     CERTIFICATE = "certificate"  # the upstream is not who it should be: nothing was sent
@@ -80,7 +81,7 @@ class Reply(msgspec.Struct):
 
     status: int
     lines: bytes = b""  # status line and headers, as they go to the agent
-    fields: dict[bytes, bytes] = {}  # lower-case name → the last value under that name
+    fields: dict[bytes, bytes] = {}  # lower-case name → its value; of a repeated name, all of them
     body: ReplyBody | None = None
     length: int | None = None
     tunnel: "Tunnel | None" = None  # 101: what follows are bytes both ways
@@ -93,6 +94,7 @@ class Reply(msgspec.Struct):
     on_commit: Callable[[bool], None] | None = None
     """From there on other time limits rule: those of a stream, if it is one."""
     given_up: str = ""  # why it was not tried again, though it might have been
+    bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
     finished: bool = False
     closed: bool = False
     finishers: list[Finisher] = []  # the innermost first
@@ -128,16 +130,19 @@ class Reply(msgspec.Struct):
             self.body.abandon()
 
 
+def cancelled(*, sent: bool) -> Reply:
+    """What became of a call, or of one attempt, that was cancelled."""
+    executed = Executed.UNKNOWN if sent else Executed.NO
+    return Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED, executed=executed)
+
+
 def settle_all(finishers: list[Finisher], reply: Reply) -> None:
-    """Tell each of them, also when one raises: a bug, raised again at the end."""
-    bug: Exception | None = None
+    """Tell each of them, also when one raises: that is a bug, kept in `reply.bug`."""
     for settle, subject in finishers:
         try:
             settle(subject, reply)
-        except Exception as error:  # the others must still settle
-            bug = bug or error
-    if bug is not None:
-        raise bug
+        except Exception as bug:  # the others must still settle
+            reply.bug = reply.bug or bug
 
 
 _AFTER_COMMIT: dict[Failure, Result] = {

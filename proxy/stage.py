@@ -52,10 +52,7 @@ class AttemptGate(Protocol):
 
 
 class NothingTaken:
-    """A gate that takes nothing: nobody settles it. One that is to hear of commits says how.
-
-    As a gate of calls it answers at once, too.
-    """
+    """A gate that takes nothing: nobody settles it. One that is to hear of commits says how."""
 
     __slots__ = ()
 
@@ -64,6 +61,12 @@ class NothingTaken:
 
     def settle(self, subject: Any, reply: Reply, /) -> None:
         """Part of CallGate and AttemptGate."""
+
+
+class Check(NothingTaken):
+    """A gate of calls that takes nothing and answers at once, without asking anybody."""
+
+    __slots__ = ()
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

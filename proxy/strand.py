@@ -14,7 +14,10 @@ The rules that make this safe:
 3. `asyncio.Future`s (and so tasks) may be awaited too; they resume the strand through the loop.
    Code that needs a current task (`asyncio.timeout`, network libraries) runs in a task of its own,
    made by `Clock.spawn`, and the strand awaits that.
-4. `cancel` throws `CancelledError` at the place where the strand waits; one that is running is
+4. A `Signal` is awaited by strands alone, never in a task: asyncio does not know it. What runs in
+   tasks (a gate that asks somebody) waits for futures, and whoever wants a part of a call to run
+   beside it (a hedge) gives that part a strand of its own.
+5. `cancel` throws `CancelledError` at the place where the strand waits; one that is running is
    told at its next wait.
 """
 

@@ -53,10 +53,11 @@ class Path:
         mounts: str = GATEWAY,
         upstream: ScriptedUpstream | None = None,
     ) -> None:
-        self.desk = Desk(text, *script, mounts=mounts, upstream=upstream)
+        self.clock = FakeClock()
+        self.desk = Desk(text, *script, clock=self.clock, mounts=mounts, upstream=upstream)
         self.watching = Watching()
         self.gateway = Gateway(
-            self.desk.table, FakeClock(), Identity("ann", "crew"), "abcd", self.watching
+            self.desk.table, self.clock, Identity("ann", "crew"), "abcd", self.watching
         )
         self.ends: list[BaseException | None] = []
 
@@ -281,12 +282,13 @@ def test_who_works_on_what(fields: dict[bytes, bytes], workflow: str, task: str)
 
 
 def test_a_body_that_goes_wrong_while_it_is_sent_is_the_agents_fault() -> None:
-    """The connection knows what was wrong with it."""
+    """The connection knows what was wrong with it; it is counted by that."""
     path = Path(Failure.BAD_REQUEST)
     exchange = FakeExchange()
     exchange.bad = BadMessage("chunk", "body_too_large", "too much")
     answer = path.call(exchange)
     assert (answer.status, answer.problem["code"]) == (413, "body_too_large")
+    assert path.watching.bad == ["chunk"]
 
 
 def test_a_body_that_goes_wrong_and_nobody_knows_why() -> None:
@@ -316,7 +318,7 @@ def test_a_cancelled_call_ends_with_a_record() -> None:
     answer = path.answer(exchange)
     assert (path.ends, answer.status) == ([None], 503)
     assert answer.problem["code"] == "shutting_down"
-    assert path.record.attempts == ()
+    assert (path.record.attempts, path.record.executed) == ((), "no")
 
 
 @pytest.mark.parametrize(("text", "should"), [(READ, "true"), ("", "false")])
@@ -354,6 +356,8 @@ def test_a_bug_in_a_pipeline_costs_its_call_alone() -> None:
     assert (answer.status, answer.problem["code"]) == (500, "internal_error")
     assert "secret" not in str(answer.problem)
     assert (path.record.code, path.watching.bugs) == ("internal_error", [error])
+    assert (path.record.decision, path.record.outcome) == ("allow", "failed")
+    assert answer.lines["holdfast-outcome"] == "failed"
 
 
 def test_a_bug_is_told_without_its_words() -> None:

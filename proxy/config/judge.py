@@ -182,7 +182,7 @@ def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:
     if attempt is None or total is None or attempt < total:
         return
     place, there = timeout.places["attempt"], timeout.places["total"]
-    message = f"an attempt of {attempt:g}s never ends before the total of {total:g}s"
+    message = f"attempt ({attempt:g}s) must be shorter than total ({total:g}s)"
     if there.file != place.file or there.line != place.line:
         message += f" ({there.short})"
     yield Problem(place, _path(policy, place, "timeout.attempt"), message)

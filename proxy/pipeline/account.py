@@ -36,19 +36,22 @@ class Account:
     def __init__(self, clock: Clock, watcher: Watcher) -> None:
         self._now = clock.now
         self._note = watcher.note
+        self._watcher = watcher
 
     def settle(self, call: Call, reply: Reply) -> None:
         """The outcome is known: the call is in flight no longer, and its record is made."""
         if call.flight is not None:
             call.flight.now -= 1
         self._note(record_of(call, reply, self._now()))
+        if reply.bug is not None:
+            self._watcher.bug(reply.bug)
 
 
 def record_of(call: Call, reply: Reply, now: float) -> Record:
     """The record of a call whose outcome is known."""
     refusal = reply.refusal
     plain = reply.result is _SUCCESS and not reply.given_up and refusal is None
-    refused = refusal is not None and reply.failure is None
+    refused = refusal is not None and reply.result is None
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
     own = first - call.waited
@@ -65,7 +68,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         "ok" if plain else _outcome(call, reply, refused=refused),
         reply.executed,
         reply.status,
-        _attempts(call, reply),
+        _attempts(call, reply, now),
         int(took * 1e6),
         int(own * 1e6) if own > 0 else 0,
         -1 if call.stopped is _GONE else int(first * 1e6),
@@ -94,19 +97,18 @@ def _code(call: Call, reply: Reply) -> str:
     return "" if reply.result in {None, Result.SUCCESS} else str(reply.result)
 
 
-def _attempts(call: Call, reply: Reply) -> tuple[AttemptRecord, ...]:
+def _attempts(call: Call, reply: Reply, now: float) -> tuple[AttemptRecord, ...]:
     attempts = call.attempts
     if len(attempts) == 1 and reply.result is _SUCCESS:
-        return (_one(attempts[0], _SUCCESS),)
+        return (_one(attempts[0], _SUCCESS, now),)
     known = [attempt for attempt in attempts if attempt.sent or attempt.result is not None]
     results = [attempt.result or Result.CANCELLED for attempt in known]
     if known and reply.failure is not None and known[-1].result in {None, Result.SUCCESS}:
         # A body that had begun may have ended otherwise than its head said.
         results[-1] = reply.result or Result.CANCELLED
-    return tuple(_one(attempt, result) for attempt, result in zip(known, results, strict=True))
+    return tuple(_one(attempt, result, now) for attempt, result in zip(known, results, strict=True))
 
 
-def _one(attempt: Attempt, result: Result) -> AttemptRecord:
-    began = attempt.started
-    took = (attempt.ended or began) - began
+def _one(attempt: Attempt, result: Result, now: float) -> AttemptRecord:
+    took = (attempt.ended or now) - attempt.started  # not ended: it was cancelled just now
     return AttemptRecord(attempt.number, result, int(took * 1000), attempt.upstream, attempt.status)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from proxy.attempt import Attempt
 from proxy.clock import Clock
 from proxy.protocols.protocol import Protocol
-from proxy.reply import Reply
+from proxy.reply import Failure, Reply
 from proxy.wire.body import Body
 
 _ERROR_BODY = 64 << 10
@@ -65,5 +65,9 @@ class Commit:
         if body.failure is not None:
             reply.failure = body.failure
             reply.status = 0
-            reply.detail = "the answer broke off before its first byte"
+            reply.detail = (
+                "the answer did not go on in time"
+                if body.failure is Failure.TIMEOUT
+                else "the answer broke off"
+            )
         self._decide(attempt, reply, streams=False)

@@ -14,9 +14,8 @@ from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply
-from proxy.stage import Ground, Handler, NothingTaken, Section, Sender, Target
-from proxy.stages import ORDER, SECTIONS, Entry
-from proxy.stages.retry import Once
+from proxy.stage import Check, Ground, Handler, Section, Sender, Target
+from proxy.stages import ONCE, ORDER, SECTIONS, Entry
 
 REFUSALS = "holdfast_refusals_total"
 _WRITE = Effect.WRITE  # looking into an enum costs more than a gate
@@ -107,7 +106,7 @@ def _refusals() -> Counts:
 
 def _checks(gates: list[Any]) -> tuple[Callable[[Call], Any], ...]:
     """The leading gates that need no guard."""
-    free = itertools.takewhile(lambda gate: isinstance(gate, NothingTaken), gates)
+    free = itertools.takewhile(lambda gate: isinstance(gate, Check), gates)
     return tuple(gate.admit for gate in free)
 
 
@@ -135,13 +134,14 @@ def _gates(
 def _wrapped(
     sections: Mapping[str, Merged], sender: Sender, target: Target, ground: Ground
 ) -> Handler:
-    """Wrappers stand between the two kinds of gates; innermost, one makes the attempts."""
+    """From the inside out: one makes the attempts, the others stand around it."""
+    handler: Handler = ONCE(sender, target, ground)
     for entry in reversed(ORDER):
-        on = _on(entry, sections) if entry.phase == "wrap" else None
+        on = _on(entry, sections) if entry.phase in {"attempts", "wrap"} else None
         if on is not None:
-            handler: Handler = entry.build(_section(*on), sender, target, ground)
-            return handler
-    return Once.wrap(sender, target, ground)
+            inner = sender if entry.phase == "attempts" else handler
+            handler = entry.build(_section(*on), inner, target, ground)
+    return handler
 
 
 def _on(entry: Entry, sections: Mapping[str, Merged]) -> tuple[str, Merged] | None:

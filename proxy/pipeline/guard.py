@@ -13,13 +13,15 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result, settle_all
+from proxy.reply import Executed, Reply, cancelled, settle_all
 from proxy.stage import AttemptGate, CallGate, NothingTaken, Sender, Verdict
 
 Subject = TypeVar("Subject", Call, Attempt)
 Gate = TypeVar("Gate", CallGate, AttemptGate)
 Hears: TypeAlias = Callable[[Any, Reply], None]
 Decides: TypeAlias = Callable[[Any, Reply], Awaitable[None] | None]
+
+_SHADOW_BROKE = Refusal("internal_error", "a shadow broke")
 
 
 class Guard(Generic[Subject, Gate]):
@@ -64,13 +66,13 @@ class Guard(Generic[Subject, Gate]):
                 asked += 1
             else:
                 if self._shadows:
-                    await self._ask_shadows(subject, shadows)
+                    shadows = self._ask_shadows(subject)
                 reply = await self._inner(subject)
                 waits = self._decide(subject, reply)
                 if waits is not None:
                     await waits
         except BaseException:  # cancelled, or a bug: either way what was taken goes back
-            self._give_back(self._gates[:asked] + shadows, subject, _cancelled())
+            self._lost(self._gates[:asked] + shadows, subject, sent=subject.sent)
             raise
         if verdict is None:
             self._admitted(subject, reply, shadows)
@@ -78,15 +80,32 @@ class Guard(Generic[Subject, Gate]):
             self._give_back(self._gates[:asked], subject, reply)
         return reply
 
-    async def _ask_shadows(self, subject: Subject, admitted: list[Gate]) -> None:
+    def _ask_shadows(self, subject: Subject) -> list[Gate]:
+        """Those that let it through. None of them may hold the call up, or bring it down."""
+        admitted: list[Gate] = []
         for gate in self._shadows:
-            verdict: Any = gate.admit(subject)  # type: ignore[arg-type]  # as above
-            if verdict is not None and not isinstance(verdict, Refusal):
-                verdict = await self._asked(gate, subject, verdict)
+            try:
+                verdict: Any = gate.admit(subject)  # type: ignore[arg-type]  # as above
+            except Exception:  # a bug, but not this call's
+                verdict = _SHADOW_BROKE
             if verdict is None:
                 admitted.append(gate)
-            else:
+            elif isinstance(verdict, Refusal):
                 self._counted.add(verdict.code, verdict.policy, "false")
+            else:
+                _ = self._clock.spawn(self._count_later(gate, subject, verdict))
+        return admitted
+
+    async def _count_later(self, gate: Gate, subject: Subject, answer: Awaitable[Verdict]) -> None:
+        """A shadow that asks somebody: what it took goes back as soon as it has it."""
+        try:
+            verdict = await answer
+            if verdict is None:
+                self._lost([gate], subject, sent=False)
+        except Exception:  # as above
+            verdict = _SHADOW_BROKE
+        if verdict is not None:
+            self._counted.add(verdict.code, verdict.policy, "false")
 
     def _admitted(self, subject: Subject, reply: Reply, shadows: list[Gate]) -> None:
         """Whoever let it through hears of its commit, and of its end, the last one first."""
@@ -97,17 +116,30 @@ class Guard(Generic[Subject, Gate]):
         try:
             for hear in self._hear:
                 hear(subject, reply)
-            if shadows:
-                for hear in self._hearers(shadows):
-                    hear(subject, reply)
         except Exception:  # a bug: nobody else knows of this reply
             reply.close()
             raise
+        if shadows:
+            self._tell_shadows(subject, reply, shadows)
+
+    def _tell_shadows(self, subject: Subject, reply: Reply, shadows: list[Gate]) -> None:
+        for hear in self._hearers(shadows):
+            try:
+                hear(subject, reply)
+            except Exception:  # a bug, but not this call's
+                self._counted.add(_SHADOW_BROKE.code, _SHADOW_BROKE.policy, "false")
 
     @staticmethod
     def _hearers(gates: list[Gate]) -> tuple[Hears, ...]:
         """How those that want to know are told of the commit: attempts have one, calls have not."""
         return ()
+
+    def _lost(self, admitted: list[Gate], subject: Subject, *, sent: bool) -> None:
+        """Nobody will have a reply to it, nor could anybody tell of a settler's bug."""
+        reply = cancelled(sent=sent)
+        self._give_back(admitted, subject, reply)
+        if reply.bug is not None:
+            raise reply.bug
 
     def _give_back(self, admitted: list[Gate], subject: Subject, reply: Reply) -> None:
         settle_all([(settle, subject) for settle in _settles(admitted)], reply)
@@ -115,11 +147,25 @@ class Guard(Generic[Subject, Gate]):
     async def _asked(self, gate: Gate, subject: Subject, answer: Awaitable[Verdict]) -> Verdict:
         """Wait for a gate. A grant that comes when the call was cancelled is given back."""
         task = self._clock.spawn(_verdict(answer))
+        began = self._clock.now()
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(lambda done: _give_back(done, gate, subject))
+            if isinstance(gate, NothingTaken):
+                asyncio.get_running_loop().call_soon(task.cancel)  # it has begun by then
+            else:
+                task.add_done_callback(lambda done: self._late(done, gate, subject))
             raise
+        finally:
+            self._waited(subject, began)
+
+    def _late(self, done: "asyncio.Task[Verdict]", gate: Gate, subject: Subject) -> None:
+        if not done.cancelled() and done.exception() is None and done.result() is None:
+            self._lost([gate], subject, sent=subject.sent)
+
+    def _waited(self, subject: Any, began: float) -> None:
+        """Waiting for others is not our own time."""
+        subject.waited += self._clock.now() - began
 
 
 class CallGuard(Guard[Call, CallGate]):
@@ -141,6 +187,11 @@ class AttemptGuard(Guard[Attempt, AttemptGate]):
         super().__init__(gates, shadows, inner, clock, counted)
         self._decide = commit
 
+    def _waited(self, subject: Any, began: float) -> None:
+        """Nor is it the attempt's, which begins when it may go."""
+        subject.started = self._clock.now()
+        subject.call.waited += subject.started - began
+
     @staticmethod
     def _hearers(gates: list[AttemptGate]) -> tuple[Hears, ...]:
         deaf: Any = NothingTaken.committed
@@ -158,12 +209,3 @@ def _decided(subject: Any, reply: Reply) -> None:
 
 async def _verdict(answer: Awaitable[Verdict]) -> Verdict:
     return await answer
-
-
-def _give_back(done: "asyncio.Task[Verdict]", gate: Any, subject: Call | Attempt) -> None:
-    if not done.cancelled() and done.exception() is None and done.result() is None:
-        settle_all([(settle, subject) for settle in _settles([gate])], _cancelled())
-
-
-def _cancelled() -> Reply:
-    return Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED)

@@ -72,7 +72,7 @@ def _policy(call: Call, reply: Reply) -> bytes:
 def _outcome(reply: Reply) -> str:
     if reply.refusal is None:
         return "ok" if reply.result is _SUCCESS else "failed"
-    if reply.failure is None:
+    if reply.result is None:
         return "refused"
     return "truncated" if reply.refusal.code == "truncated" else "failed"
 

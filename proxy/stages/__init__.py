@@ -8,7 +8,7 @@ import msgspec
 from proxy.stage import Section
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.cooldown import CoolDown
-from proxy.stages.retry import Repeat, Retry
+from proxy.stages.retry import Once, Repeat, Retry
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
 SECTIONS: dict[str, type[Section]] = {"timeout": Timeout, "retry": Retry, "breaker": Breaker}
@@ -18,11 +18,13 @@ SECTIONS: dict[str, type[Section]] = {"timeout": Timeout, "retry": Retry, "break
 class Entry(msgspec.Struct, frozen=True):
     """One stage of a pipeline.
 
-    `build(section, target, ground, policy)` makes a gate, `build(section, inner, target, ground)`
-    the handler of a wrapper. The stage is on if one of `sections` is; it is built from the first.
+    `build(section, target, ground, policy)` makes a gate. `build(section, inner, target, ground)`
+    makes a wrapper: a handler around another handler or, in the phase `attempts`, of which there is
+    one, around what sends an attempt. The stage is on if one of `sections` is; it is built from the
+    first.
     """
 
-    phase: Literal["call", "wrap", "attempt"]
+    phase: Literal["call", "wrap", "attempts", "attempt"]
     sections: tuple[str, ...]
     build: Callable[..., Any]
 
@@ -30,8 +32,8 @@ class Entry(msgspec.Struct, frozen=True):
 ORDER: tuple[Entry, ...] = (
     # Once for a call. The deadline comes first: everything below eats from it.
     Entry("call", ("timeout",), Deadline.build),
-    # Each attempt passes all that is below; a call without `retry` is wrapped by `Once`.
-    Entry("wrap", ("retry",), Repeat.wrap),
+    # Each attempt passes all that is below; for a call without `retry` there is one (`ONCE`).
+    Entry("attempts", ("retry",), Repeat.wrap),
     # Before anything that waits or takes something: what would not be sent need not ask for more.
     Entry("attempt", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
@@ -41,3 +43,6 @@ ORDER: tuple[Entry, ...] = (
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.
     Entry("attempt", ("breaker",), ProbeLease.build),
 )
+
+ONCE = Once.wrap
+"""Makes the handler where no section makes attempts: `ONCE(inner, target, ground)`."""

@@ -18,8 +18,8 @@ has an owner (the attempt), one at a time for each circuit, and an end (the call
 s). The stage that takes it is the last one before the sending, so that nothing after it can refuse;
 it takes the leases of both circuits or none; it gives them back at the commit, or, if the attempt
 never got so far, when the attempt settles. And should all of that fail, the next call after the end
-of the lease takes it over, and whatever the lost one says later is not heard, for it is no longer
-the owner.
+of the lease takes it over, and whatever the lost one says later decides nothing, for it is no
+longer the owner.
 
 **Generations.** A slow call that began before the circuit opened says nothing new when it fails
 minutes later; if it were heard, it would open a circuit that has just recovered. Between opening
@@ -49,7 +49,7 @@ from proxy.news import CircuitChange, News
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.stage import LATE, Ground, NothingTaken, Section, Target
 from proxy.state.circuit import Changed, Circuit, CircuitRules, Event, Outcome, State
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
@@ -67,9 +67,7 @@ _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest o
 class Slow(Section, frozen=True, kw_only=True):
     """Slow answers open a circuit too."""
 
-    over: Annotated[
-        Seconds, Meta(description="To the first byte of a stream, else to the end.")
-    ] = Seconds(20.0)
+    over: Annotated[Seconds, Meta(description="To the first byte of the answer.")] = Seconds(20.0)
     rate: Annotated[
         Share, Meta(description="Open when so many of the window's calls were slow.")
     ] = 0.8
@@ -222,9 +220,7 @@ class ProbeLease(_Circuits):
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """Every circuit hears of it, and a probe is decided."""
         if reply.result is not _SUCCESS:
-            outcome = self._outcome(reply, attempt.ended or self._now())
-            attempt.charged = outcome.event is Event.FAILURE
-            self._tell(attempt, outcome)
+            self._tell(attempt, self._outcome(attempt, reply, attempt.ended or self._now()))
             return
         now = attempt.ended or attempt.first_byte or self._now()
         slow = now - attempt.started > self._slow_over
@@ -239,9 +235,9 @@ class ProbeLease(_Circuits):
         for circuit in self._circuits:
             if circuit.owner is attempt:
                 self._tell_one(circuit, attempt, Outcome(Event.NOTHING, self._now()))
-        if reply.result is _SUCCESS or attempt.charged:
-            return
-        outcome = self._outcome(reply, self._now())
+        if attempt.result is not _SUCCESS or reply.result is _SUCCESS:
+            return  # heard at its commit
+        outcome = self._outcome(attempt, reply, self._now())
         if outcome.event is Event.FAILURE:
             self._tell(attempt, outcome)
 
@@ -269,8 +265,8 @@ class ProbeLease(_Circuits):
         if probed:
             self._probes.add(self._upstream, self._tool if of_tool else "", probed)
 
-    def _outcome(self, reply: Reply, now: float) -> Outcome:
-        event = self._event(reply)
+    def _outcome(self, attempt: Attempt, reply: Reply, now: float) -> Outcome:
+        event = Event.NOTHING if _cut_short(attempt, reply, now) else self._event(reply)
         if event is not Event.FAILURE:
             return Outcome(event, now)
         held = not (self._only_key or speaks_against_upstream(reply))
@@ -299,6 +295,13 @@ _EVENTS = {
     Result.CALLER_ERROR: Event.ANSWERED,
     Result.CANCELLED: Event.NOTHING,
 }
+
+
+def _cut_short(attempt: Attempt, reply: Reply, now: float) -> bool:
+    """Did it fail only because its client gave it so little time? An agent must not open circuits
+    by being impatient."""
+    in_time = reply.failure not in {Failure.TIMEOUT, Failure.CONNECT}
+    return attempt.call.hurried and not in_time and now >= attempt.call.deadline - LATE
 
 
 def speaks_against_upstream(reply: Reply) -> bool:

@@ -48,6 +48,8 @@ class CoolDown(NothingTaken):
         if self._quiet.until <= attempt.started:
             return None
         left = self._quiet.until - self._clock.now()
+        if left <= 0:
+            return None
         if self._quiet.quota or left > self._room(attempt):
             return self._refusal(left)
         return None if self._shadow else self._wait(attempt, left)
@@ -69,13 +71,8 @@ class CoolDown(NothingTaken):
         return call.deadline - call.min_attempt - LATE - self._clock.now()
 
     async def _wait(self, attempt: Attempt, left: float) -> Verdict:
-        began = self._clock.now()
         longer = left * (1 + SPREAD * self._clock.chance.random())
-        try:
-            await self._clock.sleep(longer if longer <= self._room(attempt) else left)
-        finally:
-            attempt.started = self._clock.now()  # its own time begins when its waiting ends
-            attempt.call.waited += attempt.started - began
+        await self._clock.sleep(longer if longer <= self._room(attempt) else left)
         verdict = self.admit(attempt)  # it may have been extended meanwhile
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 

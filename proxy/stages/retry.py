@@ -16,6 +16,7 @@ import re
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
@@ -83,7 +84,7 @@ class Retry(Section, frozen=True, kw_only=True):
         Literal["auto", "never_executed", "always"],
         Meta(
             description="auto: writes only where nothing ran; never_executed: reads as well; "
-            "always: as auto, and an error where the effect is write."
+            "always: like auto for reads; refused at load for writes."
         ),
     ] = "auto"
     backoff: Backoff = Backoff()
@@ -163,18 +164,21 @@ class Repeat:
             upstream=self._upstream,
         )
         call.attempts.append(attempt)
-        self._budget.earn()
         reply = await self._inner(attempt)
+        if attempt.sent:
+            self._budget.earn()
         if reply.result is _SUCCESS:
             return reply
         return await self._repeat(attempt, reply)
 
     async def _repeat(self, attempt: Attempt, reply: Reply) -> Reply:
+        bug: Exception | None = None  # of a gate of an attempt that is not the last
         while reply.result is not _SUCCESS:
             wait = self._decide(attempt, reply)
             if wait is None:
                 break
             last = _set_aside(reply)
+            bug = bug or reply.bug
             attempt = Attempt(
                 call=attempt.call,
                 number=attempt.number + 1,
@@ -190,8 +194,11 @@ class Repeat:
                 raise
             if _refused(reply):
                 self._take_back(attempt)
-                return _hand_back(last, reply)
+                bug = bug or reply.bug
+                reply = _hand_back(last, reply)
+                break
             _drop(last)
+        reply.bug = reply.bug or bug
         return reply
 
     async def _send_later(self, attempt: Attempt, wait: float) -> Reply:
@@ -353,9 +360,10 @@ def _set_aside(reply: Reply) -> Reply | None:
         _drop(reply)
         return None
     reply.finish()
-    reply.finished = False
-    reply.finishers = []  # its attempt has settled; who joins now waits for the end of the call
-    return reply
+    # Its attempt has settled. Should it be handed back, others wait for the end of the call.
+    aside = replace(reply, finished=False, finishers=[])
+    reply.close()
+    return aside
 
 
 def _drop(reply: Reply | None) -> None:

@@ -15,7 +15,7 @@ from proxy.call import Call, Effect
 from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.reply import Executed
-from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.stage import Check, Ground, NothingTaken, Section, Target
 from proxy.units import Seconds
 
 MARGIN = 0.25
@@ -67,13 +67,19 @@ def _limit(seconds: Seconds | None) -> float:
     return NEVER if seconds is None else float(seconds)
 
 
-class Deadline(NothingTaken):
+_HURRIED = 0.9
+"""Of the policy's own limit: a client that gives less cuts the upstream's time short, and when that
+is over it says nothing of the upstream. (SDKs send their usual read timeout with every call.)"""
+
+
+class Deadline(Check):
     """A call's deadline, and what else of its policy holds for all of it. It never says no."""
 
-    __slots__ = ("_alone", "_min_attempt", "_total")
+    __slots__ = ("_alone", "_min_attempt", "_total", "_usual")
 
     def __init__(self, section: Timeout, effect: Effect) -> None:
         self._total = _limit(section.total)
+        self._usual = _HURRIED * min(self._total, _limit(section.attempt))
         self._min_attempt = float(section.min_attempt)
         self._alone = finishes_alone(section.on_disconnect, effect)
 
@@ -87,7 +93,9 @@ class Deadline(NothingTaken):
         """Sets what is left for the call: the smallest of what policy and client give."""
         seconds = self._total
         if call.head.signs:
-            seconds = min(seconds, patience(call.head.fields))
+            wish = patience(call.head.fields)
+            call.hurried = wish < self._usual
+            seconds = min(seconds, wish)
         call.deadline = call.started + seconds
         call.min_attempt = self._min_attempt
         call.finishes_alone = self._alone
@@ -139,7 +147,7 @@ class AttemptTime(NothingTaken):
     def _too_late(self, call: Call, deadline: float) -> Refusal:
         return Refusal(
             code="deadline_exceeded",
-            detail=f"Of the {deadline - call.started:.3g} s for this call too little is left",
+            detail=f"Too little is left of this call's {deadline - call.started:.3g} s",
             policy=self._policy,
             executed=Executed.UNKNOWN if call.sent else Executed.NO,
             scope="call",

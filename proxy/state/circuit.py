@@ -128,10 +128,15 @@ class Circuit:
         return self.closed and not self._streak_of_all and not self.window.failures
 
     def follow(self, rules: CircuitRules) -> None:
-        """Obey a policy. Where those of one circuit differ, the one compiled last counts."""
+        """Obey a policy. Where those of one circuit differ, the one compiled last counts.
+
+        What was counted is kept: agents decide when something is compiled.
+        """
         if rules.window != self.rules.window:
-            self._forget()
-            self.window = Window(rules.window)
+            before, self.window = self.window.tick, self.window.of_length(rules.window)
+            later = self.window.tick - before  # what was so many buckets ago still is
+            self._recent = (self._recent[0], self._recent[1] + later)
+            self._other_tick += later
         self.rules = rules
 
     # --- before an attempt ---

@@ -42,6 +42,17 @@ class Window:
         self._rings = ([0] * BUCKETS, [0] * BUCKETS, [0] * BUCKETS, [0] * BUCKETS)
         self._called = self._rings[0]
 
+    def of_length(self, length: float) -> "Window":
+        """The same counts in another window, as if all of them were of now."""
+        other = Window(length)
+        if self.tick >= 0:
+            other.turn((self.tick + 0.5) * self.width)
+        totals = (self.calls, self.failures, self.held, self.slow)
+        other.calls, other.failures, other.held, other.slow = totals
+        for ring, total in zip(other._rings, totals, strict=True):
+            ring[other._at] = total
+        return other
+
     def turn(self, now: float) -> None:
         """Forget what is too old. An earlier time than one seen before counts as that one."""
         if now >= self._turns_at:

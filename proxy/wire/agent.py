@@ -6,18 +6,22 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from proxy.call import RequestHead, Whole
+from proxy.wire.ahead import Ahead
 from proxy.wire.answer import last_answer
 from proxy.wire.body import AHEAD
 from proxy.wire.exchange import Exchange
-from proxy.wire.head import END, BadMessage, unfinished
+from proxy.wire.head import END, BadMessage
 from proxy.wire.incoming import Incoming
-from proxy.wire.outgoing import MANY, Outgoing
+from proxy.wire.outgoing import Outgoing
 from proxy.wire.vigil import Vigil
 
 if TYPE_CHECKING:
     from proxy.wire.server import Server
 
-_CRLF = b"\r\n"
+
+_AT_ONCE = 64
+"""Requests of one connection that may be answered in one turn of the loop: what is refused at once
+must not keep others waiting, however much of it comes."""
 
 
 class Expects(enum.Enum):
@@ -37,6 +41,8 @@ class AgentConnection(asyncio.Protocol):
     """Reads requests, and lets one exchange at a time answer."""
 
     transport: asyncio.Transport
+    write: Callable[[bytes], None]
+    write_whole: Callable[[bytes], None]
     _out: Outgoing
 
     def __init__(self, server: "Server") -> None:
@@ -44,11 +50,10 @@ class AgentConnection(asyncio.Protocol):
         self._expects = _HEAD
         self._tunnel: Callable[[bytes], None] | None = None
         self._vigil = Vigil(self, server.clock)
-        self._ahead = b""  # came, and is not looked at yet
-        self._partial: bytearray | None = None  # a head whose end has not come
-        self._searched = 0
+        self._ahead = Ahead(server.limits.head)
         self._incoming: Incoming | None = None  # the body, while more of it comes
         self._exchange: Exchange | None = None  # the one that is on
+        self._begun = False  # a part of the next head has come
         self._paused = False
         self._pumping = False
         self._half_closed = False
@@ -64,7 +69,8 @@ class AgentConnection(asyncio.Protocol):
         # Whatever the kernel does not take at once pauses the other side: memory stays bounded.
         # (Not 0: asyncio's TLS would then pause for ever.)
         self.transport.set_write_buffer_limits(high=1)
-        self._out = Outgoing(self.transport, self._server.clock)
+        self._out = out = Outgoing(self.transport, self._server.clock, self._server.exchanges)
+        self.write, self.write_whole = out.write, out.write_whole
         server = self._server
         server.connections.add(self)
         if len(server.connections) > server.limits.connections:
@@ -78,12 +84,12 @@ class AgentConnection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         expects = self._expects
         if expects is _HEAD:
-            if self._ahead or self._partial is not None or self.stuffed:
+            if self._ahead.held or self.stuffed:
                 self._take_head(data)
             else:
                 self._take_request(data)
         elif expects is _NEXT:
-            self._take_ahead(data)
+            self._keep(data)
         elif expects is Expects.BODY and self._incoming is not None:
             self._incoming.take(data)
         elif expects is Expects.TUNNEL and self._tunnel is not None:
@@ -140,7 +146,7 @@ class AgentConnection(asyncio.Protocol):
         """Part of Watched. Silence is met with silence."""
         if self._exchange is not None:
             return
-        if self._partial is None:
+        if not self._begun:
             self.close()
         else:
             self._turn_away(
@@ -163,67 +169,62 @@ class AgentConnection(asyncio.Protocol):
         self._take_head(data)
 
     def _take_head(self, data: bytes) -> None:
-        self._ahead = self._ahead + data if self._ahead else data
-        if self.stuffed and len(self._ahead) > AHEAD:
-            self.pause()
+        self._keep(data)
+        self._take_heads()
+
+    def _take_heads(self) -> None:
+        """Answer what has come, one after the other; not too many before others have their turn."""
         if self._pumping:
             return
         self._pumping = True  # an answer given at once must not take the next head inside this one
-        while (
-            self._ahead
-            and self._expects is _HEAD
-            and not self._lost
-            and not self.stuffed  # no next answer before the agent has read this one
-        ):
-            self._next_head()
+        left = _AT_ONCE
+        while left and self._may_take_head() and self._next_head():
+            left -= 1
         self._pumping = False
+        if not left:
+            self._server.clock.soon(self._take_heads)
 
-    def _next_head(self) -> None:
-        data, self._ahead = self._ahead, b""
-        if self._partial is not None:
-            self._partial += data
-            data = self._partial  # type: ignore[assignment]  # a bytearray is searched just as well
-        while data.startswith(_CRLF):
-            data = data[2:]  # RFC 9112 2.2: empty lines before a request line
-        end = data.find(END, self._searched)
-        if end < 0:
-            self._hold_partial(data)
-            return
-        head = self._server.heads.request(bytes(data[: end + 4]))
-        self._partial, self._searched = None, 0
+    def _may_take_head(self) -> bool:
+        """None before the agent has read the answer to the one before."""
+        return (
+            bool(self._ahead.held) and self._expects is _HEAD and not (self._lost or self.stuffed)
+        )
+
+    def _next_head(self) -> bool:
+        """True: there was one."""
+        block = self._ahead.head()
+        if block is None:
+            self._wait_for_head()
+            return False
+        self._begun = False
+        head = self._server.heads.request(block) if isinstance(block, bytes) else block
         if isinstance(head, BadMessage):
             self._turn_away(head)
         else:
-            self._begin(head, bytes(data[end + 4 :]))
+            self._begin(head)
+        return True
 
-    def _hold_partial(self, data: bytes) -> None:
-        if not data:
-            return
-        if self._partial is None:
-            self._partial = bytearray(data)
+    def _wait_for_head(self) -> None:
+        self.resume()  # a head may be larger than what is kept for later
+        if self._ahead.held and not self._begun:
+            self._begun = True
             self._vigil.for_head(self._server.limits.header_timeout)
-        known, self._searched = self._searched, max(0, len(data) - 3)
-        bad = unfinished(data, self._server.limits.head, known)
-        if bad is not None:
-            self._turn_away(bad)
 
-    def _begin(self, head: RequestHead, rest: bytes) -> None:
+    def _begin(self, head: RequestHead) -> None:
         """A request has come, though perhaps not all of its body."""
-        server = self._server
-        length = head.length or 0
-        if not head.chunked and len(rest) >= length:
+        server, ahead, length = self._server, self._ahead, head.length or 0
+        if not head.chunked and len(ahead.held) >= length:
             self._expects = _NEXT
-            self._ahead = rest[length:]
-            body = Whole(rest[:length] if self._ahead else rest)
-            exchange = Exchange(self, head, body, server.clock.now())
+            self._start(Exchange(self, head, Whole(ahead.take(length)), server.clock.now()))
+            return
+        self.resume()  # from here on the body says how much it can take
+        incoming = Incoming(head, self, server.limits.head, server.pool, self._body_over)
+        exchange = Exchange(self, head, incoming.body, server.clock.now())
+        self._begin_body(incoming, exchange, ahead.all())
+        if exchange.bad is not None:
+            self._turn_away(exchange.bad)
         else:
-            incoming = Incoming(head, self, server.limits.head, server.pool, self._body_over)
-            exchange = Exchange(self, head, incoming.body, server.clock.now())
-            self._begin_body(incoming, exchange, rest)
-            if exchange.bad is not None:
-                self._turn_away(exchange.bad)
-                return
-        self._start(exchange)
+            self._start(exchange)
 
     def _start(self, exchange: Exchange) -> None:
         server = self._server
@@ -248,12 +249,13 @@ class AgentConnection(asyncio.Protocol):
         if incoming is None or exchange is None:
             return  # the answer was out before, and the rest is thrown away
         exchange.bad = incoming.bad
-        self._ahead = incoming.rest
+        self._ahead.add(incoming.rest)
         self._expects = Expects.NOTHING if exchange.bad is not None else _NEXT
 
-    def _take_ahead(self, data: bytes) -> None:
-        self._ahead += data
-        if len(self._ahead) > AHEAD:
+    def _keep(self, data: bytes) -> None:
+        """For later; if it is much, no more is read."""
+        self._ahead.add(data)
+        if len(self._ahead.held) > AHEAD:
             self.pause()
 
     def pause(self) -> None:
@@ -261,7 +263,7 @@ class AgentConnection(asyncio.Protocol):
         if not self._paused and not self._lost:
             self._paused = True
             self.transport.pause_reading()
-            if self._incoming is not None:
+            if self._exchange is not None:
                 self._vigil.for_fin()
 
     def resume(self) -> None:
@@ -289,23 +291,14 @@ class AgentConnection(asyncio.Protocol):
             self._vigil.rest()
             if self._half_closed:
                 self._vigil.for_peer()
+            elif self._paused:
+                self._vigil.for_fin()
 
     # --- answers ---
 
-    def write(self, content: bytes) -> None:
-        """Part of Line."""
-        self._out.write(content)
-
-    def write_whole(self, content: bytes) -> None:
-        """Part of Line."""
-        if len(self._server.exchanges) >= MANY:
-            self._out.write_soon(content)
-        else:
-            self._out.write(content)
-
     def tunnel(self, take: Callable[[bytes], None]) -> None:
         """Part of Line."""
-        early, self._ahead = self._ahead, b""
+        early = self._ahead.all()
         self._expects = Expects.TUNNEL
         self._tunnel = take
         if early:
@@ -377,12 +370,12 @@ class AgentConnection(asyncio.Protocol):
             self.leave()
 
     def _next_request(self) -> None:
-        if self._half_closed and not self._ahead:
+        if self._half_closed and not self._ahead.held:
             self._out.close()
             return
         self._expects = _HEAD
         self._vigil.for_head(self._server.limits.keepalive)
-        if self._paused:
+        if self._paused and len(self._ahead.held) <= AHEAD:
             self.resume()
-        if self._ahead:
+        if self._ahead.held:
             self._take_head(b"")

@@ -266,6 +266,11 @@ class Body:
         if not self.ended and self.failure is None and self._source is not None:
             self._source.abandon()
 
+    def forget(self) -> None:
+        """It will not be sent again: what is held for that goes."""
+        self.whole = None
+        self._lose()
+
     def release(self) -> None:
         """Give back the memory that was drawn."""
         if self._pool is not None and self._drawn:

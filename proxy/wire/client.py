@@ -1,4 +1,4 @@
-"""Sending an attempt upstream. Here, and nowhere else, the network's failures become values."""
+"""Sending an attempt upstream: on a connection that is kept, or on a new one."""
 
 from collections.abc import Awaitable
 
@@ -45,9 +45,10 @@ class Client:
     async def _send_on_another(self, attempt: Attempt) -> Reply:
         """On a new connection, or on one that is given back meanwhile."""
         began = self._clock.now()
-        by = began + CONNECT if attempt.connect_by == NEVER else attempt.connect_by
+        connect = CONNECT if attempt.connect_by == NEVER else attempt.connect_by - attempt.started
+        due = min(began + connect, attempt.deadline)
         try:
-            opened = await self.pool.open(min(by, attempt.deadline))
+            opened = await self.pool.open(due, connect, attempt.deadline)
         finally:
             attempt.call.waited += self._clock.now() - began
         if isinstance(opened, Reply):

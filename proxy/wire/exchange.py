@@ -19,12 +19,10 @@ class Line(Protocol):
 
     transport: asyncio.Transport
     stuffed: bool
-
-    def write(self, content: bytes, /) -> None:
-        """Send bytes, if anybody is still there."""
-
-    def write_whole(self, content: bytes, /) -> None:
-        """The same for a whole answer, which may go out together with others."""
+    write: Callable[[bytes], None]
+    """Send bytes, if anybody is still there."""
+    write_whole: Callable[[bytes], None]
+    """The same for a whole answer, which may go out together with others."""
 
     def tunnel(self, take: Callable[[bytes], None], /) -> None:
         """From now on all bytes that come go there."""
@@ -145,6 +143,8 @@ class Exchange(msgspec.Struct, eq=False):
         """Send an answer as it comes. The reply is finished before its last byte goes."""
         line = self.line
         line.unwatch()
+        if type(self.body) is Body:
+            self.body.forget()  # the stream may go on for an hour, and others need the memory
         answer = Answer(line.transport, reply, self.head, keep_alive=line.may_stay(self))
         self.flowing = answer
         if not self.gone:

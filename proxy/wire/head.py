@@ -154,7 +154,7 @@ def _without_padding(headers: list[Header]) -> list[Header]:
 def unfinished(block: bytes | bytearray, limits: Limits, known: int = 0) -> BadMessage | None:
     """What is already wrong with a head whose end has not come; `known` bytes were looked at."""
     if len(block) > limits.header_bytes:
-        return _too_large(limits)
+        return too_large(limits)
     if _BARE_LF.search(block, max(0, known - 1)):
         return _bad("bare_lf", "a line ends with LF alone; lines end with CRLF")
     return None
@@ -163,7 +163,7 @@ def unfinished(block: bytes | bytearray, limits: Limits, known: int = 0) -> BadM
 def parse_request_head(block: bytes, limits: Limits) -> Parsed:
     """The head in `block`, which ends with its empty line; or why it is refused."""
     if len(block) > limits.header_bytes:
-        return _too_large(limits)
+        return too_large(limits)
     lines = _Lines()
     parser = httptools.HttpRequestParser(lines)
     try:
@@ -301,7 +301,7 @@ def _origin_form(method: str, target: bytes, fields: dict[bytes, bytes]) -> byte
 def parse_answer_head(block: bytes, limits: Limits) -> AnswerHead | BadMessage:
     """The head in `block`, which ends with its empty line; or why the answer is not valid HTTP."""
     if len(block) > limits.header_bytes:
-        return _too_large(limits)
+        return too_large(limits)
     lines = _Lines()
     parser = httptools.HttpResponseParser(lines)
     try:
@@ -372,7 +372,8 @@ def _malformed(error: httptools.HttpParserError) -> BadMessage:
     return _bad(_REASONS.get(str(error), "malformed"), str(error) or "not valid HTTP/1.1")
 
 
-def _too_large(limits: Limits) -> BadMessage:
+def too_large(limits: Limits) -> BadMessage:
+    """What a head over the limit is refused with."""
     return BadMessage(
         "head_too_large", "head_too_large", f"the head is larger than {limits.header_bytes} bytes"
     )

@@ -12,11 +12,12 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Sized
 
 from proxy.clock import Clock
 
 MANY = 8
-"""So many calls on their way, and what they write is gathered."""
+"""So many others, and what is written whole is gathered."""
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
@@ -24,9 +25,11 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 class Outgoing:
     """What is written comes out in its order, however it was written."""
 
-    __slots__ = ("_clock", "_transport", "_unsent", "lost")
+    __slots__ = ("_clock", "_others", "_transport", "_unsent", "lost")
 
-    def __init__(self, transport: asyncio.Transport, clock: Clock) -> None:
+    def __init__(self, transport: asyncio.Transport, clock: Clock, others: Sized) -> None:
+        """`others` are those who may be writing at the same time, this one among them."""
+        self._others = others
         self._transport = transport
         self._clock = clock
         self._unsent = b""
@@ -39,8 +42,11 @@ class Outgoing:
         if content and not self.lost and not self._transport.is_closing():
             self._transport.write(content)
 
-    def write_soon(self, content: bytes) -> None:
-        """Send it with what others write in this turn of the loop."""
+    def write_whole(self, content: bytes) -> None:
+        """Send a whole message; where there are many, with what others write in this turn."""
+        if len(self._others) < MANY:
+            self.write(content)
+            return
         if not self._unsent:
             self._clock.soon(self.flush)
         self._unsent += content

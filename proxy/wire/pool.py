@@ -14,7 +14,6 @@ from proxy.clock import NEVER, Clock
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.head import Heads, Limits
-from proxy.wire.outgoing import MANY
 from proxy.wire.sending import failed
 from proxy.wire.upstream import UpstreamConnection
 
@@ -56,7 +55,7 @@ class ConnectionPool:
         self._most = most
         self._idle_for = idle
         self._idle: list[UpstreamConnection] = []
-        self._open: set[UpstreamConnection] = set()
+        self.opened: set[UpstreamConnection] = set()
         self._opening = 0
         self._waiting: collections.deque[Signal[UpstreamConnection | None]] = collections.deque()
         self._sweep = clock.alarm(self._close_stale)
@@ -65,14 +64,9 @@ class ConnectionPool:
         self._retired = False
 
     def __repr__(self) -> str:
-        busy = len(self._open) - len(self._idle)
+        busy = len(self.opened) - len(self._idle)
         idle, waiting = len(self._idle), len(self._waiting)
         return f"<pool of {self._origin.host}: {busy} busy, {idle} idle, {waiting} waiting>"
-
-    @property
-    def crowded(self) -> bool:
-        """Are many calls on their way?"""
-        return len(self._open) - len(self._idle) >= MANY
 
     def take(self, *, fresh: bool) -> UpstreamConnection | None:
         """The connection idle for the shortest time; `fresh`: only if that is less than `FRESH`."""
@@ -89,14 +83,19 @@ class ConnectionPool:
             connection.close()
         return None
 
-    async def open(self, by: float) -> UpstreamConnection | Reply:
-        """A new connection, or one that came free meanwhile; or how that failed."""
-        due = by
-        while len(self._open) + self._opening >= self._most:
+    async def open(self, due: float, connect: float, deadline: float) -> UpstreamConnection | Reply:
+        """A new connection, or one that came free meanwhile; or how that failed.
+
+        `due`: until then it waits for its turn. Then connecting has its own time, `connect`
+        seconds, but not beyond the `deadline`.
+        """
+        again = False
+        while len(self.opened) + self._opening >= self._most:
             if self._idle:
                 self._idle.pop(0).close()
                 continue
-            connection = await self._turn(due)
+            connection = await self._turn(due, again)
+            again = True
             if connection is not None:
                 return connection
             if self._clock.now() >= due:
@@ -104,7 +103,7 @@ class ConnectionPool:
                     Failure.OVERLOADED, f"all {self._most} connections to the upstream are busy"
                 )
         self._opening += 1
-        task = self._clock.spawn(self._opened(due))
+        task = self._clock.spawn(self._opened(min(self._clock.now() + connect, deadline)))
         task.add_done_callback(self._no_longer_opening)
         try:
             return await task
@@ -125,8 +124,10 @@ class ConnectionPool:
         self._idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
-        """A connection is gone."""
-        self._open.discard(connection)
+        """A connection is gone. Told more than once, for one that ends in more than one way."""
+        if connection not in self.opened:
+            return
+        self.opened.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         if self._waiting:
@@ -150,9 +151,10 @@ class ConnectionPool:
                 return True
         return False
 
-    async def _turn(self, due: float) -> UpstreamConnection | None:
+    async def _turn(self, due: float, again: bool) -> UpstreamConnection | None:
+        """`again`: it was woken for nothing, and keeps its place."""
         signal: Signal[UpstreamConnection | None] = Signal()
-        self._waiting.append(signal)
+        (self._waiting.appendleft if again else self._waiting.append)(signal)
         alarm = self._clock.alarm(lambda: signal.set(None))
         alarm.set(due)
         try:
@@ -207,7 +209,9 @@ class ConnectionPool:
             return failed(Failure.CONNECT, f"TLS failed: {error.reason}")
         except (OSError, UnicodeError) as error:
             return failed(Failure.CONNECT, _told(error))
-        self._open.add(connection)
+        if connection.closed:
+            return failed(Failure.CONNECT, "the upstream closed the connection at once")
+        self.opened.add(connection)
         return connection
 
     def _no_longer_opening(self, _: Opened) -> None:
@@ -246,7 +250,7 @@ class ConnectionPool:
 
     async def _resolve(self) -> Addresses:
         now = self._clock.now()
-        if self._open and self._addresses and now - self._resolved_at < _RESOLVED_FOR:
+        if self.opened and self._addresses and now - self._resolved_at < _RESOLVED_FOR:
             return self._addresses
         host, port = self._origin.host, self._origin.port
         if _numeric(host):

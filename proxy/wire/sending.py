@@ -41,6 +41,7 @@ class Sending(Signal[Reply]):
         "_held",
         "_interims",
         "_keep_alive",
+        "_paused",
         "_stream_idle",
         "_upload",
     )
@@ -74,10 +75,7 @@ class Sending(Signal[Reply]):
         call = attempt.call
         whole = call.body.whole
         if whole is not None and not call.head.chunked:
-            if connection.pool.crowded:
-                connection.out.write_soon(head + whole)
-            else:
-                connection.out.write(head + whole)
+            connection.out.write_whole(head + whole)
             return
         connection.out.write(head)  # and a body that is chunked, or still comes
         self._upload = upload = Upload(
@@ -159,6 +157,7 @@ class Sending(Signal[Reply]):
             self._finish(b"")
             self.set(reply)
             return
+        self._connection.alarm.set(attempt.deadline)  # its first byte has come in time
         reply = Reply(head.status, head.lines, head.fields, None, head.length)
         wrong = self._frame(head)
         if wrong:
@@ -200,6 +199,7 @@ class Sending(Signal[Reply]):
             self._finish(decoder.rest)
             return
         self._stream_idle: float | None = None
+        self._paused = False  # whoever takes the body cannot take more
         self._body = body = Body(self)
         reply.body = body
         reply.on_commit = self._committed
@@ -221,16 +221,22 @@ class Sending(Signal[Reply]):
         attempt = self._attempt
         if streams:
             self._stream_idle = attempt.stream_idle
-            due = NEVER if self._stream_idle is None else self._now() + self._stream_idle
+            due = self._silent_until()
         else:
             due = min(attempt.deadline, attempt.call.deadline)
         self._connection.alarm.set(due)
+
+    def _silent_until(self) -> float:
+        """When a stream has said nothing for too long. Nobody is silent whom we do not hear."""
+        if self._stream_idle is None or self._paused:
+            return NEVER
+        return self._now() + self._stream_idle
 
     def _take_body(self, data: bytes) -> None:
         decoder, body = self._decoder, self._body
         assert decoder is not None
         assert body is not None
-        if self._stream_idle is not None:
+        if self._stream_idle is not None and not self._paused:
             self._connection.alarm.set(self._now() + self._stream_idle)
         piece = decoder.feed(data)
         if decoder.bad is not None:
@@ -256,10 +262,13 @@ class Sending(Signal[Reply]):
     # --- ends before their time ---
 
     def too_late(self) -> None:
-        """Its time is over."""
-        self._fail(
-            Failure.TIMEOUT, "the answer stalled" if self.is_set else "no answer came in time"
-        )
+        """Its time is over. Where the agent was too slow to take it, that is not the upstream's."""
+        if not self.is_set:
+            self._fail(Failure.TIMEOUT, "no answer came in time")
+        elif self._paused:
+            self._fail(Failure.CANCELLED, "the answer was not read in time")
+        else:
+            self._fail(Failure.TIMEOUT, "the answer stalled")
 
     def unawaited(self) -> None:
         """Part of Signal: the call was cancelled while it waited for the answer."""
@@ -289,8 +298,8 @@ class Sending(Signal[Reply]):
         connection = self._connection
         connection.alarm.clear()
         body.finish(b"", [])
+        self._drop_upload()
         if tunnelled:  # what the agent sent last still goes out
-            self._drop_upload()
             connection.sending = None
             connection.transport.close()
 
@@ -321,11 +330,17 @@ class Sending(Signal[Reply]):
 
     def pause(self) -> None:
         """Part of Source: stop reading."""
+        self._paused = True
+        if self._stream_idle is not None:
+            self._connection.alarm.clear()
         if not self._connection.closed:
             self._connection.transport.pause_reading()
 
     def resume(self) -> None:
         """Part of Source: go on reading."""
+        self._paused = False
+        if self._stream_idle is not None:
+            self._connection.alarm.set(self._silent_until())
         if not self._connection.closed:
             self._connection.transport.resume_reading()
 

@@ -40,7 +40,7 @@ class UpstreamConnection(asyncio.Protocol):
         # uvloop's transports have the methods of asyncio.Transport without being one.
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=1)  # as towards the agent
-        self.out = Outgoing(self.transport, self.clock)
+        self.out = Outgoing(self.transport, self.clock, self.pool.opened)
 
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""

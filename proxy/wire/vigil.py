@@ -73,7 +73,7 @@ class Vigil:
 
     def for_linger(self) -> None:
         """The agent still sends. To close now would reset the connection and lose the answer."""
-        self._ask(self._connection.transport.close, _LINGER)
+        self._ask(self._lingered, _LINGER)
 
     def reads_again(self) -> None:
         """It is read from again: its leaving will be seen, and its pace is its own."""
@@ -116,6 +116,10 @@ class Vigil:
     def _look_at_pace(self) -> None:
         if self._incoming is not None and self._incoming.keeps_pace():
             self._ask(self._look_at_pace, PACE_FOR)
+
+    def _lingered(self) -> None:
+        self._connection.transport.close()
+        self.for_flush()
 
     def _socket(self) -> socket.socket | None:
         found: socket.socket | None = self._connection.transport.get_extra_info("socket")

@@ -54,7 +54,7 @@ def test_sections_that_are_off_are_said_to_be(explain):
 
     assert "breaker: off" in told
     assert "effect    write  (built in)" in told
-    assert told.splitlines()[-1].startswith("order     call: Deadline → wrap: Repeat → ")
+    assert told.splitlines()[-1].startswith("order     call: Deadline → attempts: Repeat → ")
 
 
 def test_what_is_in_shadow_stands_apart(explain):

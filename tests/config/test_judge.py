@@ -16,7 +16,7 @@ def policies(*lines):
 def test_an_attempt_must_end_before_the_total(folder):
     """In one policy."""
     assert folder.errors(policies("{name: p, timeout: {attempt: 5s, total: 5s}}")) == [
-        "p.yaml:3:34: policies[0].timeout.attempt: an attempt of 5s never ends before the total of 5s"
+        "p.yaml:3:34: policies[0].timeout.attempt: attempt (5s) must be shorter than total (5s)"
     ]
 
 
@@ -31,7 +31,7 @@ def test_contradictions_are_judged_on_what_is_in_force(folder):
     )
 
     assert found == [
-        "p.yaml:3:37: timeout.attempt: an attempt of 15s never ends before the total of 10s (p.yaml:4)"
+        "p.yaml:3:37: timeout.attempt: attempt (15s) must be shorter than total (10s) (p.yaml:4)"
     ]
 
 

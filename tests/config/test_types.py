@@ -7,7 +7,7 @@ from proxy.config.types import (
     Auth,
     HeaderName,
     Loaded,
-    Mount,
+    MountPath,
     Name,
     Origin,
     Policy,
@@ -79,7 +79,7 @@ def test_urls_that_are_no_upstream(url, why):
 @pytest.mark.parametrize(("text", "mount"), [("/", "/"), ("/a", "/a"), ("/a/b/", "/a/b")])
 def test_a_mount_has_one_form(text, mount):
     """A slash at its end is dropped."""
-    assert Mount.parse(text) == mount
+    assert MountPath.parse(text) == mount
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_mount_has_one_form(text, mount):
 def test_mounts_that_could_be_read_in_two_ways_are_refused(text):
     """Agents could miss them, or hit them, by spelling."""
     with pytest.raises(ValueError, match="expected a path"):
-        Mount.parse(text)
+        MountPath.parse(text)
 
 
 @pytest.mark.parametrize("text", ["a", "a-b.c_d/e", "A" * 64, "0"])

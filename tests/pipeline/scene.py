@@ -43,6 +43,34 @@ class Gate:
         self.diary.append(f"{self.name} settled")
 
 
+class Clumsy(Gate):
+    """A gate that breaks where none may: in `admit`, `committed` or `settle`."""
+
+    def __init__(self, name: str, diary: list[str], where: str, answer: Any = None) -> None:
+        super().__init__(name, diary, answer)
+        self._where = where
+
+    def admit(self, subject: Call | Attempt) -> Verdict | Awaitable[Verdict]:
+        """Perhaps here."""
+        verdict = super().admit(subject)
+        self._break("admit")
+        return verdict
+
+    def committed(self, attempt: Attempt, reply: Reply) -> None:
+        """Perhaps here."""
+        super().committed(attempt, reply)
+        self._break("committed")
+
+    def settle(self, subject: Call | Attempt, reply: Reply) -> None:
+        """Perhaps here."""
+        super().settle(subject, reply)
+        self._break("settle")
+
+    def _break(self, where: str) -> None:
+        if self._where == where:
+            raise ZeroDivisionError
+
+
 class Free(NothingTaken):
     """A gate that takes nothing."""
 

@@ -7,7 +7,8 @@ from proxy.pipeline.account import Account, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
 from proxy.record import Record
-from proxy.reply import Executed, Failure, Reply, Result
+from proxy.refusal import Refusal
+from proxy.reply import Executed, Failure, Reply, Result, cancelled
 from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply
 from tests.pipeline.called import NOW, OPEN, called
 
@@ -110,6 +111,13 @@ def test_every_attempt_has_its_result() -> None:
     assert results(call, make_reply(429)) == [(1, "failure"), (2, "throttled")]
 
 
+def test_an_internal_error_is_a_failure_and_no_refusal() -> None:
+    """The call was let through, and then we failed it."""
+    reply = make_reply(Refusal("internal_error", "oh"), result=Result.FAILURE)
+    record = recorded(called(None), reply)
+    assert (record.decision, record.outcome, record.code) == ("allow", "failed", "internal_error")
+
+
 @pytest.mark.parametrize("failure", [Failure.TRUNCATED, Failure.CANCELLED])
 def test_a_stream_that_broke_off_changes_the_result_of_its_attempt(failure: Failure) -> None:
     """The head had promised a success; the one before it keeps its own."""
@@ -117,15 +125,16 @@ def test_a_stream_that_broke_off_changes_the_result_of_its_attempt(failure: Fail
     assert results(call, broken(failure)) == [(1, "failure"), (2, str(failure))]
 
 
-def test_an_attempt_that_has_no_end_took_no_time() -> None:
-    """It is not made up."""
-    call = called(Result.SUCCESS)
-    call.attempts[0].ended = None
-    assert recorded(call, make_reply(200)).attempts[0].ms == 0
-
-
-CANCELLED = Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED)
+CANCELLED = cancelled(sent=True)
 """What the gateway makes of a cancellation before there was a reply."""
+
+
+def test_an_attempt_that_has_no_end_lasted_until_the_record() -> None:
+    """It was cancelled just now."""
+    call = called(Result.SUCCESS)
+    call.attempts[0].ended = call.attempts[0].result = None
+    (attempt,) = recorded(call, CANCELLED).attempts
+    assert (attempt.result, attempt.ms) == (Result.CANCELLED, 2500)
 
 
 def test_an_attempt_cut_short_is_cancelled() -> None:
@@ -155,6 +164,7 @@ class Watching:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.bugs: list[BaseException] = []
 
     def note(self, record: Record) -> None:
         """Keep it."""
@@ -164,7 +174,8 @@ class Watching:
         """Part of Watcher."""
 
     def bug(self, error: BaseException) -> None:
-        """Part of Watcher."""
+        """Keep it."""
+        self.bugs.append(error)
 
 
 @pytest.mark.parametrize("recognised", [True, False])
@@ -179,6 +190,15 @@ def test_the_record_is_made_when_the_reply_is_finished(recognised: bool) -> None
     reply.close()
     assert [record.duration_us for record in watching.records] == [2_500_000]
     assert flight.now == (1 if recognised else 2)
+
+
+@pytest.mark.parametrize("bug", [None, ZeroDivisionError()])
+def test_a_bug_of_who_settled_before_is_reported(bug: Exception | None) -> None:
+    """Once, and the call has its record all the same."""
+    watching, reply = Watching(), make_reply(200, bug=bug)
+    Account(FakeClock(at=NOW), watching).settle(called(Result.SUCCESS), reply)
+    assert watching.bugs == ([] if bug is None else [bug])
+    assert [record.outcome for record in watching.records] == ["ok"]
 
 
 def test_calls_of_one_gateway_share_an_account() -> None:

@@ -169,15 +169,15 @@ def test_an_error_is_not_read_without_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "failure", "result"),
+    ("status", "failure", "result", "detail"),
     [
-        (200, Failure.TRUNCATED, Result.TRUNCATED),
-        (200, Failure.TIMEOUT, Result.FAILURE),
-        (500, Failure.DISCONNECT, Result.FAILURE),
+        (200, Failure.TRUNCATED, Result.TRUNCATED, "the answer broke off"),
+        (200, Failure.TIMEOUT, Result.FAILURE, "the answer did not go on in time"),
+        (500, Failure.DISCONNECT, Result.FAILURE, "the answer broke off"),
     ],
 )
 def test_an_answer_that_breaks_off_before_its_first_byte_never_was(
-    status: int, failure: Failure, result: Result
+    status: int, failure: Failure, result: Result, detail: str
 ) -> None:
     """It can be sent again: a failure without a status, and no commit."""
     answer = Answer(status).go()
@@ -185,7 +185,7 @@ def test_an_answer_that_breaks_off_before_its_first_byte_never_was(
     assert answer.result is result
     assert (answer.reply.status, answer.reply.failure) == (0, failure)
     assert (answer.reply.executed, answer.commits) == (Executed.UNKNOWN, [])
-    assert answer.reply.detail
+    assert answer.reply.detail == detail
 
 
 def test_an_answer_that_breaks_off_later_is_committed() -> None:

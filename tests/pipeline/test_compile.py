@@ -1,30 +1,26 @@
-"""From what policies say to what runs. Shadow mode, from the file to the counter."""
+"""From what policies say to what runs."""
 
 from typing import Any
 
 import pytest
 
-from proxy.admin.health import Health
 from proxy.call import Call, Effect
-from proxy.observe.metrics import Metrics
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply
-from proxy.stage import NothingTaken, Verdict
+from proxy.reply import Executed, Failure, Reply
+from proxy.stage import Check, Handler, NothingTaken, Verdict
 from proxy.stages import ORDER, Entry
 from proxy.stages.breaker import CircuitCheck, ProbeLease
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.retry import Once, Repeat
 from proxy.stages.timeout import AttemptTime, Deadline, ShadowDeadline, ShadowTime
 from proxy.wire.body import Body
-from tests.fakes import FakeClock, ScriptedUpstream, make_reply, run
+from tests.fakes import ScriptedUpstream, make_reply, run
 from tests.tables import GATEWAY, Desk, post, request
 
 BREAKER = "breaker: {consecutive: 2, open: {base: 60s, jitter: 0}}"
-SHADOW = f"policies: [{{name: s, mode: shadow, {BREAKER}}}]"
 READ = "policies: [{name: r, effect: read}]"
-REFUSED = ("circuit_open", "s", "false")
 
 
 def stages(text: str) -> list[Any]:
@@ -104,15 +100,20 @@ class Gate:
         self._diary.append(f"{self._name} settled")
 
 
-class Check(Gate, NothingTaken):
-    """One that takes nothing."""
+class Plain(Gate, Check):
+    """One that takes nothing and answers at once."""
+
+
+class Asking(Gate, NothingTaken):
+    """One that takes nothing, and may have to ask somebody."""
 
 
 NO = Refusal("rate_limited", "no", policy="p")
 
 
 class Front:
-    """A pipeline with gates of calls of its own. A name in capitals: it takes something."""
+    """A pipeline with gates of calls of its own. A name in capitals: it takes something; `q`: it
+    takes nothing, and may ask somebody."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, names: str, says_no: str = "", text: str = ""
@@ -120,7 +121,7 @@ class Front:
         self.diary: list[str] = []
 
         def entry(name: str) -> Entry:
-            made = Gate if name.isupper() else Check
+            made = Gate if name.isupper() else Asking if name == "q" else Plain
             answer = NO if name == says_no else None
             return Entry("call", ("timeout",), lambda *built: made(name, self.diary, answer))
 
@@ -137,12 +138,23 @@ class Front:
 
 
 @pytest.mark.parametrize(
-    ("names", "checks"), [("", 0), ("a", 1), ("ab", 2), ("A", 0), ("abC", 2), ("aBc", 1), ("Ab", 0)]
+    ("names", "checks"),
+    [
+        ("", 0),
+        ("a", 1),
+        ("ab", 2),
+        ("A", 0),
+        ("abC", 2),
+        ("aBc", 1),
+        ("Ab", 0),
+        ("aqb", 1),
+        ("q", 0),
+    ],
 )
-def test_the_first_gates_are_checks_as_far_as_they_take_nothing(
+def test_the_first_gates_are_checks_as_far_as_they_answer_at_once(
     monkeypatch: pytest.MonkeyPatch, names: str, checks: int
 ) -> None:
-    """All are asked once, in their order; a guard is there only for what is left of them."""
+    """And take nothing. All are asked once, in their order; a guard is there for the others."""
     front = Front(monkeypatch, names)
     assert len(front.pipeline.checks) == checks
     assert isinstance(front.pipeline.handle, CallGuard) is (checks < len(names))
@@ -151,7 +163,7 @@ def test_the_first_gates_are_checks_as_far_as_they_take_nothing(
     assert settled == [f"{name} settled" for name in reversed(names) if name.isupper()]
 
 
-@pytest.mark.parametrize("names", ["a", "abc", "abC", "aBc"])
+@pytest.mark.parametrize("names", ["a", "abc", "abC", "aBc", "aq"])
 def test_the_first_gate_that_says_no_ends_the_call(
     monkeypatch: pytest.MonkeyPatch, names: str
 ) -> None:
@@ -185,6 +197,44 @@ policies:
     front = Front(monkeypatch, "ab", text=text)
     assert (len(front.pipeline.checks), type(front.pipeline.handle)) == (2, CallGuard)
     assert front.asked() == "abab"
+
+
+# --- wrappers ---
+
+
+class Around:
+    """A wrapper that writes down when a call goes in, and when it comes out."""
+
+    def __init__(self, name: str, diary: list[str], inner: Handler) -> None:
+        self._name, self._diary, self._inner = name, diary, inner
+
+    async def handle(self, call: Call) -> Reply:
+        """Hand it on."""
+        self._diary.append(f"{self._name} in")
+        reply = await self._inner(call)
+        self._diary.append(f"{self._name} out")
+        return reply
+
+
+@pytest.mark.parametrize(
+    ("sections", "attempts"), [("timeout: {total: 9s}", 1), ("timeout: {total: 9s}, retry: {}", 2)]
+)
+def test_wrappers_stand_around_what_makes_the_attempts(
+    monkeypatch: pytest.MonkeyPatch, sections: str, attempts: int
+) -> None:
+    """As they are ordered, the first outermost; each sees the call once, however often it is sent,
+    and with or without a section that makes attempts."""
+    diary: list[str] = []
+
+    def entry(name: str, section: str = "timeout") -> Entry:
+        return Entry("wrap", (section,), lambda _, inner, *on: Around(name, diary, inner).handle)
+
+    order = (entry("a"), entry("off", "breaker"), entry("b"), *ORDER)
+    monkeypatch.setattr("proxy.pipeline.compile.ORDER", order)
+    desk = Desk(policy(sections), Failure.CONNECT, 200)
+    assert desk.call().status == (200 if attempts == 2 else 0)
+    assert diary == ["a in", "b in", "b out", "a out"]
+    assert len(desk.upstream.attempts) == attempts
 
 
 # --- what is in flight ---
@@ -276,84 +326,6 @@ def test_minimal_headers_say_only_the_origin() -> None:
     minimal = GATEWAY.replace("tools}", "tools, holdfast: {headers: minimal}}")
     rule = Desk(mounts=minimal).pipeline(post("search")).rule
     assert (rule.plain, rule.minimal) == (b"holdfast-origin: upstream\r\n", True)
-
-
-# --- shadow mode ---
-
-
-def test_a_shadow_breaker_counts_and_never_refuses() -> None:
-    """Once its circuit is open every call is a refusal that was not made; all are sent."""
-    desk = Desk(SHADOW, *[500] * 6)
-    assert desk.codes(6) == ["500"] * 6
-    assert desk.shadowed == {REFUSED: 4}
-    assert len(desk.upstream.attempts) == 6
-
-
-def test_the_metric_says_that_it_was_not_enforced() -> None:
-    """`holdfast_refusals_total{enforced="false"}`, as it is scraped."""
-    desk = Desk(SHADOW, *[500] * 5)
-    desk.codes(5)
-    metrics = Metrics(desk.keep, Health())
-    families = {family.metric.name: family for family in metrics.read()}
-    refusals = families["holdfast_refusals_total"]
-    assert refusals.metric.labels == ("code", "policy", "enforced")
-    assert refusals.rows == {REFUSED: 3}
-    assert families["holdfast_breaker_state"].rows == {}  # a shadow's circuit holds nobody up
-    assert families["holdfast_breaker_transitions_total"].rows == {}
-
-
-def test_a_shadow_has_counters_of_its_own() -> None:
-    """What it saw does not count when it is enforced at last, nor the other way round."""
-    clock = FakeClock()
-    shadow = Desk(SHADOW, *[500] * 4, clock=clock)
-    shadow.codes(4)
-    in_force = SHADOW.replace("mode: shadow", "mode: enforce")
-    enforced = Desk(in_force, 500, 500, clock=clock, keep=shadow.keep)
-    assert enforced.codes(3) == ["500", "500", "circuit_open"]
-    again = Desk(SHADOW, 200, clock=clock, keep=shadow.keep)
-    assert again.codes(1) == ["200"]
-    assert again.shadowed == {REFUSED: 3}  # its circuit was open all the time
-
-
-def test_a_shadow_beside_what_is_enforced_changes_nothing_of_it() -> None:
-    """A stricter breaker is tried out: the enforced one goes on as if it were not there."""
-    text = f"""
-policies:
-  - {{name: p, effect: read, {BREAKER.replace("2", "4")}}}
-  - {{name: s, mode: shadow, breaker: {{consecutive: 2}}}}
-"""
-    desk = Desk(text, *[500] * 4)
-    assert desk.codes(5) == ["500"] * 4 + ["circuit_open"]
-    assert desk.shadowed == {REFUSED: 2}  # calls 3 and 4; the fifth was refused before it was asked
-
-
-def test_a_shadow_circuit_recovers_by_calls_that_were_sent_anyway() -> None:
-    """When its open time is over the next calls are its probes."""
-    clock = FakeClock()
-    desk = Desk(SHADOW, *[500] * 3, *[200] * 4, clock=clock)
-    desk.codes(3)
-    clock.advance(61.0)
-    assert desk.codes(4) == ["200"] * 4
-    assert desk.shadowed == {REFUSED: 1}
-
-
-def test_a_shadow_deadline_limits_nothing() -> None:
-    """The call and its attempt keep all the time there is."""
-    desk = Desk("policies: [{name: s, mode: shadow, timeout: {total: 2s, attempt: 1s}}]", 200)
-    call = post("search")
-    desk.call(call)
-    assert call.deadline == float("inf")
-    assert desk.upstream.attempts[0].deadline == float("inf")
-
-
-def test_the_effect_of_a_shadow_is_for_shadows_alone() -> None:
-    """An enforced retry does not repeat a write that a shadow policy calls a read."""
-    text = """
-policies:
-  - {name: r, retry: {attempts: 2, backoff: {base: 1ms}}}
-  - {name: s, mode: shadow, effect: read}
-"""
-    assert Desk(text, 503).codes(1) == ["503"]
 
 
 # --- what is held until its result is known ---

@@ -12,8 +12,9 @@ from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import Verdict
+from proxy.strand import Strand
 from tests.fakes import FakeClock, make_attempt, make_call, make_reply, run
-from tests.pipeline.scene import NO, Free, Gate, Hearing, Scene, guarded, settle_down
+from tests.pipeline.scene import NO, Clumsy, Free, Gate, Hearing, Scene, guarded, settle_down
 
 
 def test_gates_are_asked_in_order_and_settled_from_the_inside() -> None:
@@ -38,26 +39,6 @@ def test_a_refusal_stops_the_asking() -> None:
     assert scene.gates[0].settled == [reply]
     reply.close()
     assert scene.diary.count("a settled") == 1
-
-
-def test_shadows_are_asked_and_not_obeyed() -> None:
-    """What they would have refused is counted; who let it through in shadow is settled as well."""
-    scene = Scene(None, shadows=(NO, None))
-    reply = scene()
-    assert scene.counted.rows == {("circuit_open", "p", "false"): 1}
-    assert reply.status == 200
-    reply.finish()
-    assert scene.diary[-2:] == ["B settled", "a settled"]
-    assert scene.shadows[0].settled == []
-    assert "A heard success" not in scene.diary
-
-
-def test_an_enforced_refusal_is_not_counted_as_a_shadows() -> None:
-    """And shadows, which stand behind, are not asked."""
-    scene = Scene(NO, shadows=(NO,))
-    scene()
-    assert scene.counted.rows == {}
-    assert scene.diary == ["a asked"]
 
 
 @pytest.mark.parametrize("answer", [None, NO])
@@ -151,15 +132,6 @@ def test_a_bug_of_the_commit_gives_back_what_was_taken() -> None:
     assert scene.diary == ["a asked", "200 decided", "a settled"]
 
 
-async def test_a_shadow_may_have_to_ask_somebody_too() -> None:
-    """And is not obeyed either."""
-    future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-    future.set_result(NO)
-    scene = Scene(shadows=(future,))
-    assert (await scene.start()).status == 200
-    assert scene.counted.rows == {("circuit_open", "p", "false"): 1}
-
-
 async def test_a_grant_that_comes_too_late_is_given_back() -> None:
     """The call was cancelled while its gate was asking; whoever was before is settled at once."""
     future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
@@ -216,6 +188,95 @@ async def test_a_gate_that_breaks_while_asking_is_a_bug() -> None:
     assert scene.diary == ["a asked", "b asked", "a settled"]
 
 
+class Slow(Gate):
+    """A gate that takes two seconds to ask somebody."""
+
+    async def _asks(self, clock: FakeClock) -> Verdict:
+        clock.advance(2.0)
+        return None
+
+    def of(self, clock: FakeClock) -> "Slow":
+        """On this clock."""
+        self.answer = self._asks(clock)
+        return self
+
+
+async def test_the_wait_for_a_gate_is_not_the_attempts_own_time() -> None:
+    """The attempt begins when it may go; until then the call waited for others."""
+    scene = Scene()
+    scene.clock = clock = FakeClock(at=1000.0)
+    scene.gates = [Slow("a", scene.diary).of(clock), Slow("b", scene.diary).of(clock)]
+    attempt = make_attempt(started=1000.0)
+    await scene.guard()(attempt)
+    assert (attempt.started, attempt.call.waited) == (1004.0, 4.0)
+
+
+async def test_the_wait_for_a_gate_of_calls_is_not_our_own_time() -> None:
+    """The call has begun when it came."""
+
+    async def handles(call: Call) -> Reply:
+        return make_reply(200)
+
+    clock, call = FakeClock(at=1000.0), make_call()
+    guard = CallGuard([Slow("a", []).of(clock)], [], handles, clock, Counts(()))
+    await guard(call)
+    assert (call.started, call.waited) == (1000.0, 2.0)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "broken"])
+async def test_a_wait_for_a_gate_that_comes_to_nothing_is_known(how: str) -> None:
+    """Until then others were waited for, however it ended."""
+    future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+    scene = Scene(future)
+    scene.clock = clock = FakeClock(at=1000.0)
+    attempt = make_attempt(started=1000.0)
+    passing = asyncio.ensure_future(scene.guard()(attempt))
+    await settle_down()
+    clock.advance(2.0)
+    if how == "cancelled":
+        passing.cancel()
+    else:
+        future.set_exception(ZeroDivisionError())
+    await settle_down()
+    assert passing.done()
+    assert passing.cancelled() or isinstance(passing.exception(), ZeroDivisionError)
+    assert attempt.call.waited == 2.0
+
+
+async def test_the_wait_of_a_gate_that_takes_nothing_ends_with_the_call() -> None:
+    """There will be nothing to give back; one that takes something is heard to its end."""
+    futures = [asyncio.get_running_loop().create_future() for _ in range(2)]
+    for gate, future in zip((Free(futures[0]), Gate("a", [], futures[1])), futures, strict=True):
+        passing = asyncio.ensure_future(guarded([gate])(make_attempt()))
+        await settle_down()
+        passing.cancel()
+        await settle_down()
+        assert (passing.cancelled(), future.cancelled()) == (True, isinstance(gate, Free))
+    futures[1].set_result(NO)
+    await settle_down()
+
+
+async def test_a_wait_that_ends_before_its_first_step_leaves_nothing() -> None:
+    """Python warns of a coroutine that never began, and a warning is an error."""
+    ends: list[BaseException | None] = []
+    begun: list[str] = []
+
+    async def asks() -> Verdict:
+        begun.append("asked")
+        await asyncio.get_running_loop().create_future()
+        return None
+
+    async def passes() -> None:
+        await guarded([Free(asks())])(make_attempt())
+
+    strand = Strand(passes(), ends.append)
+    strand.step()
+    strand.cancel()
+    assert (ends, begun) == ([None], [])
+    await settle_down()
+    assert begun == ["asked"]
+
+
 @pytest.mark.parametrize(
     "scene",
     [
@@ -252,34 +313,48 @@ async def _passes(guard: AttemptGuard) -> Reply:
     return await guard(make_attempt())
 
 
-class Clumsy(Gate):
-    """A gate that breaks where none may."""
-
-    def __init__(self, name: str, diary: list[str], where: str) -> None:
-        super().__init__(name, diary)
-        self._where = where
-
-    def committed(self, attempt: Attempt, reply: Reply) -> None:
-        """Perhaps here."""
-        super().committed(attempt, reply)
-        if self._where == "committed":
-            raise ZeroDivisionError
-
-    def settle(self, subject: Call | Attempt, reply: Reply) -> None:
-        """Perhaps here."""
-        super().settle(subject, reply)
-        if self._where == "settle":
-            raise ZeroDivisionError
-
-
 def test_a_gate_that_breaks_while_it_settles_does_not_stop_the_others() -> None:
-    """The bug comes out when all have got back what they gave."""
+    """All get back what they gave; the bug costs nothing, and is kept for who reports it."""
     scene = Scene(None, None)
     scene.gates.append(Clumsy("c", scene.diary, "settle"))
     reply = scene()
-    with pytest.raises(ZeroDivisionError):
-        reply.finish()
+    reply.finish()
     assert scene.diary[-3:] == ["c settled", "b settled", "a settled"]
+    assert (reply.result, type(reply.bug)) == (Result.SUCCESS, ZeroDivisionError)
+
+
+def test_a_refusal_keeps_the_bug_of_who_settles() -> None:
+    """Whoever gives back what was taken before the refusal may break as well."""
+    scene = Scene()
+    scene.gates += [Clumsy("a", scene.diary, "settle"), Gate("b", scene.diary, NO)]
+    reply = scene()
+    assert (reply.refusal, type(reply.bug)) == (NO, ZeroDivisionError)
+
+
+def test_a_bug_of_who_settles_comes_out_where_nobody_has_a_reply() -> None:
+    """In the place of the cancellation: else nobody would hear of it. The others settle."""
+    scene = Scene(None, upstream=asyncio.CancelledError())
+    scene.gates.append(Clumsy("b", scene.diary, "settle"))
+    with pytest.raises(ZeroDivisionError):
+        scene()
+    assert scene.diary[-2:] == ["b settled", "a settled"]
+
+
+async def test_a_bug_of_who_settles_a_late_grant_is_the_loops_to_report() -> None:
+    """Its call is long over."""
+    loop = asyncio.get_running_loop()
+    heard: list[Any] = []
+    loop.set_exception_handler(lambda _, told: heard.append(type(told["exception"])))
+    future: asyncio.Future[Verdict] = loop.create_future()
+    scene = Scene()
+    scene.gates.append(Clumsy("a", scene.diary, "settle", future))
+    passing = scene.start()
+    await settle_down()
+    passing.cancel()
+    await settle_down()
+    future.set_result(None)
+    await settle_down()
+    assert (scene.diary, heard) == (["a asked", "a settled"], [ZeroDivisionError])
 
 
 def test_a_gate_that_breaks_while_it_hears_ends_the_reply() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.call import UNRULED, Call, Effect, Rule
 from proxy.pipeline.told import lines_of, refusal_of, sent
+from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from tests.fakes import FakeBody, make_attempt, make_call, make_reply
@@ -70,10 +71,18 @@ def test_what_we_say_ourselves(failure: Failure | None, code: str, outcome: str)
     """With the reason, and the policy that decided where there is one."""
     refusal = Refusal(code, "so it is", policy="" if failure else "money")
     reply = make_reply(refusal, failure=failure)
+    if failure is not None:
+        HTTP.judge(reply)
     told = lines(called(None), reply)
     assert (told["holdfast-origin"], told["holdfast-outcome"]) == ("holdfast", outcome)
     assert (told["holdfast-reason"], told["holdfast-attempts"]) == (code, "0")
     assert told["holdfast-policy"] == ("last@v1" if failure else "money@v1")
+
+
+def test_our_own_bug_is_a_failure() -> None:
+    """Nobody decided that the call may not be."""
+    reply = make_reply(Refusal("internal_error", "oh"), result=Result.FAILURE)
+    assert lines(called(None), reply)["holdfast-outcome"] == "failed"
 
 
 def test_before_any_policy_was_asked_none_is_named() -> None:

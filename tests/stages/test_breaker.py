@@ -55,7 +55,7 @@ class Tool:
     def end(self, attempt: Attempt, reply: Reply) -> None:
         """Its result is decided and its reply finished, 10 ms later."""
         self.clock.advance(0.01)
-        attempt.ended = self.clock.now()
+        attempt.ended, attempt.result = self.clock.now(), reply.result
         self.lease.committed(attempt, reply)
         self.lease.settle(attempt, reply)
 
@@ -203,12 +203,30 @@ def test_a_stream_that_breaks_off_counts_when_it_does() -> None:
     attempt = tool.admit()
     assert isinstance(attempt, Attempt)
     reply = make_reply(200)
+    attempt.result = reply.result
     tool.lease.committed(attempt, reply)
     reply.result = Result.TRUNCATED
     tool.lease.settle(attempt, reply)
     tool.send(500)
     window = circuit(ground, "search").window
     assert (window.calls, window.failures) == (3, 2)
+
+
+def test_what_was_no_success_at_its_commit_counts_there_alone() -> None:
+    """However its reply ends after that; and what was never committed does not count at all."""
+    ground = make_ground()
+    tool = Tool(ground, consecutive=100, min_calls=100)
+    for committed in (404, 500, None):
+        attempt = tool.admit()
+        assert isinstance(attempt, Attempt)
+        reply = make_reply(committed or 200)
+        if committed is not None:
+            attempt.result = reply.result
+            tool.lease.committed(attempt, reply)
+        reply.result = Result.TRUNCATED
+        tool.lease.settle(attempt, reply)
+    window = circuit(ground, "search").window
+    assert (window.calls, window.failures) == (1, 1)
 
 
 # --- probing ---

@@ -81,11 +81,16 @@ def test_it_hears_of_commits_and_is_not_settled(shadow: bool) -> None:
     assert isinstance(made.admit(attempt(clock, left=1.0)), Refusal)
 
 
-def test_a_call_that_can_wait_does() -> None:
+def guarded(made: CoolDown, clock: FakeClock) -> AttemptGuard:
+    """It, before an upstream that is well."""
+    return AttemptGuard([made], [], ScriptedUpstream(200), decided, clock, Counts(()))
+
+
+async def test_a_call_that_can_wait_does() -> None:
     """It goes on when the time is over, a little later by chance; that is waiting for others."""
     made, clock = cooled(5.0)
     subject = attempt(clock)
-    assert run(verdict(made, subject)) is None
+    assert (await guarded(made, clock)(subject)).status == 200
     assert 5.0 <= clock.slept[0] <= 5.5
     assert subject.call.waited == pytest.approx(clock.slept[0])
     assert subject.started == clock.now()
@@ -205,8 +210,9 @@ async def test_cancelled_while_waiting_it_still_knows_how_long_it_waited() -> No
     made = gate(make_ground(clock))
     made.committed(attempt(clock), throttled(5.0))
     subject = attempt(clock)
-    task = asyncio.get_running_loop().create_task(verdict(made, subject))
+    task = asyncio.ensure_future(guarded(made, clock)(subject))
     await Turn()
+    await Turn()  # it waits in a task of its own
     clock.advance(2.0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -379,6 +379,21 @@ def test_an_empty_budget_ends_it() -> None:
     assert other().given_up == "retry_budget"
 
 
+@pytest.mark.parametrize("never_sent", [OPEN, Failure.CONNECT, Failure.OVERLOADED])
+def test_only_what_was_sent_earns(never_sent: Failure | Refusal) -> None:
+    """The budget is a share of what the upstream gets: refused calls bring none."""
+    budget, ground = RetryBudget(ratio=1.0, min_per_minute=0.0, burst=1), make_ground(FakeClock())
+
+    def calls(*script: Any) -> Reply:
+        return Pipeline(ScriptedUpstream(*script), ground=ground, budget=budget)()
+
+    assert calls(503, 200).status == 200  # its only token
+    for _ in range(3):
+        calls(never_sent)
+    assert calls(Failure.CONNECT).given_up == "retry_budget"
+    assert calls(503, 200).status == 200
+
+
 STEPS = st.sampled_from([200, 404, 429, 500, 503, Failure.CONNECT, Failure.TIMEOUT, OPEN])
 
 
@@ -411,8 +426,7 @@ def test_no_sequence_sends_more_than_is_allowed(
         assert all(given.closed for given in upstream.replies if given is not reply)
         assert not reply.closed
         reply.close()
-        assert [id(done) for done in ledger.settled].count(id(reply)) == 1
-        assert len(ledger.settled) == len(upstream.replies)
+        assert sorted(map(id, ledger.settled)) == sorted(map(id, upstream.replies))
         repeated += sum(1 for given in upstream.replies[1:] if given.refusal is None)
         passed = clock.now() - 1000.0
         assert repeated <= burst + number * ratio + passed * per_minute / 60 + 1e-6
@@ -466,11 +480,64 @@ def test_a_refused_repetition_hands_back_the_upstreams_answer(code: str, why: st
     upstream = ScriptedUpstream(failed, refused)
     pipeline = Pipeline(upstream, budget=RetryBudget(ratio=0.0, min_per_minute=0.0, burst=1))
     reply = pipeline()
-    assert reply is failed
+    assert (reply.status, reply.result, reply.body) == (503, failed.result, failed.body)
     assert (reply.given_up, reply.finished, reply.closed) == (why, False, False)
     assert refused.closed
-    assert reply.body is not None
-    assert reply.body.whole == b"{}"
+    assert failed.body is not None
+    assert failed.body.whole == b"{}"
+
+
+def test_what_is_handed_back_is_a_reply_of_its_own() -> None:
+    """The failed attempt is over, and stays as it was settled; who joins the reply now hears of
+    the end of the call."""
+    failed, of_attempt, of_call = make_reply(503), Ledger(), Ledger()
+    failed.finishers.append((of_attempt.settle, None))
+    reply = Pipeline(ScriptedUpstream(failed, OPEN))()
+    assert (failed.finished, failed.closed, failed.given_up) == (True, True, "")
+    assert of_attempt.settled == [failed]
+    reply.finishers.append((of_call.settle, None))
+    reply.finish()
+    assert (of_attempt.settled, of_call.settled) == ([failed], [reply])
+
+
+def breaking(what: int | Refusal, bug: Exception) -> Reply:
+    """A reply whose attempt is settled by a gate with a bug."""
+
+    def breaks(subject: None, reply: Reply) -> None:
+        raise bug
+
+    reply = make_reply(what)
+    if reply.refusal is None:
+        reply.finishers.append((breaks, None))
+    else:
+        reply.bug = bug  # a guard gives back before it hands a refusal on
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("script", "kept"),
+    [("b-", "b"), ("bo", "b"), ("-B", "B"), ("bB", "b"), ("b--", "b"), ("-b-", "b"), ("bc-", "b")],
+)
+def test_a_bug_of_an_attempt_that_is_not_the_last_is_kept(script: str, kept: str) -> None:
+    """Whether the next one was sent or refused; the first of several. The call goes on."""
+    bugs = {name: ZeroDivisionError(name) for name in "bcB"}
+    steps: dict[str, Any] = {
+        "-": 500,
+        "o": OPEN,
+        "b": breaking(503, bugs["b"]),
+        "c": breaking(503, bugs["c"]),
+        "B": breaking(OPEN, bugs["B"]),
+    }
+    upstream = ScriptedUpstream(*(steps[step] for step in script))
+    reply = Pipeline(upstream, attempts=len(script))()
+    assert len(upstream.attempts) == len(script)
+    assert reply.bug is bugs[kept]
+    assert reply.refusal is None
+
+
+def test_without_a_bug_none_is_kept() -> None:
+    """However often it was sent."""
+    assert Pipeline(ScriptedUpstream(503, 200))().bug is None
 
 
 def test_a_repetition_that_was_refused_costs_nothing() -> None:
@@ -567,12 +634,12 @@ async def test_cancelled_while_waiting_nothing_leaks() -> None:
 
 @pytest.mark.parametrize("body", [FakeBody(b"{}"), FakeBody(None)])
 def test_cancelled_while_sending_again_nothing_leaks(body: FakeBody) -> None:
-    """The failed answer is closed; the exception goes on."""
+    """The failed answer is closed, and told to end where it still comes; the exception goes on."""
     upstream = ScriptedUpstream(make_reply(503, body=body), asyncio.CancelledError())
     with pytest.raises(asyncio.CancelledError):
         Pipeline(upstream)()
     assert upstream.replies[0].closed
-    assert body.abandoned
+    assert body.abandoned is (body.whole is None)
 
 
 def test_what_was_sent_and_then_cancelled_keeps_its_token() -> None:

@@ -1,16 +1,26 @@
 """The order of stages."""
 
-import inspect
 from typing import Any
 
 from proxy.attempt import Attempt
+from proxy.counts import Counts
+from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stages import ORDER, SECTIONS
 from proxy.stages.breaker import Breaker, Open
 from proxy.stages.timeout import Timeout
 from proxy.units import Seconds
-from tests.fakes import FakeClock, make_attempt, make_call, make_ground, make_reply, make_target
+from tests.fakes import (
+    FakeClock,
+    ScriptedUpstream,
+    decided,
+    make_attempt,
+    make_call,
+    make_ground,
+    make_reply,
+    make_target,
+)
 
 
 def test_every_section_has_a_stage() -> None:
@@ -42,14 +52,11 @@ def told(gates: list[Any], attempt: Attempt, reply: Reply) -> None:
         gate.committed(attempt, reply)
 
 
-async def asked(gates: list[Any], attempt: Attempt) -> Refusal | None:
-    """The first refusal, with everything waited for."""
-    for gate in gates:
-        verdict = gate.admit(attempt)
-        verdict = await verdict if inspect.isawaitable(verdict) else verdict
-        if verdict is not None:
-            return verdict
-    return None
+async def asked(gates: list[Any], attempt: Attempt, clock: FakeClock) -> Refusal | None:
+    """The first refusal, with everything waited for, before an upstream that is well."""
+    upstream = ScriptedUpstream(200)
+    guard = AttemptGuard(gates, [], upstream, decided, clock, Counts(()))
+    return (await guard(attempt)).refusal
 
 
 async def test_an_open_circuit_refuses_before_anything_waits() -> None:
@@ -58,7 +65,7 @@ async def test_an_open_circuit_refuses_before_anything_waits() -> None:
     all_gates = gates(clock)
     told(all_gates, make_attempt(started=clock.now()), make_reply(429, {b"retry-after": b"3"}))
     told(all_gates, make_attempt(started=clock.now()), make_reply(500))
-    refusal = await asked(all_gates, make_attempt(started=clock.now(), of=2))
+    refusal = await asked(all_gates, make_attempt(started=clock.now(), of=2), clock)
     assert refusal is not None
     assert (refusal.code, clock.slept) == ("circuit_open", [])
 
@@ -69,7 +76,7 @@ async def test_waiting_does_not_eat_an_attempts_own_time() -> None:
     all_gates = gates(clock)
     told(all_gates, make_attempt(started=clock.now()), make_reply(429, {b"retry-after": b"3"}))
     attempt = make_attempt(started=clock.now(), of=2)
-    assert await asked(all_gates, attempt) is None
+    assert await asked(all_gates, attempt, clock) is None
     assert clock.slept != []
     assert attempt.deadline == clock.now() + 5.0
 
@@ -81,7 +88,7 @@ async def test_a_probe_is_taken_only_by_what_is_sent() -> None:
     told(all_gates, make_attempt(started=clock.now()), make_reply(500))
     clock.advance(1.5)
     late = make_call(deadline=clock.now())
-    refusal = await asked(all_gates, make_attempt(late, started=clock.now()))
+    refusal = await asked(all_gates, make_attempt(late, started=clock.now()), clock)
     assert refusal is not None
     assert refusal.code == "deadline_exceeded"
-    assert await asked(all_gates, make_attempt(started=clock.now())) is None
+    assert await asked(all_gates, make_attempt(started=clock.now()), clock) is None

@@ -86,6 +86,22 @@ def test_the_call_knows_how_short_an_attempt_may_be() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wish", "hurried"), [(b"100", True), (b"13400", True), (b"13600", False), (b"600000", False)]
+)
+def test_a_client_is_in_a_hurry_if_it_gives_much_less_than_the_policy(
+    wish: bytes, hurried: bool
+) -> None:
+    """Of the attempt's time or the total, whichever is shorter; SDKs always say something."""
+    limits = section(total=45.0, attempt=15.0)
+    assert admitted(limits, fields={b"holdfast-timeout-ms": wish}).hurried is hurried
+
+
+def test_who_says_nothing_is_in_no_hurry() -> None:
+    """The policy's time is the upstream's."""
+    assert not admitted(section(total=45.0)).hurried
+
+
+@pytest.mark.parametrize(
     ("wish", "effect", "alone"),
     [
         (None, Effect.WRITE, True),

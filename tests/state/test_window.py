@@ -71,3 +71,38 @@ def test_any_width_keeps_up_with_the_time(length: float, gaps: list[float]) -> N
         now += gap
         window.call(now)
         assert 1 <= window.calls <= number
+
+
+@given(STEPS, st.floats(0.5, 500))
+def test_another_length_keeps_what_was_counted(steps: list[tuple[int, str]], length: float) -> None:
+    """All of it, as if it were of now: it is there for as long as the other window lasts."""
+    window, now = Window(WIDTH * BUCKETS), 1000.0
+    for quarters, what in steps:
+        now += quarters / 4
+        window.call(now)
+        if what != "call":
+            getattr(window, what)()
+    other = window.of_length(length)
+    assert counted(other) == counted(window)
+    other.turn(now)
+    if length > WIDTH * 2:  # what was of now is at most half a bucket older than that
+        assert counted(other) == counted(window)
+    other.turn(now + WIDTH + length * 1.2)
+    assert counted(other) == (0, 0, 0, 0)
+
+
+def test_another_length_of_a_window_without_any_time() -> None:
+    """It has not begun: any time is good for it."""
+    other = Window(60.0).of_length(10.0)
+    assert (other.length, other.tick, counted(other)) == (10.0, -1, (0, 0, 0, 0))
+    other.call(3.0)
+    assert (other.calls, other.tick) == (1, 3)
+
+
+def test_the_window_before_is_left_as_it_was() -> None:
+    """Nothing is shared."""
+    window = Window(10.0)
+    window.call(1003.0)
+    other = window.of_length(20.0)
+    other.call(1004.0)
+    assert (window.calls, other.calls) == (1, 2)

@@ -123,6 +123,19 @@ async def test_hanging_up_drops_what_was_pipelined(upstream: RawUpstream) -> Non
         assert [one.target for one in upstream.requests] == [b"/1", b"/sentinel"]
 
 
+async def test_hanging_up_behind_more_than_is_read_ahead_is_seen(upstream: RawUpstream) -> None:
+    """Nobody reads up to its FIN, which is seen all the same."""
+    async with holdfast(upstream, policies=POLICIES) as proxy:
+        upstream.then(never)
+        async with await proxy.connect() as agent:
+            connection = await held(proxy, upstream, agent)
+            agent.send(request("/dropped", "X-A: " + "a" * 1000) * 200)
+            agent.close()
+            await within(connection.ended.wait())
+        await nothing_failed(proxy)
+        assert (await proxy.call(request("/next"))).status == 200
+
+
 async def test_many_agents_hang_up_at_once(upstream: RawUpstream) -> None:
     """A hundred: every upstream connection ends, nothing is left in flight."""
     async with holdfast(upstream, policies=POLICIES) as proxy:

@@ -24,11 +24,10 @@ STREAM = answer(200, "Content-Type: text/event-stream", "Transfer-Encoding: chun
 class Shelf:
     """A pool that only notes what is given back to it, and what is lost."""
 
-    crowded = False
-
     def __init__(self) -> None:
         self.released: list[UpstreamConnection] = []
         self.losses: list[UpstreamConnection] = []
+        self.opened: set[UpstreamConnection] = set()
 
     def release(self, connection: UpstreamConnection) -> None:
         self.released.append(connection)

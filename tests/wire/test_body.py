@@ -201,3 +201,28 @@ def test_memory_that_was_drawn_is_given_back(sizes: list[int], room: int, releas
     body.abandon()
     body.release()
     assert pool.free == room
+
+
+def test_a_body_that_was_sent_for_good_holds_nothing() -> None:
+    """What was kept for a repetition goes back, also while the rest still flows."""
+    memory = Memory(100)
+    body, glass = Body(Tap(), memory), Glass()
+    body.keep(100)
+    body.flow(glass)
+    body.feed(b"x" * 60)
+    assert memory.free == 40
+    body.forget()
+    assert (memory.free, body.replayable) == (100, False)
+    body.finish(b"y", [])
+    assert (glass.held, body.whole) == (b"x" * 60 + b"y", None)
+
+
+def test_a_whole_body_that_was_sent_for_good_goes() -> None:
+    """It was read whole to find its tool."""
+    memory = Memory(100)
+    body = Body(Tap(), memory)
+    read(body, 100)
+    body.finish(b"x" * 60, [])
+    assert memory.free == 40
+    body.forget()
+    assert (memory.free, body.whole, body.replayable) == (100, None, False)

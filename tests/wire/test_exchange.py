@@ -104,21 +104,37 @@ def test_an_end_of_the_process_stops_what_runs():
 def test_a_bug_after_an_answer_has_begun_is_no_second_answer(streamed):
     """The connection breaks off: another answer within the first would be believed to be it."""
     visit = Visit()
-    visit.says(request())
-    reply = reply_of()
-    reply.finishers = [(broken, None)]
     if streamed:
-        body = Body(Tap())
-        reply = Reply(200, LINES, body=body, finishers=[(broken, None)])
-        visit.desk.next.set(reply)
-        body.feed(b"one")
-        body.finish(b"", [])
-        assert b"500" not in visit.plug.written
+        stream_of(visit).feed(b"one")
+        strand = visit.exchange.strand
+        assert strand is not None
+        strand.step(ValueError("bug"))
         assert b"0\r\n\r\n" not in visit.plug.written
     else:
-        visit.desk.next.set(reply)
-        assert visit.plug.written.startswith(b"HTTP/1.1 500 ")
+        visit.desk.breaks = ValueError("bug")
+        visit.says(request())
+        visit.desk.next.set(reply_of())
+        assert visit.plug.written == raw_of()
+    assert b"500" not in visit.plug.written
     assert visit.plug.closed
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_bug_of_who_settles_does_not_harm_the_answer(streamed):
+    """It goes out whole, and the connection stays; the bug is in the reply."""
+    visit = Visit()
+    visit.says(request())
+    body = Body(Tap())
+    reply = Reply(200, LINES, body=body) if streamed else reply_of()
+    reply.finishers = [(broken, None)]
+    visit.desk.next.set(reply)
+    if streamed:
+        body.feed(b"one")
+        body.finish(b"", [])
+        assert visit.plug.written.endswith(b"3\r\none\r\n0\r\n\r\n")
+    else:
+        assert visit.plug.written == raw_of()
+    assert (visit.plug.closed, type(reply.bug)) == (False, ValueError)
 
 
 def broken(subject: None, reply: Reply) -> None:

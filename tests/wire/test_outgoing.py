@@ -15,12 +15,12 @@ from tests.wire.visit import Visit, raw_of, reply_of
 
 
 class Out:
-    """What goes out, with everything around it. Turns of the loop end when `turn` is called."""
+    """What goes out of one of many. Turns of the loop end when `turn` is called."""
 
     def __init__(self, plugged: object = None) -> None:
         self.clock, self.plug = FakeClock(), Plug(plugged)
         self.clock.gathers = []
-        self.outgoing = Outgoing(self.plug, self.clock)
+        self.outgoing = Outgoing(self.plug, self.clock, range(MANY))
 
     def turn(self) -> None:
         gathered, self.clock.gathers = self.clock.gathers or [], []
@@ -37,17 +37,17 @@ def test_everything_goes_out_once_and_in_its_order(steps: list[tuple[str, bytes]
             out.turn()
         else:
             written += content
-            (out.outgoing.write if how == "now" else out.outgoing.write_soon)(content)
+            (out.outgoing.write if how == "now" else out.outgoing.write_whole)(content)
     out.outgoing.close()
     out.turn()
     assert out.plug.written == written
 
 
-def test_what_is_written_soon_waits_for_the_end_of_the_turn() -> None:
+def test_what_is_written_whole_waits_for_the_end_of_the_turn() -> None:
     """And is asked for once, however much it is."""
     out = Out()
-    out.outgoing.write_soon(b"a")
-    out.outgoing.write_soon(b"b")
+    out.outgoing.write_whole(b"a")
+    out.outgoing.write_whole(b"b")
     assert (out.plug.written, len(out.clock.gathers or [])) == (b"", 1)
     out.turn()
     assert out.plug.written == b"ab"
@@ -57,7 +57,7 @@ def test_what_is_written_soon_waits_for_the_end_of_the_turn() -> None:
 def test_an_end_waits_for_what_is_kept(end: str) -> None:
     """The last answer is not lost."""
     out = Out()
-    out.outgoing.write_soon(b"a")
+    out.outgoing.write_whole(b"a")
     getattr(out.outgoing, end)()
     assert out.plug.written == b"a"
     assert (out.plug.closed, out.plug.eof) == ((True, False) if end == "close" else (False, True))
@@ -66,7 +66,7 @@ def test_an_end_waits_for_what_is_kept(end: str) -> None:
 def test_nothing_goes_to_who_is_gone() -> None:
     """Nor is a connection that has ended closed once more."""
     out = Out()
-    out.outgoing.write_soon(b"a")
+    out.outgoing.write_whole(b"a")
     out.outgoing.lost = True
     out.turn()
     out.outgoing.write(b"b")

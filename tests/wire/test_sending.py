@@ -197,6 +197,24 @@ def test_an_end_within_the_answer(raw, reset, failure):
     assert line.pool.released == []
 
 
+def test_an_upload_ends_with_an_answer_that_its_connection_ends():
+    """What still comes of the agent's body goes nowhere, and nothing holds the agent back."""
+    line, tap = Line(), Tap()
+    body = Body(tap)
+    reply = line.reply(TO_THE_END + b"part", body=body)
+    body.feed(b"part")
+    line.connection.pause_writing()
+    assert tap.paused
+    glass = flowing(reply)
+    line.ends()
+    assert (glass.held, glass.trailers) == (b"part", [])
+    assert not tap.paused
+    line.plug.taken()
+    body.feed(b"more")
+    body.finish(b"", [])
+    assert line.plug.written == b""
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_an_answer_that_is_not_valid_ends_there(at_once: bool):
     """What came before stays what it was; the rest is not passed on."""

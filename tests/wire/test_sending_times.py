@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 
 from proxy.clock import NEVER
-from proxy.reply import Failure
+from proxy.pipeline.commit import Commit
+from proxy.protocols.recognise import HTTP
+from proxy.reply import Failure, Reply
+from proxy.strand import Strand
 from proxy.wire.body import Body
 from tests.harness import answer, chunked
 from tests.wire.line import LONG, OK, STREAM, Line, Waiting, flowing, told
-from tests.wire.test_body import Tap
+from tests.wire.test_body import Glass, Tap
 
 # limits
 
@@ -70,12 +73,123 @@ def test_an_answer_that_is_no_stream_ends_with_its_calls_time(deadline, total):
     assert glass.failure is Failure.TIMEOUT
 
 
-def test_before_its_commit_the_times_of_its_head_rule():
-    """Whoever holds it would else hold it for ever."""
+@pytest.mark.parametrize("raw", [LONG, answer(200, "Content-Length: 9", body=None)])
+def test_before_its_commit_its_attempts_time_rules(raw: bytes):
+    """Its first byte has come in time; but whoever holds it would else hold it for ever."""
     line = Line()
-    glass = flowing(line.reply(LONG, deadline=1030.0, first_byte_by=1005.0, stream_idle=60.0))
-    line.clock.advance(5.1)
+    glass = flowing(line.reply(raw, deadline=1030.0, first_byte_by=1005.0, stream_idle=60.0))
+    line.clock.advance(29.9)
+    assert glass.failure is None
+    line.clock.advance(0.2)
     assert glass.failure is Failure.TIMEOUT
+
+
+def held_error(line: Line) -> Reply:
+    """A 503 whose head came in time, and whose body is waited for: its result may stand in it."""
+    raw = answer(503, "Content-Length: 2", body=None)
+    reply = line.reply(raw, deadline=1030.0, first_byte_by=1005.0)
+    waits = Commit(HTTP, line.clock, hold=True)(line.attempt, reply)
+
+    async def committed() -> None:
+        assert waits is not None
+        await waits
+
+    Strand(committed(), lambda _: None).step()
+    return reply
+
+
+def test_an_error_whose_body_comes_late_is_that_error():
+    """The upstream did answer."""
+    line = Line()
+    reply = held_error(line)
+    line.clock.advance(20.0)
+    line.comes(b"no")
+    assert (reply.status, reply.failure, line.attempt.failure) == (503, None, None)
+    assert reply.body is not None
+    assert reply.body.whole == b"no"
+
+
+def test_an_error_whose_body_never_comes_is_a_timeout():
+    """And it is said that it had begun."""
+    line = Line()
+    reply = held_error(line)
+    line.clock.advance(30.1)
+    assert (reply.status, reply.failure) == (0, Failure.TIMEOUT)
+    assert reply.detail == "the answer did not go on in time"
+
+
+# an agent that is too slow is not the upstream's fault
+
+
+def streamed(line: Line, **times: Any) -> tuple[Reply, Glass]:
+    """A stream of which one byte has come, with ten seconds for silence."""
+    reply = line.reply(STREAM + b"1\r\na\r\n", **({"stream_idle": 10.0} | times))
+    return reply, flowing(reply)
+
+
+def body_of(reply: Reply) -> Body:
+    """As whoever takes it holds it."""
+    assert isinstance(reply.body, Body)
+    return reply.body
+
+
+def test_a_stream_is_not_silent_while_it_is_held_back():
+    """Nobody listens to it; when it is listened to again it has all of its time."""
+    line = Line()
+    reply, glass = streamed(line)
+    reply.commit(streams=True)
+    line.clock.advance(9.0)
+    body_of(reply).pause()
+    line.comes(b"1\r\na\r\n")  # was read before
+    line.clock.advance(9999.0)
+    assert glass.failure is None
+    body_of(reply).resume()
+    line.clock.advance(9.9)
+    assert (glass.failure, glass.held) == (None, b"aa")
+    line.clock.advance(0.2)
+    assert glass.failure is Failure.TIMEOUT
+
+
+def test_a_stream_may_be_held_back_before_it_is_committed():
+    """More came with its head than is taken at once."""
+    line = Line()
+    reply, glass = streamed(line)
+    body_of(reply).pause()
+    reply.commit(streams=True)
+    line.clock.advance(9999.0)
+    assert glass.failure is None
+    body_of(reply).resume()
+    line.clock.advance(10.1)
+    assert glass.failure is Failure.TIMEOUT
+
+
+def test_a_stream_without_a_limit_has_none_when_it_goes_on():
+    """Holding it back does not give it one."""
+    line = Line()
+    reply, glass = streamed(line, stream_idle=None)
+    reply.commit(streams=True)
+    body_of(reply).pause()
+    body_of(reply).resume()
+    line.clock.advance(9999.0)
+    assert glass.failure is None
+
+
+@pytest.mark.parametrize(
+    ("held_back", "failure"), [(True, Failure.CANCELLED), (False, Failure.TIMEOUT)]
+)
+def test_time_that_an_agent_took_is_not_the_upstreams(held_back: bool, failure: Failure):
+    """The call's time ends either way; who did not read until then is no failure of a tool."""
+    line = Line()
+    reply = line.reply(LONG, total=1030.0)
+    glass = flowing(reply)
+    reply.commit(streams=False)
+    body_of(reply).pause()
+    line.clock.advance(29.0)
+    if not held_back:
+        body_of(reply).resume()
+    line.clock.advance(1.1)
+    assert glass.failure is failure
+    assert line.plug.aborted
 
 
 @pytest.mark.parametrize("streams", [True, False])

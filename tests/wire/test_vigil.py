@@ -147,12 +147,16 @@ def test_an_agent_that_never_reads_the_last_answer_is_let_go(watch: Watch) -> No
 
 
 def test_an_agent_that_still_sends_may_read_first(watch: Watch) -> None:
-    """For 2 s; then the connection closes."""
+    """For 2 s; then the connection closes, and if the answer is never read it ends 30 s on."""
     watch.vigil.for_linger()
     watch.clock.advance(1.9)
     assert not watch.watched.plug.closed
     watch.clock.advance(0.2)
     assert watch.watched.plug.closed
+    watch.clock.advance(29.8)
+    assert not watch.watched.plug.aborted
+    watch.clock.advance(0.2)
+    assert watch.watched.plug.aborted
 
 
 def test_a_connection_that_has_ended_is_not_watched(watch: Watch) -> None:

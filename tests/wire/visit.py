@@ -37,6 +37,7 @@ class Desk:
         self.replies: list[Reply | Exception] = []  # given at once
         self.next: Signal[Reply] = Signal()
         self.reads = False
+        self.breaks: Exception | None = None  # when an answer is out
 
     async def handle(self, exchange: Exchange) -> None:
         """Part of Door."""
@@ -56,6 +57,8 @@ class Desk:
             exchange.answer(reply, b"")
         else:
             await exchange.stream(reply, b"")
+        if self.breaks is not None:
+            raise self.breaks
 
     async def _told(self) -> Reply:
         self.next = Signal()
