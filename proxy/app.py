@@ -1,10 +1,12 @@
 """Builds everything once; starts it and stops it, in order. A reload swaps the table."""
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import json
 import os
+import resource
 import secrets
 import signal
 import ssl
@@ -39,6 +41,7 @@ from proxy.wire.server import Server, ServerLimits
 if TYPE_CHECKING:
     from proxy.admin.server import AdminServer
 
+_FILES = 65_536
 _YOUNG = 20_000
 """Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
 the paths of failure, and looking after every 700 allocations costs more than a stage."""
@@ -257,6 +260,15 @@ class _Watcher:
         self._log.bug(error)
 
 
+def _raise_file_limit() -> None:
+    """As many files as the system allows us: each connection is one, and the usual limit is low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _believed(settings: Settings) -> tuple[str, ...]:
     """The headers that name the agent: those before `static`, which always answers."""
     headers = [source.header for source in settings.identity]
@@ -278,6 +290,7 @@ def _trust(upstream: Upstream) -> _Trust:
 def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
     """Serve until SIGTERM or SIGINT; 0 when it stopped as asked, 1 if it could not start."""
     gc.set_threshold(_YOUNG, 20, 100)
+    _raise_file_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_served(settings, upstream, ready_file))
 

@@ -67,7 +67,7 @@ def test_a_body_that_is_bad_is_counted_whatever_was_answered() -> None:
 def test_a_call_for_which_there_is_no_memory_is_no_bad_request() -> None:
     """Its agent has done nothing wrong."""
     path = Path()
-    body = Body(pool=Memory(1))
+    body = Body(memory=Memory(1))
     exchange = FakeExchange(target="/", body=body, length=10)
     body.feed(b'{"tool"')
     strand = path.start(exchange)

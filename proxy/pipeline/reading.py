@@ -43,6 +43,8 @@ class Reader:
 
     async def _whole(self, exchange: Exchange, body: Body, limit: int) -> bytes | Refusal:
         until = self._clock.now() + min(_DRY, patience(exchange.head.fields) / 4)
+        while not body.reserve(exchange.head.length or 0) and self._clock.now() < until:
+            await self._clock.sleep(_LOOK_AGAIN)
         read = await body.read(limit)
         while read is Read.DRY and self._clock.now() < until:
             await self._clock.sleep(_LOOK_AGAIN)

@@ -1,6 +1,5 @@
 """Plain HTTP: what every call is that no other protocol knows."""
 
-import functools
 import math
 import re
 from urllib.parse import unquote_to_bytes
@@ -8,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from proxy.call import Call, Effect, RequestHead, Whole
+from proxy.protocols.memo import remembered
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
@@ -25,6 +25,7 @@ _ID = re.compile(
 )
 _UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 _STREAMS = (b"text/event-stream", b"application/x-ndjson")
+_ESCAPE = re.compile(rb"%[0-9a-fA-F]{2}")
 _QUOTA = (b"insufficient_quota", b"enforced_spend_limit_reached", b"billing_hard_limit_reached")
 _NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
 _PERHAPS_RUN = frozenset({408, 409})
@@ -33,9 +34,10 @@ _LONGEST_TOOL = 256
 _SUCCESS, _YES = Result.SUCCESS, Executed.YES  # looking into an enum costs more than the rest
 
 
-@functools.lru_cache(4096)
+@remembered
 def matched_path(target: bytes) -> str:
-    """The path that policies match: no query, letters and digits unescaped, dot segments resolved.
+    """The path that policies match: no query, letters and digits unescaped, other escapes in
+    capitals, dot segments resolved.
 
     What goes upstream keeps its bytes. But a rule for `/admin` must also see `/%61dmin` and
     `/x/../admin` (RFC 3986 6.2.2).
@@ -43,12 +45,13 @@ def matched_path(target: bytes) -> str:
     path = target.partition(b"?")[0]
     if b"%" in path:
         path = _UNRESERVED.sub(lambda match: unquote_to_bytes(match[0]), path)
+        path = _ESCAPE.sub(lambda match: match[0].upper(), path)
     if b"/." in path or b"//" in path:
         path = _without_dots(path)
     return path.decode("latin-1")
 
 
-@functools.lru_cache(4096)
+@remembered
 def climbs_out(target: bytes) -> bool:
     """Do its dot segments lead above where it begins?"""
     path = _UNRESERVED.sub(lambda match: unquote_to_bytes(match[0]), target.partition(b"?")[0])
@@ -74,7 +77,7 @@ def _without_dots(path: bytes) -> bytes:
     return b"/" + b"/".join(kept) + (b"/" if ends_open else b"")
 
 
-@functools.lru_cache(4096)
+@remembered
 def folded(path: str) -> str:
     """The path with what looks like an id in place of a segment written as `{id}`."""
     segments = ["{id}" if _ID.fullmatch(segment) else segment for segment in path.split("/")]

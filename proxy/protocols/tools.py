@@ -1,6 +1,5 @@
 """The tool gateway's envelope: `{"tool": name, "input": {…}}` on any path, or POST …/v1/{tool}."""
 
-import functools
 import re
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +10,7 @@ from proxy.protocols.coding import decoded
 from proxy.protocols.document import Ambiguous, NotADocument, check, check_depth, check_text
 from proxy.protocols.http import Http, matched_path
 from proxy.protocols.identity import LONGEST
+from proxy.protocols.memo import remembered
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 
@@ -38,6 +38,7 @@ _BLANK = b" \t\r\n\v\f\0"  # white space before it, in any encoding
 _UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Looking into an enum costs more than the question.
 _NOTHING, _WHOLE, _WRITE = Reads.NOTHING, Reads.WHOLE, Effect.WRITE
@@ -142,6 +143,8 @@ class Tools(Http):
         envelope = _read(content)
         if envelope is None:
             return named
+        if envelope.tool and not _is_name(envelope.tool):
+            raise Ambiguous("the tool's name holds what is not printed, or begins or ends blank")
         tool = envelope.tool or named
         if named and named != tool:
             raise Ambiguous("the path names one tool and the body another")
@@ -151,7 +154,7 @@ class Tools(Http):
         return tool
 
 
-@functools.lru_cache(256)
+@remembered
 def _kind(content_type: bytes) -> tuple[bool, bool]:
     """Does it claim to be JSON, and is its text UTF-8?"""
     kind = content_type.lower()
@@ -186,13 +189,18 @@ def _not_an_envelope(content: bytes) -> None:
         raise Ambiguous("tool is not a string")
 
 
+def _is_name(tool: str) -> bool:
+    """Some tools cut blank ends off, or stop at a NUL: not the name that policies knew it by."""
+    return tool == tool.strip() and (tool.isprintable() or not _CONTROL.search(tool))
+
+
 def _note_ids(call: Call, workflow: str, task: str) -> None:
     """`input.workflow_id` and `input.task_id`, where no header names them."""
     call.workflow = call.workflow or workflow[:LONGEST]
     call.task = call.task or (task or workflow)[:LONGEST]
 
 
-@functools.lru_cache(4096)
+@remembered
 def path_tool(target: bytes) -> tuple[str, str]:
     """The tool that a path names, or empty; and what makes it ambiguous, or empty."""
     path = target.partition(b"?")[0]

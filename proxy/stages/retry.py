@@ -331,7 +331,7 @@ _COUNTERS = {
     b"x-envoy-attempt-count": 2,
     b"grpc-previous-rpc-attempts": 1,
 }
-_AMZ_ATTEMPT = re.compile(rb"(?:^|;)\s*attempt=(\d{1,9})(?=\s*(?:;|$))")
+_AMZ_ATTEMPT = re.compile(rb"(?:^|[;,])\s*attempt=(\d{1,9})(?=\s*(?:[;,]|$))")
 
 
 def client_retries(fields: dict[bytes, bytes]) -> bool:
@@ -339,12 +339,12 @@ def client_retries(fields: dict[bytes, bytes]) -> bool:
     if b"holdfast-attempt" in fields:
         return True
     for name, least in _COUNTERS.items():
-        value = fields.get(name)
-        if value is not None and value.isdigit() and int(value[:9]) >= least:
-            return True
-    value = fields.get(b"amz-sdk-request")
-    match = None if value is None else _AMZ_ATTEMPT.search(value)
-    return match is not None and int(match[1]) > 1
+        for value in fields.get(name, b"").split(b","):  # a header may come twice
+            count = value.strip()
+            if count.isdigit() and int(count[:9]) >= least:
+                return True
+    attempts = _AMZ_ATTEMPT.findall(fields.get(b"amz-sdk-request", b""))
+    return any(int(attempt) > 1 for attempt in attempts)
 
 
 _WHY = {"circuit_open": "circuit_open", "rate_limited": "pushback", "deadline_exceeded": "deadline"}

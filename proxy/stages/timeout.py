@@ -6,6 +6,7 @@ less than what the policy gives.
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -181,25 +182,33 @@ _GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n"
 def patience(fields: dict[bytes, bytes]) -> float:
     """Seconds that the client says it will wait; infinite if it says nothing legible."""
     least = NEVER
-    value = fields.get(b"holdfast-timeout-ms")
-    if value is not None:
-        least = _number(value) / 1000
-    value = fields.get(b"x-envoy-expected-rq-timeout-ms")
-    if value is not None:
-        least = min(least, _number(value) / 1000)
-    value = fields.get(b"x-stainless-read-timeout")
-    if value is not None:
-        least = min(least, max(0.0, _number(value) - MARGIN))
-    value = fields.get(b"grpc-timeout")
-    if value is not None:
-        least = min(least, _grpc(value))
+    for name, read in _WISHES.items():
+        if name in fields:
+            least = min(least, *map(read, fields[name].split(b",")))  # a header may come twice
     return least
 
 
 def _number(value: bytes) -> float:
+    value = value.strip()
     return float(value) if _NUMBER.fullmatch(value) else NEVER
 
 
+def _milliseconds(value: bytes) -> float:
+    return _number(value) / 1000
+
+
+def _read_timeout(value: bytes) -> float:
+    return max(0.0, _number(value) - MARGIN)
+
+
 def _grpc(value: bytes) -> float:
-    match = _GRPC.fullmatch(value)
+    match = _GRPC.fullmatch(value.strip())
     return NEVER if match is None else int(match[1]) * _GRPC_UNITS[match[2]]
+
+
+_WISHES: dict[bytes, Callable[[bytes], float]] = {
+    b"holdfast-timeout-ms": _milliseconds,
+    b"x-envoy-expected-rq-timeout-ms": _milliseconds,
+    b"x-stainless-read-timeout": _read_timeout,
+    b"grpc-timeout": _grpc,
+}

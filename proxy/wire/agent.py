@@ -84,7 +84,8 @@ class AgentConnection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         expects = self._expects
         if expects is _HEAD:
-            if self._ahead.held or self.stuffed:
+            ahead = self._ahead
+            if ahead.held or ahead.skipped or self.stuffed:
                 self._take_head(data)
             else:
                 self._take_request(data)
@@ -98,7 +99,11 @@ class AgentConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Part of asyncio.Protocol. True keeps the sending side open."""
         exchange = self._exchange
+        if exchange is None and self._ahead.held and not self._begun:
+            self._half_closed = True  # what it sent before is still to be answered
+            return True
         if exchange is None:
+            self.close()
             return False
         if self._incoming is not None:
             exchange.agent_left()
@@ -133,7 +138,8 @@ class AgentConnection(asyncio.Protocol):
             self._take_head(b"")
 
     def close(self) -> None:
-        """Let the agent go, with all that was answered."""
+        """Let the agent go, with all that was answered; for ever it need not wait to read that."""
+        self._vigil.for_flush()
         self._out.close()
 
     def left(self) -> None:
@@ -205,6 +211,9 @@ class AgentConnection(asyncio.Protocol):
         return True
 
     def _wait_for_head(self) -> None:
+        if self._half_closed:
+            self.close()
+            return
         self.resume()  # a head may be larger than what is kept for later
         if self._ahead.held and not self._begun:
             self._begun = True
@@ -287,7 +296,7 @@ class AgentConnection(asyncio.Protocol):
 
     def unwatch(self) -> None:
         """Part of Line."""
-        if self._vigil.question is not None:
+        if self._vigil.question is not None and not self._lost:
             self._vigil.rest()
             if self._half_closed:
                 self._vigil.for_peer()
@@ -304,6 +313,8 @@ class AgentConnection(asyncio.Protocol):
         if early:
             take(early)
         self.resume()
+        if self._half_closed and self._exchange is not None:
+            self._exchange.half_closed()
 
     def may_stay(self, exchange: Exchange) -> bool:
         """Part of Line."""
@@ -371,7 +382,7 @@ class AgentConnection(asyncio.Protocol):
 
     def _next_request(self) -> None:
         if self._half_closed and not self._ahead.held:
-            self._out.close()
+            self.close()
             return
         self._expects = _HEAD
         self._vigil.for_head(self._server.limits.keepalive)

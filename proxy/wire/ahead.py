@@ -14,13 +14,13 @@ _EMPTY_LINES = re.compile(rb"(?:\r\n)*+")
 class Ahead:
     """Bytes, from the front of which heads and bodies are taken."""
 
-    __slots__ = ("_limits", "_searched", "_skipped", "held")
+    __slots__ = ("_limits", "_searched", "held", "skipped")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.held = bytearray()  # what is deleted at its front is not moved
         self._searched = 0  # bytes of it in which the end of the next head does not begin
-        self._skipped = 0  # bytes of empty lines before that head
+        self.skipped = 0  # bytes of empty lines before that head
 
     def add(self, data: bytes) -> None:
         """More has come."""
@@ -33,10 +33,12 @@ class Ahead:
         """
         if not self._searched:
             self._skip_empty_lines()
+            if self.skipped > self._limits.header_bytes:
+                return too_large(self._limits)
         end = self.held.find(END, self._searched) + 4
         if end < 4:
             return self._wait()
-        self._searched = self._skipped = 0
+        self._searched = self.skipped = 0
         return self.take(end)
 
     def take(self, count: int) -> bytes:
@@ -53,12 +55,10 @@ class Ahead:
         found = _EMPTY_LINES.match(self.held)
         skipped = 0 if found is None else found.end()
         del found  # or its bytes could not be deleted
-        self._skipped += skipped
+        self.skipped += skipped
         del self.held[:skipped]
 
     def _wait(self) -> BadMessage | None:
-        if self._skipped > self._limits.header_bytes:
-            return too_large(self._limits)
         known = self._searched
         if len(self.held) > 1:  # a lone CR may still be half of an empty line
             self._searched = max(1, len(self.held) - 3)

@@ -103,10 +103,11 @@ class Body:
         "_held_bytes",
         "_keep",
         "_lost",
+        "_memory",
         "_on_fact",
         "_owed",
         "_paused",
-        "_pool",
+        "_reserved",
         "_sink",
         "_source",
         "_stopped",
@@ -117,14 +118,15 @@ class Body:
         "whole",
     )
 
-    def __init__(self, source: Source | None = None, pool: Memory | None = None) -> None:
+    def __init__(self, source: Source | None = None, memory: Memory | None = None) -> None:
         self.whole: bytes | None = None
         self.ended = False
         self.failure: Failure | None = None
         self.trailers: list[Header] = []
         self._source = source
-        self._pool = pool
+        self._memory = memory
         self._drawn = 0
+        self._reserved = 0  # drawn for what has not come yet
         self._owed = 0  # held for a reader though the pool was dry
         self._sink: Sink | None = None
         self._held: list[bytes] = []
@@ -188,6 +190,19 @@ class Body:
             self._on_fact()
 
     # --- the consumer's side ---
+
+    def reserve(self, count: int) -> bool:
+        """Draw memory for all of a body of `count` bytes before it comes, or none.
+
+        Bodies that each had half of what they need would wait for each other.
+        """
+        if self._reserved or self._memory is None:
+            return True
+        if not self._draw(max(0, count - self._held_bytes)):
+            self.pause()
+            return False
+        self._reserved = max(0, count - self._held_bytes)
+        return True
 
     async def read(self, limit: int) -> Read:
         """Hold all of it, up to `limit` bytes. May be called again after DRY."""
@@ -273,8 +288,8 @@ class Body:
 
     def release(self) -> None:
         """Give back the memory that was drawn."""
-        if self._pool is not None and self._drawn:
-            self._pool.give(self._drawn)
+        if self._memory is not None and self._drawn:
+            self._memory.give(self._drawn)
             self._drawn = 0
 
     # --- holding ---
@@ -287,7 +302,9 @@ class Body:
         if passing and total > self._keep:
             self._lose()
             return
-        if not self._draw(len(piece)):
+        if self._reserved >= len(piece):
+            self._reserved -= len(piece)
+        elif not self._draw(len(piece)):
             if passing:
                 self._lose()
                 return
@@ -296,16 +313,16 @@ class Body:
         self._held_bytes = total
 
     def _draw(self, count: int) -> bool:
-        if self._pool is None:
+        if self._memory is None:
             return True
-        if not self._pool.take(count):
+        if not self._memory.take(count):
             return False
         self._drawn += count
         return True
 
     def _lose(self) -> None:
         self._lost = True
-        self._keep = 0
+        self._keep = self._reserved = 0
         self._held = []
         self.release()
 

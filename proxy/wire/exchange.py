@@ -114,8 +114,8 @@ class Exchange(msgspec.Struct, eq=False):
             self.strand.cancel()
 
     def interim(self, lines: bytes) -> None:
-        """Pass the head of a 1xx on, if this agent can take one."""
-        if self.head.minor_version == 1 and not self.answered:
+        """Pass the head of a 1xx on, if this agent can take one, and reads."""
+        if self.head.minor_version == 1 and not self.answered and not self.line.stuffed:
             self.line.write(lines + b"\r\n")
 
     def watch_body(self) -> None:

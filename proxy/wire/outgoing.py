@@ -19,26 +19,27 @@ from proxy.clock import Clock
 MANY = 8
 """So many others, and what is written whole is gathered."""
 
+_MOST = 64 << 10  # bytes that are kept
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 class Outgoing:
     """What is written comes out in its order, however it was written."""
 
-    __slots__ = ("_clock", "_others", "_transport", "_unsent", "lost")
+    __slots__ = ("_clock", "_others", "_transport", "lost", "unsent")
 
     def __init__(self, transport: asyncio.Transport, clock: Clock, others: Sized) -> None:
         """`others` are those who may be writing at the same time, this one among them."""
         self._others = others
         self._transport = transport
         self._clock = clock
-        self._unsent = b""
+        self.unsent = b""
         self.lost = False  # the connection is
 
     def write(self, content: bytes) -> None:
         """Send it now, if anybody is still there."""
-        if self._unsent:
-            content, self._unsent = self._unsent + content, b""
+        if self.unsent:
+            content, self.unsent = self.unsent + content, b""
         if content and not self.lost and not self._transport.is_closing():
             self._transport.write(content)
 
@@ -47,13 +48,15 @@ class Outgoing:
         if len(self._others) < MANY:
             self.write(content)
             return
-        if not self._unsent:
+        if not self.unsent:
             self._clock.soon(self.flush)
-        self._unsent += content
+        self.unsent += content
+        if len(self.unsent) > _MOST:
+            self.flush()
 
     def flush(self) -> None:
         """Send what is kept."""
-        if self._unsent:
+        if self.unsent:
             self.write(b"")
 
     def close(self) -> None:

@@ -29,8 +29,8 @@ def still_there(connection: socket.socket) -> bool:
         return False
     try:
         return _owned(connection)
-    except OSError:
-        return False  # no such socket in this namespace, or the kernel may not be asked
+    except (OSError, ValueError):
+        return False  # closed, no such socket in this namespace, or the kernel may not be asked
 
 
 def fin_has_come(connection: socket.socket) -> bool:
@@ -41,7 +41,7 @@ def fin_has_come(connection: socket.socket) -> bool:
         if not sys.platform.startswith("linux"):
             return False
         return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] in _LEFT
-    except OSError:
+    except (OSError, ValueError):
         return True
 
 

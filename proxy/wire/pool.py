@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import errno
 import ipaddress
 import socket
 import ssl
@@ -25,6 +26,9 @@ CONNECT = 3.0
 """Seconds, where no policy says how long connecting may take."""
 
 _HEAD_START = 0.25  # seconds before the next address is tried beside the first (RFC 8305 5)
+
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""What this machine has run out of, and no upstream is to blame for."""
 
 Addresses = list[tuple[int, int, int, str, Any]]
 
@@ -208,7 +212,8 @@ class ConnectionPool:
         except ssl.SSLError as error:
             return failed(Failure.CONNECT, f"TLS failed: {error.reason}")
         except (OSError, UnicodeError) as error:
-            return failed(Failure.CONNECT, _told(error))
+            ours = isinstance(error, OSError) and error.errno in _OURS
+            return failed(Failure.OVERLOADED if ours else Failure.CONNECT, _told(error))
         if connection.closed:
             return failed(Failure.CONNECT, "the upstream closed the connection at once")
         self.opened.add(connection)

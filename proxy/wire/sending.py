@@ -90,6 +90,11 @@ class Sending(Signal[Reply]):
         """Its connection had ended before."""
         self.set(failed(Failure.CONNECT, "the connection was closed before it was used"))
 
+    def spoken_too_soon(self) -> None:
+        """Bytes came, though nothing of the request has gone out: they answer somebody else."""
+        self._attempt.sent = False
+        self._fail(Failure.CONNECT, "the upstream spoke before it was asked")
+
     def stop_upload(self) -> None:
         """The upstream cannot take more for now."""
         if self._upload is not None:
@@ -178,7 +183,9 @@ class Sending(Signal[Reply]):
                 return "101 was not asked for"
             self._decoder = CloseDecoder()
         elif answers_without_body(asked.method, head.status):
-            self._keep_alive = self._keep_alive and not head.chunked
+            # What a 204 says it has may yet come, and would be read as the next answer.
+            promised = head.chunked or (head.status == 204 and bool(head.length))
+            self._keep_alive = self._keep_alive and not promised
         elif head.chunked:
             self._decoder = ChunkedDecoder(self._connection.heads.limits)
         elif head.length is None:

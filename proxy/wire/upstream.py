@@ -45,8 +45,10 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of asyncio.Protocol."""
         sending = self.sending
-        if sending is not None:
+        if sending is not None and not self.out.unsent:
             sending.take(data)
+        elif sending is not None:
+            sending.spoken_too_soon()
         else:
             self.close()  # nobody asked: whatever it is, it answers no request of ours
 
@@ -54,7 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Part of asyncio.Protocol."""
         self.alarm.close()
         self.out.lost = True
-        self._end(reset=exc is not None)
+        self._end(reset=True)  # a clean end was told before; with TLS, one without its close_notify
 
     def eof_received(self) -> bool:
         """Part of asyncio.Protocol. True keeps the sending side open."""

@@ -189,7 +189,7 @@ def dry(gives_after: float, fields: dict[bytes, bytes] | None = None) -> Reading
     """A body for which there is no memory at first."""
     pool = Memory(4 * AHEAD)
     assert pool.take(pool.size)
-    body = Body(pool=pool)
+    body = Body(memory=pool)
     body.feed(b"{" * (2 * AHEAD))
     clock = Drying(gives_after, lambda: pool.give(pool.size - pool.free))
     return Reading(body, clock=clock, fields=fields)

@@ -110,7 +110,11 @@ plain = st.recursive(
 others = st.dictionaries(st.text(max_size=6).filter(lambda n: n.casefold() != "tool"), plain)
 
 
-@given(st.text(min_size=1, max_size=256), others, st.booleans(), st.booleans(), st.integers(0, 3))
+printed = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=256)
+names = printed.filter(lambda name: name == name.strip())
+
+
+@given(names, others, st.booleans(), st.booleans(), st.integers(0, 3))
 def test_an_honest_call_is_recognised(tool, members, ascii_only, tool_first, spaces):
     """Whatever its name, its input and its style of writing: JSON as libraries write it passes."""
     envelope = {"tool": tool} | members if tool_first else members | {"tool": tool}
@@ -323,3 +327,13 @@ def test_what_is_nested_beyond_reading_is_refused():
     """A parser that gives up in the depth must not bring the call down."""
     content = b'{"input":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
     assert tool_of(content) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["deposit\\u0000", "deposit ", " deposit", "de\\nposit", "\\u0085x"]
+)
+def test_a_name_that_some_tools_cut_short_is_refused(name):
+    """They would run another tool than the policies were asked about."""
+    found = asked(b'{"tool":"%b","input":{}}' % name.encode())[1]
+    assert found is not None
+    assert found.code == "ambiguous_call"

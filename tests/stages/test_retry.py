@@ -230,6 +230,9 @@ def test_a_key_that_the_upstream_honours_makes_a_write_safe(
         ({b"amz-sdk-request": b"attempt=1; max=3"}, False),
         ({b"amz-sdk-request": b"ttl=20200101T000000Z; attempt=2; max=3"}, True),
         ({b"amz-sdk-request": b"xattempt=2"}, False),
+        ({b"x-stainless-retry-count": b"1, 1"}, True),
+        ({b"x-envoy-attempt-count": b"1, 2"}, True),
+        ({b"amz-sdk-request": b"attempt=1; max=3, attempt=2; max=3"}, True),
     ],
 )
 def test_who_repeats_is_in_front_of_us(fields: dict[bytes, bytes], retries: bool) -> None:

@@ -53,6 +53,8 @@ def test_the_deadline_counts_from_the_head() -> None:
         ({b"holdfast-timeout-ms": b"1500"}, 1.5),
         ({b"x-envoy-expected-rq-timeout-ms": b"2000"}, 2.0),
         ({b"x-stainless-read-timeout": b"10"}, 9.75),
+        ({b"holdfast-timeout-ms": b"4000, 300"}, 0.3),
+        ({b"grpc-timeout": b"4S, 3S, x"}, 3.0),
         ({b"x-stainless-read-timeout": b"0.1"}, 0.0),
         ({b"grpc-timeout": b"3S"}, 3.0),
         ({b"grpc-timeout": b"2M"}, 120.0),

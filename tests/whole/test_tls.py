@@ -1,14 +1,18 @@
 """TLS to an upstream (spec 2.1): verified, named, and a doubtful one never spoken to."""
 
+import asyncio
 import json
+import os
+import socket
 import ssl
 from pathlib import Path
 
 import pytest
 import trustme
 
-from tests.harness import RawUpstream, holdfast, request
+from tests.harness import RawUpstream, breathe, holdfast, request
 from tests.harness.upstream import then_close
+from tests.harness.wire import Ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -149,3 +153,27 @@ async def test_a_tls_answer_may_end_with_its_connection(
         holdfast(named(upstream), mount={"tls": {"ca": str(path)}}) as proxy,
     ):
         assert (await proxy.call(request())).body == b"until-eof"
+
+
+async def test_a_tls_answer_that_is_cut_is_no_answer(authority: tuple[trustme.CA, Path]) -> None:
+    """A FIN without the close of TLS may be anybody's (RFC 9112 9.8): the agent sees a cut."""
+    ca, path = authority
+
+    async def cuts(connection, asked) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\n\r\npart")
+        await breathe()
+        number = os.dup(connection.transport.get_extra_info("socket").fileno())
+        with socket.socket(fileno=number) as raw:
+            raw.shutdown(socket.SHUT_WR)
+
+    async with (
+        RawUpstream(cuts, tls=server(ca, "localhost")) as upstream,
+        holdfast(named(upstream), mount={"tls": {"ca": str(path)}}) as proxy,
+        await proxy.connect() as agent,
+    ):
+        agent.send(request())
+        if "uvloop" in type(asyncio.get_running_loop()).__module__:
+            with pytest.raises(Ended):
+                await agent.answer()
+        else:  # asyncio tells both ends in the same way
+            assert (await agent.answer()).body == b"part"

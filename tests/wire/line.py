@@ -7,6 +7,7 @@ from proxy.reply import Reply
 from proxy.strand import Strand
 from proxy.wire.body import Body
 from proxy.wire.head import Heads, Limits
+from proxy.wire.outgoing import MANY
 from proxy.wire.pool import ConnectionPool
 from proxy.wire.sending import Sending
 from proxy.wire.upstream import UpstreamConnection
@@ -62,6 +63,11 @@ class Line:
         call.interim = self.interim.append
         self.attempt = make_attempt(call, **times)
         return self.connection.send(self.attempt, HEAD)
+
+    def crowd(self) -> list[UpstreamConnection]:
+        """So many other connections that what is written is gathered."""
+        pool = cast("ConnectionPool", self.pool)
+        return [UpstreamConnection(pool, self.clock, Heads(Limits())) for _ in range(MANY)]
 
     def comes(self, *pieces: bytes) -> None:
         """Bytes of the upstream, each piece in a read of its own."""

@@ -7,6 +7,7 @@ from proxy.clock import NEVER
 from proxy.reply import Failure
 from proxy.wire import vigil
 from proxy.wire.body import AHEAD, Body
+from proxy.wire.outgoing import MANY
 from tests.harness import chunked, request
 from tests.wire.plug import Plug
 from tests.wire.visit import REFUSED, Visit, raw_of, reply_of
@@ -279,3 +280,71 @@ def test_an_agent_that_is_lost_stops_its_call():
     assert visit.plug.written == b""
     assert all(alarm.due == NEVER for alarm in visit.clock.alarms)  # type: ignore[attr-defined]
     assert visit.server.connections == set()
+
+
+def test_a_fin_behind_an_answer_that_is_kept_does_not_lose_it():
+    """Both in one turn of the loop, among many other calls."""
+    visit = Visit(connections=99)
+    visit.clock.gathers = []
+    for _ in range(MANY):
+        visit.another(Plug()).data_received(request("/other"))
+    visit.desk.replies = [reply_of()]
+    visit.says(request())
+    assert visit.plug.written == b""
+    assert visit.connection.eof_received() is False
+    assert visit.plug.written == raw_of()
+
+
+def test_a_fin_does_not_lose_what_was_asked_before():
+    """An agent that did not read may still do; then the connection ends."""
+    visit = Visit()
+    visit.connection.pause_writing()
+    visit.desk.replies = [reply_of(b"1"), reply_of(b"2")]
+    visit.says(request("/1") + request("/2"))
+    assert visit.connection.eof_received() is True
+    visit.connection.resume_writing()
+    assert visit.plug.written == raw_of(b"1") + raw_of(b"2")
+    assert visit.plug.closed
+
+
+def test_half_a_request_behind_a_fin_is_none():
+    """What came whole before it is answered; then the connection ends."""
+    visit = Visit()
+    visit.connection.pause_writing()
+    visit.desk.replies = [reply_of(b"1")]
+    visit.says(request("/1") + b"GET /2 HT")
+    assert visit.connection.eof_received() is True
+    visit.connection.resume_writing()
+    assert visit.plug.written == raw_of(b"1")
+    assert visit.plug.closed
+
+
+def test_an_agent_that_never_reads_is_let_go():
+    """Whatever it was that ended its connection."""
+    visit = Visit()
+    visit.clock.advance(10.1)
+    assert visit.plug.closed
+    assert not visit.plug.aborted
+    visit.clock.advance(30.1)
+    assert visit.plug.aborted
+
+
+def test_an_agent_that_is_lost_is_asked_nothing_more():
+    """Its socket is gone."""
+    visit = Visit()
+    visit.says(request("/", "Content-Length: 9", method="POST"), b"abc")
+    visit.connection.watch_body()
+    visit.connection.connection_lost(None)
+    visit.connection.unwatch()
+    assert all(alarm.due == NEVER for alarm in visit.clock.alarms)
+
+
+def test_an_agent_that_does_not_read_gets_no_interim_answers():
+    """They would be kept for it without a bound."""
+    visit = Visit()
+    visit.says(request())
+    visit.exchange.interim(b"HTTP/1.1 103 Early Hints\r\n")
+    assert visit.plug.taken() == b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    visit.connection.pause_writing()
+    visit.exchange.interim(b"HTTP/1.1 103 Early Hints\r\n")
+    assert visit.plug.taken() == b""

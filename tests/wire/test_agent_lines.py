@@ -53,6 +53,16 @@ def test_empty_lines_of_a_request_are_not_the_next_ones():
     assert visit.desk.bad == []
 
 
+def test_empty_lines_of_many_requests_do_not_add_up():
+    """Each request has its own; some clients send one behind each body."""
+    visit = Visit()
+    for _ in range(MOST // 2 + 9):
+        visit.desk.replies.append(reply_of())
+        visit.says(EMPTY, request("/x"))
+        visit.plug.taken()
+    assert visit.desk.bad == []
+
+
 @pytest.mark.parametrize("raw", [b"\r", b"\r\n\r"])
 def test_a_lone_carriage_return_is_no_empty_line(raw: bytes):
     """It begins a head that is not valid, wherever it is cut."""

@@ -226,3 +226,22 @@ def test_a_whole_body_that_was_sent_for_good_goes() -> None:
     assert memory.free == 40
     body.forget()
     assert (memory.free, body.whole, body.replayable) == (100, None, False)
+
+
+def test_a_body_of_known_length_draws_all_of_it_or_nothing() -> None:
+    """Two that had a half each would wait for each other."""
+    memory = Memory(100)
+    first, second = Body(Tap(), memory), Body(tap := Tap(), memory)
+    assert first.reserve(80)
+    assert not second.reserve(80)
+    assert (memory.free, tap.paused) == (20, True)
+    result = read(first, 100)
+    first.feed(b"x" * 50)
+    first.finish(b"y" * 30, [])
+    assert (result, memory.free) == ([Read.WHOLE], 20)
+    first.release()
+    assert second.reserve(80)
+    assert second.reserve(80)
+    assert memory.free == 20
+    second.forget()
+    assert memory.free == 100

@@ -131,3 +131,13 @@ def test_an_answer_that_is_kept_goes_out_before_the_next_one_begins() -> None:
     visit.says(request() + request("/", "Connection: close"))
     assert visit.plug.written.startswith(raw_of(b"first") + b"HTTP/1.1 200 OK\r\nConnection: close")
     assert visit.plug.closed
+
+
+def test_not_more_is_kept_than_is_worth_it() -> None:
+    """Refusals of a pipeline may be many; who does not read them is to stop us."""
+    out = Out()
+    for _ in range(64):
+        out.outgoing.write_whole(b"x" * 1024)
+    assert out.plug.written == b""
+    out.outgoing.write_whole(b"y")
+    assert out.plug.written == b"x" * (64 << 10) + b"y"

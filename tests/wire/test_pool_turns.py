@@ -1,5 +1,6 @@
 """Whose turn it is where a pool is full, without sockets and without time that passes by itself."""
 
+import errno
 from typing import Any
 
 import pytest
@@ -188,3 +189,25 @@ async def test_a_connection_that_is_closed_at_once_is_none() -> None:
     second = Waiting(street)
     await breathe(3)
     assert not second.connection.closed
+
+
+@pytest.mark.parametrize(
+    ("number", "failure"),
+    [
+        (errno.EMFILE, Failure.OVERLOADED),
+        (errno.EADDRNOTAVAIL, Failure.OVERLOADED),
+        (errno.ECONNREFUSED, Failure.CONNECT),
+    ],
+)
+async def test_what_we_have_run_out_of_is_not_the_upstreams_fault(number, failure):
+    """It opens no circuit."""
+    street = Street()
+
+    async def fails() -> UpstreamConnection:
+        raise OSError(number, "no more")
+
+    street._connect = fails
+    waiting = Waiting(street)
+    await breathe()
+    (got,) = waiting.got
+    assert got.failure is failure

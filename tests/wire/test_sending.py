@@ -273,6 +273,28 @@ def test_only_the_first_outcome_counts():
     assert [reply.failure for reply in waiting.replies] == [Failure.TIMEOUT]
 
 
+def test_what_a_204_says_it_has_is_waited_for_by_nobody():
+    """It may come later, and would be read as the next answer."""
+    line = Line()
+    assert line.reply(answer(204, "Content-Length: 3", body=None)).failure is None
+    assert (line.pool.released, line.plug.aborted) == ([], True)
+
+
+def test_an_answer_before_its_request_is_none():
+    """It went out with nothing, so it is somebody else's; nothing was sent."""
+    line = Line()
+    line.pool.opened.update(line.crowd())
+    line.clock.gathers = []
+    sending = line.ask()
+    assert line.plug.written == b""
+    line.comes(OK)
+    reply = told(sending)
+    assert (reply.failure, line.attempt.sent, line.plug.aborted) == (Failure.CONNECT, False, True)
+    for work in line.clock.gathers:
+        work()
+    assert line.plug.written == b""
+
+
 @pytest.mark.parametrize(
     ("method", "status"), [("HEAD", 200), ("POST", 204), ("POST", 304), ("HEAD", 404)]
 )
