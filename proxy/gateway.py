@@ -115,6 +115,9 @@ class Gateway:
     def _answer(self, exchange: Exchange, call: Call, reply: Reply) -> Reply:
         """What the agent gets; where nothing came, it is made in the words of the protocol."""
         bad = exchange.bad
+        if reply.refusal is None and reply.failure is None and bad is None:  # nearly always
+            reply.finishers.append((self._account.settle, call))
+            return reply
         if bad is not None:
             self._watcher.bad_request(bad.reason)
             if reply.failure is Failure.BAD_REQUEST:

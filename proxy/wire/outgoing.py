@@ -56,8 +56,9 @@ class Outgoing:
 
     def flush(self) -> None:
         """Send what is kept."""
-        if self.unsent:
-            self.write(b"")
+        content, self.unsent = self.unsent, b""
+        if content and not self.lost and not self._transport.is_closing():
+            self._transport.write(content)
 
     def close(self) -> None:
         """End the connection once all is sent."""
