@@ -43,12 +43,10 @@ class Reader:
 
     async def _whole(self, exchange: Exchange, body: Body, limit: int) -> bytes | Refusal:
         until = self._clock.now() + min(_DRY, patience(exchange.head.fields) / 4)
-        while not body.reserve(exchange.head.length or 0) and self._clock.now() < until:
-            await self._clock.sleep(_LOOK_AGAIN)
-        read = await body.read(limit)
+        read = await self._all(body, exchange.head.length or 0, limit)
         while read is Read.DRY and self._clock.now() < until:
             await self._clock.sleep(_LOOK_AGAIN)
-            read = await body.read(limit)
+            read = await self._all(body, exchange.head.length or 0, limit)
         if read is Read.WHOLE:
             return body.whole or b""
         if read is Read.TOO_LARGE:
@@ -63,6 +61,10 @@ class Reader:
             if bad is None
             else Refusal(bad.code, bad.detail)
         )
+
+    async def _all(self, body: Body, length: int, limit: int) -> Read:
+        """Nothing of it is read before there is room for all, as far as that is known."""
+        return await body.read(limit) if body.reserve(length) else Read.DRY
 
 
 def _too_large(limit: int) -> Refusal:

@@ -216,3 +216,11 @@ def test_an_impatient_agent_waits_a_quarter_of_its_time() -> None:
     reading = dry(gives_after=2.0, fields={b"holdfast-timeout-ms": b"4000"})
     assert reading.refused == "overloaded"
     assert reading.call.waited == pytest.approx(1.0, abs=0.06)
+
+
+def test_a_body_for_which_there_is_not_room_enough_takes_none() -> None:
+    """Nor does it begin to, when its time is over: others could finish with that."""
+    memory = Memory(100)
+    assert memory.take(60)
+    reading = Reading(Body(memory=memory), length=80)
+    assert (reading.refused, memory.free) == ("overloaded", 40)
