@@ -6,9 +6,6 @@ from typing import TypeVar
 Key = TypeVar("Key", bytes, str)
 Found = TypeVar("Found")
 
-_MOST = 4096
-_LONGEST = 512
-
 
 class Memo(dict[Key, Found]):
     """A pure function's answers: `memo[key]` is looked up, or worked out and, if short, kept.
@@ -17,14 +14,25 @@ class Memo(dict[Key, Found]):
     and whoever fills it on purpose gains nothing but that others are worked out once more.
     """
 
-    def __init__(self, function: Callable[[Key], Found]) -> None:
+    def __init__(
+        self,
+        function: Callable[[Key], Found],
+        *,
+        most: int = 4096,
+        longest: int = 512,
+        keeps: Callable[[Found], bool] = lambda found: True,
+    ) -> None:
+        """At most `most` answers to keys of at most `longest` are kept, if `keeps` says so."""
         super().__init__()
         self._function: Callable[[Key], Found] = function
+        self._most = most
+        self._longest = longest
+        self._keeps = keeps
 
     def __missing__(self, key: Key) -> Found:
         found = self._function(key)
-        if len(key) <= _LONGEST:
-            if len(self) >= _MOST:
+        if len(key) <= self._longest and self._keeps(found):
+            if len(self) >= self._most:
                 self.clear()
             self[key] = found
         return found

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols import memo
-from proxy.protocols.memo import Memo, remembered
+from proxy.memo import Memo, remembered
 
 
 @given(st.lists(st.binary(max_size=9)))
@@ -29,10 +28,16 @@ def test_long_keys_are_not_kept() -> None:
     assert list(lengths.values()) == [512]
 
 
-def test_it_begins_anew_when_it_is_full(monkeypatch) -> None:
+def test_it_begins_anew_when_it_is_full() -> None:
     """Many short ones are bounded too."""
-    monkeypatch.setattr(memo, "_MOST", 10)
-    lengths = Memo[str, int](len)
+    lengths = Memo[str, int](len, most=10)
     for number in range(1000):
         assert lengths[str(number)] == len(str(number))
         assert len(lengths) <= 10
+
+
+def test_only_what_is_worth_it_is_kept() -> None:
+    """What is refused may be made up as well."""
+    lengths = Memo[bytes, int](len, keeps=lambda length: length > 1)
+    assert (lengths[b"a"], lengths[b"ab"]) == (1, 2)
+    assert list(lengths) == [b"ab"]

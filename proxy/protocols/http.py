@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from proxy.call import Call, Effect, RequestHead, Whole
-from proxy.protocols.memo import remembered
+from proxy.memo import remembered
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result

@@ -6,11 +6,11 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from proxy.call import Call, Effect, RequestHead
+from proxy.memo import remembered
 from proxy.protocols.coding import decoded
 from proxy.protocols.document import Ambiguous, NotADocument, check, check_depth, check_text
 from proxy.protocols.http import Http, matched_path
 from proxy.protocols.identity import LONGEST
-from proxy.protocols.memo import remembered
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 

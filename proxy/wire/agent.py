@@ -165,8 +165,7 @@ class AgentConnection(asyncio.Protocol):
         """The short way: nearly always all of a request comes in one piece, and nothing else."""
         end = data.find(END) + 4
         if end >= 4:
-            block, heads = data[:end], self._server.heads
-            head = heads.requests.get(block) or heads.request(block)
+            head = self._server.heads.requests[data[:end]]
             size = len(data) - end
             if type(head) is RequestHead and (head.length or 0) == size and not head.chunked:
                 self._expects = _NEXT
@@ -203,7 +202,7 @@ class AgentConnection(asyncio.Protocol):
             self._wait_for_head()
             return False
         self._begun = False
-        head = self._server.heads.request(block) if isinstance(block, bytes) else block
+        head = self._server.heads.requests[block] if isinstance(block, bytes) else block
         if isinstance(head, BadMessage):
             self._turn_away(head)
         else:

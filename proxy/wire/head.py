@@ -13,6 +13,7 @@ import httptools
 import msgspec
 
 from proxy.call import SIGNS, Header, RequestHead
+from proxy.memo import Memo
 from proxy.wire.compose import REWRITTEN, answer_lines, answers_without_body, lines_to_pass_on
 
 END = b"\r\n\r\n"
@@ -76,40 +77,30 @@ _LONGEST_REMEMBERED = 4096
 
 
 class Heads:
-    """Heads that were parsed already: clients and servers send the same one again and again.
+    """Heads, looked up by all of their bytes: clients and servers repeat theirs again and again.
 
-    Only good ones are remembered, by all of their bytes, and nobody changes them. Bounded: the
-    oldest goes first. One that is long, or different each time, costs what it costs.
+    Only good ones are remembered, and nobody changes them. One that is long, or different each
+    time, costs what it costs.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self.requests: dict[bytes, RequestHead] = {}
-        self.answers: dict[bytes, AnswerHead] = {}
+        self.requests: Memo[bytes, Parsed] = Memo(
+            lambda block: parse_request_head(block, limits),
+            most=_REMEMBERED,
+            longest=_LONGEST_REMEMBERED,
+            keeps=_is_good,
+        )
+        self.answers: Memo[bytes, AnswerHead | BadMessage] = Memo(
+            lambda block: parse_answer_head(block, limits),
+            most=_REMEMBERED,
+            longest=_LONGEST_REMEMBERED,
+            keeps=_is_good,
+        )
 
-    def request(self, block: bytes) -> Parsed:
-        """As parse_request_head; who is in a hurry looks into `requests` first."""
-        found = self.requests.get(block)
-        if found is not None:
-            return found
-        head = parse_request_head(block, self.limits)
-        if type(head) is RequestHead and len(block) <= _LONGEST_REMEMBERED:
-            if len(self.requests) >= _REMEMBERED:
-                del self.requests[next(iter(self.requests))]
-            self.requests[block] = head
-        return head
 
-    def answer(self, block: bytes) -> "AnswerHead | BadMessage":
-        """As parse_answer_head; who is in a hurry looks into `answers` first."""
-        found = self.answers.get(block)
-        if found is not None:
-            return found
-        head = parse_answer_head(block, self.limits)
-        if type(head) is AnswerHead and len(block) <= _LONGEST_REMEMBERED:
-            if len(self.answers) >= _REMEMBERED:
-                del self.answers[next(iter(self.answers))]
-            self.answers[block] = head
-        return head
+def _is_good(head: RequestHead | AnswerHead | BadMessage) -> bool:
+    return not isinstance(head, BadMessage)
 
 
 class _Lines:

@@ -124,8 +124,7 @@ class Sending(Signal[Reply]):
             if end < 4:
                 self._hold(data)
                 return
-            block, data = data[:end], data[end:]
-            head = heads.answers.get(block) or heads.answer(block)
+            head, data = heads.answers[data[:end]], data[end:]
             if isinstance(head, BadMessage):
                 self._fail(Failure.BAD_RESPONSE, head.detail)
             elif head.status >= 200 or head.status == 101:
