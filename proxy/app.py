@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from proxy.admin.server import AdminServer
 
 _FILES = 65_536
+"""Open files that are asked for at most."""
 _YOUNG = 20_000
 """Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
 the paths of failure, and looking after every 700 allocations costs more than a stage."""

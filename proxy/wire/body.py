@@ -198,10 +198,11 @@ class Body:
         """
         if self._reserved or self._memory is None:
             return True
-        if not self._draw(max(0, count - self._held_bytes)):
+        missing = max(0, count - self._held_bytes)
+        if not self._draw(missing + self._owed):
             self.pause()
             return False
-        self._reserved = max(0, count - self._held_bytes)
+        self._reserved, self._owed = missing, 0
         return True
 
     async def read(self, limit: int) -> Read:

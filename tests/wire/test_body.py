@@ -245,3 +245,21 @@ def test_a_body_of_known_length_draws_all_of_it_or_nothing() -> None:
     assert memory.free == 20
     second.forget()
     assert memory.free == 100
+
+
+def test_what_came_before_there_was_room_is_reserved_as_well() -> None:
+    """Its first piece is held at once; without room for that too, nothing is taken."""
+    memory = Memory(100)
+    assert memory.take(60)
+    body = Body(Tap(), memory)
+    body.feed(b"x" * 50)
+    assert not body.reserve(80)
+    assert memory.free == 40
+    memory.give(60)
+    assert body.reserve(80)
+    assert memory.free == 20
+    result = read(body, 100)
+    body.finish(b"y" * 30, [])
+    assert (result, memory.free) == ([Read.WHOLE], 20)
+    body.release()
+    assert memory.free == 100
