@@ -1,5 +1,7 @@
 """An attempt: one sending of a call upstream. Hedges and retries have one each."""
 
+from typing import Any
+
 import msgspec
 
 from proxy.call import Call
@@ -11,8 +13,8 @@ class Attempt(msgspec.Struct):
     """One sending. Times are seconds on `Clock.now`."""
 
     call: Call
-    number: int  # 1, 2, …
-    of: int  # as many as there may be in all
+    number: int  # 1, 2, … of all sendings of its call
+    of: int  # as many as there may be in all, as far as is known
     started: float
     deadline: float = NEVER
     connect_by: float = NEVER
@@ -25,3 +27,7 @@ class Attempt(msgspec.Struct):
     status: int = 0  # 0: no answer came
     failure: Failure | None = None
     result: Result | None = None
+    retry: bool = False  # sent again after another one failed
+    hedge: bool = False  # sent beside another one that is slow to answer
+    taken: dict[Any, Any] = {}
+    """What gates took for it and need to know when it settles, each under itself."""

@@ -121,6 +121,7 @@ class Call(msgspec.Struct):
     cancel: Callable[[], None] | None = None
     agent: str = ""
     fleet: str = ""
+    domain: str = ""  # the bulkhead that its agent is in; empty: none
     upstream: str = ""
     protocol: str = "http"
     layer: str = "http"  # llm | tool | agent | http
@@ -139,6 +140,7 @@ class Call(msgspec.Struct):
     finishes_alone: bool = False  # once sent, it goes on when the agent is gone
     attempts: "list[Attempt]" = []
     waited: float = 0.0  # seconds spent waiting for others: never our own time
+    queued: float = 0.0  # those of them that it stood in a queue of ours
     answered: float | None = None  # when the head of a streamed answer went out
     stopped: Stop | None = None
     goes_on: bool = False  # though it was stopped

@@ -25,7 +25,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     method: str
     policy_version: str
     decision: str  # allow | refuse
-    outcome: str  # ok | failed | refused | truncated | cancelled
+    outcome: str  # ok | failed | refused | truncated | cancelled | fallback | stale
     executed: str  # no | yes | unknown
     status: int
     attempts: tuple[AttemptRecord, ...]
@@ -36,3 +36,6 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     policy: str = ""  # the policy that refused
     workflow: str = ""
     task: str = ""
+    tier: int = 0  # 0 the primary, 1 a backup, 2 kept from before, 3 what a policy says
+    served_by: str = ""  # the upstream or model, where it is not the one that was called
+    queue_us: int = 0  # spent in queues of ours

@@ -41,6 +41,9 @@ class Kind(msgspec.Struct, frozen=True):
 def _kinds() -> dict[str, Kind]:
     never, later, harmless = Repeat.NEVER, Repeat.LATER, Repeat.IF_HARMLESS
     return {
+        "denied": Kind(403, "policy", "A policy denies this call", never, "use_alternative", "http_request_denied"),
+        "approval_pending": Kind(403, "policy", "A person must look at this call first", never, "ask_owner", "http_request_denied"),
+        "bulkhead_full": Kind(503, "transient", "Too many calls are under way", later, "retry_later", "connection_limit_reached"),
         "circuit_open": Kind(503, "upstream", "The circuit is open", later, "use_alternative", "destination_unavailable"),
         "rate_limited": Kind(429, "throttle", "Too many calls", later, "retry_later", "http_request_denied"),
         "deadline_exceeded": Kind(504, "timeout", "The time for this call is over", harmless, "verify_then_retry", "http_response_timeout"),

@@ -13,6 +13,7 @@ import msgspec
 from proxy.call import Body, Header
 
 if TYPE_CHECKING:
+    from proxy.attempt import Attempt
     from proxy.refusal import Refusal
 
 
@@ -94,6 +95,10 @@ class Reply(msgspec.Struct):
     on_commit: Callable[[bool], None] | None = None
     """From there on other time limits rule: those of a stream, if it is one."""
     given_up: str = ""  # why it was not tried again, though it might have been
+    attempt: "Attempt | None" = None  # the sending that it is the answer to
+    tier: int = 0  # who answered: 0 the primary, 1 a backup, 2 what was kept, 3 what a policy says
+    served_by: str = ""  # the upstream or model, where it is not the one that was called
+    outcome: str = ""  # fallback | stale; empty: what its result says
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
     finished: bool = False
     closed: bool = False
@@ -118,6 +123,30 @@ class Reply(msgspec.Struct):
             self.failure = failure
             self.result = _AFTER_COMMIT.get(failure, Result.FAILURE)
         settle_all(self.finishers, self)
+
+    @property
+    def refused(self) -> bool:
+        """Is it a "no" of ours, and nothing was sent?"""
+        return self.refusal is not None and self.result is None
+
+    def drop(self) -> None:
+        """Nobody wants it. It was not cancelled: its result stays what it is."""
+        self.finish()
+        self.close()
+
+    def set_aside(self) -> "Reply | None":
+        """Its attempt is over; what can still be handed back without holding anything.
+
+        None where it has a body that is not all here: that would hold a connection.
+        """
+        if self.body is not None and self.body.whole is None:
+            self.drop()
+            return None
+        self.finish()
+        # Its attempt has settled. Should it be handed back, others wait for the end of the call.
+        aside = msgspec.structs.replace(self, finished=False, finishers=[])
+        self.close()
+        return aside
 
     def close(self) -> None:
         """Let go of it. A reply dropped before its end was cancelled."""

@@ -21,11 +21,24 @@ LATE = 0.01
 SPREAD = 0.1
 """Who is told to come back in 10 s comes back in 10 to 11: not all at the same moment."""
 
-Verdict: TypeAlias = Refusal | None
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 """Pipeline, call wrapper and call guard: all the same. Returns at the commit point."""
 Sender: TypeAlias = Callable[[Attempt], Awaitable[Reply]]
 """Attempt guard, commit and send: all the same. Returns at the commit point."""
+Links: TypeAlias = Callable[[Call, str, str], Handler]
+"""Of a call, an upstream and a model: what sends the call there, by that upstream's own policies.
+An empty name stands for the call's own."""
+Verdict: TypeAlias = Refusal | None
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a stage would do with a call now, told to people by `explain`.
+
+    A gate or wrapper gives it by `says(call)`, which takes, waits for and changes nothing.
+    """
+
+    note: str  # in a few words, with its numbers: "closed, 2 of 12 calls failed"
+    refusal: Refusal | None = None  # what it would answer
 
 
 class CallGate(Protocol):
@@ -61,6 +74,13 @@ class NothingTaken:
 
     def settle(self, subject: Any, reply: Reply, /) -> None:
         """Part of CallGate and AttemptGate."""
+
+
+class Withdraws:
+    """A gate that may be left while it makes somebody wait: what it had given by then, it takes
+    back itself. Others are heard to their end, for what they grant may lie with a store."""
+
+    __slots__ = ()
 
 
 class Check(NothingTaken):
@@ -125,7 +145,14 @@ class Target(msgspec.Struct, frozen=True):
     layer: str
     tool: str
     effect: Effect
+    domain: str = ""  # the bulkhead of the calling agent: it shares nothing with other ones
+    model: str = ""
     idempotent_upstream: bool = False  # it honours idempotency keys
+
+
+def no_links(call: Call, upstream: str, model: str) -> Handler:
+    """Where there is no table, there is no other upstream. Raises LookupError."""
+    raise LookupError(upstream)
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -134,6 +161,7 @@ class Ground(msgspec.Struct, frozen=True):
     clock: Clock
     keep: Keep
     shadow: bool = False  # counters of its own, apart from what is enforced
+    links: Links = no_links
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""

@@ -16,6 +16,9 @@ TRUE, FALSE, IF_HARMLESS = Repeat.LATER, Repeat.NEVER, Repeat.IF_HARMLESS
 
 # The table of spec 2.5, as far as it is built; below the line what the table leaves open.
 TABLE = {
+    "denied": (403, FALSE),
+    "approval_pending": (403, FALSE),
+    "bulkhead_full": (503, TRUE),
     "rate_limited": (429, TRUE),
     "circuit_open": (503, TRUE),
     "deadline_exceeded": (504, IF_HARMLESS),

@@ -213,7 +213,7 @@ class Metrics:
 
     def _read_inflight(self, kept: Kept) -> Rows:
         return _summed(
-            ((self._label("upstream", key[1]), self._label("tool", key[2])), flight.now)
+            ((self._label("upstream", key[2]), self._label("tool", key[3])), flight.now)
             for key, flight in kept.items()
             if isinstance(key, tuple) and key[0] == "inflight"
         )

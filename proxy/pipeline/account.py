@@ -50,7 +50,9 @@ class Account:
 def record_of(call: Call, reply: Reply, now: float) -> Record:
     """The record of a call whose outcome is known."""
     refusal = reply.refusal
-    plain = reply.result is _SUCCESS and not reply.given_up and refusal is None
+    plain = (
+        reply.result is _SUCCESS and not reply.given_up and not reply.outcome and refusal is None
+    )
     refused = refusal is not None and reply.result is None
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
@@ -76,10 +78,15 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         "" if refusal is None else refusal.policy,
         call.workflow,
         call.task,
+        reply.tier,
+        reply.served_by,
+        int(call.queued * 1e6),
     )
 
 
 def _outcome(call: Call, reply: Reply, *, refused: bool) -> str:
+    if reply.outcome and reply.result is _SUCCESS:
+        return reply.outcome
     if refused:
         return "refused"
     if call.stopped is not None and reply.failure is Failure.CANCELLED:
@@ -101,12 +108,18 @@ def _attempts(call: Call, reply: Reply, now: float) -> tuple[AttemptRecord, ...]
     attempts = call.attempts
     if len(attempts) == 1 and reply.result is _SUCCESS:
         return (_one(attempts[0], _SUCCESS, now),)
-    known = [attempt for attempt in attempts if attempt.sent or attempt.result is not None]
-    results = [attempt.result or Result.CANCELLED for attempt in known]
-    if known and reply.failure is not None and known[-1].result in {None, Result.SUCCESS}:
+    return tuple(
+        _one(attempt, _came_to(attempt, reply), now)
+        for attempt in attempts
+        if attempt.sent or attempt.result is not None
+    )
+
+
+def _came_to(attempt: Attempt, reply: Reply) -> Result:
+    if attempt is reply.attempt and reply.failure is not None:
         # A body that had begun may have ended otherwise than its head said.
-        results[-1] = reply.result or Result.CANCELLED
-    return tuple(_one(attempt, result, now) for attempt, result in zip(known, results, strict=True))
+        return reply.result or Result.CANCELLED
+    return attempt.result or Result.CANCELLED
 
 
 def _one(attempt: Attempt, result: Result, now: float) -> AttemptRecord:

@@ -42,6 +42,7 @@ class Commit:
 
     def _decide(self, attempt: Attempt, reply: Reply, streams: bool) -> None:
         self._judge(reply)
+        reply.attempt = attempt
         attempt.result = reply.result
         attempt.ended = attempt.first_byte or self._clock.now()
         attempt.status = reply.status

@@ -15,7 +15,7 @@ from proxy.protocols.protocol import Protocol
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply
 from proxy.stage import Check, Ground, Handler, Section, Sender, Target
-from proxy.stages import ONCE, ORDER, SECTIONS, Entry
+from proxy.stages import HOLDS, ONCE, ORDER, SECTIONS, Entry
 
 REFUSALS = "holdfast_refusals_total"
 _WRITE = Effect.WRITE  # looking into an enum costs more than a gate
@@ -62,42 +62,76 @@ class Grounds(msgspec.Struct, frozen=True):
     shadow: Ground
 
 
-def compile_pipeline(
-    effective: Effective,
-    call: Call,
-    send: Sender,
-    protocol: Protocol,
-    grounds: Grounds,
-    version: str,
-    *,
-    minimal: bool,
-) -> Pipeline:
-    """The pipeline for calls like this one."""
-    effect = effective.effect or call.effect
-    target = Target(call.upstream, call.protocol, call.layer, call.tool, effect)
-    shadow = msgspec.structs.replace(target, effect=effective.shadow_effect or effect)
-    ground = grounds.enforced
-    counted = grounds.shadow.kept(("counts", REFUSALS), _refusals)
+class Way(msgspec.Struct, frozen=True):
+    """How one upstream is spoken to."""
 
-    # A shadow must hear the results that it would hear in force, or what it counts is wrong.
-    watches = bool((effective.sections.keys() | effective.shadow.keys()) & {"retry", "breaker"})
-    sender = AttemptGuard(
-        _gates("attempt", effective.sections, target, ground),
-        _gates("attempt", effective.shadow, shadow, grounds.shadow),
-        send,
-        Commit(protocol, ground.clock, hold=watches),
-        ground.clock,
-        counted,
-    )
-    handler = _wrapped(effective.sections, sender, target, ground)
+    send: Sender
+    protocol: Protocol
+    minimal: bool = False  # answers say little of us
+
+
+def compile_pipeline(
+    effective: Effective, call: Call, link: Handler, grounds: Grounds, rule: Rule
+) -> Pipeline:
+    """The pipeline for calls like this one, around what sends them to their own upstream."""
+    target, shadow = _targets(effective, call)
+    ground = grounds.enforced
+    handler = _wrapped("wrap", effective.sections, link, target, ground)
     gates = _gates("call", effective.sections, target, ground)
     shadows = _gates("call", effective.shadow, shadow, grounds.shadow)
     checks = _checks(gates)
     if shadows or len(checks) < len(gates):
+        counted = _counted(grounds)
         handler = CallGuard(gates[len(checks) :], shadows, handler, ground.clock, counted)
-    rule = _rule(effective.policies, version, minimal=minimal)
-    flight = ground.kept(("inflight", call.upstream, call.tool), InFlight)
-    return Pipeline(handler, effect, effective.policies, rule, flight, checks)
+    flight = ground.kept(("inflight", call.domain, call.upstream, call.tool), InFlight)
+    return Pipeline(handler, target.effect, effective.policies, rule, flight, checks)
+
+
+def compile_link(effective: Effective, call: Call, way: Way, grounds: Grounds) -> Handler:
+    """What sends such calls to one upstream: hedges, attempts, and the gates of each attempt."""
+    target, shadow = _targets(effective, call)
+    ground, sections = grounds.enforced, effective.sections
+    # A shadow must hear the results that it would hear in force, or what it counts is wrong.
+    hold = not HOLDS.isdisjoint(sections.keys() | effective.shadow.keys())
+    sender = AttemptGuard(
+        _gates("attempt", sections, target, ground),
+        _gates("attempt", effective.shadow, shadow, grounds.shadow),
+        way.send,
+        Commit(way.protocol, ground.clock, hold=hold),
+        ground.clock,
+        _counted(grounds),
+    )
+    handler = _made_attempts(sections, sender, target, ground)
+    return _wrapped("link", sections, handler, target, ground)
+
+
+def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
+    """What answers say of the policies that are in force."""
+    policies = effective.policies
+    told = f"holdfast-policy: {policies[-1]}@{version}\r\n".encode() if policies else b""
+    plain = b"holdfast-origin: upstream\r\n"
+    if not minimal:
+        plain += b"holdfast-attempts: 1\r\nholdfast-outcome: ok\r\n" + told
+    return Rule(version, told, plain, minimal)
+
+
+def _targets(effective: Effective, call: Call) -> tuple[Target, Target]:
+    """What the enforced stages are built for, and what the shadow ones are."""
+    effect = effective.effect or call.effect
+    target = Target(
+        upstream=call.upstream,
+        protocol=call.protocol,
+        layer=call.layer,
+        tool=call.tool,
+        effect=effect,
+        domain=call.domain,
+        model=call.model,
+    )
+    return target, msgspec.structs.replace(target, effect=effective.shadow_effect or effect)
+
+
+def _counted(grounds: Grounds) -> Counts:
+    return grounds.shadow.kept(("counts", REFUSALS), _refusals)
 
 
 def _refusals() -> Counts:
@@ -108,14 +142,6 @@ def _checks(gates: list[Any]) -> tuple[Callable[[Call], Any], ...]:
     """The leading gates that need no guard."""
     free = itertools.takewhile(lambda gate: isinstance(gate, Check), gates)
     return tuple(gate.admit for gate in free)
-
-
-def _rule(policies: tuple[str, ...], version: str, *, minimal: bool) -> Rule:
-    told = f"holdfast-policy: {policies[-1]}@{version}\r\n".encode() if policies else b""
-    plain = b"holdfast-origin: upstream\r\n"
-    if not minimal:
-        plain += b"holdfast-attempts: 1\r\nholdfast-outcome: ok\r\n" + told
-    return Rule(version, told, plain, minimal)
 
 
 def _gates(
@@ -131,16 +157,31 @@ def _gates(
     ]
 
 
-def _wrapped(
+def _made_attempts(
     sections: Mapping[str, Merged], sender: Sender, target: Target, ground: Ground
 ) -> Handler:
-    """From the inside out: one makes the attempts, the others stand around it."""
-    handler: Handler = ONCE(sender, target, ground)
-    for entry in reversed(ORDER):
-        on = _on(entry, sections) if entry.phase in {"attempts", "wrap"} else None
+    """What makes the attempts of a call: `ONCE`, unless a section does."""
+    for entry in ORDER:
+        on = _on(entry, sections) if entry.phase == "attempts" else None
         if on is not None:
-            inner = sender if entry.phase == "attempts" else handler
-            handler = entry.build(_section(*on), inner, target, ground)
+            handler: Handler = entry.build(_section(*on), sender, target, ground)
+            return handler
+    made: Handler = ONCE(sender, target, ground)
+    return made
+
+
+def _wrapped(
+    phase: Literal["wrap", "link"],
+    sections: Mapping[str, Merged],
+    handler: Handler,
+    target: Target,
+    ground: Ground,
+) -> Handler:
+    """The wrappers of a phase around a handler, from the inside out."""
+    for entry in reversed(ORDER):
+        on = _on(entry, sections) if entry.phase == phase else None
+        if on is not None:
+            handler = entry.build(_section(*on), handler, target, ground)
     return handler
 
 

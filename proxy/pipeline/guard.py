@@ -14,7 +14,7 @@ from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, cancelled, settle_all
-from proxy.stage import AttemptGate, CallGate, NothingTaken, Sender, Verdict
+from proxy.stage import AttemptGate, CallGate, NothingTaken, Sender, Verdict, Withdraws
 
 Subject = TypeVar("Subject", Call, Attempt)
 Gate = TypeVar("Gate", CallGate, AttemptGate)
@@ -151,7 +151,7 @@ class Guard(Generic[Subject, Gate]):
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if isinstance(gate, NothingTaken):
+            if isinstance(gate, NothingTaken | Withdraws):
                 asyncio.get_running_loop().call_soon(task.cancel)  # it has begun by then
             else:
                 task.add_done_callback(lambda done: self._late(done, gate, subject))

@@ -9,16 +9,24 @@ from operator import attrgetter
 from typing import final
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.call import Call
 from proxy.config.cascade import cascade
 from proxy.config.types import Loaded, Upstream
-from proxy.pipeline.compile import Grounds, Pipeline, compile_pipeline
+from proxy.pipeline.compile import (
+    Grounds,
+    Pipeline,
+    Way,
+    compile_link,
+    compile_pipeline,
+    rule_of,
+)
 from proxy.protocols.identity import complete
 from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.stage import Sender
+from proxy.stage import Handler, Sender
 
 _NOTHING = Reads.NOTHING  # looking into an enum costs more than the question
 _MOST = 4096
@@ -40,8 +48,7 @@ class Mount(msgspec.Struct, frozen=True):
     prefix: bytes  # without a slash at its end; empty: everything
     protocol: Protocol
     rules: Rules
-    send: Sender
-    minimal: bool
+    way: Way
     table: "Table"
 
     def enter(self, call: Call) -> None:
@@ -83,7 +90,8 @@ class Table:
         """`senders` send to the upstreams, by their names."""
         self.version = loaded.version
         self._policies = loaded.policies
-        self._grounds = grounds
+        self._grounds = Grounds(replace(grounds.enforced, links=self.link), grounds.shadow)
+        self._links: dict[object, Handler] = {}
         self._recent: dict[object, Pipeline] = {}
         self._before: dict[object, Pipeline] = {}  # those that had no call since `_recent` began
         self._key = _key_of(loaded)
@@ -91,6 +99,7 @@ class Table:
             self._mount(name, upstream, senders[name], body_buffer)
             for name, upstream in loaded.upstreams.items()
         ]
+        self._by_name = {mount.name: mount for mount in mounts}
         self._mounts = sorted(mounts, key=lambda mount: -len(mount.prefix))
 
     def _mount(self, name: str, upstream: Upstream, send: Sender, body_buffer: int) -> Mount:
@@ -100,8 +109,7 @@ class Table:
             prefix=str(upstream.path).rstrip("/").encode(),
             protocol=PROTOCOLS[upstream.protocol],
             rules=Rules(upstream.unrecognised == "pass", body_buffer, base),
-            send=send,
-            minimal=upstream.holdfast.headers == "minimal",
+            way=Way(send, PROTOCOLS[upstream.protocol], upstream.holdfast.headers == "minimal"),
             table=self,
         )
 
@@ -132,19 +140,34 @@ class Table:
 
     def _compiled(self, call: Call, mount: Mount) -> Pipeline:
         effective = cascade(self._policies, facts(call))
-        protocol = mount.protocol if call.protocol != "http" else HTTP
-        return compile_pipeline(
-            effective,
-            call,
-            mount.send,
-            protocol,
-            self._grounds,
-            self.version,
-            minimal=mount.minimal,
-        )
+        link = compile_link(effective, call, _way(mount, call), self._grounds)
+        rule = rule_of(effective, self.version, minimal=mount.way.minimal)
+        return compile_pipeline(effective, call, link, self._grounds, rule)
+
+    def link(self, call: Call, upstream: str, model: str) -> Handler:
+        """Part of Links: what sends a call to another upstream than its own, or as another model.
+
+        Raises LookupError for an upstream that there is not.
+        """
+        mount = self._by_name[upstream or call.upstream]
+        there = replace(call, upstream=mount.name, model=model or call.model)
+        key = self._key(there)
+        link = self._links.get(key)
+        if link is None:
+            effective = cascade(self._policies, facts(there))
+            link = compile_link(effective, there, _way(mount, there), self._grounds)
+            if len(self._links) >= _MOST:
+                self._links.clear()
+            self._links[key] = link
+        return link
 
 
 _ENDS = (b"", b"/", b"?")
+
+
+def _way(mount: Mount, call: Call) -> Way:
+    """A call that the upstream's protocol did not know is plain HTTP."""
+    return mount.way if call.protocol != "http" else replace(mount.way, protocol=HTTP)
 
 
 def facts(call: Call) -> dict[str, str]:

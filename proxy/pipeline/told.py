@@ -25,7 +25,7 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     rule, body = call.rule, reply.body
     whole = body is None or body.whole is not None
     plain = reply.result is _SUCCESS and whole and len(call.attempts) == 1
-    if plain and reply.refusal is None:
+    if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
         return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
     ours = reply.refusal is not None
     lines = [
@@ -36,6 +36,8 @@ def lines_of(call: Call, reply: Reply) -> bytes:
         lines.append(b"holdfast-attempts: %d\r\n" % sent(call))
         if whole:
             lines.append(f"holdfast-outcome: {_outcome(reply)}\r\n".encode())
+        if reply.served_by:
+            lines.append(f"holdfast-served-by: {reply.served_by}\r\n".encode())
         lines += _why(reply)
         lines.append(_policy(call, reply))
     return b"".join(lines)
@@ -71,7 +73,7 @@ def _policy(call: Call, reply: Reply) -> bytes:
 
 def _outcome(reply: Reply) -> str:
     if reply.refusal is None:
-        return "ok" if reply.result is _SUCCESS else "failed"
+        return reply.outcome or "ok" if reply.result is _SUCCESS else "failed"
     if reply.result is None:
         return "refused"
     return "truncated" if reply.refusal.code == "truncated" else "failed"

@@ -22,9 +22,12 @@ class Entry(msgspec.Struct, frozen=True):
     makes a wrapper: a handler around another handler or, in the phase `attempts`, of which there is
     one, around what sends an attempt. The stage is on if one of `sections` is; it is built from the
     first.
+
+    `call` and `wrap` stand once in front of all upstreams that a call may go to; each of these has
+    the rest for itself, by its own policies: `link`, `attempts`, `attempt`.
     """
 
-    phase: Literal["call", "wrap", "attempts", "attempt"]
+    phase: Literal["call", "wrap", "link", "attempts", "attempt"]
     sections: tuple[str, ...]
     build: Callable[..., Any]
 
@@ -43,6 +46,9 @@ ORDER: tuple[Entry, ...] = (
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.
     Entry("attempt", ("breaker",), ProbeLease.build),
 )
+
+HOLDS = frozenset({"retry", "breaker"})
+"""Sections that want to know how an attempt ended before its answer goes to the agent."""
 
 ONCE = Once.wrap
 """Makes the handler where no section makes attempts: `ONCE(inner, target, ground)`."""

@@ -323,7 +323,7 @@ def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: 
     )  # being slow is the tool's, where tools are looked at
     tool = target.tool if key == "tool" else ""
     circuit = ground.kept(
-        ("circuit", "", target.upstream, tool),  # one day the bulkhead stands where "" does
+        ("circuit", target.domain, target.upstream, tool),
         lambda: Circuit(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
     )
     circuit.follow(rules)

@@ -33,7 +33,8 @@ class CoolDown(NothingTaken):
         self._clock = ground.clock
         self._shadow = ground.shadow
         self._quiet = ground.kept(
-            ("cooldown", target.upstream, target.tool), lambda: Quiet(ground.clock.now)
+            ("cooldown", target.domain, target.upstream, target.tool),
+            lambda: Quiet(ground.clock.now),
         )
         self._tool = target.tool
         self._policy = policy

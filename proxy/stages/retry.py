@@ -15,8 +15,8 @@ all), what the upstream itself said last is worth more to the agent than our ref
 import re
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
-from msgspec.structs import replace
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
@@ -123,7 +123,8 @@ class Once:
 
     async def handle(self, call: Call) -> Reply:
         """Send it."""
-        attempt = Attempt(call=call, number=1, of=1, started=self._now(), upstream=self._upstream)
+        number = len(call.attempts) + 1
+        attempt = Attempt(call, number, number, self._now(), upstream=self._upstream)
         call.attempts.append(attempt)
         return await self._inner(attempt)
 
@@ -156,10 +157,12 @@ class Repeat:
 
     async def handle(self, call: Call) -> Reply:
         """Send it, and again where that may help. The reply is that of the last attempt sent."""
+        most = self._limit(call)
+        before = len(call.attempts)  # hedges and other upstreams have attempts of the same call
         attempt = Attempt(
             call=call,
-            number=1,
-            of=self._limit(call),
+            number=before + 1,
+            of=before + most,
             started=self._clock.now(),
             upstream=self._upstream,
         )
@@ -169,30 +172,25 @@ class Repeat:
             self._budget.earn()
         if reply.result is _SUCCESS:
             return reply
-        return await self._repeat(attempt, reply)
+        return await self._repeat(attempt, reply, _Tries(most))
 
-    async def _repeat(self, attempt: Attempt, reply: Reply) -> Reply:
+    async def _repeat(self, attempt: Attempt, reply: Reply, tries: "_Tries") -> Reply:
         bug: Exception | None = None  # of a gate of an attempt that is not the last
         while reply.result is not _SUCCESS:
-            wait = self._decide(attempt, reply)
+            wait = self._decide(attempt, reply, tries)
             if wait is None:
                 break
-            last = _set_aside(reply)
+            last = reply.set_aside()
             bug = bug or reply.bug
-            attempt = Attempt(
-                call=attempt.call,
-                number=attempt.number + 1,
-                of=attempt.of,
-                started=0.0,
-                upstream=self._upstream,
-            )
+            attempt = Attempt(attempt.call, 0, 0, 0.0, upstream=self._upstream, retry=True)
+            tries.made += 1
             try:
-                reply = await self._send_later(attempt, wait)
+                reply = await self._send_later(attempt, wait, tries.left)
             except BaseException:  # cancelled, or a bug further in: nothing may leak either way
                 self._take_back(attempt)
                 _drop(last)
                 raise
-            if _refused(reply):
+            if reply.refused:
                 self._take_back(attempt)
                 bug = bug or reply.bug
                 reply = _hand_back(last, reply)
@@ -201,14 +199,17 @@ class Repeat:
         reply.bug = reply.bug or bug
         return reply
 
-    async def _send_later(self, attempt: Attempt, wait: float) -> Reply:
+    async def _send_later(self, attempt: Attempt, wait: float, left: int) -> Reply:
+        call = attempt.call
         began = self._clock.now()
         try:
             await self._clock.sleep(wait)
         finally:
             attempt.started = self._clock.now()
-            attempt.call.waited += attempt.started - began
-        attempt.call.attempts.append(attempt)
+            call.waited += attempt.started - began
+        attempt.number = len(call.attempts) + 1
+        attempt.of = attempt.number + left
+        call.attempts.append(attempt)
         return await self._inner(attempt)
 
     def _limit(self, call: Call) -> int:
@@ -223,15 +224,15 @@ class Repeat:
             call.body.keep(self._replay)
         return self._attempts
 
-    def _decide(self, attempt: Attempt, reply: Reply) -> float | None:
+    def _decide(self, attempt: Attempt, reply: Reply, tries: "_Tries") -> float | None:
         """Seconds to wait before the next attempt; None: this reply stays the last."""
         symptom = symptom_of(reply)
-        if _refused(reply) or symptom not in self._mends or attempt.call.stopped is not None:
+        if reply.refused or symptom not in self._mends or attempt.call.stopped is not None:
             return None
-        objection = self._objection(attempt, reply, symptom)
+        objection = self._objection(attempt.call, reply, tries)
         wait = 0.0
         if not objection:
-            wait, objection = self._waits.after(attempt, reply)
+            wait, objection = self._waits.after(attempt.call, reply, tries.made)
         if not objection and not self._budget.take(self._clock.now()):
             objection = "retry_budget"
         self._retries.add(self._upstream, "denied" if objection else "sent", objection or symptom)
@@ -240,30 +241,42 @@ class Repeat:
         reply.given_up = "" if objection == "upstream" else objection  # it has said so itself
         return None
 
-    def _objection(self, attempt: Attempt, reply: Reply, symptom: str) -> str:
+    def _objection(self, call: Call, reply: Reply, tries: "_Tries") -> str:
         """What speaks against another attempt, in the words of `given_up`; empty: nothing."""
         if forbids_retry(reply.fields):
             return "upstream"
         if reply.quota_exhausted:
             return "quota"
-        if not self._safety.allows(symptom, attempt.call):
+        if not self._safety.allows(symptom_of(reply), call):
             return "not_safe"
-        if attempt.number >= attempt.of:
-            return self._why_no_more(attempt)
-        if not attempt.call.body.replayable:
+        if not tries.left:
+            return self._why_no_more(call, tries)
+        if not call.body.replayable:
             self._disabled.add("body_too_large")
             return "not_replayable"
         return ""
 
-    def _why_no_more(self, attempt: Attempt) -> str:
-        if attempt.of == self._attempts:
+    def _why_no_more(self, call: Call, tries: "_Tries") -> str:
+        if tries.most == self._attempts:
             return "attempts"
-        retrying = self._single and client_retries(attempt.call.head.fields)
+        retrying = self._single and client_retries(call.head.fields)
         return "client_retries" if retrying else "not_replayable"
 
     def _take_back(self, attempt: Attempt) -> None:
         if not attempt.sent:
             self._budget.give_back()
+
+
+class _Tries(msgspec.Struct):
+    """The attempts that one run of `Repeat` makes at a call."""
+
+    most: int
+    made: int = 1
+
+    @property
+    def left(self) -> int:
+        """So many more may follow."""
+        return self.most - self.made
 
 
 class _Safety:
@@ -295,16 +308,15 @@ class _Waits:
         self._usual = (float(section.backoff.base), float(section.backoff.max))
         self._throttled = (float(section.throttled.base), float(section.throttled.max))
 
-    def after(self, attempt: Attempt, reply: Reply) -> tuple[float, str]:
-        """Seconds to wait, or the objection: `pushback`, `deadline`.
+    def after(self, call: Call, reply: Reply, made: int) -> tuple[float, str]:
+        """Seconds to wait after so many attempts, or the objection: `pushback`, `deadline`.
 
         What the upstream asks for is a floor, never shortened: to come back too early is worse
         than not at all. Chance makes it longer, as far as there is room.
         """
-        call = attempt.call
         room = call.deadline - call.min_attempt - LATE - self._clock.now()
         throttled = reply.result is Result.THROTTLED
-        wait = self._backoff(attempt.number - 1, *(self._throttled if throttled else self._usual))
+        wait = self._backoff(made - 1, *(self._throttled if throttled else self._usual))
         asked = (pushback if throttled else retry_after)(reply.fields, self._clock.wall())
         if asked is not None:
             if asked > min(self._cap, room):
@@ -350,27 +362,9 @@ def client_retries(fields: dict[bytes, bytes]) -> bool:
 _WHY = {"circuit_open": "circuit_open", "rate_limited": "pushback", "deadline_exceeded": "deadline"}
 
 
-def _refused(reply: Reply) -> bool:
-    return reply.refusal is not None and reply.result is None
-
-
-def _set_aside(reply: Reply) -> Reply | None:
-    """Its attempt is over; keep what can still be handed back without holding anything."""
-    if reply.body is not None and reply.body.whole is None:
-        _drop(reply)
-        return None
-    reply.finish()
-    # Its attempt has settled. Should it be handed back, others wait for the end of the call.
-    aside = replace(reply, finished=False, finishers=[])
-    reply.close()
-    return aside
-
-
 def _drop(reply: Reply | None) -> None:
-    """Nobody wants it. It was not cancelled: its result stays what it is."""
     if reply is not None:
-        reply.finish()
-        reply.close()
+        reply.drop()
 
 
 def _hand_back(last: Reply | None, refused: Reply) -> Reply:
@@ -390,6 +384,6 @@ def _replay(section: Retry, target: Target) -> int:
 
 def _allowance(section: Retry, target: Target, ground: Ground) -> Allowance:
     budget = section.budget
-    allowance = Allowance.of(ground, target.upstream, budget.burst)
+    allowance = Allowance.of(ground, target, budget.burst)
     allowance.follow(budget.ratio, budget.min_per_minute, budget.burst)
     return allowance

@@ -5,7 +5,7 @@ sensible floor for a mesh would be no limit at all here. The minimum per minute 
 failures of a quiet agent repeatable; the burst keeps an outage from being met with a stampede.
 """
 
-from proxy.stage import Ground
+from proxy.stage import Ground, Target
 
 _ONE = 1.0 - 1e-9  # ten tenths add up to a little less than one
 
@@ -25,10 +25,11 @@ class Allowance:
         self._at = now
 
     @classmethod
-    def of(cls, ground: Ground, upstream: str, burst: int) -> "Allowance":
-        """The upstream's, shared by all that repeat calls to it."""
+    def of(cls, ground: Ground, target: Target, burst: int) -> "Allowance":
+        """The upstream's, shared by all that repeat calls to it, or send them twice."""
         return ground.kept(
-            ("retry_budget", upstream), lambda: cls(ground.clock.now(), float(burst))
+            ("retry_budget", target.domain, target.upstream),
+            lambda: cls(ground.clock.now(), float(burst)),
         )
 
     def follow(self, ratio: float, per_minute: float, burst: int) -> None:

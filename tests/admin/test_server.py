@@ -93,7 +93,7 @@ async def test_startup_is_told_apart_from_readiness(client, health):
 async def test_metrics_are_those_of_now(client, metrics, keep):
     """What was counted before the scrape is in it."""
     metrics.note(record())
-    keep.of(("inflight", "gateway", "get_balance"), InFlight)
+    keep.of(("inflight", "", "gateway", "get_balance"), InFlight)
     async with client.get("/metrics") as response:
         text = await response.text()
     assert response.content_type == "text/plain"

@@ -32,7 +32,7 @@ def busy():
         counts = keep.of(("counts", metric.name), partial(Counts, metric.labels))
         counts.add(*metric.labels)
     keep.of(("circuit", "", "gateway", ""), lambda: Anything(state="open"))
-    keep.of(("inflight", "gateway", "get_balance"), InFlight)
+    keep.of(("inflight", "", "gateway", "get_balance"), InFlight)
     found = metrics(keep)
     found.note(record())
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))

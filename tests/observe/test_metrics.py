@@ -70,7 +70,7 @@ def test_histograms_are_exact(durations):
 
 def flight(keep: Keep, tool: str, now: int = 0) -> InFlight:
     """Calls of a tool on their way, counted where pipelines count them."""
-    return keep.of(("inflight", "gateway", tool), lambda: InFlight(now))
+    return keep.of(("inflight", "", "gateway", tool), lambda: InFlight(now))
 
 
 def test_in_flight_is_what_is_on_its_way_now():

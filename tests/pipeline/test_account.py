@@ -122,7 +122,17 @@ def test_an_internal_error_is_a_failure_and_no_refusal() -> None:
 def test_a_stream_that_broke_off_changes_the_result_of_its_attempt(failure: Failure) -> None:
     """The head had promised a success; the one before it keeps its own."""
     call = called(Result.FAILURE, Result.SUCCESS)
-    assert results(call, broken(failure)) == [(1, "failure"), (2, str(failure))]
+    reply = broken(failure)
+    reply.attempt = call.attempts[1]
+    assert results(call, reply) == [(1, "failure"), (2, str(failure))]
+
+
+def test_a_reply_changes_no_other_result_than_its_own() -> None:
+    """A hedge was sent last and has lost; the one that won broke off."""
+    call = called(Result.SUCCESS, Result.CANCELLED)
+    reply = broken(Failure.TRUNCATED)
+    reply.attempt = call.attempts[0]
+    assert results(call, reply) == [(1, "truncated"), (2, "cancelled")]
 
 
 CANCELLED = cancelled(sent=True)
@@ -211,3 +221,21 @@ def test_calls_of_one_gateway_share_an_account() -> None:
     for reply in reversed(replies):
         reply.finish()
     assert [(record.id, record.status) for record in watching.records] == [("c1", 404), ("c0", 200)]
+
+
+def test_the_record_says_who_stood_in() -> None:
+    """A backup answered in time: the call is well, but not plainly so."""
+    call = called(Result.FAILURE, Result.SUCCESS)
+    call.queued = 0.25
+    reply = make_reply(200, outcome="fallback", tier=1, served_by="spare")
+    record = recorded(call, reply)
+    assert (record.outcome, record.code, record.tier) == ("fallback", "", 1)
+    assert (record.served_by, record.queue_us) == ("spare", 250_000)
+
+
+def test_a_stand_in_that_broke_off_is_no_answer() -> None:
+    """What it came to counts for more than who gave it."""
+    call = called(Result.SUCCESS)
+    reply = broken(Failure.TRUNCATED)
+    reply.outcome = "fallback"
+    assert recorded(call, reply).outcome == "truncated"

@@ -247,7 +247,7 @@ def test_calls_of_one_tool_are_counted_together() -> None:
     one, other = desk.pipeline(post("search")), again.pipeline(post("search"))
     for pipeline in (one, other):
         run(pipeline(post("search")))
-    flight = dict(desk.keep.items())["inflight", "gateway", "search"]
+    flight = dict(desk.keep.items())["inflight", "", "gateway", "search"]
     assert (one.flight is flight, other.flight is flight, flight.now) == (True, True, 2)
     assert not flight.idle
     assert desk.pipeline(post("other")).flight.idle

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from proxy.call import RequestHead, Whole
+from proxy.pipeline.compile import Way
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.recognise import HTTP
 from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Failure
@@ -52,7 +54,9 @@ class Reading:
         self.read: Any = NOTHING
         self.ends: list[BaseException | None] = []
         table, rules = Desk().table, Rules(False, LIMIT)
-        self._mount = Mount("gateway", b"", Wanting(reads), rules, ScriptedUpstream(), False, table)
+        self._mount = Mount(
+            "gateway", b"", Wanting(reads), rules, Way(ScriptedUpstream(), HTTP), table
+        )
         self.strand = Strand(self._reading(), self.ends.append)
         self.strand.step()
 

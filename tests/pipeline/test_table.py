@@ -9,7 +9,10 @@ from proxy.pipeline.table import Mount, Unread, facts
 from proxy.protocols.protocol import Reads
 from proxy.protocols.recognise import HTTP, TOOLS
 from proxy.refusal import Refusal
+from proxy.reply import Failure, Reply
+from proxy.stage import no_links
 from proxy.wire.body import Body
+from tests.fakes import run
 from tests.tables import Desk, post, request
 
 MOUNTS = """
@@ -59,8 +62,8 @@ def test_a_mount_knows_its_upstreams_settings() -> None:
     shop, deep = mounted(b"/shop"), mounted(b"/shop/deep")
     assert shop is not None
     assert deep is not None
-    assert (shop.protocol, shop.rules.pass_unrecognised, shop.minimal) == (TOOLS, False, False)
-    assert (deep.rules.pass_unrecognised, deep.minimal) == (True, True)
+    assert (shop.protocol, shop.rules.pass_unrecognised, shop.way.minimal) == (TOOLS, False, False)
+    assert (deep.rules.pass_unrecognised, deep.way.minimal) == (True, True)
     assert shop.rules.body_buffer == 1 << 20
     assert shop.protocol.reads(post("x").head) is Reads.WHOLE
 
@@ -235,3 +238,63 @@ def test_what_its_protocol_does_not_know_is_judged_as_http() -> None:
     assert reply.status == 404
     assert desk.upstream.attempts[0].call.protocol == "http"
     assert mounted(b"/x").protocol is HTTP  # type: ignore[union-attr]  # something is mounted at /
+
+
+TWO = """
+upstreams:
+  gateway: {url: 'http://h', protocol: tools}
+  spare: {url: 'http://s', protocol: tools, path: /spare}
+policies:
+  - {name: all, retry: {attempts: 2, backoff: {base: 1ms}}}
+  - {name: spare, match: {upstream: spare}, effect: read, retry: {attempts: 1}}
+"""
+
+
+def sent_by(desk: Desk, call: Call, upstream: str) -> Reply:
+    """The reply of a link."""
+    return run(desk.table.link(call, upstream, "")(call))
+
+
+def test_a_link_obeys_the_policies_of_its_own_upstream() -> None:
+    """Its attempts are its own; the call and what it has already sent are shared."""
+    desk = Desk(TWO, Failure.CONNECT, Failure.CONNECT, Failure.CONNECT, mounts="")
+    call = post("search")
+    desk.pipeline(call)
+    sent_by(desk, call, "").drop()
+    sent_by(desk, call, "spare").drop()
+    attempts = [(a.upstream, a.number) for a in call.attempts]
+    assert attempts == [("gateway", 1), ("gateway", 2), ("spare", 3)]
+    assert call.upstream == "gateway"
+
+
+def test_a_link_is_made_once() -> None:
+    """The second call finds it; one for another tool is another one."""
+    desk = Desk(TWO, mounts="")
+    call, other = post("search"), post("deposit")
+    for each in (call, other):
+        desk.pipeline(each)
+    link = desk.table.link(call, "spare", "")
+    assert desk.table.link(call, "spare", "") == link
+    assert desk.table.link(other, "spare", "") != link
+
+
+def test_links_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent may make up as many names of tools as it likes."""
+    monkeypatch.setattr(table, "_MOST", 4)
+    desk = Desk(TWO, mounts="")
+    for number in range(20):
+        call = post(f"made_up_{number}")
+        desk.pipeline(call)
+        desk.table.link(call, "spare", "")
+    assert len(desk.table._links) <= 4
+
+
+def test_a_link_to_nowhere_is_a_bug() -> None:
+    """Policies that name such an upstream are not loaded."""
+    desk = Desk(TWO, mounts="")
+    call = post("search")
+    desk.pipeline(call)
+    with pytest.raises(LookupError):
+        desk.table.link(call, "gone", "")
+    with pytest.raises(LookupError):
+        no_links(call, "gone", "")

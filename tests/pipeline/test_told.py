@@ -172,3 +172,22 @@ def test_attempts_are_those_that_were_tried() -> None:
     call = called(Result.SUCCESS, None)
     call.attempts.append(make_attempt(call, number=3, failure=Failure.CONNECT))
     assert sent(call) == 2
+
+
+def test_who_stood_in_is_named() -> None:
+    """Also where only one sending was needed: the upstream's circuit was open."""
+    told = lines(called(Result.SUCCESS), make_reply(200, outcome="fallback", served_by="spare"))
+    assert (told["holdfast-outcome"], told["holdfast-served-by"]) == ("fallback", "spare")
+
+
+def test_one_that_was_routed_elsewhere_is_ok_and_named() -> None:
+    """It is no fallback."""
+    told = lines(called(Result.SUCCESS), make_reply(200, served_by="spare"))
+    assert (told["holdfast-outcome"], told["holdfast-served-by"]) == ("ok", "spare")
+
+
+def test_what_was_kept_from_before_needs_no_name() -> None:
+    """It is stale, and says so."""
+    told = lines(called(), make_reply(200, outcome="stale", tier=2))
+    assert told["holdfast-outcome"] == "stale"
+    assert "holdfast-served-by" not in told

@@ -189,7 +189,7 @@ def test_it_makes_room_when_it_is_over() -> None:
     clock = FakeClock()
     ground = make_ground(clock)
     gate(ground).committed(attempt(clock), throttled(60.0))
-    quiet = dict(ground.keep.items())["cooldown", "gateway", "search"]
+    quiet = dict(ground.keep.items())["cooldown", "", "gateway", "search"]
     assert not quiet.idle
     clock.advance(60.0)
     assert quiet.idle
