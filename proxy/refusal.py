@@ -86,6 +86,7 @@ class Refusal(msgspec.Struct, frozen=True):
     given_up: bool = False  # our own attempts or retry budget are used up
     final: bool = False  # waiting will not help, whatever the code usually says
     next_step: str = ""  # where it differs from the code's usual one
+    stands: bool = False  # a policy wants it told, whoever else could answer
 
     @property
     def kind(self) -> Kind:

@@ -99,6 +99,7 @@ class Reply(msgspec.Struct):
     tier: int = 0  # who answered: 0 the primary, 1 a backup, 2 what was kept, 3 what a policy says
     served_by: str = ""  # the upstream or model, where it is not the one that was called
     outcome: str = ""  # fallback | stale; empty: what its result says
+    reason: str = ""  # of a stand-in: why the upstream itself did not answer
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
     finished: bool = False
     closed: bool = False

@@ -147,6 +147,7 @@ class Target(msgspec.Struct, frozen=True):
     effect: Effect
     domain: str = ""  # the bulkhead of the calling agent: it shares nothing with other ones
     model: str = ""
+    backups: tuple[str, ...] = ()  # other upstreams that its own names
     idempotent_upstream: bool = False  # it honours idempotency keys
 
 

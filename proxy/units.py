@@ -31,6 +31,27 @@ class Seconds(float):
         return cls(float(number) * _SECONDS[unit])
 
 
+class Delay(Seconds):
+    """A duration, or `p95`: one that is measured. In memory that is an infinite one."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Delay":
+        """Raises ValueError, with what is allowed."""
+        if text == "p95":
+            return cls("inf")
+        try:
+            return cls(super().parse(text))
+        except ValueError as error:
+            raise ValueError(f"expected p95, or {str(error).removeprefix('expected ')}") from None
+
+    @property
+    def measured(self) -> bool:
+        """Is it `p95`?"""
+        return self == float("inf")
+
+
 class Size(int):
     """A number of bytes, written with its unit: B, KiB, MiB or GiB."""
 

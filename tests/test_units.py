@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.units import Seconds, Size
+from proxy.units import Delay, Seconds, Size
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -86,3 +86,11 @@ def test_no_text_does_worse_than_be_refused(text: str) -> None:
             assert unit.parse(text) >= 0
         except ValueError as error:
             assert repr(text) in str(error)  # noqa: PT017 -- either outcome is right
+
+
+def test_a_delay_may_be_measured() -> None:
+    """`p95` is no number of seconds; anything else is a duration."""
+    assert Delay.parse("p95").measured
+    assert (Delay.parse("800ms"), Delay.parse("800ms").measured) == (0.8, False)
+    with pytest.raises(ValueError, match=r"expected p95, or a duration such as .*, found 'p99'"):
+        Delay.parse("p99")

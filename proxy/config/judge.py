@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from proxy.call import Effect
-from proxy.config.cascade import Merged, convert, merge
+from proxy.config.cascade import Effective, Merged, convert, merge
+from proxy.config.elsewhere import misled, unreached
 from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
 from proxy.config.types import Mode, Policy, Upstream
 from proxy.config.wording import nearest
-from proxy.stages import SECTIONS
+from proxy.stages import GATES, SECTIONS, WRAPPERS
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
@@ -48,8 +49,10 @@ def judge(
     """`names`: of all upstreams that a file names, also those that are replaced or wrong."""
     known = list(names)
     errors = [error for policy in policies for error in _names(policy, known)]
+    errors += misled(policies, upstreams, known)
     warnings = [warning for policy in policies for warning in _never(policy, known)]
-    warnings += [warning for policy in policies for warning in _shadow_of_retry(policy)]
+    warnings += unreached(policies)
+    warnings += [warning for policy in policies for warning in _idle_shadows(policy)]
     for policy in policies:
         over = [other for other in policies if other.match.covers(policy.match)]
         found = _contradictions(policy, over, upstreams)
@@ -103,12 +106,14 @@ def _never_sent(policy: Policy) -> Iterator[Problem]:
                 yield _at(policy, f"match.{key}", f"unreachable: {glob!r} matches nothing; {hint}")
 
 
-def _shadow_of_retry(policy: Policy) -> Iterator[Problem]:
-    """A shadow never acts, and what a repetition would have brought is not known without it."""
-    part = policy.sections.get("retry")
-    if part is not None and part.on and part.mode is Mode.SHADOW and policy.mode is not Mode.OFF:
-        message = "a shadow of retry computes nothing but its cool-down: it repeats no call"
-        yield Problem(part.place, f"{policy.path}.retry", message)
+def _idle_shadows(policy: Policy) -> Iterator[Problem]:
+    """A shadow never acts, and what an act would have brought is not known without it."""
+    for name, part in policy.sections.items():
+        on = part.on and part.mode is Mode.SHADOW and policy.mode is not Mode.OFF
+        if on and name in WRAPPERS:
+            but = " but its cool-down" if name in GATES else ""
+            message = f"a shadow of {name} computes nothing{but}: it never acts"
+            yield Problem(part.place, f"{policy.path}.{name}", message)
 
 
 def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
@@ -164,6 +169,7 @@ def _contradictions(
             judged.errors.extend(_attempt_over_total(policy, sections["timeout"]))
         for name, section in sections.items():
             judged.errors.extend(_conversion(policy, name, section))
+    judged.errors.extend(_not_read(policy, effective, upstreams))
     retry = effective.sections.get("retry")
     if retry is not None and retry.fields.get("safe") == "always":
         place = retry.places["safe"]
@@ -175,6 +181,21 @@ def _contradictions(
             message = "always counts as auto on writes; say effect: read or idempotent where it is"
             judged.warnings.append(Problem(place, path, message))
     return judged
+
+
+def _not_read(
+    policy: Policy, effective: Effective, upstreams: Mapping[str, Upstream]
+) -> Iterator[Problem]:
+    """Sections that are for reads alone."""
+    surely = effective.effect not in {None, Effect.READ} or _surely_writes(
+        policy, effective.effect, upstreams
+    )
+    for name in ("hedge",):
+        section = effective.sections.get(name)
+        if section is not None and surely:
+            effect = effective.effect or Effect.WRITE
+            message = f"{name} is for reads, and the effect is {effect}; expected effect: read"
+            yield Problem(section.place, _path(policy, section.place, name), message)
 
 
 def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:

@@ -6,13 +6,14 @@ LATER: dict[str, frozenset[str]] = {
     ),
     "Policy": frozenset(
         {
-            *("deny", "risk", "cost", "idempotency", "rate_limit", "bulkhead", "hedge", "fallback"),
+            *("deny", "risk", "cost", "idempotency", "rate_limit", "bulkhead"),
             *("cache", "approval", "loop", "route", "canary", "chaos", "contract", "record"),
             "audit",
         }
     ),
     "Match": frozenset({"when"}),
     "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
+    "Static": frozenset({"result"}),
     "timeout": frozenset({"stream_progress", "stream_max"}),
     "retry": frozenset({"limits", "on_401", "on_402", "on_403"}),
     "breaker": frozenset({"state", "quorum", "fallback_ok"}),

@@ -14,7 +14,7 @@ from proxy.config.files import POLICY, POLICY_FILE
 from proxy.config.judge import Judged, judge
 from proxy.config.match import KEYS, Globs, Match, path_as_sent
 from proxy.config.places import ConfigError, Place, Problem
-from proxy.config.shape import MISSING, Shape, kind_of
+from proxy.config.shape import MISSING, Shape, kind_of, plain
 from proxy.config.types import Loaded, Mode, Name, Part, Policy, Upstream
 from proxy.stages import SECTIONS
 
@@ -246,15 +246,7 @@ def _version(documents: list[Document], upstream: tuple[str, str] | None, named:
 
     So does what the files hold that are `named` as authorities.
     """
-    told = [[each.file.rpartition("/")[2], _plain(each.root)] for each in documents]
+    told = [[each.file.rpartition("/")[2], plain(each.root)] for each in documents]
     held = [hashlib.sha256(path.read_bytes()).hexdigest() for path in named]
     raw = msgspec.json.encode([told, upstream, *held], order="deterministic")
     return hashlib.sha256(raw).hexdigest()[:12]
-
-
-def _plain(node: Node | None) -> Any:
-    if isinstance(node, Mapping):
-        return {name: _plain(key.node) for name, key in node.items.items()}
-    if isinstance(node, Sequence):
-        return [_plain(item) for item in node.items]
-    return None if node is None else node.value

@@ -14,13 +14,14 @@ from msgspec import inspect as mi
 from proxy.config.files import POLICY_FILE
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
-from proxy.units import DURATION_PATTERN, SIZE_PATTERN, Seconds, Size
+from proxy.units import DURATION_PATTERN, SIZE_PATTERN, Delay, Seconds, Size
 
 KINDS: dict[str, type[msgspec.Struct]] = {"settings": Settings, "policies": POLICY_FILE}
 
 _REFERENCE = r"\$\{.*\}"
 _PATTERNS = {
     "Seconds": f"{DURATION_PATTERN}|{_REFERENCE}",
+    "Delay": f"^p95$|{DURATION_PATTERN}|{_REFERENCE}",
     "Size": f"{SIZE_PATTERN}|{_REFERENCE}",
     "Url": f"^https?://|{_REFERENCE}",
     "MountPath": f"^/|{_REFERENCE}",
@@ -42,6 +43,8 @@ def schema(kind: str) -> str:
 
 def spelled(value: Any) -> Any:
     """A value as a file would have it: durations and sizes with their unit."""
+    if isinstance(value, Delay) and value.measured:
+        return "p95"
     if isinstance(value, Seconds):
         return _duration(value)
     if isinstance(value, Size):
@@ -115,6 +118,8 @@ def _single(kind: Any) -> dict[str, Any]:
         return _given(type="string", pattern=kind.pattern, **lengths)
     if isinstance(kind, mi.CustomType):
         return _given(type="string", pattern=_PATTERNS.get(kind.cls.__name__))
+    if isinstance(kind, mi.AnyType):
+        return {}
     return {"type": {mi.BoolType: "boolean", mi.NoneType: "null"}[type(kind)]}
 
 

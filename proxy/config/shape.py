@@ -49,6 +49,8 @@ class Shape:
             return self._list(kind, node, path)
         if isinstance(kind, mi.UnionType):
             return self._union(kind, node, path)
+        if isinstance(kind, mi.AnyType):
+            return plain(node)
         return self._scalar(kind, node, path)
 
     def keys(self, owner: str, known: Iterable[str], node: Mapping, path: str) -> None:
@@ -160,6 +162,15 @@ class Shape:
             message += f", found {found(node)}{advice(kind, node)}"
         self.wrong(node.place, path, message)
         return MISSING
+
+
+def plain(node: Node | None) -> Any:
+    """What a node holds, whatever it is, in plain types."""
+    if isinstance(node, Mapping):
+        return {name: plain(key.node) for name, key in node.items.items()}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return None if node is None else node.value
 
 
 @cache

@@ -84,6 +84,7 @@ _EXPECTED: dict[type[mi.Type], Callable[[Any], str]] = {
 }
 _CUSTOM = {
     "Seconds": "a duration such as 250ms, 10s, 5m, 1h or 30d",
+    "Delay": "p95, or a duration such as 250ms, 10s, 5m, 1h or 30d",
     "Size": "a size such as 64KiB, 1MiB or 2GiB",
     "Url": "a URL such as https://example.org",
 }

@@ -71,6 +71,18 @@ RETRY_DISABLED = Metric(
     ("reason",),
     "Calls sent once only, though their policy has retries.",
 )
+HEDGES = Metric(
+    Kind.COUNTER,
+    "holdfast_hedges_total",
+    ("upstream", "result"),
+    "Second sendings beside a slow one, and what became of them; or why none was sent.",
+)
+FALLBACKS = Metric(
+    Kind.COUNTER,
+    "holdfast_fallbacks_total",
+    ("from", "to", "result"),
+    "Links of fallback chains that were tried: ok, failed, skipped, refused.",
+)
 BREAKER_STATE = Metric(
     Kind.GAUGE,
     "holdfast_breaker_state",
@@ -105,7 +117,14 @@ CONFIG = Metric(
     Kind.INFO, "holdfast_config_info", ("policy_version",), "The policies in force, by their hash."
 )
 
-COUNTED = (RETRIES, RETRY_DISABLED, BREAKER_TRANSITIONS, BREAKER_PROBES)
+COUNTED = (
+    RETRIES,
+    RETRY_DISABLED,
+    BREAKER_TRANSITIONS,
+    BREAKER_PROBES,
+    HEDGES,
+    FALLBACKS,
+)
 """What stages count, in the keep under ("counts", name of the metric)."""
 
 CIRCUIT_STATES = ("closed", "open", "half_open")

@@ -99,8 +99,8 @@ def _code(call: Call, reply: Reply) -> str:
         return Stop.AGENT_GONE
     if reply.refusal is not None:
         return reply.refusal.code
-    if reply.given_up:
-        return reply.given_up
+    if reply.reason or reply.given_up:
+        return reply.reason or reply.given_up
     return "" if reply.result in {None, Result.SUCCESS} else str(reply.result)
 
 

@@ -102,7 +102,7 @@ def compile_link(effective: Effective, call: Call, way: Way, grounds: Grounds) -
         _counted(grounds),
     )
     handler = _made_attempts(sections, sender, target, ground)
-    return _wrapped("link", sections, handler, target, ground)
+    return _wrapped("link", sections, handler, sender, target, ground)
 
 
 def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
@@ -174,14 +174,13 @@ def _wrapped(
     phase: Literal["wrap", "link"],
     sections: Mapping[str, Merged],
     handler: Handler,
-    target: Target,
-    ground: Ground,
+    *ground: Any,
 ) -> Handler:
     """The wrappers of a phase around a handler, from the inside out."""
     for entry in reversed(ORDER):
         on = _on(entry, sections) if entry.phase == phase else None
         if on is not None:
-            handler = entry.build(_section(*on), handler, target, ground)
+            handler = entry.build(_section(*on), handler, *ground)
     return handler
 
 

@@ -7,6 +7,7 @@ from proxy.refusal import Refusal, of_failure
 from proxy.reply import Reply, Result
 
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
+_SAID_BY_POLICY = 3  # as Reply.tier has it
 
 
 def refusal_of(call: Call, reply: Reply, now: Callable[[], float]) -> Refusal | None:
@@ -27,7 +28,7 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     plain = reply.result is _SUCCESS and whole and len(call.attempts) == 1
     if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
         return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
-    ours = reply.refusal is not None
+    ours = reply.refusal is not None or reply.tier == _SAID_BY_POLICY
     lines = [
         b"holdfast-call: %b\r\n" % call.id.encode(),
         b"holdfast-origin: holdfast\r\n" if ours else b"holdfast-origin: upstream\r\n",
@@ -46,7 +47,7 @@ def lines_of(call: Call, reply: Reply) -> bytes:
 def _why(reply: Reply) -> list[bytes]:
     """Why it is not a plain answer."""
     refusal = reply.refusal
-    reason = reply.given_up if refusal is None else refusal.code
+    reason = reply.reason or reply.given_up if refusal is None else refusal.code
     lines = [f"holdfast-reason: {reason}\r\n".encode()] if reason else []
     if refusal is None and _spent(reply):
         lines.append(b"x-should-retry: false\r\n")

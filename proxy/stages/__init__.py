@@ -8,10 +8,18 @@ import msgspec
 from proxy.stage import Section
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.cooldown import CoolDown
+from proxy.stages.fallback import Chain, Fallback
+from proxy.stages.hedge import Hedge, Race
 from proxy.stages.retry import Once, Repeat, Retry
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
-SECTIONS: dict[str, type[Section]] = {"timeout": Timeout, "retry": Retry, "breaker": Breaker}
+SECTIONS: dict[str, type[Section]] = {
+    "timeout": Timeout,
+    "retry": Retry,
+    "breaker": Breaker,
+    "hedge": Hedge,
+    "fallback": Fallback,
+}
 """What a policy may hold, by the name it has in a file."""
 
 
@@ -20,8 +28,9 @@ class Entry(msgspec.Struct, frozen=True):
 
     `build(section, target, ground, policy)` makes a gate. `build(section, inner, target, ground)`
     makes a wrapper: a handler around another handler or, in the phase `attempts`, of which there is
-    one, around what sends an attempt. The stage is on if one of `sections` is; it is built from the
-    first.
+    one, around what sends an attempt. In `link` it is given both, `build(section, inner, sender,
+    target, ground)`, for it may send beside what makes the attempts. The stage is on if one of
+    `sections` is; it is built from the first.
 
     `call` and `wrap` stand once in front of all upstreams that a call may go to; each of these has
     the rest for itself, by its own policies: `link`, `attempts`, `attempt`.
@@ -35,19 +44,34 @@ class Entry(msgspec.Struct, frozen=True):
 ORDER: tuple[Entry, ...] = (
     # Once for a call. The deadline comes first: everything below eats from it.
     Entry("call", ("timeout",), Deadline.build),
+    # Around all upstreams that it may go to; each has the stages below for itself.
+    Entry("wrap", ("fallback",), Chain.wrap),
+    # A hedge is an attempt beside those of a retry: it is never repeated, nor held up by one.
+    Entry("link", ("hedge",), Race.wrap),
     # Each attempt passes all that is below; for a call without `retry` there is one (`ONCE`).
     Entry("attempts", ("retry",), Repeat.wrap),
     # Before anything that waits or takes something: what would not be sent need not ask for more.
     Entry("attempt", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
-    Entry("attempt", ("retry", "breaker"), CoolDown.build),
+    Entry("attempt", ("retry", "breaker", "hedge"), CoolDown.build),
     # After all waiting, so that an attempt's own time is its upstream's alone.
     Entry("attempt", ("timeout",), AttemptTime.build),
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.
     Entry("attempt", ("breaker",), ProbeLease.build),
 )
 
-HOLDS = frozenset({"retry", "breaker"})
+WRAPPERS, GATES = (
+    frozenset(
+        name
+        for entry in ORDER
+        if (entry.phase in {"call", "attempt"}) is gate
+        for name in entry.sections
+    )
+    for gate in (False, True)
+)
+"""Sections that act, and those that judge. A shadow of the former computes nothing."""
+
+HOLDS = frozenset({"retry", "breaker", "hedge", "fallback"})
 """Sections that want to know how an attempt ended before its answer goes to the agent."""
 
 ONCE = Once.wrap

@@ -50,7 +50,7 @@ from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import LATE, Ground, NothingTaken, Section, Target
-from proxy.state.circuit import Changed, Circuit, CircuitRules, Event, Outcome, State
+from proxy.state.circuit import BUSY, Changed, Circuit, CircuitRules, Event, Outcome, State
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
 
@@ -151,6 +151,10 @@ class _Circuits:
         longest = max(waits)
         return self._refusal(waits.index(longest), longest) if longest > 0 else None
 
+    def _of_hedge(self) -> Refusal:
+        """It is sent to what is well, and is no probe."""
+        return self._verdict() or self._refusal(0, BUSY)
+
     def _refusal(self, which: int, wait: float) -> Refusal:
         scope = self._words[which]
         name = self._tool if scope == "tool" else self._upstream
@@ -185,7 +189,7 @@ class CircuitCheck(_Circuits, NothingTaken):
         """Refuses `circuit_open`."""
         for circuit in self._circuits:
             if not circuit.closed:
-                return self._verdict()
+                return self._of_hedge() if attempt.hedge else self._verdict()
         return None
 
 
@@ -214,7 +218,7 @@ class ProbeLease(_Circuits):
         """Refuses `circuit_open` where another probe was faster, or it has opened meanwhile."""
         for circuit in self._circuits:
             if not circuit.closed:
-                return self._lease(attempt)
+                return self._of_hedge() if attempt.hedge else self._lease(attempt)
         return None
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:

@@ -51,7 +51,7 @@ class CoolDown(NothingTaken):
         left = self._quiet.until - self._clock.now()
         if left <= 0:
             return None
-        if self._quiet.quota or left > self._room(attempt):
+        if attempt.hedge or self._quiet.quota or left > self._room(attempt):
             return self._refusal(left)
         return None if self._shadow else self._wait(attempt, left)
 

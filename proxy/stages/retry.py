@@ -115,6 +115,7 @@ class Once:
         self._inner = inner
         self._upstream = target.upstream
         self._now = ground.clock.now
+        self._budget = Allowance.of(ground, target)
 
     @classmethod
     def wrap(cls, inner: Sender, target: Target, ground: Ground) -> Handler:
@@ -124,9 +125,12 @@ class Once:
     async def handle(self, call: Call) -> Reply:
         """Send it."""
         number = len(call.attempts) + 1
-        attempt = Attempt(call, number, number, self._now(), upstream=self._upstream)
+        attempt = Attempt(call, number, number, self._now(), call.deadline, upstream=self._upstream)
         call.attempts.append(attempt)
-        return await self._inner(attempt)
+        reply = await self._inner(attempt)
+        if attempt.sent:
+            self._budget.earn()  # others may repeat calls to this upstream
+        return reply
 
 
 class Repeat:
@@ -164,6 +168,7 @@ class Repeat:
             number=before + 1,
             of=before + most,
             started=self._clock.now(),
+            deadline=call.deadline,
             upstream=self._upstream,
         )
         call.attempts.append(attempt)
@@ -182,7 +187,7 @@ class Repeat:
                 break
             last = reply.set_aside()
             bug = bug or reply.bug
-            attempt = Attempt(attempt.call, 0, 0, 0.0, upstream=self._upstream, retry=True)
+            attempt = self._again(attempt.call)
             tries.made += 1
             try:
                 reply = await self._send_later(attempt, wait, tries.left)
@@ -198,6 +203,10 @@ class Repeat:
             _drop(last)
         reply.bug = reply.bug or bug
         return reply
+
+    def _again(self, call: Call) -> Attempt:
+        """One that is not numbered yet: others may be sent while it waits."""
+        return Attempt(call, 0, 0, 0.0, call.deadline, upstream=self._upstream, retry=True)
 
     async def _send_later(self, attempt: Attempt, wait: float, left: int) -> Reply:
         call = attempt.call
@@ -384,6 +393,6 @@ def _replay(section: Retry, target: Target) -> int:
 
 def _allowance(section: Retry, target: Target, ground: Ground) -> Allowance:
     budget = section.budget
-    allowance = Allowance.of(ground, target, budget.burst)
+    allowance = Allowance.of(ground, target)
     allowance.follow(budget.ratio, budget.min_per_minute, budget.burst)
     return allowance

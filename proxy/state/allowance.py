@@ -17,27 +17,30 @@ class Allowance:
 
     idle = False  # never makes room for others in the Keep: that would fill it up again
 
-    def __init__(self, now: float, burst: float) -> None:
-        self.burst = burst
-        self.ratio = 0.0
-        self.per_second = 0.0
-        self._tokens = burst
+    def __init__(self, now: float) -> None:
+        """A full one, with the rules of a `retry` section that gives none (spec 3.2)."""
+        self.burst = self._tokens = 10.0
+        self.ratio = 0.2
+        self.per_second = 5 / 60
         self._at = now
 
     @classmethod
-    def of(cls, ground: Ground, target: Target, burst: int) -> "Allowance":
+    def of(cls, ground: Ground, target: Target) -> "Allowance":
         """The upstream's, shared by all that repeat calls to it, or send them twice."""
         return ground.kept(
-            ("retry_budget", target.domain, target.upstream),
-            lambda: cls(ground.clock.now(), float(burst)),
+            ("retry_budget", target.domain, target.upstream), lambda: cls(ground.clock.now())
         )
 
     def follow(self, ratio: float, per_minute: float, burst: int) -> None:
-        """Be filled as a policy says. Where those of one upstream differ, the latest counts."""
+        """Be filled as a policy says. Where those of one upstream differ, the latest counts.
+
+        One that was full still is.
+        """
+        full = self._tokens >= self.burst
         self.ratio = ratio
         self.per_second = per_minute / 60
         self.burst = float(burst)
-        self._tokens = min(self._tokens, self.burst)
+        self._tokens = self.burst if full else min(self._tokens, self.burst)
 
     def earn(self) -> None:
         """An original call is sent."""

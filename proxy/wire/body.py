@@ -232,8 +232,11 @@ class Body:
         return self.whole if self.whole is not None else b"".join(self._held)
 
     def keep(self, limit: int) -> None:
-        """Hold what passes, up to `limit` bytes, so that it can flow once more."""
-        self._keep = limit
+        """Hold what passes, up to `limit` bytes, so that it can flow once more.
+
+        Where several ask, the largest wish counts.
+        """
+        self._keep = max(self._keep, limit)
 
     def flow(self, sink: Sink) -> None:
         """Pass everything on to `sink`, from the beginning."""

@@ -248,3 +248,22 @@ def test_fields_that_a_section_cannot_hold_together_are_an_error():
     (error,) = judge([policy], {}, {}).errors
 
     assert str(error) == "p.yaml:4:0: policies[0].timeout.total: must be longer than 0"
+
+
+def test_hedges_are_for_reads(folder):
+    """A write that is sent twice runs twice. By default a tool's call is a write."""
+    assert folder.errors(
+        policies(
+            "{name: p, match: {tool: a}, effect: idempotent, hedge: {}}",
+            "{name: q, match: {upstream: a}, hedge: {after: 1s}}",
+        )
+    ) == [
+        "p.yaml:3:60: policies[0].hedge: hedge is for reads, and the effect is idempotent; expected effect: read",
+        "p.yaml:4:44: policies[1].hedge: hedge is for reads, and the effect is write; expected effect: read",
+    ]
+    folder.load(
+        policies(
+            "{name: p, match: {tool: a}, effect: read, hedge: {}}",
+            "{name: q, match: {upstream: b}, hedge: {}}",
+        )
+    )

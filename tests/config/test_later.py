@@ -3,7 +3,7 @@ import pytest
 from proxy.config import settings, types
 from proxy.config.files import POLICY, POLICY_FILE, Match
 from proxy.config.later import LATER
-from proxy.stages import SECTIONS
+from proxy.stages import SECTIONS, fallback
 
 OWNERS = {
     **SECTIONS,
@@ -13,6 +13,7 @@ OWNERS = {
     "Upstream": types.Upstream,
     "Agent": settings.Agent,
     "Settings": settings.Settings,
+    "Static": fallback.Static,
 }
 
 

@@ -430,3 +430,24 @@ def test_no_order_of_results_leaves_a_tool_shut(
         assert tool.send(times=2) is None
     assert circuit(ground).closed
     assert circuit(ground, "search").closed
+
+
+# --- hedges ---
+
+
+def test_a_hedge_is_no_probe() -> None:
+    """What is not known to be well gets one call, and not a second beside it."""
+    clock = FakeClock()
+    tool = Tool(make_ground(clock))
+    hedge = make_attempt(make_call(), hedge=True, started=clock.now())
+    assert tool.check.admit(hedge) is None
+    tool.send(500, times=5)
+    refused = tool.check.admit(hedge)
+    assert isinstance(refused, Refusal)
+    assert refused.retry_after == pytest.approx(5.0, abs=0.1)
+    clock.advance(6.0)
+    for gate in (tool.check, tool.lease):
+        refused = gate.admit(hedge)
+        assert isinstance(refused, Refusal)
+        assert (refused.code, refused.retry_after) == ("circuit_open", 1.0)
+    assert tool.send() is None

@@ -218,3 +218,13 @@ async def test_cancelled_while_waiting_it_still_knows_how_long_it_waited() -> No
     with pytest.raises(asyncio.CancelledError):
         await task
     assert subject.call.waited == pytest.approx(2.0)
+
+
+def test_a_hedge_is_not_held_up_but_refused() -> None:
+    """It is a second sending to what asked for none, though there would be time to wait."""
+    made, clock = cooled()
+    hedge = attempt(clock)
+    hedge.hedge = True
+    refusal = made.admit(hedge)
+    assert isinstance(refusal, Refusal)
+    assert refusal.code == "rate_limited"

@@ -9,7 +9,7 @@ from tests.fakes import FakeClock, make_ground, make_target
 
 def make(burst: int = 3, ratio: float = 0.2, per_minute: float = 0.0) -> Allowance:
     """A full one, at time 0."""
-    allowance = Allowance(0.0, float(burst))
+    allowance = Allowance(0.0)
     allowance.follow(ratio, per_minute, burst)
     return allowance
 
@@ -57,10 +57,10 @@ def test_a_smaller_burst_holds_at_once() -> None:
 def test_an_upstream_has_one_for_all_who_ask() -> None:
     """Whoever repeats calls to an upstream spends the same tokens; another upstream has its own."""
     ground = make_ground(FakeClock())
-    one = Allowance.of(ground, make_target(), 1)
-    assert Allowance.of(ground, make_target(tool="other"), 1) is one
-    assert Allowance.of(ground, make_target(upstream="b"), 1) is not one
-    assert Allowance.of(ground, make_target(domain="core"), 1) is not one
+    one = Allowance.of(ground, make_target())
+    assert Allowance.of(ground, make_target(tool="other")) is one
+    assert Allowance.of(ground, make_target(upstream="b")) is not one
+    assert Allowance.of(ground, make_target(domain="core")) is not one
     assert not one.idle
 
 

@@ -1,0 +1,100 @@
+"""Judges where policies send calls that are not for them: other upstreams, by their names."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proxy.config.places import Place, Problem
+from proxy.config.types import Mode, Part, Policy, Upstream
+from proxy.config.wording import nearest
+
+Edges = dict[str, dict[str, tuple[Policy, Part]]]
+"""From an upstream to others that stand in for it, and who says so."""
+
+
+def misled(
+    policies: list[Policy], upstreams: Mapping[str, Upstream], known: list[str]
+) -> Iterator[Problem]:
+    """Chains that lead to nothing, to another protocol, or round in a circle."""
+    edges: Edges = {}
+    for policy in policies:
+        part = policy.sections.get("fallback")
+        if part is None or not part.on or Mode.OFF in (part.mode, policy.mode):
+            continue
+        links = part.fields.get("chain", ())
+        names = [link.upstream for link in links if link.upstream is not None]
+        for name in names:
+            if name not in known:
+                message = f"no upstream has this name: {name}{nearest(name, known)}"
+                yield _at(policy, part, message)
+        there = [name for name in names if name in upstreams]
+        for start in _starts(policy, upstreams):
+            yield from _other_protocol(policy, part, upstreams, start, there)
+            if start not in names or "upstream" in policy.match.globs:
+                stand_ins = [link.upstream for link in links if _is_another(link, start)]
+                edges.setdefault(start, {}).update(dict.fromkeys(stand_ins, (policy, part)))
+    yield from _circles(edges)
+
+
+def unreached(policies: list[Policy]) -> Iterator[Problem]:
+    """Links behind one that always answers."""
+    for policy in policies:
+        part = policy.sections.get("fallback")
+        if part is None:
+            continue
+        chain = part.fields.get("chain", ())
+        ends = [at for at, link in enumerate(chain) if link.static or link.human]
+        if ends and ends[0] < len(chain) - 1:
+            name = chain[ends[0]].name
+            yield _at(policy, part, f"unreachable: nothing is asked after {name}, which answers")
+
+
+def _starts(policy: Policy, upstreams: Mapping[str, Upstream]) -> list[str]:
+    globs = policy.match.globs.get("upstream")
+    return [name for name in upstreams if globs is None or globs.hold(name)]
+
+
+def _is_another(link: Any, start: str) -> bool:
+    return link.upstream is not None and not (link.upstream == start and link.model is not None)
+
+
+def _other_protocol(
+    policy: Policy, part: Part, upstreams: Mapping[str, Upstream], start: str, there: list[str]
+) -> Iterator[Problem]:
+    if "upstream" not in policy.match.globs:
+        return  # it is for all of them, whatever they speak
+    ours = upstreams[start].protocol
+    for name in there:
+        theirs = upstreams[name].protocol
+        if theirs != ours:
+            message = f"{name} speaks {theirs}, and {start}, for which it would stand in, {ours}"
+            yield _at(policy, part, message)
+
+
+def _circles(edges: Edges) -> Iterator[Problem]:
+    """Each circle once, where its first policy says so."""
+    done: set[str] = set()
+    for start in edges:
+        path = _back_to(edges, start, done)
+        if path:
+            done.update(path)
+            policy, part = edges[start][path[1]]
+            yield _at(policy, part, f"a fallback cycle: {' → '.join(path)}")
+
+
+def _back_to(edges: Edges, start: str, without: set[str]) -> list[str]:
+    """A path from an upstream back to itself; empty if there is none."""
+    paths, seen = [[start]], set(without)
+    while paths:
+        path = paths.pop()
+        for name in edges.get(path[-1], {}):
+            if name == start and start not in without:
+                return [*path, name]
+            if name not in seen:
+                seen.add(name)
+                paths.append([*path, name])
+    return []
+
+
+def _at(policy: Policy, part: Part, message: str) -> Problem:
+    place: Place = part.places.get("chain", part.place)
+    return Problem(place, f"{policy.path}.fallback.chain", message)

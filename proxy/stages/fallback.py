@@ -1,0 +1,377 @@
+"""`fallback`: who answers where the upstream does not (spec 3.7).
+
+The links of a chain are tried in their order: another upstream or model, by its own policies and
+behind its own circuit; what was answered before; what the policy itself says. All of it is one
+call: one deadline, one record, and every sending is an attempt of it.
+
+Three rules keep it honest. What was wrong with the call itself (a 4xx, a policy's "no") is no
+reason to ask somebody else. A write of which nobody knows whether it ran goes to no other upstream:
+there it might run a second time. And the answer says who gave it, and why.
+
+Where every upstream of a chain only asks to be left alone for a while (open circuits, cool-downs),
+and nothing else answers, the call waits for the first of them, if that fits its deadline: a chain
+of two throttled upstreams would otherwise fail at once, though each alone would be waited for.
+"""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, Literal, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from proxy.call import Call, Effect, Whole
+from proxy.counts import Counts
+from proxy.refusal import Refusal, of_failure
+from proxy.reply import Executed, Reply, Result
+from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
+from proxy.units import Seconds
+
+PATIENCE = 30.0
+"""Seconds that a call waits at most for the first upstream to recover, if it has no deadline."""
+
+_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
+_REPLAY = 1 << 20
+"""Bytes of a body that are kept for other upstreams, where `retry` does not say how many."""
+
+Reason = Literal["failure", "throttled", "circuit_open", "deadline", "budget"]
+_REASONS: dict[str, Reason] = {
+    "circuit_open": "circuit_open",
+    "rate_limited": "throttled",
+    "bulkhead_full": "throttled",
+    "overloaded": "failure",
+    "deadline_exceeded": "deadline",
+    "budget_exceeded": "budget",
+}
+"""By the code of our own refusal. Others are the call's own fault, or a policy's will."""
+_COOLING = frozenset({"circuit_open", "rate_limited"})
+
+
+class CacheLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last good answer to the same call."""
+
+    max_age: Annotated[Seconds, Meta(description="Not if it is older.")] = Seconds(300.0)
+
+
+class Static(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An answer that the policy gives."""
+
+    status: Annotated[int, Meta(ge=200, le=599, description="Of the answer.")] = 200
+    body: Annotated[
+        Any, Meta(description="Text goes out as it is, anything else as JSON; null: no body.")
+    ] = None
+
+
+class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One of a chain: upstream or model or both, cache, static, or human."""
+
+    upstream: Annotated[str | None, Meta(description="Another upstream of the policies.")] = None
+    model: Annotated[str | None, Meta(description="The body's model is replaced by it.")] = None
+    cache: CacheLink | None = None
+    static: Static | None = None
+    human: Annotated[
+        str | None, Meta(description="A queue of people: the agent is told that they must decide.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError unless it is exactly one kind."""
+        kinds = (self.upstream or self.model, self.cache, self.static, self.human)
+        if sum(kind is not None for kind in kinds) != 1:
+            raise ValueError("expected one of upstream (and model), model, cache, static or human")
+
+    @property
+    def name(self) -> str:
+        """As metrics and answers have it."""
+        if self.upstream is not None or self.model is not None:
+            return self.model or self.upstream or ""
+        return "cache" if self.cache is not None else "static" if self.static else "human"
+
+
+class Fallback(Section, frozen=True, kw_only=True):
+    """Who answers where the upstream does not: a list of links, or `on` and `chain`."""
+
+    written_as_list: ClassVar[str] = "chain"
+
+    on: Annotated[
+        tuple[Reason, ...], Meta(min_length=1, description="What makes the chain begin.")
+    ] = ("failure", "throttled", "circuit_open", "deadline", "budget")
+    chain: Annotated[
+        tuple[Link, ...],
+        Meta(description="Tried in this order; empty: the backups of the upstream."),
+    ] = ()
+
+
+class _Fall(msgspec.Struct, eq=False):
+    """A call whose upstream did not answer, on its way down the chain."""
+
+    call: Call
+    reason: str  # why the upstream did not answer, as the answer says it
+    first: Reply  # what the upstream's own link came to: handed back if nobody does better
+    may_have_run: bool = False  # some sending may
+    cooling: bool = True  # every upstream that was asked only wants to be left alone for a while
+    earliest: "tuple[float, _Stands] | None" = None  # on Clock.now: when the first may be asked
+
+    def note(self, stands: "_Stands", reply: Reply, now: float) -> None:
+        """It did not answer."""
+        refusal = reply.refusal
+        self.may_have_run = self.may_have_run or _may_have_run(reply)
+        if refusal is None or refusal.code not in _COOLING or refusal.retry_after is None:
+            self.cooling = False
+            return
+        at = now + refusal.retry_after
+        if self.earliest is None or at < self.earliest[0]:
+            self.earliest = (at, stands)
+
+
+class _Stands(Protocol):
+    """Who may stand in."""
+
+    name: str  # in metrics
+    tier: int  # as Reply has it
+    served_by: str  # as the answer names it, where it is an upstream or a model
+
+    def objection(self, fall: _Fall, /) -> str:
+        """Why it is passed over; empty: it is not."""
+
+    async def answer(self, fall: _Fall, /) -> Reply:
+        """What it comes to."""
+
+
+class _First:
+    """The upstream that was called."""
+
+    tier = 0
+    served_by = ""
+
+    def __init__(self, name: str, inner: Handler, now: Callable[[], float]) -> None:
+        self.name = name
+        self._inner = inner
+        self._now = now
+
+    def objection(self, fall: _Fall) -> str:
+        """Part of _Stands: it takes time, and may run twice what ran already."""
+        call = fall.call
+        if call.effect is Effect.WRITE and fall.may_have_run:
+            return "may_have_run"
+        if call.deadline - self._now() < call.min_attempt:
+            return "too_late"
+        return "" if call.body.replayable else "not_replayable"
+
+    async def answer(self, fall: _Fall) -> Reply:
+        """Part of _Stands."""
+        return await self._inner(fall.call)
+
+
+class _Other(_First):
+    """Another upstream, or the same one with another model."""
+
+    tier = 1
+
+    def __init__(self, link: Link, ground: Ground) -> None:
+        self.served_by = link.name
+        self._own = link.upstream if link.model is None else None
+        upstream, model = link.upstream or "", link.model or ""
+        super().__init__(
+            link.name, lambda call: ground.links(call, upstream, model)(call), ground.clock.now
+        )
+
+    def objection(self, fall: _Fall) -> str:
+        """Part of _Stands. A rule for every upstream may name one of them."""
+        return "itself" if self._own == fall.call.upstream else super().objection(fall)
+
+
+class _Ready:
+    """An answer that takes no time and harms nobody."""
+
+    tier = 3
+    served_by = ""
+
+    def objection(self, fall: _Fall) -> str:
+        """Part of _Stands: there is none."""
+        return ""
+
+
+class _Static(_Ready):
+    """What the policy says."""
+
+    name = "static"
+
+    def __init__(self, said: Static) -> None:
+        self._status = said.status
+        self._content, kind = _encoded(said.body)
+        phrase = _PHRASES.get(said.status, "").encode()
+        self._lines = b"HTTP/1.1 %d %b\r\n%b" % (said.status, phrase, kind)
+
+    async def answer(self, fall: _Fall) -> Reply:
+        """Part of _Stands."""
+        length = len(self._content)
+        return Reply(
+            status=self._status,
+            lines=b"%bcontent-length: %d\r\n" % (self._lines, length),
+            body=Whole(self._content),
+            length=length,
+            result=_SUCCESS,
+            executed=_executed(fall),
+        )
+
+
+class _Human(_Ready):
+    """A queue of people: the agent is told that they must decide."""
+
+    name = "human"
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+
+    async def answer(self, fall: _Fall) -> Reply:
+        """Part of _Stands."""
+        refusal = Refusal(
+            "approval_pending",
+            f"It failed ({fall.reason}), and the people of {self._queue} must decide what to do",
+            executed=_executed(fall),
+            scope=self._queue,
+        )
+        return Reply(status=0, refusal=refusal, executed=refusal.executed)
+
+
+class Chain:
+    """The stage."""
+
+    def __init__(self, section: Fallback, inner: Handler, target: Target, ground: Ground) -> None:
+        self._inner = inner
+        self._on = frozenset(section.on)
+        self._first = _First(target.upstream, inner, ground.clock.now)
+        chain = section.chain or tuple(Link(upstream=name) for name in target.backups)
+        self._links = [_stands(link, ground) for link in chain]
+        self._clock = ground.clock
+        self._counts = ground.kept(
+            ("counts", "holdfast_fallbacks_total"), lambda: Counts(("from", "to", "result"))
+        )
+
+    @classmethod
+    def wrap(cls, section: Fallback, inner: Handler, target: Target, ground: Ground) -> Handler:
+        """The handler of a pipeline that has a chain."""
+        return cls(section, inner, target, ground).handle
+
+    def says(self, call: Call) -> Said:
+        """Part of a stage."""
+        links = " → ".join(stands.name for stands in self._links) or "nobody"
+        return Said(f"{links}, on {', '.join(sorted(self._on))}")
+
+    async def handle(self, call: Call) -> Reply:
+        """The upstream's answer, or that of the first in the chain who has one."""
+        if call.body.whole is None:
+            call.body.keep(_REPLAY)
+        reply = await self._inner(call)
+        if reply.result is _SUCCESS or not self._falls(call, reply):
+            return reply
+        return await self._fall(call, reply)
+
+    def _falls(self, call: Call, reply: Reply) -> bool:
+        """Is it something that another may do better?"""
+        return call.stopped is None and _reason(reply) in self._on
+
+    async def _fall(self, call: Call, reply: Reply) -> Reply:
+        reason = _code(call, reply)
+        fall = _Fall(call, reason, first=_aside(reply))
+        fall.note(self._first, reply, self._clock.now())
+        try:
+            for stands in self._links:
+                answer = await self._try(stands, fall)
+                if answer is not None:
+                    return answer
+            answer = await self._first_to_recover(fall)
+        except BaseException:  # cancelled, or a bug: nothing may leak
+            fall.first.drop()
+            raise
+        return answer or fall.first
+
+    async def _try(self, stands: _Stands, fall: _Fall) -> Reply | None:
+        """Its answer; None if it has none."""
+        if stands.objection(fall):
+            self._counts.add(self._first.name, stands.name, "skipped")
+            return None
+        reply = await stands.answer(fall)
+        if reply.result is not _SUCCESS and self._falls(fall.call, reply):
+            self._counts.add(self._first.name, stands.name, "failed")
+            fall.note(stands, reply, self._clock.now())
+            fall.first.bug = fall.first.bug or reply.bug
+            reply.drop()
+            return None
+        self._counts.add(self._first.name, stands.name, "ok" if reply.result else "refused")
+        reply.bug = reply.bug or fall.first.bug
+        fall.first.drop()
+        if stands.tier:
+            reply.tier, reply.served_by = stands.tier, reply.served_by or stands.served_by
+            reply.outcome, reply.reason = "fallback", fall.reason
+        return reply
+
+    async def _first_to_recover(self, fall: _Fall) -> Reply | None:
+        """Where all of them only cool down: the answer of the one that is done first."""
+        if not fall.cooling or fall.earliest is None:
+            return None
+        at, stands = fall.earliest
+        began = self._clock.now()
+        room = min(fall.call.deadline - fall.call.min_attempt - LATE, began + PATIENCE)
+        if at > room:
+            return None
+        longer = at + SPREAD * (at - began) * self._clock.chance.random()
+        await self._clock.sleep((longer if longer <= room else at) - began)
+        fall.call.waited += self._clock.now() - began
+        return await self._try(stands, fall)
+
+
+def _stands(link: Link, ground: Ground) -> _Stands:
+    if link.static is not None:
+        return _Static(link.static)
+    if link.human is not None:
+        return _Human(link.human)
+    return _Other(link, ground)
+
+
+def _aside(reply: Reply) -> Reply:
+    """What can be handed back later. One whose body is still coming keeps its connection."""
+    return reply.set_aside() or reply if reply.body is None or reply.whole else reply
+
+
+def _reason(reply: Reply) -> str:
+    """In the words of `on`; empty: asking another would not help, or is not to be."""
+    refusal = reply.refusal
+    if refusal is not None and reply.result is None:
+        return "" if refusal.stands else _REASONS.get(refusal.code, "")
+    return _RESULTS.get(reply.result, "")
+
+
+def _code(call: Call, reply: Reply) -> str:
+    """As `holdfast-reason` has it."""
+    if reply.refusal is not None:
+        return reply.refusal.code
+    if reply.failure is not None and not reply.status:
+        return of_failure(reply, harmless=False, late=False).code
+    return str(reply.result)
+
+
+def _may_have_run(reply: Reply) -> bool:
+    refused = reply.refusal is None or reply.refusal.executed is Executed.NO
+    return reply.executed is not Executed.NO or not refused
+
+
+def _executed(fall: _Fall) -> Executed:
+    return Executed.UNKNOWN if fall.may_have_run else Executed.NO
+
+
+def _encoded(said: Any) -> tuple[bytes, bytes]:
+    """The content, and its type as a header line."""
+    if said is None:
+        return b"", b""
+    if isinstance(said, str):
+        return said.encode(), b"content-type: text/plain; charset=utf-8\r\n"
+    return msgspec.json.encode(said), b"content-type: application/json\r\n"
+
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_RESULTS: dict[Result | None, str] = {
+    Result.FAILURE: "failure",
+    Result.TRUNCATED: "failure",
+    Result.THROTTLED: "throttled",
+}
