@@ -55,7 +55,7 @@ def judge(
     warnings += [warning for policy in policies for warning in _idle_shadows(policy)]
     for policy in policies:
         over = [other for other in policies if other.match.covers(policy.match)]
-        found = _contradictions(policy, over, upstreams)
+        found = _contradictions(policy, over, policies, upstreams)
         errors += found.errors
         warnings += found.warnings + list(_replaced(policy, over))
     warnings += [
@@ -160,21 +160,22 @@ def _may_hold(policy: Policy, name: str, upstream: Upstream) -> bool:
 
 
 def _contradictions(
-    policy: Policy, over: list[Policy], upstreams: Mapping[str, Upstream]
+    policy: Policy, over: list[Policy], policies: list[Policy], upstreams: Mapping[str, Upstream]
 ) -> Judged:
     effective = merge(over)
+    writes = _surely_writes(policy, effective.effect, policies, upstreams)
     judged = Judged([], [])
     for sections in (effective.sections, effective.shadow):
         if "timeout" in sections:
             judged.errors.extend(_attempt_over_total(policy, sections["timeout"]))
         for name, section in sections.items():
             judged.errors.extend(_conversion(policy, name, section))
-    judged.errors.extend(_not_read(policy, effective, upstreams))
+    judged.errors.extend(_not_read(policy, effective, writes=writes))
     retry = effective.sections.get("retry")
     if retry is not None and retry.fields.get("safe") == "always":
         place = retry.places["safe"]
         path = _path(policy, place, "retry.safe")
-        if _surely_writes(policy, effective.effect, upstreams):
+        if writes:
             message = "always would run writes twice; expected auto where the effect is write"
             judged.errors.append(Problem(place, path, message))
         elif effective.effect is None:
@@ -183,16 +184,11 @@ def _contradictions(
     return judged
 
 
-def _not_read(
-    policy: Policy, effective: Effective, upstreams: Mapping[str, Upstream]
-) -> Iterator[Problem]:
+def _not_read(policy: Policy, effective: Effective, *, writes: bool) -> Iterator[Problem]:
     """Sections that are for reads alone."""
-    surely = effective.effect not in {None, Effect.READ} or _surely_writes(
-        policy, effective.effect, upstreams
-    )
     for name in ("hedge",):
         section = effective.sections.get(name)
-        if section is not None and surely:
+        if section is not None and (writes or effective.effect is Effect.IDEMPOTENT):
             effect = effective.effect or Effect.WRITE
             message = f"{name} is for reads, and the effect is {effect}; expected effect: read"
             yield Problem(section.place, _path(policy, section.place, name), message)
@@ -219,11 +215,16 @@ def _conversion(policy: Policy, name: str, section: Merged) -> Iterator[Problem]
 
 
 def _surely_writes(
-    policy: Policy, effect: Effect | None, upstreams: Mapping[str, Upstream]
+    policy: Policy,
+    effect: Effect | None,
+    policies: list[Policy],
+    upstreams: Mapping[str, Upstream],
 ) -> bool:
     """Is the effect write, said or by default? The default of http calls hangs on their method."""
     if effect is not None:
         return effect is Effect.WRITE
+    if any(each.effect is not None and each.match.meets(policy.match) for each in policies):
+        return False  # it says so for some of these calls, perhaps for all of them
     wanted = policy.match.globs.get("upstream", Globs(("*",)))
     protocols = {upstreams[name].protocol for name in upstreams if wanted.hold(name)}
     return protocols == {"tools"} and not {"layer", "method", "path"} & policy.match.keys

@@ -70,6 +70,10 @@ class Globs(msgspec.Struct, frozen=True):
             for glob in other.wanted
         )
 
+    def meet(self, other: "Globs") -> bool:
+        """May a value match both? True where it is not certain that none does."""
+        return any(_meet(glob, theirs) for glob in self.wanted for theirs in other.wanted)
+
     @property
     def impossible(self) -> bool:
         """Can no value match, because all that is wanted is excluded?"""
@@ -88,6 +92,10 @@ class Match(msgspec.Struct, frozen=True):
     def covers(self, other: "Match") -> bool:
         """Does it hold for every call that `other` holds for? False where it is not certain."""
         return all(globs.cover(other.globs.get(key, _ANY)) for key, globs in self.globs.items())
+
+    def meets(self, other: "Match") -> bool:
+        """May there be a call that both hold for? True where it is not certain."""
+        return all(globs.meet(other.globs.get(key, _ANY)) for key, globs in self.globs.items())
 
     @property
     def keys(self) -> frozenset[str]:
