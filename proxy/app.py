@@ -32,8 +32,9 @@ from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Ground, Keep, Sender
 from proxy.wire.body import Memory
-from proxy.wire.client import Client, Forward
+from proxy.wire.client import ChoosyClient, Client, Forward
 from proxy.wire.compose import RequestWriter
+from proxy.wire.credentials import Credentials
 from proxy.wire.head import Limits
 from proxy.wire.pool import ConnectionPool, Origin
 from proxy.wire.server import Server, ServerLimits
@@ -58,7 +59,7 @@ class App:
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health()
         self._keep = Keep()
-        self._keep.of(("news",), News).listeners.append(self.log.circuit_changed)
+        self._keep.of(("news",), News).listeners.append(self.log.hear)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
@@ -198,10 +199,13 @@ class App:
             base=found.base.encode(),
             host=None if upstream.preserve_host else found.authority.encode(),
             instance=self._instance,
-            credential=None if upstream.auth is None else upstream.auth.field,
+            credentials=upstream.credentials,
         )
         forward = Forward(**dict.fromkeys(upstream.forward, True))
-        return _Mounted(upstream, trust.ca, Client(name, writer, pool, self.clock, forward))
+        parts = (name, writer, pool, self.clock, forward)
+        many = len(upstream.credentials)
+        client = ChoosyClient(*parts, Credentials(many)) if many > 1 else Client(*parts)
+        return _Mounted(upstream, trust.ca, client)
 
     def _made_server(self, settings: Settings) -> Server:
         limits = settings.limits

@@ -21,6 +21,8 @@ class Attempt(msgspec.Struct):
     first_byte_by: float = NEVER
     stream_idle: float | None = None  # seconds without a byte that end a stream
     upstream: str = ""
+    credential: int = -1  # which of its upstream's; -1: the one that worked last
+    spare: int = -1  # the one to take if that is not accepted; -1: there is no other
     sent: bool = False  # a byte of it was handed to a connection
     first_byte: float | None = None
     ended: float | None = None

@@ -131,6 +131,7 @@ class Call(msgspec.Struct):
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies
     idempotency_key: str = ""
+    extra: bytes = b""  # header lines of ours that go upstream with each of its attempts
     rule: Rule = UNRULED
 
     effect: Effect = Effect.WRITE

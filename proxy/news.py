@@ -4,6 +4,7 @@ Kept in the `Keep` under ("news",), so that listeners outlive a reload.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,13 +20,25 @@ class CircuitChange(msgspec.Struct, frozen=True):
     open_for: float  # seconds; 0 unless it opened
 
 
+class Escalation(msgspec.Struct, frozen=True):
+    """An upstream forbids a call, and a person is to say whether it may be."""
+
+    upstream: str
+    tool: str
+    agent: str
+    status: int
+
+
+Event: TypeAlias = CircuitChange | Escalation
+
+
 class News(msgspec.Struct, weakref=True):
     """Who listens. A listener never waits and never raises."""
 
-    listeners: list[Callable[[CircuitChange], None]] = []
+    listeners: list[Callable[[Event], None]] = []
     idle: bool = False  # never makes room for others in the Keep
 
-    def tell(self, change: CircuitChange) -> None:
+    def tell(self, event: Event) -> None:
         """Tell every listener."""
         for listener in self.listeners:
-            listener(change)
+            listener(event)

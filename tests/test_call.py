@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import SIGNS, Call, Effect, InFlight, RequestHead, Stop, Whole
+from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
-from proxy.stages.retry import Repeat, Retry, client_retries
-from proxy.stages.timeout import Deadline, Timeout, patience
+from proxy.stages.retry import Repeat, Retry
+from proxy.stages.timeout import Deadline, Timeout
 from proxy.units import Seconds
 from tests.fakes import (
     ScriptedUpstream,

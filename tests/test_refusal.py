@@ -306,3 +306,9 @@ def test_a_failure_that_we_gave_up_on_is_given_up() -> None:
     reply = make_reply(Failure.TIMEOUT, given_up="attempts")
     made = of_failure(reply, harmless=True, late=False)
     assert (made.given_up, made.should_retry) == (True, False)
+
+
+def test_a_failure_in_front_of_which_somebody_repeats_is_not_given_up() -> None:
+    """Repeating was the client's turn all along."""
+    reply = make_reply(Failure.TIMEOUT, given_up="client_retries")
+    assert of_failure(reply, harmless=True, late=False).should_retry

@@ -129,13 +129,14 @@ def _sections(sections: "dict[str, Merged]") -> dict[str, Any]:
         if (merged := sections.get(name)) is None:
             continue
         whole = convert(SECTIONS[name], merged.fields)
+        names = zip(whole.__struct_fields__, whole.__struct_encode_fields__, strict=True)
         told[name] = {
-            field: {
+            written: {
                 "value": spelled(getattr(whole, field)),
                 "from": merged.places[field].short if field in merged.places else DEFAULT,
                 "policy": merged.policies.get(field),
             }
-            for field in whole.__struct_fields__
+            for field, written in names
         }
     return told
 

@@ -17,7 +17,10 @@ from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
 from proxy.config.types import Mode, Policy, Upstream
 from proxy.config.wording import nearest
+from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, SECTIONS, WRAPPERS
+from proxy.stages.retry import Retry
+from proxy.symptom import symptoms
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
@@ -53,6 +56,7 @@ def judge(
     warnings = [warning for policy in policies for warning in _never(policy, known)]
     warnings += unreached(policies)
     warnings += [warning for policy in policies for warning in _idle_shadows(policy)]
+    warnings += [warning for policy in policies for warning in _no_refresh(policy, upstreams)]
     for policy in policies:
         over = [other for other in policies if other.match.covers(policy.match)]
         found = _contradictions(policy, over, policies, upstreams)
@@ -116,6 +120,28 @@ def _idle_shadows(policy: Policy) -> Iterator[Problem]:
             yield Problem(part.place, f"{policy.path}.{name}", message)
 
 
+def _no_refresh(policy: Policy, upstreams: Mapping[str, Upstream]) -> Iterator[Problem]:
+    """A credential in a file is read again when it changes; this is about another one."""
+    part = policy.sections.get("retry")
+    if part is None or part.fields.get("on_401") != "refresh":
+        return
+    held = [each for name, each in upstreams.items() if _may_hold(policy, name, each)]
+    if held and all(len(each.credentials) < 2 for each in held):
+        message = "there is nothing to refresh to: no upstream of this policy has two credentials"
+        yield Problem(part.places["on_401"], f"{policy.path}.retry.on_401", message)
+
+
+def _idle_limits(policy: Policy, retry: Merged) -> Iterator[Problem]:
+    """Limits of what is not tried again anyhow."""
+    part = policy.sections.get("retry")
+    if part is None or "limits" not in part.fields:
+        return
+    tried = symptoms(retry.fields.get("on", Retry().on)) | SAYS_NOT_RUN
+    for idle in sorted(symptoms(part.fields["limits"]) - tried):
+        message = f"{idle} is not tried again at all: it is not among those of on"
+        yield Problem(part.places["limits"], f"{policy.path}.retry.limits", message)
+
+
 def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
     """A policy of which later ones replace everything, wherever it holds."""
     says = _says(policy)
@@ -172,16 +198,29 @@ def _contradictions(
             judged.errors.extend(_conversion(policy, name, section))
     judged.errors.extend(_not_read(policy, effective, writes=writes))
     retry = effective.sections.get("retry")
-    if retry is not None and retry.fields.get("safe") == "always":
-        place = retry.places["safe"]
-        path = _path(policy, place, "retry.safe")
-        if writes:
-            message = "always would run writes twice; expected auto where the effect is write"
-            judged.errors.append(Problem(place, path, message))
-        elif effective.effect is None:
-            message = "always counts as auto on writes; say effect: read or idempotent where it is"
-            judged.warnings.append(Problem(place, path, message))
+    if retry is not None:
+        judged.warnings.extend(_idle_limits(policy, retry))
+        if "idempotency" not in effective.sections:  # a write is repeated where it has a key
+            _always(policy, retry, effective.effect, judged, writes=writes)
     return judged
+
+
+def _always(
+    policy: Policy, retry: Merged, effect: Effect | None, judged: Judged, *, writes: bool
+) -> None:
+    if retry.fields.get("safe") != "always":
+        return
+    place = retry.places["safe"]
+    path = _path(policy, place, "retry.safe")
+    if writes:
+        message = (
+            "always would run writes twice; expected auto where the effect is write, "
+            "or an idempotency section where the upstream honours keys"
+        )
+        judged.errors.append(Problem(place, path, message))
+    elif effect is None:
+        message = "always counts as auto on writes; say effect: read or idempotent where it is"
+        judged.warnings.append(Problem(place, path, message))
 
 
 def _not_read(policy: Policy, effective: Effective, *, writes: bool) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ LATER: dict[str, frozenset[str]] = {
     ),
     "Policy": frozenset(
         {
-            *("deny", "risk", "cost", "idempotency", "rate_limit", "bulkhead"),
+            *("deny", "risk", "cost", "rate_limit", "bulkhead"),
             *("cache", "approval", "loop", "route", "canary", "chaos", "contract", "record"),
             "audit",
         }
@@ -15,8 +15,7 @@ LATER: dict[str, frozenset[str]] = {
     "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "timeout": frozenset({"stream_progress", "stream_max"}),
-    "retry": frozenset({"limits", "on_401", "on_402", "on_403"}),
-    "breaker": frozenset({"state", "quorum", "fallback_ok"}),
+    "breaker": frozenset({"quorum"}),
     "Agent": frozenset({"version"}),
     "Settings": frozenset(
         {

@@ -231,13 +231,15 @@ def _inside(node: Mapping, name: str) -> Mapping:
 def _part(written: Any, node: Node, mode: Mode) -> Part:
     if isinstance(written, bool) or not isinstance(node, Mapping):
         return Part(node.place, bool(written), mode)
-    fields = [name for name in node.items if name != "mode" and hasattr(written, name)]
+    known = zip(written.__struct_fields__, written.__struct_encode_fields__, strict=True)
+    given = {name: node.items[key].node for name, key in known if key in node.items}
+    given.pop("mode", None)
     own = written.mode
     return Part(
         place=node.place,
         mode=mode if own is msgspec.UNSET else own,
-        fields={name: getattr(written, name) for name in fields},
-        places={name: node.items[name].node.place for name in fields},
+        fields={name: getattr(written, name) for name in given},
+        places={name: held.place for name, held in given.items()},
     )
 
 

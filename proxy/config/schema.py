@@ -25,6 +25,7 @@ _PATTERNS = {
     "Size": f"{SIZE_PATTERN}|{_REFERENCE}",
     "Url": f"^https?://|{_REFERENCE}",
     "MountPath": f"^/|{_REFERENCE}",
+    "KeySource": r"^(header|messageId|input\..+)$|" + _REFERENCE,
     "Source": f"^static$|^header:|{_REFERENCE}",
 }
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
@@ -50,7 +51,10 @@ def spelled(value: Any) -> Any:
     if isinstance(value, Size):
         return _size(value)
     if isinstance(value, msgspec.Struct):
-        return {name: spelled(getattr(value, name)) for name in value.__struct_fields__}
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        return {written: spelled(getattr(value, name)) for name, written in names}
+    if isinstance(value, dict):
+        return {str(key): spelled(held) for key, held in value.items()}
     if isinstance(value, tuple | list):
         return [spelled(item) for item in value]
     return str(value) if isinstance(value, str) else value
@@ -81,8 +85,20 @@ def _of(kind: mi.Type) -> dict[str, Any]:
     if isinstance(kind, mi.VarTupleType):
         return _given(type="array", items=_of(kind.item_type), minItems=kind.min_length)
     if isinstance(kind, mi.DictType):
-        return {"type": "object", "additionalProperties": _of(kind.value_type)}
+        names = _of(kind.key_type)
+        return _given(
+            type="object",
+            propertyNames=_as_names(names),
+            additionalProperties=_of(kind.value_type),
+        )
     return _single(kind)
+
+
+def _as_names(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """What keys must be: to a schema they are all texts, whatever YAML makes of them."""
+    kinds = schema.get("anyOf", [schema])
+    patterns = [kind["pattern"] for kind in kinds if "pattern" in kind]
+    return {"pattern": "|".join(patterns)} if patterns else None
 
 
 def _mapping(kind: mi.StructType) -> dict[str, Any]:

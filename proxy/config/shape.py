@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import inspect as mi
 
-from proxy.config.document import Mapping, Node, Scalar, Sequence
+from proxy.config.document import Mapping, Node, Scalar, Sequence, resolve
 from proxy.config.later import LATER
 from proxy.config.places import Place, Problem
 from proxy.config.types import Auth, Secret
@@ -47,6 +47,8 @@ class Shape:
             return self._struct(kind, node, path)
         if isinstance(kind, mi.VarTupleType):
             return self._list(kind, node, path)
+        if isinstance(kind, mi.DictType):
+            return self._dict(kind, node, path)
         if isinstance(kind, mi.UnionType):
             return self._union(kind, node, path)
         if isinstance(kind, mi.AnyType):
@@ -113,6 +115,20 @@ class Shape:
             self.read(kind.item_type, item, f"{path}[{i}]") for i, item in enumerate(node.items)
         )
         return MISSING if any(value is MISSING for value in values) else values
+
+    def _dict(self, kind: mi.DictType, node: Node, path: str) -> Any:
+        if not isinstance(node, Mapping):
+            return self._unfit(kind, node, path)
+        values: dict[Any, Any] = {}
+        first: dict[Any, Place] = {}
+        for name, held in node.items.items():
+            inside, place = f"{path}.{name}", held.place
+            key = self.read(kind.key_type, Scalar(place, resolve(name), name, name), inside)
+            if key is not MISSING and first.setdefault(key, place) != place:
+                line = first[key].line  # of the same number, written otherwise
+                self.wrong(place, inside, f"duplicate key; it stands on line {line} already")
+            values[key] = self.read(kind.value_type, held.node, inside)
+        return MISSING if MISSING in (*values, *values.values()) else values
 
     def _union(self, kind: mi.UnionType, node: Node, path: str) -> Any:
         members = [bare(member) for member in kind.types]
@@ -184,12 +200,12 @@ def _is_custom(kind: mi.Type) -> bool:
 
 
 def _is_scalar(kind: mi.Type) -> bool:
-    return not isinstance(kind, mi.StructType | mi.VarTupleType)
+    return not isinstance(kind, mi.StructType | mi.VarTupleType | mi.DictType)
 
 
 def _fits(kind: mi.Type, node: Node) -> bool:
     """Is this kind of node meant for this kind of type?"""
-    if isinstance(kind, mi.StructType):
+    if isinstance(kind, mi.StructType | mi.DictType):
         return isinstance(node, Mapping)
     if isinstance(kind, mi.VarTupleType):
         return isinstance(node, Sequence)

@@ -244,7 +244,10 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         MountPath,
         Meta(description="Mount on the agent side; the longest that fits wins, and is cut off."),
     ] = MountPath("/")
-    auth: Auth | None = None
+    auth: Annotated[
+        Auth | Annotated[tuple[Auth, ...], Meta(min_length=1)] | None,
+        Meta(description="A list is tried in its order on a 401, where retry.on_401 is refresh."),
+    ] = None
     tls: Tls = Tls()
     pool: Pool = Pool()
     preserve_host: Annotated[bool, Meta(description="Keep the agent's Host header.")] = False
@@ -257,6 +260,12 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["refuse", "pass"],
         Meta(description="What happens to JSON that cannot be read as exactly one document."),
     ] = "refuse"
+
+    @property
+    def credentials(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Name and value of the header line of each of its credentials that is not empty."""
+        auths = (self.auth,) if isinstance(self.auth, Auth) else self.auth or ()
+        return tuple(field for field in (auth.field for auth in auths) if field is not None)
 
 
 class Mode(enum.StrEnum):

@@ -25,7 +25,7 @@ def expected(kind: mi.Type) -> str:
 def _expected_something(kind: mi.Type) -> str:
     if isinstance(kind, mi.CustomType):
         return _CUSTOM.get(kind.cls.__name__, "text")
-    return "a mapping" if isinstance(kind, mi.StructType) else "a list"
+    return "a mapping" if isinstance(kind, mi.StructType | mi.DictType) else "a list"
 
 
 def _expected_number(kind: Any) -> str:
@@ -96,6 +96,10 @@ def is_secret(kind: mi.Type) -> bool:
         return any(is_secret(member) for member in kind.types)
     if isinstance(kind, mi.StructType):
         return any(is_secret(field.type) for field in kind.fields)
+    if isinstance(kind, mi.VarTupleType):
+        return is_secret(kind.item_type)
+    if isinstance(kind, mi.DictType):
+        return is_secret(kind.value_type)
     return isinstance(kind, mi.CustomType) and kind.cls is Secret
 
 

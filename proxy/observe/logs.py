@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import msgspec
 
 from proxy.clock import Clock
-from proxy.news import CircuitChange
+from proxy.news import CircuitChange, Escalation, Event
 from proxy.record import Record
 
 _EACH_SECONDS = 1.0
@@ -82,10 +82,21 @@ class Log:
         """A call met an error of ours; the same limit, for each type of error."""
         self._limited(logging.ERROR, "bug", type(error).__name__, lambda: _told(error))
 
-    def circuit_changed(self, change: CircuitChange) -> None:
+    def hear(self, event: Event) -> None:
         """Listens to the news."""
+        if isinstance(event, CircuitChange):
+            self._circuit_changed(event)
+        else:
+            self._escalated(event)
+
+    def _circuit_changed(self, change: CircuitChange) -> None:
         fields = msgspec.structs.asdict(change)
         self._write(logging.WARNING if change.after == "open" else logging.INFO, "circuit", fields)
+
+    def _escalated(self, asked: Escalation) -> None:
+        """An agent can cause them at will: one line a second for each upstream."""
+        told = msgspec.structs.asdict(asked)
+        self._limited(logging.WARNING, "escalated", asked.upstream, lambda: told)
 
     def _limited(self, level: int, name: str, reason: str, told: Callable[[], Fields]) -> None:
         limit = self._limits.setdefault((name, reason), _Limit())

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
 from proxy.clock import Clock
+from proxy.protocols.http import as_price
 from proxy.protocols.protocol import Protocol
 from proxy.reply import Failure, Reply
 from proxy.wire.body import Body
@@ -19,9 +20,14 @@ _ERROR_BODY = 64 << 10
 class Commit:
     """Brings the reply of an attempt to its commit."""
 
-    def __init__(self, protocol: Protocol, clock: Clock, *, hold: bool) -> None:
-        """`hold`: there is something that could send it again, or wants to know how it ended."""
-        self._judge = protocol.judge
+    def __init__(
+        self, protocol: Protocol, clock: Clock, *, hold: bool, priced: bool = False
+    ) -> None:
+        """`hold`: there is something that could send it again, or wants to know how it ended.
+
+        `priced`: a 402 is a price, which the agent may pay, and not the end of a quota.
+        """
+        self._judge = as_price(protocol.judge) if priced else protocol.judge
         self._streams = protocol.streams
         self._clock = clock
         self._hold = hold

@@ -97,7 +97,7 @@ def compile_link(effective: Effective, call: Call, way: Way, grounds: Grounds) -
         _gates("attempt", sections, target, ground),
         _gates("attempt", effective.shadow, shadow, grounds.shadow),
         way.send,
-        Commit(way.protocol, ground.clock, hold=hold),
+        Commit(way.protocol, ground.clock, hold=hold, priced=_priced(sections)),
         ground.clock,
         _counted(grounds),
     )
@@ -126,8 +126,19 @@ def _targets(effective: Effective, call: Call) -> tuple[Target, Target]:
         effect=effect,
         domain=call.domain,
         model=call.model,
+        idempotent_upstream="idempotency" in effective.sections,
     )
-    return target, msgspec.structs.replace(target, effect=effective.shadow_effect or effect)
+    shadowed = effective.sections.keys() | effective.shadow.keys()
+    return target, msgspec.structs.replace(
+        target,
+        effect=effective.shadow_effect or effect,
+        idempotent_upstream="idempotency" in shadowed,
+    )
+
+
+def _priced(sections: Mapping[str, Merged]) -> bool:
+    """Do the policies take a 402 for a price? That decides what an answer is, for all stages."""
+    return "retry" in sections and sections["retry"].fields.get("on_402") == "pass"
 
 
 def _counted(grounds: Grounds) -> Counts:
@@ -151,10 +162,11 @@ def _gates(
     ground: Ground,
 ) -> list[Any]:
     found = ((entry, _on(entry, sections)) for entry in ORDER if entry.phase == phase)
-    return [
+    built = (
         entry.build(_section(name, merged), target, ground, merged.policy)
         for entry, (name, merged) in ((entry, on) for entry, on in found if on is not None)
-    ]
+    )
+    return [gate for gate in built if gate is not None]
 
 
 def _made_attempts(

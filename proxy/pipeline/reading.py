@@ -3,9 +3,9 @@
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.pipeline.table import Mount
+from proxy.protocols.clients import patience
 from proxy.protocols.protocol import Reads
 from proxy.refusal import Refusal
-from proxy.stages.timeout import patience
 from proxy.wire.body import Body, Read
 from proxy.wire.exchange import Exchange
 

@@ -13,7 +13,11 @@ import json
 import re
 from typing import Any
 
+import msgspec
+
 DEEPEST = 64
+MOST_READ = 10_000
+"""Values of a document that are read one by one (10 ms): while that goes on nothing else does."""
 
 # Possessive, and a string may lack its end: linear in time and memory whatever the bytes.
 # A match takes all strings up to the next bracket, so that there are no more of them than brackets.
@@ -100,3 +104,92 @@ def _top_level_names(content: bytes) -> list[str]:
 
     document = json.loads(content, object_pairs_hook=note)
     return [pair[0] for pair in document]
+
+
+class Pointer:
+    """One place in documents: the keys on the way to it. Made once, and read in many."""
+
+    __slots__ = ("_decode", "_path", "_quoted")
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        kind: Any = msgspec.Raw
+        for key in reversed(path):
+            held = kind | msgspec.UnsetType
+            kind = msgspec.defstruct("At", [("held", held, msgspec.UNSET)], rename={"held": key})
+        self._decode = msgspec.json.Decoder(kind).decode
+        self._path = path
+        self._quoted = tuple(f'"{key}"'.encode() for key in path)
+
+    def read(self, content: bytes) -> Any:
+        """What stands there: a text, None for nothing or null, or something that is neither.
+
+        Raises Ambiguous where more than one thing does, or it could to others than us.
+
+        Where keys stand in their usual spelling and once, nothing is read but what is asked for.
+        """
+        spelled = self._spelled(content)
+        if 0 in spelled:
+            return None
+        if max(spelled) > 1 or any(content.find(quoted) < 0 for quoted in self._quoted):
+            return self._read_carefully(content)
+        try:
+            at = self._decode(content)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None  # something on the way is no object
+        for _ in self._path:
+            if at is not msgspec.UNSET:
+                at = at.held
+        return None if at is msgspec.UNSET else _value(at)
+
+    def _spelled(self, content: bytes) -> list[int]:
+        """How often each key stands there, in whatever spelling; 2 where that cannot be told."""
+        if not content.isascii() and any(letter in content for letter in _ALSO_LETTERS):
+            return [2]
+        lowered = content.lower()
+        if content.find(b"\\") >= 0 and b"\\u" in content:  # as in `check`
+            if any(escaped in lowered for escaped in _ALSO_ESCAPED):
+                return [2]
+            return [len(_spellings(key).findall(content)) for key in self._path]
+        return [lowered.count(quoted.lower()) for quoted in self._quoted]
+
+    def _read_carefully(self, content: bytes) -> Any:
+        outside = _STRINGS.sub(b"", content)
+        if len(outside) - len(outside.translate(None, b",[{")) > MOST_READ:
+            raise Ambiguous(f"the body is too large to tell whether it names {self._path[-1]} once")
+        try:
+            # No number is too long to be read so.
+            held = json.loads(content, object_pairs_hook=_Members, parse_int=float)
+        except (ValueError, RecursionError):
+            return None
+        for key in self._path:
+            found = _named(held, key)
+            if len(found) > 1:
+                raise Ambiguous(f"the body names {key} more than once")
+            if not found:
+                return None
+            name, held = found[0]
+            if name != key:
+                raise Ambiguous(f"the body names {key} in another spelling")
+        return held
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeError):  # a number or a text that Python cannot hold
+        return raw
+
+
+_ALSO_LETTERS = ("\u212a".encode(), "\u017f".encode())
+_ALSO_ESCAPED = (b"\\u212a", b"\\u017f")
+"""The Kelvin sign and the long s: to some decoders they are a k and an s."""
+
+
+class _Members(list[tuple[str, Any]]):
+    """All that an object names."""
+
+
+def _named(held: Any, key: str) -> list[tuple[str, Any]]:
+    if not isinstance(held, _Members):
+        return []
+    return [pair for pair in held if pair[0].casefold() == key.casefold()]

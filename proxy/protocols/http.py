@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -144,6 +145,18 @@ class Http:
             *_advice(refusal),
         ]
         return answer(refusal, headers, content)
+
+
+def as_price(judge: Callable[[Reply], None]) -> Callable[[Reply], None]:
+    """A judge to whom a 402 names a price: the caller's to pay, and not the end of a quota."""
+
+    def judged(reply: Reply) -> None:
+        judge(reply)
+        if reply.status == 402 and reply.failure is None:
+            reply.result, reply.quota_exhausted = Result.CALLER_ERROR, False
+            reply.executed = Executed.NO
+
+    return judged
 
 
 def answer(refusal: Refusal, headers: list[tuple[bytes, bytes]], content: bytes) -> Reply:

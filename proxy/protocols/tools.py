@@ -1,14 +1,22 @@
 """The tool gateway's envelope: `{"tool": name, "input": {…}}` on any path, or POST …/v1/{tool}."""
 
 import re
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.memo import remembered
-from proxy.protocols.coding import decoded
-from proxy.protocols.document import Ambiguous, NotADocument, check, check_depth, check_text
+from proxy.protocols.coding import MOST_PER_BYTE, decoded
+from proxy.protocols.document import (
+    Ambiguous,
+    NotADocument,
+    Pointer,
+    check,
+    check_depth,
+    check_text,
+)
 from proxy.protocols.http import Http, matched_path
 from proxy.protocols.identity import LONGEST
 from proxy.protocols.protocol import Reads, Rules
@@ -223,3 +231,26 @@ def path_tool(target: bytes) -> tuple[str, str]:
 
 def _ambiguous(why: str) -> Refusal:
     return Refusal("ambiguous_call", why)
+
+
+class Argument:
+    """One of a tool's arguments: what stands at a path below its `input`."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        self._enveloped = Pointer(("input", *path))
+        self._alone = Pointer(path)
+
+    def of(self, call: Call) -> Any:
+        """See `Pointer.read`."""
+        content = call.body.whole if call.protocol == Tools.name else None
+        if content is None:
+            return None
+        coding = call.head.fields.get(b"content-encoding")
+        if coding is not None:
+            plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
+            content = b"" if isinstance(plain, Refusal) else plain  # it was read before
+        try:
+            enveloped = _bare.decode(content).tool
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return None  # a form, or what the upstream lets pass
+        return (self._enveloped if enveloped else self._alone).read(content)

@@ -10,12 +10,14 @@ from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
+from proxy.stages.idempotency import Idempotency, IdempotencyKey
 from proxy.stages.retry import Once, Repeat, Retry
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
 SECTIONS: dict[str, type[Section]] = {
     "timeout": Timeout,
     "retry": Retry,
+    "idempotency": Idempotency,
     "breaker": Breaker,
     "hedge": Hedge,
     "fallback": Fallback,
@@ -26,7 +28,8 @@ SECTIONS: dict[str, type[Section]] = {
 class Entry(msgspec.Struct, frozen=True):
     """One stage of a pipeline.
 
-    `build(section, target, ground, policy)` makes a gate. `build(section, inner, target, ground)`
+    `build(section, target, ground, policy)` makes a gate, or None where the section leaves it
+    nothing to do. `build(section, inner, target, ground)`
     makes a wrapper: a handler around another handler or, in the phase `attempts`, of which there is
     one, around what sends an attempt. In `link` it is given both, `build(section, inner, sender,
     target, ground)`, for it may send beside what makes the attempts. The stage is on if one of
@@ -44,6 +47,8 @@ class Entry(msgspec.Struct, frozen=True):
 ORDER: tuple[Entry, ...] = (
     # Once for a call. The deadline comes first: everything below eats from it.
     Entry("call", ("timeout",), Deadline.build),
+    # Before anything is sent, and once: all attempts, hedges and links have the same key.
+    Entry("call", ("idempotency",), IdempotencyKey.build),
     # Around all upstreams that it may go to; each has the stages below for itself.
     Entry("wrap", ("fallback",), Chain.wrap),
     # A hedge is an attempt beside those of a retry: it is never repeated, nor held up by one.

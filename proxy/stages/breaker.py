@@ -34,6 +34,15 @@ it does not close one either. What we did ourselves (refused, cancelled, ran out
 nothing. A result is heard at the commit, not at the end of a stream half an hour later; if such a
 stream then breaks off, that is a second fact, and counted as a failure.
 
+**Slow.** A call is judged when its first byte has come, not while it is awaited: to look at those
+on their way would cost every call. One that hangs ends by `timeout`, and is a failure then.
+
+**By hand.** `forced_open` refuses without asking any circuit, and names no time: it ends when
+somebody changes the policy. `disabled` asks and hears nothing; the cool-down stays, for that is the
+upstream's own word. `observe` hears and refuses nothing: circuits open, and recover as the calls
+that are sent anyhow come to something; nothing is leased. What a `mode: shadow` would have refused
+is counted; an observed circuit is the real one, and other policies that share it obey it.
+
 **Cost.** Closed: two loads to admit, two increments to count. Everything else is the rare path.
 """
 
@@ -46,11 +55,13 @@ from proxy.attempt import Attempt
 from proxy.clock import NEVER
 from proxy.counts import Counts
 from proxy.news import CircuitChange, News
+from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import LATE, Ground, NothingTaken, Section, Target
-from proxy.state.circuit import BUSY, Changed, Circuit, CircuitRules, Event, Outcome, State
+from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.state.circuit import BUSY, Changed, Circuit, Event, Outcome, State
+from proxy.state.rules import CircuitRules, Open, Share, Slow
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
 
@@ -59,38 +70,7 @@ GRACE = 5.0
 ENDLESS = 60.0
 """Seconds that a call without any deadline is given as the owner of a lease, before the grace."""
 
-Share = Annotated[float, Meta(gt=0, le=1)]
-
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
-
-
-class Slow(Section, frozen=True, kw_only=True):
-    """Slow answers open a circuit too."""
-
-    over: Annotated[Seconds, Meta(description="To the first byte of the answer.")] = Seconds(20.0)
-    rate: Annotated[
-        Share, Meta(description="Open when so many of the window's calls were slow.")
-    ] = 0.8
-
-
-class Open(Section, frozen=True, kw_only=True):
-    """How long a circuit stays open: `min(max, base · factor^n) ± jitter`."""
-
-    base: Annotated[Seconds, Meta(description="The first time.")] = Seconds(5.0)
-    factor: Annotated[
-        float, Meta(ge=1, le=10, description="Longer each time that probes fail.")
-    ] = 2.0
-    max: Annotated[Seconds, Meta(description="Never longer, unless the upstream asks for it.")] = (
-        Seconds(120.0)
-    )
-    jitter: Annotated[float, Meta(ge=0, le=0.5, description="So much more or less, by chance.")] = (
-        0.25
-    )
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a base of zero: such a circuit never opens."""
-        if not self.base:
-            raise ValueError("base: must be longer than 0")
 
 
 class Breaker(Section, frozen=True, kw_only=True):
@@ -123,6 +103,16 @@ class Breaker(Section, frozen=True, kw_only=True):
             description="What counts as a failure, as in retry.on. Default: what the protocol says."
         ),
     ] = None
+    state: Annotated[
+        Literal["auto", "forced_open", "disabled", "observe"],
+        Meta(
+            description="forced_open: every call is refused; disabled: as if there were no "
+            "circuit; observe: it opens and closes, and refuses nothing."
+        ),
+    ] = "auto"
+    fallback_ok: Annotated[
+        bool, Meta(description="false: no fallback answers for an open circuit.")
+    ] = True
 
     def __post_init__(self) -> None:
         """Raises ValueError for a window of zero: it would hold nothing."""
@@ -133,7 +123,7 @@ class Breaker(Section, frozen=True, kw_only=True):
 class _Circuits:
     """The circuits that calls of one pipeline need, in the order of their keys."""
 
-    __slots__ = ("_circuits", "_now", "_policy", "_tool", "_upstream", "_words")
+    __slots__ = ("_circuits", "_now", "_policy", "_stands", "_tool", "_upstream", "_words")
 
     def __init__(self, section: Breaker, target: Target, ground: Ground, policy: str) -> None:
         keys = [key for key in ("upstream", "tool") if key in section.keys]
@@ -142,6 +132,7 @@ class _Circuits:
         self._upstream = target.upstream
         self._tool = target.tool
         self._policy = policy
+        self._stands = not section.fallback_ok
         self._now = ground.clock.now
 
     def _verdict(self) -> Refusal | None:
@@ -165,8 +156,36 @@ class _Circuits:
         else:
             detail = f"The {scope} {name} kept failing; one call at a time now tries if it is well"
         return Refusal(
-            code="circuit_open", detail=detail, policy=self._policy, retry_after=wait, scope=scope
+            code="circuit_open",
+            detail=detail,
+            policy=self._policy,
+            retry_after=wait,
+            scope=scope,
+            stands=self._stands,
         )
+
+
+class ForcedOpen(NothingTaken):
+    """A circuit that a policy keeps open."""
+
+    __slots__ = ("_refusal",)
+
+    def __init__(self, section: Breaker, target: Target, policy: str) -> None:
+        scope = "tool" if "tool" in section.keys else "upstream"
+        name = target.tool if scope == "tool" else target.upstream
+        self._refusal = Refusal(
+            code="circuit_open",
+            detail=f"A policy keeps the circuit of the {scope} {name} open",
+            policy=policy,
+            scope=scope,
+            stands=not section.fallback_ok,
+            final=True,
+            next_step="ask_owner",
+        )
+
+    def admit(self, attempt: Attempt) -> Refusal:
+        """Refuses `circuit_open`, without a time to come back."""
+        return self._refusal
 
 
 class CircuitCheck(_Circuits, NothingTaken):
@@ -178,8 +197,14 @@ class CircuitCheck(_Circuits, NothingTaken):
     __slots__ = ()
 
     @classmethod
-    def build(cls, section: Breaker, target: Target, ground: Ground, policy: str) -> "CircuitCheck":
+    def build(
+        cls, section: Breaker, target: Target, ground: Ground, policy: str
+    ) -> "CircuitCheck | ForcedOpen | None":
         """For one pipeline. In shadow it is silent: `ProbeLease` alone says what would be."""
+        if section.state == "forced_open":
+            return ForcedOpen(section, target, policy)
+        if section.state != "auto":
+            return None
         gate = cls(section, target, ground, policy)
         if ground.shadow:
             gate._circuits = ()
@@ -210,9 +235,14 @@ class ProbeLease(_Circuits):
         )
 
     @classmethod
-    def build(cls, section: Breaker, target: Target, ground: Ground, policy: str) -> "ProbeLease":
+    def build(
+        cls, section: Breaker, target: Target, ground: Ground, policy: str
+    ) -> "ProbeLease | None":
         """For one pipeline."""
-        return cls(section, target, ground, policy)
+        if section.state in {"forced_open", "disabled"}:
+            return None
+        made = Observer if section.state == "observe" else cls
+        return made(section, target, ground, policy)
 
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Refuses `circuit_open` where another probe was faster, or it has opened meanwhile."""
@@ -265,12 +295,15 @@ class ProbeLease(_Circuits):
         of_tool = self._words[self._circuits.index(circuit)] == "tool"
         if of_tool and outcome.held:
             outcome = replace(outcome, held=False)
-        probed = circuit.settle(attempt, outcome)
+        probed = self._heard(circuit, attempt, outcome)
         if probed:
             self._probes.add(self._upstream, self._tool if of_tool else "", probed)
 
+    def _heard(self, circuit: Circuit, attempt: Attempt, outcome: Outcome) -> str:
+        return circuit.settle(attempt, outcome)
+
     def _outcome(self, attempt: Attempt, reply: Reply, now: float) -> Outcome:
-        event = Event.NOTHING if _cut_short(attempt, reply, now) else self._event(reply)
+        event = Event.NOTHING if cut_short(attempt, reply, now) else self._event(reply)
         if event is not Event.FAILURE:
             return Outcome(event, now)
         held = not (self._only_key or speaks_against_upstream(reply))
@@ -291,6 +324,18 @@ class ProbeLease(_Circuits):
         return event
 
 
+class Observer(ProbeLease):
+    """Hears what becomes of attempts, and lets all of them go."""
+
+    __slots__ = ()
+
+    def admit(self, attempt: Attempt) -> None:
+        """Takes no lease."""
+
+    def _heard(self, circuit: Circuit, attempt: Attempt, outcome: Outcome) -> str:
+        return circuit.observe(attempt, outcome)
+
+
 _EVENTS = {
     Result.SUCCESS: Event.SUCCESS,
     Result.FAILURE: Event.FAILURE,
@@ -299,26 +344,6 @@ _EVENTS = {
     Result.CALLER_ERROR: Event.ANSWERED,
     Result.CANCELLED: Event.NOTHING,
 }
-
-
-def _cut_short(attempt: Attempt, reply: Reply, now: float) -> bool:
-    """Did it fail only because its client gave it so little time? An agent must not open circuits
-    by being impatient."""
-    in_time = reply.failure not in {Failure.TIMEOUT, Failure.CONNECT}
-    return attempt.call.hurried and not in_time and now >= attempt.call.deadline - LATE
-
-
-def speaks_against_upstream(reply: Reply) -> bool:
-    """Can only the host itself have failed so?
-
-    No connection (name, TCP, TLS, or not in time), or an error without a word, as proxies and
-    dying servers send it.
-    """
-    if reply.failure is not None:
-        return reply.failure in (Failure.CONNECT, Failure.CERTIFICATE)
-    return reply.status >= 500 and (
-        reply.length == 0 or (reply.body is not None and reply.body.whole == b"")
-    )
 
 
 def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: Ground) -> Circuit:

@@ -10,64 +10,38 @@ its permits have gone back and its result is counted, and one whose body has not
 closed as well, so that no connection is held. What is left of it, a head and at most 64 KiB, is
 kept until the next attempt has been let through: if a gate refuses that one (an open circuit, above
 all), what the upstream itself said last is worth more to the agent than our refusal.
+
+Three statuses have rules of their own, whatever `on` lists. **401**: with `on_401: refresh` the
+call takes the upstream's next credential, once. The upstream did not act (RFC 9110 15.5.2), so a
+write may do that too, and it is no second try of the same request: it does not count against
+`attempts`, and neither a client that repeats nor `x-should-retry` forbids it. It does cost a token
+of the budget, for to the upstream it is one request more, and a key that was revoked must not
+double the traffic of all agents. **402**: paying is nobody's here; `stop` says so. **403**: with
+`escalate` a person is told, who alone can give the permission.
 """
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect
-from proxy.clock import Clock
+from proxy.call import Call
+from proxy.clock import NEVER
 from proxy.counts import Counts
+from proxy.news import Escalation, News
+from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
+from proxy.protocols.safety import SAYS_NOT_RUN, Safety
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, SPREAD, Ground, Handler, Section, Sender, Target
-from proxy.state.allowance import Allowance
+from proxy.stage import LATE, Ground, Handler, Section, Sender, Target
+from proxy.state.allowance import Allowance, RetryBudget
+from proxy.state.backoff import Backoff, Throttled, Wait, Waits
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds, Size
 
 Count = Annotated[int, Meta(ge=1, le=20)]
-Factor = Annotated[float, Meta(ge=1, le=10)]
-
-
-class Backoff(Section, frozen=True, kw_only=True):
-    """Waiting between attempts: `random(0, min(max, base · factor^n))`."""
-
-    base: Annotated[Seconds, Meta(description="The longest first wait.")] = Seconds(0.1)
-    factor: Annotated[Factor, Meta(description="By how much each further wait may be longer.")] = (
-        2.0
-    )
-    max: Annotated[
-        Seconds, Meta(description="No wait is longer, unless the upstream asks for it.")
-    ] = Seconds(5.0)
-    jitter: Annotated[
-        Literal["full", "none"],
-        Meta(description="full: anything from zero; none: exactly the formula."),
-    ] = "full"
-
-
-class Throttled(Section, frozen=True, kw_only=True):
-    """The same after a throttled attempt: a busy upstream needs longer than a broken one."""
-
-    base: Annotated[Seconds, Meta(description="The longest first wait.")] = Seconds(1.0)
-    max: Annotated[
-        Seconds, Meta(description="No wait is longer, unless the upstream asks for it.")
-    ] = Seconds(20.0)
-
-
-class RetryBudget(Section, frozen=True, kw_only=True):
-    """How many attempts may be repetitions, per upstream: a token bucket, full at the start."""
-
-    ratio: Annotated[
-        float, Meta(ge=0, le=1, description="Tokens that each original call brings.")
-    ] = 0.2
-    min_per_minute: Annotated[
-        float, Meta(ge=0, le=6000, description="Tokens that a minute brings.")
-    ] = 5.0
-    burst: Annotated[int, Meta(ge=1, le=1000, description="The most tokens there can be.")] = 10
+Times = Annotated[int, Meta(ge=0, le=20)]
 
 
 class Retry(Section, frozen=True, kw_only=True):
@@ -97,6 +71,10 @@ class Retry(Section, frozen=True, kw_only=True):
         Size | None,
         Meta(description="Bodies up to this size are kept; default 1MiB, 8MiB for LLMs."),
     ] = None
+    limits: Annotated[
+        dict[Symptom, Times],
+        Meta(description="How often each is tried again within one call: {500: 2, 504: 1}."),
+    ] = msgspec.field(default_factory=dict)
     treat_as_not_executed: Annotated[
         tuple[Annotated[int, Meta(ge=400, le=599)], ...],
         Meta(description="Statuses that prove, for this upstream, that nothing ran."),
@@ -105,6 +83,21 @@ class Retry(Section, frozen=True, kw_only=True):
         Literal["single", "ignore"],
         Meta(description="A client that repeats by itself gets one attempt a time."),
     ] = "single"
+    on_401: Annotated[
+        Literal["pass", "refresh"],
+        Meta(description="refresh: once, with the next credential of the upstream's auth."),
+    ] = "pass"
+    on_402: Annotated[
+        Literal["stop", "pass"],
+        Meta(
+            description="stop: no quota is left, and the tool is left alone for a while; "
+            "pass: it is a price, and the agent may pay it and come again."
+        ),
+    ] = "stop"
+    on_403: Annotated[
+        Literal["pass", "escalate"],
+        Meta(description="escalate: handed back at once, and a person is told."),
+    ] = "pass"
     budget: RetryBudget = RetryBudget()
 
 
@@ -143,10 +136,16 @@ class Repeat:
         self._single = section.on_retrying_client == "single"
         self._attempts = section.attempts
         self._replay = _replay(section, target)
-        self._mends = symptoms(section.on) | _SAYS_NOT_RUN
-        self._safety = _Safety(section, target)
-        self._waits = _Waits(section, ground.clock)
+        self._refreshes = section.on_401 == "refresh"
+        self._ends = _ends(section)
+        self._mends = symptoms(section.on) | SAYS_NOT_RUN | self._ends.keys()
+        self._limits = {str(symptom): most for symptom, most in section.limits.items()}
+        keyed, proofs = target.idempotent_upstream, section.treat_as_not_executed
+        self._safety = Safety(target.effect, section.safe, proofs, honours_keys=keyed)
+        cap, chance = float(section.retry_after_cap), ground.clock.chance.random
+        self._waits = Waits(section.backoff, section.throttled, cap, chance)
         self._budget = _allowance(section, target, ground)
+        self._news = ground.kept(("news",), News)
         self._retries = ground.kept(
             ("counts", "holdfast_retries_total"), lambda: Counts(("upstream", "decision", "reason"))
         )
@@ -188,7 +187,7 @@ class Repeat:
             last = reply.set_aside()
             bug = bug or reply.bug
             attempt = self._again(attempt.call)
-            tries.made += 1
+            attempt.credential = tries.credential
             try:
                 reply = await self._send_later(attempt, wait, tries.left)
             except BaseException:  # cancelled, or a bug further in: nothing may leak either way
@@ -225,6 +224,8 @@ class Repeat:
         """How many attempts there may be, as far as the head of the call tells."""
         head = call.head
         if self._attempts == 1 or (head.signs and self._single and client_retries(head.fields)):
+            if self._refreshes and call.body.whole is None:  # whoever repeats, that is one more
+                call.body.keep(self._replay)
             return 1
         if head.length is not None and head.length > self._replay:
             self._disabled.add("body_too_large")
@@ -236,34 +237,75 @@ class Repeat:
     def _decide(self, attempt: Attempt, reply: Reply, tries: "_Tries") -> float | None:
         """Seconds to wait before the next attempt; None: this reply stays the last."""
         symptom = symptom_of(reply)
-        if reply.refused or symptom not in self._mends or attempt.call.stopped is not None:
+        if reply.refused or attempt.call.stopped is not None:
             return None
-        objection = self._objection(attempt.call, reply, tries)
-        wait = 0.0
-        if not objection:
-            wait, objection = self._waits.after(attempt.call, reply, tries.made)
+        refreshes = self._refreshes and symptom == "401"
+        if not (refreshes or symptom in self._mends):
+            return None
+        judged = self._with_another if refreshes else self._with_the_same
+        wait, objection = judged(attempt, reply, tries)
         if not objection and not self._budget.take(self._clock.now()):
             objection = "retry_budget"
         self._retries.add(self._upstream, "denied" if objection else "sent", objection or symptom)
-        if not objection:
-            return wait
-        reply.given_up = "" if objection == "upstream" else objection  # it has said so itself
-        return None
+        if objection:
+            self._give_up(attempt.call, reply, objection)
+            return None
+        tries.go_on("" if refreshes else symptom, attempt)
+        return wait
+
+    def _with_another(self, attempt: Attempt, reply: Reply, tries: "_Tries") -> Wait:
+        """May it be sent with another credential?"""
+        call = attempt.call
+        if attempt.spare < 0 or tries.refreshed:
+            return 0.0, "no_credential"
+        if not call.body.replayable:
+            return 0.0, self._not_replayable()
+        room = self._room(call)
+        if room < 0:
+            return 0.0, "deadline"
+        return self._waits.asked(retry_after(reply.fields, self._clock.wall()) or 0.0, room)
+
+    def _with_the_same(self, attempt: Attempt, reply: Reply, tries: "_Tries") -> Wait:
+        """May it be sent again as it was?"""
+        call = attempt.call
+        objection = self._objection(call, reply, tries)
+        if objection:
+            return 0.0, objection
+        throttled = reply.result is Result.THROTTLED
+        asked = (pushback if throttled else retry_after)(reply.fields, self._clock.wall())
+        return self._waits.after(tries.made, self._room(call), asked, throttled=throttled)
+
+    def _room(self, call: Call) -> float:
+        """Seconds that may be waited so that there is time for another attempt."""
+        return call.deadline - call.min_attempt - LATE - self._clock.now()
 
     def _objection(self, call: Call, reply: Reply, tries: "_Tries") -> str:
         """What speaks against another attempt, in the words of `given_up`; empty: nothing."""
+        symptom = symptom_of(reply)
+        if symptom in self._ends:
+            return self._ends[symptom]
         if forbids_retry(reply.fields):
             return "upstream"
         if reply.quota_exhausted:
             return "quota"
-        if not self._safety.allows(symptom_of(reply), call):
+        if not self._safety.allows(symptom, call):
             return "not_safe"
         if not tries.left:
             return self._why_no_more(call, tries)
-        if not call.body.replayable:
-            self._disabled.add("body_too_large")
-            return "not_replayable"
-        return ""
+        if tries.again.get(symptom, 0) >= self._limits.get(symptom, NEVER):
+            return "limit"
+        return "" if call.body.replayable else self._not_replayable()
+
+    def _not_replayable(self) -> str:
+        self._disabled.add("body_too_large")
+        return "not_replayable"
+
+    def _give_up(self, call: Call, reply: Reply, objection: str) -> None:
+        if objection == "upstream":
+            return  # it has said so itself
+        reply.given_up = objection
+        if objection == "escalated":
+            self._news.tell(Escalation(self._upstream, call.tool, call.agent, reply.status))
 
     def _why_no_more(self, call: Call, tries: "_Tries") -> str:
         if tries.most == self._attempts:
@@ -281,93 +323,27 @@ class _Tries(msgspec.Struct):
 
     most: int
     made: int = 1
+    again: dict[str, int] = {}  # how often for each symptom
+    refreshed: bool = False
+    credential: int = -1  # of the next attempt
 
     @property
     def left(self) -> int:
         """So many more may follow."""
         return self.most - self.made
 
+    def go_on(self, symptom: str, last: Attempt) -> None:
+        """There will be another one; without a symptom, for the sake of another credential."""
+        if symptom:
+            self.made += 1
+            self.again[symptom] = self.again.get(symptom, 0) + 1
+            self.credential = last.credential  # not all of them may be good
+        else:
+            self.refreshed = True
+            self.credential = last.spare
 
-class _Safety:
-    """May a call be repeated without harm?"""
-
-    def __init__(self, section: Retry, target: Target) -> None:
-        harmless = target.effect is not Effect.WRITE
-        # `always` on a write is an error where a policy says so; where only an overlap of policies
-        # brings it about, it counts as `auto`.
-        self._always = harmless and section.safe != "never_executed"
-        self._keyed = target.idempotent_upstream and section.safe != "never_executed"
-        self._proofs = _SAYS_NOT_RUN | {"connect"} | symptoms(section.treat_as_not_executed)
-
-    def allows(self, symptom: str, call: Call) -> bool:
-        """By its effect, by its idempotency key, or because nothing ran."""
-        return (
-            self._always or symptom in self._proofs or (self._keyed and bool(call.idempotency_key))
-        )
-
-
-class _Waits:
-    """How long to wait before an attempt."""
-
-    def __init__(self, section: Retry, clock: Clock) -> None:
-        self._clock = clock
-        self._cap = float(section.retry_after_cap)
-        self._factor = section.backoff.factor
-        self._jitter = section.backoff.jitter == "full"
-        self._usual = (float(section.backoff.base), float(section.backoff.max))
-        self._throttled = (float(section.throttled.base), float(section.throttled.max))
-
-    def after(self, call: Call, reply: Reply, made: int) -> tuple[float, str]:
-        """Seconds to wait after so many attempts, or the objection: `pushback`, `deadline`.
-
-        What the upstream asks for is a floor, never shortened: to come back too early is worse
-        than not at all. Chance makes it longer, as far as there is room.
-        """
-        room = call.deadline - call.min_attempt - LATE - self._clock.now()
-        throttled = reply.result is Result.THROTTLED
-        wait = self._backoff(made - 1, *(self._throttled if throttled else self._usual))
-        asked = (pushback if throttled else retry_after)(reply.fields, self._clock.wall())
-        if asked is not None:
-            if asked > min(self._cap, room):
-                return 0.0, "pushback"
-            longer = asked * (1 + SPREAD * self._chance()) if self._jitter else asked
-            wait = max(wait, longer if longer <= room else asked)
-        return (wait, "") if wait <= room else (0.0, "deadline")
-
-    def _backoff(self, repeated: int, base: float, longest: float) -> float:
-        most = min(longest, base * self._factor**repeated)
-        return self._chance() * most if self._jitter else most
-
-    def _chance(self) -> float:
-        return self._clock.chance.random()
-
-
-_SAYS_NOT_RUN = frozenset({"421", "425"})
-"""Misdirected Request, Too Early (RFC 9110 15.5.20, RFC 8470 5.2): the upstream did not act, and
-says that another attempt may do better. They are repeated whatever `on` lists."""
 
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
-_COUNTERS = {
-    b"x-stainless-retry-count": 1,
-    b"x-envoy-attempt-count": 2,
-    b"grpc-previous-rpc-attempts": 1,
-}
-_AMZ_ATTEMPT = re.compile(rb"(?:^|[;,])\s*attempt=(\d{1,9})(?=\s*(?:[;,]|$))")
-
-
-def client_retries(fields: dict[bytes, bytes]) -> bool:
-    """Is this a repetition already? Then who repeats is in front of us, and one owner is enough."""
-    if b"holdfast-attempt" in fields:
-        return True
-    for name, least in _COUNTERS.items():
-        for value in fields.get(name, b"").split(b","):  # a header may come twice
-            count = value.strip()
-            if count.isdigit() and int(count[:9]) >= least:
-                return True
-    attempts = _AMZ_ATTEMPT.findall(fields.get(b"amz-sdk-request", b""))
-    return any(int(attempt) > 1 for attempt in attempts)
-
-
 _WHY = {"circuit_open": "circuit_open", "rate_limited": "pushback", "deadline_exceeded": "deadline"}
 
 
@@ -396,3 +372,12 @@ def _allowance(section: Retry, target: Target, ground: Ground) -> Allowance:
     allowance = Allowance.of(ground, target)
     allowance.follow(budget.ratio, budget.min_per_minute, budget.burst)
     return allowance
+
+
+def _ends(section: Retry) -> dict[str, str]:
+    """Statuses that end a call whatever else is said, and what is told of it."""
+    rules = {
+        "402": "quota" if section.on_402 == "stop" else "",
+        "403": "escalated" if section.on_403 == "escalate" else "",
+    }
+    return {status: why for status, why in rules.items() if why}

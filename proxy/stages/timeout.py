@@ -5,8 +5,6 @@ attempts. It only ever shrinks: a client that says how long it will wait is beli
 less than what the policy gives.
 """
 
-import re
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -14,13 +12,11 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import NEVER
+from proxy.protocols.clients import patience
 from proxy.refusal import Refusal
 from proxy.reply import Executed
 from proxy.stage import Check, Ground, NothingTaken, Section, Target
 from proxy.units import Seconds
-
-MARGIN = 0.25
-"""Seconds by which we answer before an SDK gives up, so that our answer is the one seen."""
 
 
 class Timeout(Section, frozen=True, kw_only=True):
@@ -172,43 +168,3 @@ class ShadowTime(AttemptTime):
         deadline = call.started + min(self._total, patience(call.head.fields))
         late = deadline - attempt.started < self._min_attempt
         return self._too_late(call, deadline) if late else None
-
-
-_NUMBER = re.compile(rb"\d{1,12}(?:\.\d{1,9})?")
-_GRPC = re.compile(rb"(\d{1,8})([HMSmun])")  # TimeoutValue TimeoutUnit of gRPC over HTTP/2
-_GRPC_UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
-
-
-def patience(fields: dict[bytes, bytes]) -> float:
-    """Seconds that the client says it will wait; infinite if it says nothing legible."""
-    least = NEVER
-    for name, read in _WISHES.items():
-        if name in fields:
-            least = min(least, *map(read, fields[name].split(b",")))  # a header may come twice
-    return least
-
-
-def _number(value: bytes) -> float:
-    value = value.strip()
-    return float(value) if _NUMBER.fullmatch(value) else NEVER
-
-
-def _milliseconds(value: bytes) -> float:
-    return _number(value) / 1000
-
-
-def _read_timeout(value: bytes) -> float:
-    return max(0.0, _number(value) - MARGIN)
-
-
-def _grpc(value: bytes) -> float:
-    match = _GRPC.fullmatch(value.strip())
-    return NEVER if match is None else int(match[1]) * _GRPC_UNITS[match[2]]
-
-
-_WISHES: dict[bytes, Callable[[bytes], float]] = {
-    b"holdfast-timeout-ms": _milliseconds,
-    b"x-envoy-expected-rq-timeout-ms": _milliseconds,
-    b"x-stainless-read-timeout": _read_timeout,
-    b"grpc-timeout": _grpc,
-}

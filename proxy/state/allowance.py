@@ -5,9 +5,25 @@ sensible floor for a mesh would be no limit at all here. The minimum per minute 
 failures of a quiet agent repeatable; the burst keeps an outage from being met with a stampede.
 """
 
-from proxy.stage import Ground, Target
+from typing import Annotated
+
+from msgspec import Meta
+
+from proxy.stage import Ground, Section, Target
 
 _ONE = 1.0 - 1e-9  # ten tenths add up to a little less than one
+
+
+class RetryBudget(Section, frozen=True, kw_only=True):
+    """How many attempts may be repetitions, per upstream: a token bucket, full at the start."""
+
+    ratio: Annotated[
+        float, Meta(ge=0, le=1, description="Tokens that each original call brings.")
+    ] = 0.2
+    min_per_minute: Annotated[
+        float, Meta(ge=0, le=6000, description="Tokens that a minute brings.")
+    ] = 5.0
+    burst: Annotated[int, Meta(ge=1, le=1000, description="The most tokens there can be.")] = 10
 
 
 class Allowance:
@@ -19,9 +35,10 @@ class Allowance:
 
     def __init__(self, now: float) -> None:
         """A full one, with the rules of a `retry` section that gives none (spec 3.2)."""
-        self.burst = self._tokens = 10.0
-        self.ratio = 0.2
-        self.per_second = 5 / 60
+        usual = RetryBudget()
+        self.burst = self._tokens = float(usual.burst)
+        self.ratio = usual.ratio
+        self.per_second = usual.min_per_minute / 60
         self._at = now
 
     @classmethod

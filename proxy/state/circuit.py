@@ -11,6 +11,9 @@ attempt:
 Open becomes half-open when somebody asks after its time. In half-open only the result of the
 attempt that holds the lease counts. In closed a result counts if its attempt began after the last
 opening.
+
+Where a circuit is only observed nobody is refused and there is no lease: in half-open the result of
+every attempt counts that began after the open time, for there is no stampede to hold back.
 """
 
 import enum
@@ -19,6 +22,7 @@ from collections.abc import Callable
 import msgspec
 
 from proxy.attempt import Attempt
+from proxy.state.rules import CircuitRules
 from proxy.state.window import BUCKETS, Window
 
 BUSY = 1.0
@@ -41,21 +45,6 @@ class Event(enum.Enum):
     FAILURE = enum.auto()
     THROTTLED = enum.auto()
     NOTHING = enum.auto()  # cancelled, or refused by ourselves
-
-
-class CircuitRules(msgspec.Struct, frozen=True):
-    """What a policy says of circuits; durations in seconds."""
-
-    consecutive: int = 5
-    rate: float = 0.5
-    min_calls: int = 5
-    window: float = 60.0
-    slow_rate: float = 2.0  # of all calls; over 1: never
-    open_base: float = 5.0
-    open_factor: float = 2.0
-    open_max: float = 120.0
-    jitter: float = 0.25
-    probes: int = 2
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -196,6 +185,15 @@ class Circuit:
             elif outcome.event is Event.FAILURE:
                 self._failed(outcome)
         return ""
+
+    def observe(self, attempt: Attempt, outcome: Outcome) -> str:
+        """`settle`, where nothing is refused: it recovers by time and by what calls come to."""
+        if self.state is State.OPEN and outcome.at >= self.until:
+            self._become(State.HALF_OPEN, "open_time_over")
+        tries = self.state is State.HALF_OPEN and attempt.started >= self.until
+        if tries and outcome.event is not Event.NOTHING:
+            return self._probed(outcome)
+        return self.settle(attempt, outcome)
 
     def _failed(self, outcome: Outcome) -> None:
         window = self.window

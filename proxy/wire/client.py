@@ -9,6 +9,7 @@ from proxy.call import Call, Effect
 from proxy.clock import NEVER, Clock
 from proxy.reply import Reply
 from proxy.wire.compose import RequestWriter
+from proxy.wire.credentials import Credentials
 from proxy.wire.pool import CONNECT, ConnectionPool
 
 _WRITE = Effect.WRITE  # looking into an enum costs more than taking a connection
@@ -57,7 +58,7 @@ class Client:
 
     def _head(self, attempt: Attempt) -> bytes:
         call = attempt.call
-        extra = b"" if self._forward is None else self._told(attempt, self._forward)
+        extra = call.extra if self._forward is None else self._told(attempt, self._forward)
         return self._writer.head(call.head, call.target, extra, expect=call.body.whole is None)
 
     def _told(self, attempt: Attempt, forward: Forward) -> bytes:
@@ -72,7 +73,37 @@ class Client:
             lines.append(f"holdfast-timeout-ms: {left}\r\n")
         if forward.agent:
             lines.append(f"holdfast-agent: {_safe(call)}\r\n")
-        return "".join(lines).encode()
+        return call.extra + "".join(lines).encode()
+
+
+class ChoosyClient(Client):
+    """One upstream with several credentials. Which one is sent is decided for each attempt."""
+
+    def __init__(
+        self,
+        name: str,
+        writer: RequestWriter,
+        pool: ConnectionPool,
+        clock: Clock,
+        forward: Forward,
+        credentials: Credentials,
+    ) -> None:
+        """`writer` must know as many of them."""
+        super().__init__(name, writer, pool, clock, forward)
+        self._credentials = credentials
+
+    async def send(self, attempt: Attempt) -> Reply:
+        """As Client. The attempt learns which it was, and which would be the next."""
+        self._credentials.choose(attempt)
+        reply = await super().send(attempt)
+        self._credentials.answered(attempt.credential, reply.status)
+        return reply
+
+    def _head(self, attempt: Attempt) -> bytes:
+        call, which = attempt.call, attempt.credential
+        extra = call.extra if self._forward is None else self._told(attempt, self._forward)
+        whole = call.body.whole is not None
+        return self._writer.head(call.head, call.target, extra, expect=not whole, credential=which)
 
 
 def _safe(call: Call) -> str:

@@ -33,6 +33,11 @@ def lines_to_pass_on(
     return b"".join(parts)
 
 
+NOT_OURS = (
+    HOP_BY_HOP | _NEVER_DROPPED | {b"authorization", b"cookie", b"expect", b"trailer", b"x-api-key"}
+)
+"""What the wire itself reads or writes: no policy may put something else into these."""
+
 REWRITTEN = frozenset({b"host", b"expect"})
 _NONE: frozenset[bytes] = frozenset()
 _CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
@@ -46,9 +51,12 @@ class RequestWriter:
         base: bytes,
         host: bytes | None,
         instance: str,
-        credential: tuple[bytes, bytes] | None = None,
+        credentials: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
-        """`base` goes before each target, `host` replaces Host (None: the agent's stays)."""
+        """`base` goes before each target, `host` replaces Host (None: the agent's stays).
+
+        Each of the `credentials` is the name and value of a header line; one of them is sent.
+        """
         self._base = base
         self._via = tuple(
             b"Via: 1.%d holdfast-%b\r\n\r\n" % (minor, instance.encode()) for minor in (0, 1)
@@ -58,14 +66,16 @@ class RequestWriter:
         )
         self._without = _NONE if host is None else frozenset({b"host"})
         self._keeps_host = host is None
-        self._credential = b""
+        self._credentials: tuple[bytes, ...] = (b"",)
         self._replaced = _NONE
-        if credential is not None:
-            self._replaced = _CREDENTIALS | {credential[0].lower()}
+        if credentials:
+            self._replaced = _CREDENTIALS | {name.lower() for name, _ in credentials}
             self._without |= self._replaced
-            self._credential = credential[0] + b": " + credential[1] + b"\r\n"
+            self._credentials = tuple(b"%b: %b\r\n" % credential for credential in credentials)
 
-    def head(self, head: RequestHead, target: bytes, extra: bytes, *, expect: bool) -> bytes:
+    def head(
+        self, head: RequestHead, target: bytes, extra: bytes, *, expect: bool, credential: int = 0
+    ) -> bytes:
         """The head for one attempt; `extra` are whole lines, `expect` passes an expectation on."""
         lines = head.lines
         fields = head.fields
@@ -82,7 +92,7 @@ class RequestWriter:
         return b"".join(
             (
                 head.method.encode(), b" ", base, target, self._version,
-                lines, self._credential, extra, self._via[head.minor_version],
+                lines, self._credentials[credential], extra, self._via[head.minor_version],
             )
         )  # fmt: skip
 

@@ -180,3 +180,16 @@ def test_what_no_request_can_be_is_not_explained(holdfast, policies, arguments, 
 
     assert (ran.code, ran.out) == (64, "")
     assert said in ran.err
+
+
+def test_fields_have_the_names_that_files_have(holdfast, policies):
+    """Also where the code has another one."""
+    policies(
+        "upstreams: {only: {url: http://h}}\n"
+        "policies: [{name: a, idempotency: {from: [header]}, retry: {limits: {504: 1}}}]"
+    )
+
+    told = [line.split() for line in holdfast("explain", "--tool", "x").out.splitlines()]
+
+    assert ["from", "[header]", "policies/p.yaml:2", "(a)"] in told
+    assert ["limits", "{504:", "1}", "policies/p.yaml:2", "(a)"] in told

@@ -81,6 +81,54 @@ def test_writes_are_not_always_repeated(folder, policy):
     assert "policies[0].retry.safe: always would run writes twice" in found
 
 
+def test_writes_with_a_key_may_be(folder):
+    """Their upstream knows them again; without an agent's key and `inject` it counts as auto."""
+    text = "{name: p, effect: write, retry: {safe: always}, idempotency: {}}"
+    assert folder.warnings(policies(text)) == []
+    assert folder.warnings(policies("{name: p, retry: {safe: always}, idempotency: {}}")) == []
+    shadow = "{name: p, effect: write, retry: {safe: always}, idempotency: {mode: shadow}}"
+    assert len(folder.errors(policies(shadow))) == 1
+
+
+@pytest.mark.parametrize(
+    ("auth", "warned"),
+    [
+        ("{bearer: a}", True),
+        ("[{bearer: a}]", True),
+        ("[{bearer: a}, {bearer: ''}]", True),
+        ("[{bearer: a}, {header: X-B, value: b}]", False),
+    ],
+)
+def test_refreshing_needs_another_credential(folder, auth, warned):
+    """A key in a file is read again anyhow when the file changes."""
+    text = f"upstreams: {{a: {{url: http://h, auth: {auth}}}, b: {{url: http://h, path: /b}}}}\n"
+    found = folder.warnings(text + "policies: [{name: p, retry: {on_401: refresh}}]")
+
+    assert (
+        found
+        == [
+            "p.yaml:2:38: policies[0].retry.on_401: there is nothing to refresh to:"
+            " no upstream of this policy has two credentials"
+        ]
+        * warned
+    )
+
+
+def test_limits_of_what_is_not_repeated_are_warned_about(folder):
+    """In force for the policy's own match, whoever says what is repeated."""
+    found = folder.warnings(
+        policies(
+            "{name: p, retry: {on: [500, connect]}}",
+            "{name: q, match: {tool: x}, retry: {limits: {'500': 1, 504: 1, 421: 1}}}",
+        )
+    )
+
+    assert found == [
+        "p.yaml:4:49: policies[1].retry.limits: 504 is not tried again at all:"
+        " it is not among those of on"
+    ]
+
+
 def test_always_is_warned_about_where_there_may_be_writes(folder):
     """The default of plain HTTP hangs on the method."""
     (found,) = folder.warnings(policies("{name: p, retry: {safe: always}}"))

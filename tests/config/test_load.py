@@ -237,3 +237,15 @@ def test_paths_may_be_written_as_people_read_them(folder):
     (policy,) = loaded.policies
     assert policy.match.holds({"path": "/b%C3%BCcher/alt"})
     assert not policy.match.holds({"path": "/b%C3%BCcher/neu"})
+
+
+def test_a_key_that_is_a_word_of_python_is_kept(folder):
+    """`from` has another name in the code, and its own in files."""
+    (policy,) = folder.load(
+        "policies:\n- {name: p, idempotency: {from: [header], inject: false, mode: shadow}}"
+    ).policies
+    part = policy.sections["idempotency"]
+
+    assert part.fields == {"sources": ("header",), "inject": False}
+    assert part.places["sources"].column == 33
+    assert part.mode is Mode.SHADOW

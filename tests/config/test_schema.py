@@ -6,7 +6,8 @@ import pytest
 
 from proxy.config.load import load_policies
 from proxy.config.schema import KINDS, schema, spelled
-from proxy.stages.retry import Backoff
+from proxy.stages.idempotency import Idempotency
+from proxy.state.backoff import Backoff
 from proxy.units import Seconds, Size
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +64,7 @@ def test_unknown_keys_are_marked_by_editors():
     found = re.findall(r'"additionalProperties": (\w+|\{)', schema("policies"))
 
     assert set(found) == {"false", "{"}
-    assert found.count("{") == 1  # upstreams, by their names
+    assert found.count("{") == 2  # upstreams by their names, retry.limits by their symptoms
 
 
 @pytest.mark.parametrize(
@@ -81,9 +82,27 @@ def test_unknown_keys_are_marked_by_editors():
         (Size(64 << 10), "64KiB"),
         (Size(3 << 30), "3GiB"),
         ((1, "a", None), [1, "a", None]),
+        ({500: Seconds(1), "connect": 2}, {"500": "1s", "connect": 2}),
+        (
+            Idempotency(sources=()),
+            {"header": "Idempotency-Key", "from": [], "quoted": False, "inject": True},
+        ),
         (Backoff(), {"base": "100ms", "factor": 2.0, "max": "5s", "jitter": "full"}),
     ],
 )
 def test_values_are_spelled_as_in_a_file(value, text):
     """With the largest unit that needs no fraction."""
     assert spelled(value) == text
+
+
+def test_the_keys_of_a_mapping_are_described():
+    """As texts, for to a schema every key is one."""
+    policy = json.loads(schema("policies"))["properties"]["policies"]["items"]
+    limits = policy["properties"]["retry"]["anyOf"][0]["properties"]["limits"]
+    allowed = limits["propertyNames"]["pattern"]
+
+    assert [bool(re.search(allowed, key)) for key in ("500", "connect", "200", "x")] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    assert limits["additionalProperties"] == {"type": "integer", "minimum": 0, "maximum": 20}
+    assert limits["default"] == {}

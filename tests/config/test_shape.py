@@ -55,6 +55,18 @@ def test_reads_a_policy_in_its_types():
         ("effect: reed", "f.yaml:2:9: effect: expected read, idempotent or write, found 'reed'; did you mean read?"),
         ("retry: {on: [timeuot]}", "f.yaml:2:14: retry.on[0]: expected a whole number of 400 to 599 or connect, disconnect, timeout, truncated or a status, found 'timeuot'; did you mean timeout?"),
         ("retry: {on: timeout}", "f.yaml:2:13: retry.on: expected a list, found 'timeout'"),
+        ("retry: {limits: [500]}", "f.yaml:2:17: retry.limits: expected a mapping, found a list"),
+        ("retry: {limits: {200: 1}}", "f.yaml:2:18: retry.limits.200: expected a whole number of 400 to 599 or connect, disconnect, timeout, truncated or a status, found 200"),
+        ("retry: {limits: {timeuot: 1}}", "f.yaml:2:18: retry.limits.timeuot: expected a whole number of 400 to 599 or connect, disconnect, timeout, truncated or a status, found 'timeuot'; did you mean timeout?"),
+        ("retry: {limits: {500: 21}}", "f.yaml:2:23: retry.limits.500: expected a whole number of 0 to 20, found 21"),
+        ("retry: {limits: {500: 1, '500': 2}}", "f.yaml:2:26: retry.limits.500: duplicate key; it stands on line 2 already"),
+        ("retry: {limits: {500: 1, 0x1f4: 2}}", "f.yaml:2:26: retry.limits.0x1f4: duplicate key; it stands on line 2 already"),
+        ("retry: {backoff: {base: 2s, max: 1s}}", "f.yaml:2:25: retry.backoff.base: must not be longer than max (1s), found 2s"),
+        ("retry: {backoff: {max: 50ms}}", "f.yaml:2:18: retry.backoff: base: must not be longer than max (0.05s), found 0.1s"),
+        ("retry: {on_403: escalte}", "f.yaml:2:17: retry.on_403: expected escalate or pass, found 'escalte'; did you mean escalate?"),
+        ("breaker: {quorum: auto}", "f.yaml:2:11: breaker.quorum: unknown key; this version does not have it yet"),
+        ("idempotency: {from: [body]}", "f.yaml:2:22: idempotency.from[0]: expected header, messageId or a path such as input.idempotency_key, found 'body'"),
+        ("idempotency: {sources: [header]}", "f.yaml:2:15: idempotency.sources: unknown key"),
         ("breaker: {keys: []}", "f.yaml:2:17: breaker.keys: expected at least 1, found none"),
         ("retry:", "f.yaml:2:7: retry: expected a mapping or true or false, found nothing; an empty one is written {}"),
         ("retry: on", "f.yaml:2:8: retry: expected a mapping or true or false, found 'on'; did you mean true?"),
@@ -80,6 +92,8 @@ def test_each_error_says_where_what_was_found_and_what_is_allowed(text, message)
         ("path: /a//b", "f.yaml:2:7: path: expected a path such as / or /billing without //, dot segments, % or query, found '/a//b'"),
         ("tls: {ca: /nowhere}", "f.yaml:2:11: tls.ca: cannot be read: No such file or directory"),
         ("pool: {max:5}", "f.yaml:2:8: pool.max:5: unknown key; a space must follow the colon of a key"),
+        ("auth: []", "f.yaml:2:7: auth: expected at least 1, found none"),
+        ("auth: [{header: x}]", "f.yaml:2:8: auth[0]: expected either bearer, or header and value"),
         ("auth: {header: x}", "f.yaml:2:7: auth: expected either bearer, or header and value"),
     ],
 )  # fmt: skip
@@ -93,6 +107,8 @@ def test_errors_of_an_upstream(text, message):
     [
         "auth: hunter2",
         "auth: [hunter2]",
+        "auth: [{bearer: a}, hunter2]",
+        "auth: [{bearer: a}, {bearer: [hunter2]}]",
         "auth: {bearer: [hunter2]}",
         "auth: {bearer: 'hunter2\n\n'}",
         "auth: {bearer: '${S}é'}",
@@ -191,3 +207,17 @@ def test_a_secret_in_the_wrong_place_is_not_shown(folder, auth, said):
 
     assert said in told
     assert "sk-secret" not in told
+
+
+def test_limits_are_read_by_what_they_limit():
+    """Numbers and words; a number in quotes is one all the same."""
+    policy, problems = read("{name: a, retry: {limits: {500: 2, '504': 1, timeout: 0}}}")
+
+    assert (policy.retry.limits, problems) == ({500: 2, 504: 1, "timeout": 0}, [])
+
+
+def test_all_that_is_wrong_with_a_mapping_is_said():
+    """Of each key once."""
+    _, problems = read("{name: a, retry: {limits: {x: 1, y: 99, 500: x}}}")
+
+    assert len(problems) == 4

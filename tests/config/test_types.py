@@ -13,6 +13,7 @@ from proxy.config.types import (
     Policy,
     Secret,
     Tls,
+    Upstream,
     Url,
 )
 
@@ -186,3 +187,24 @@ def test_a_port_that_is_none_is_not_quoted() -> None:
     with pytest.raises(ValueError, match="no valid port") as error:
         Url.parse("http://h:sk-secret-test-value")
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("auth", "credentials"),
+    [
+        (None, ()),
+        (Auth(bearer=Secret("a")), ((b"authorization", b"Bearer a"),)),
+        (Auth(bearer=Secret("")), ()),
+        (
+            (
+                Auth(bearer=Secret("a")),
+                Auth(bearer=Secret("")),
+                Auth(header=HeaderName("X-Key"), value=Secret("b")),
+            ),
+            ((b"authorization", b"Bearer a"), (b"X-Key", b"b")),
+        ),
+    ],
+)
+def test_an_upstream_may_have_several_credentials(auth, credentials):
+    """In their order, without those that are empty."""
+    assert Upstream(url=Url("http://h"), auth=auth).credentials == credentials

@@ -23,6 +23,7 @@ from proxy.config.wording import expected, is_secret, nearest
         (bool, "true or false"),
         (int | str | None, "a whole number or text"),
         (tuple[str, ...], "a list"),
+        (dict[str, int], "a mapping"),
         (None, "null"),
     ],
 )

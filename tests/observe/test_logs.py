@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.news import CircuitChange
+from proxy.news import CircuitChange, Escalation
 from proxy.observe.logs import CallLog, Log
 from tests.fakes import FakeClock
 from tests.observe.records import record
@@ -189,11 +189,22 @@ def test_a_standard_error_that_is_gone_stops_nothing(written):
 def test_a_change_of_a_circuit_is_an_event(written):
     """An opening is a warning, what follows is not."""
     for before, after in (("closed", "open"), ("open", "half_open")):
-        written.log.circuit_changed(CircuitChange("gateway", "deposit", before, after, "rate", 5.0))
+        written.log.hear(CircuitChange("gateway", "deposit", before, after, "rate", 5.0))
     assert [(line["level"], line["event"], line["after"]) for line in written.lines] == [
         ("warning", "circuit", "open"),
         ("info", "circuit", "half_open"),
     ]
+
+
+def test_an_escalation_is_one_line_a_second(written):
+    """A person is to see it, and an agent can cause as many as it likes."""
+    for upstream in ("gateway", "gateway", "bank"):
+        written.log.hear(Escalation(upstream, "deposit", "ann", 403))
+    assert [(line["level"], line["event"], line["upstream"]) for line in written.lines] == [
+        ("warning", "escalated", "gateway"),
+        ("warning", "escalated", "bank"),
+    ]
+    assert (written.lines[0]["tool"], written.lines[0]["agent"]) == ("deposit", "ann")
 
 
 def test_a_call_is_one_line(written):

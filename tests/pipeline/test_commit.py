@@ -226,3 +226,11 @@ def test_the_protocol_knows_what_a_stream_is(streams: bool) -> None:
     attempt = make_attempt()
     Commit(Talking(), FakeClock(), hold=False)(attempt, reply)
     assert (commits, attempt.result) == ([streams], Result.THROTTLED)
+
+
+@pytest.mark.parametrize("priced", [True, False])
+def test_a_402_is_what_the_policy_says(priced: bool) -> None:
+    """The result that is decided here is the one that all stages see."""
+    reply, attempt = Reply(status=402), make_attempt()
+    Commit(HTTP, FakeClock(), hold=True, priced=priced)(attempt, reply)
+    assert attempt.result is (Result.CALLER_ERROR if priced else Result.THROTTLED)

@@ -5,19 +5,23 @@ from typing import Any
 import pytest
 
 from proxy.call import Call, Effect
+from proxy.config.cascade import cascade
 from proxy.pipeline.commit import Commit
+from proxy.pipeline.compile import _targets
 from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.pipeline.table import facts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply
 from proxy.stage import Check, Handler, NothingTaken, Verdict
 from proxy.stages import ORDER, Entry
-from proxy.stages.breaker import CircuitCheck, ProbeLease
+from proxy.stages.breaker import CircuitCheck, ForcedOpen, Observer, ProbeLease
 from proxy.stages.cooldown import CoolDown
+from proxy.stages.idempotency import IdempotencyKey, ShadowKey
 from proxy.stages.retry import Once, Repeat
 from proxy.stages.timeout import AttemptTime, Deadline, ShadowDeadline, ShadowTime
 from proxy.wire.body import Body
 from tests.fakes import ScriptedUpstream, make_reply, run
-from tests.tables import GATEWAY, Desk, post, request
+from tests.tables import GATEWAY, Desk, load, post, request
 
 BREAKER = "breaker: {consecutive: 2, open: {base: 60s, jitter: 0}}"
 READ = "policies: [{name: r, effect: read}]"
@@ -74,6 +78,11 @@ def test_what_is_not_configured_is_not_there() -> None:
         ),
         ("retry: {mode: shadow}", [Once, AttemptGuard, CoolDown]),
         ("retry: {mode: off}", [Once, AttemptGuard]),
+        ("breaker: {state: disabled}", [Once, AttemptGuard, CoolDown]),
+        ("breaker: {state: observe}", [Once, AttemptGuard, CoolDown, Observer]),
+        ("breaker: {state: forced_open}", [Once, AttemptGuard, ForcedOpen, CoolDown]),
+        ("idempotency: {}", [IdempotencyKey, Once, AttemptGuard]),
+        ("idempotency: {mode: shadow}", [CallGuard, ShadowKey, Once, AttemptGuard]),
     ],
 )
 def test_sections_bring_their_stages(sections: str, kinds: list[type]) -> None:
@@ -346,3 +355,41 @@ def test_a_stream_is_never_held() -> None:
     """Its head is its commit."""
     stream = make_reply(200, {b"content-type": b"text/event-stream"}, body=Body())
     assert Desk(policy("retry: {}"), stream).codes(1) == ["200"]
+
+
+# --- what one section says to the stages of another ---
+
+
+@pytest.mark.parametrize(
+    ("sections", "statuses"),
+    [
+        ("retry: {}", ["500"]),
+        ("retry: {}, idempotency: {}", ["200"]),
+        ("retry: {}, idempotency: {inject: false}", ["500"]),
+        ("retry: {}, idempotency: {mode: shadow}", ["500"]),
+        ("retry: {safe: never_executed}, idempotency: {}", ["500"]),
+    ],
+)
+def test_a_write_with_a_key_is_repeated(sections: str, statuses: list[str]) -> None:
+    """To have the section is to say that the upstream honours keys; without one it is not safe."""
+    text = f"policies: [{{name: p, effect: write, {sections}}}]"
+    assert Desk(text, 500, 200).codes(1) == statuses
+
+
+def test_a_shadow_knows_of_keys_too() -> None:
+    """Of those that are enforced, and of those that would be."""
+    call = post("search")
+    Desk().pipeline(call)
+    modes = {"enforce": (True, True), "shadow": (False, True), "off": (False, False)}
+    for mode, known in modes.items():
+        text = f"{GATEWAY}policies: [{{name: p, idempotency: {{mode: {mode}}}}}]"
+        effective = cascade(load(text).policies, facts(call))
+        enforced, shadow = _targets(effective, call)
+        assert (enforced.idempotent_upstream, shadow.idempotent_upstream) == known
+
+
+def test_a_402_that_passes_leaves_nobody_alone() -> None:
+    """`on_402: stop` sets a cool-down; to a price the next call may come with the money."""
+    assert Desk(policy("retry: {}"), 402).codes(2) == ["402", "rate_limited"]
+    assert Desk(policy("retry: {on_402: pass}"), 402, 200).codes(2) == ["402", "200"]
+    assert Desk(policy("breaker: {}"), 402).codes(2) == ["402", "rate_limited"]

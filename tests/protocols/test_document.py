@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from proxy.protocols.document import (
     DEEPEST,
+    MOST_READ,
     Ambiguous,
     NotADocument,
+    Pointer,
     check,
     check_depth,
     check_key,
     check_text,
 )
-from tests.protocols.spellings import objects, values
+from tests.protocols.spellings import documents, objects, values
 
 
 def is_refused(content: bytes, key: str = "tool") -> bool:
@@ -180,3 +182,105 @@ def test_just_as_deep_as_allowed_beside_something_shallow():
     for levels, fine in ((64, True), (65, False)):
         content = b'{"a":[]' + b',"b":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
         assert is_refused(content) is not fine
+
+
+# --- one place in it ---
+
+
+def readings(held: Any, path: tuple[str, ...]) -> list[tuple[bool, Any]]:
+    """All that somebody may find there, and whether everybody would spell it so."""
+    if not path:
+        return [(True, held)]
+    members = held if isinstance(held, tuple) else ()
+    return [
+        (plain and name == path[0], found)
+        for name, value in members
+        if name.casefold() == path[0]
+        for plain, found in readings(value, path[1:])
+    ]
+
+
+@given(
+    objects(values).map(lambda text: text.replace('""', '"input"')),
+    st.sampled_from([("input",), ("x",), ("input", "x"), ("tool", "tool"), ("input", "x", "tool")]),
+)
+def test_a_place_is_read_as_everybody_reads_it(text: str, path: tuple[str, ...]) -> None:
+    """A text, or nothing, or something else; refused where there are two readings."""
+    content = text.encode()
+    known = readings(json.loads(content, object_pairs_hook=tuple, parse_int=float), path)
+    try:
+        found = Pointer(path).read(content)
+    except Ambiguous:
+        return  # that honest documents are not refused is below
+    if not known:
+        assert found is None
+        return
+    ((plain, expected),) = known
+    assert plain
+    if expected is None or isinstance(expected, str):
+        assert found == expected
+    else:
+        assert found is not None
+        assert not isinstance(found, str)
+
+
+@pytest.mark.parametrize("letter", ["\u212a", "\\u212a", "\\u212A"])
+def test_letters_that_some_fold_are_other_spellings(letter: str) -> None:
+    """The Kelvin sign is a k to decoders that match names without regard to case."""
+    beside = f'{{"key": "a", "{letter}ey": "b"}}'.encode()
+    with pytest.raises(Ambiguous, match="more than once"):
+        Pointer(("key",)).read(beside)
+    alone = f'{{"{letter}ey": "b"}}'.encode()
+    with pytest.raises(Ambiguous, match="another spelling"):
+        Pointer(("key",)).read(alone)
+
+
+@given(documents, st.text(max_size=5))
+def test_what_stands_beside_it_does_not_matter(beside: str, text: str) -> None:
+    """However it is spelled, and whatever else is named so further in."""
+    held = json.dumps(text)
+    content = f'{{"a": {beside}, "input": {{"b": {beside}, "x": {held}}}}}'.encode()
+    assert Pointer(("input", "x")).read(content) == text
+
+
+def test_a_key_that_is_only_a_text_is_none() -> None:
+    """Wherever the word stands else, it is looked for as a name on its way."""
+    content = b'{"a": "key", "b": {"key": "no"}, "key": "yes"}'
+    assert Pointer(("key",)).read(content) == "yes"
+    assert Pointer(("key",)).read(b'{"a": "key"}') is None
+    assert Pointer(("a", "key")).read(b'{"a": "key"}') is None
+    assert Pointer(("a", "key")).read(b'{"a": "key", "key": "a"}') is None
+
+
+@pytest.mark.parametrize("content", [b'{"key": ', b'{"key": "a" "key": "b"}', b'\xff{"key": 1}'])
+def test_what_is_no_document_holds_nothing(content: bytes) -> None:
+    """Somebody let it pass; nobody can say what is in it."""
+    assert Pointer(("key",)).read(content) is None
+
+
+@pytest.mark.parametrize("value", [b"1e400", b'"\xff"'])
+def test_what_python_cannot_hold_is_there_all_the_same(value: bytes) -> None:
+    """And is no text."""
+    found = Pointer(("key",)).read(b'{"key": %b}' % value)
+    assert found is not None
+    assert not isinstance(found, str)
+
+
+def test_doubts_about_a_large_document_are_not_cleared_up() -> None:
+    """An agent chooses how much there is to read; meanwhile every other call would wait."""
+    parts = [b'{"rest": [', b"7," * (MOST_READ // 2), b'"key"], "key": "%b"}' % (b"," * MOST_READ)]
+    assert Pointer(("key",)).read(b"".join(parts)) == "," * MOST_READ
+    parts[1] *= 3
+    with pytest.raises(Ambiguous, match="too large to tell whether it names key once"):
+        Pointer(("key",)).read(b"".join(parts))
+
+
+def test_a_place_is_found_without_reading_the_rest() -> None:
+    """A large body is not made into objects."""
+    content = b'{"rest": [' + b'{"a": 1},' * 100_000 + b'{}], "key": "yes"}'
+    tracemalloc.start()
+    try:
+        assert Pointer(("key",)).read(content) == "yes"
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(content)
+    finally:
+        tracemalloc.stop()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Effect, RequestHead
-from proxy.protocols.http import REASONS, climbs_out, folded, matched_path
+from proxy.protocols.http import REASONS, as_price, climbs_out, folded, matched_path
 from proxy.protocols.protocol import Reads, Rules
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import KINDS, Refusal
@@ -396,3 +396,24 @@ def test_a_path_may_not_lead_out_of_the_upstreams_own(target: bytes, climbs: boo
         call.target = target
         refusal = HTTP.recognise(call, None, Rules(base=base))
         assert (refusal is not None) is refused
+
+
+@pytest.mark.parametrize("status", [200, 402, 429, 500])
+def test_a_402_may_be_a_price(status: int) -> None:
+    """Then it is the caller's to pay, and no quota is used up; other answers stay what they are."""
+    plain, priced = Reply(status=status), Reply(status=status)
+    HTTP.judge(plain)
+    as_price(HTTP.judge)(priced)
+    if status == 402:
+        assert (plain.result, plain.quota_exhausted) == (Result.THROTTLED, True)
+        assert (priced.result, priced.quota_exhausted) == (Result.CALLER_ERROR, False)
+        assert priced.executed is Executed.NO
+    else:
+        assert priced == plain
+
+
+def test_a_failure_is_no_price() -> None:
+    """Though a status had come before it."""
+    reply = Reply(status=402, failure=Failure.TRUNCATED)
+    as_price(HTTP.judge)(reply)
+    assert reply.result is Result.TRUNCATED

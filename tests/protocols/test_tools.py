@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.protocols.protocol import Reads, Rules
-from proxy.protocols.tools import Tools
+from proxy.protocols.tools import Argument, Tools
 from proxy.refusal import Refusal
-from tests.fakes import FakeBody
+from tests.fakes import FakeBody, make_call
 from tests.protocols.spellings import bodies
 
 TOOLS = Tools()
@@ -337,3 +337,41 @@ def test_a_name_that_some_tools_cut_short_is_refused(name):
     found = asked(b'{"tool":"%b","input":{}}' % name.encode())[1]
     assert found is not None
     assert found.code == "ambiguous_call"
+
+
+def given_to(content, path=("key",), **changes):
+    """What a call gives as an argument."""
+    fields = {name.replace("_", "-").encode(): value for name, value in changes.items()}
+    call = make_call(fields, body=FakeBody(content), protocol="tools")
+    return Argument(path).of(call)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b'{"tool": "x", "input": {"key": "a"}, "key": "b"}', "a"),
+        (b'{"tool": "x", "key": "b"}', None),
+        (b'{"key": "b"}', "b"),
+        (b'{"tool": "", "input": {"key": "a"}, "key": "b"}', "b"),
+        (b"key=b", None),
+        (b'"key"', None),
+        (b'{"tool": 5, "key": "b"}', None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_an_argument_is_looked_for_in_the_tools_input(content, found):
+    """That is the body itself where the path names the tool."""
+    assert given_to(content) == found
+
+
+def test_an_argument_is_found_in_a_packed_body():
+    """What was forwarded stays as it came."""
+    assert given_to(gzip.compress(b'{"key": "a"}'), content_encoding=b"gzip") == "a"
+    assert given_to(b"no gzip", content_encoding=b"gzip") is None
+
+
+def test_plain_http_has_no_arguments():
+    """Whatever its body looks like."""
+    call = make_call(body=FakeBody(b'{"key": "a"}'), protocol="http")
+    assert Argument(("key",)).of(call) is None

@@ -8,8 +8,9 @@ from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stages import ORDER, SECTIONS
-from proxy.stages.breaker import Breaker, Open
+from proxy.stages.breaker import Breaker
 from proxy.stages.timeout import Timeout
+from proxy.state.rules import Open
 from proxy.units import Seconds
 from tests.fakes import (
     FakeClock,

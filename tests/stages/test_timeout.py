@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proxy.call import Call, Effect
 from proxy.clock import NEVER
 from proxy.reply import Executed
-from proxy.stages.timeout import AttemptTime, Deadline, Timeout, finishes_alone, patience
+from proxy.stages.timeout import AttemptTime, Deadline, Timeout, finishes_alone
 from proxy.units import Seconds
 from tests.fakes import make_attempt, make_call, make_ground, make_target
 
@@ -45,33 +45,6 @@ def test_without_limits_there_is_no_deadline() -> None:
 def test_the_deadline_counts_from_the_head() -> None:
     """It is the start of the call and the policy's total."""
     assert admitted(section(total=45.0)).deadline == STARTED + 45.0
-
-
-@pytest.mark.parametrize(
-    ("fields", "seconds"),
-    [
-        ({b"holdfast-timeout-ms": b"1500"}, 1.5),
-        ({b"x-envoy-expected-rq-timeout-ms": b"2000"}, 2.0),
-        ({b"x-stainless-read-timeout": b"10"}, 9.75),
-        ({b"holdfast-timeout-ms": b"4000, 300"}, 0.3),
-        ({b"grpc-timeout": b"4S, 3S, x"}, 3.0),
-        ({b"x-stainless-read-timeout": b"0.1"}, 0.0),
-        ({b"grpc-timeout": b"3S"}, 3.0),
-        ({b"grpc-timeout": b"2M"}, 120.0),
-        ({b"grpc-timeout": b"1H"}, 3600.0),
-        ({b"grpc-timeout": b"250m"}, 0.25),
-        ({b"grpc-timeout": b"500u"}, 0.0005),
-        ({b"grpc-timeout": b"500n"}, 5e-7),
-        ({b"holdfast-timeout-ms": b"9000", b"grpc-timeout": b"3S"}, 3.0),
-        ({b"holdfast-timeout-ms": b"soon"}, NEVER),
-        ({b"x-stainless-read-timeout": b"NOT_GIVEN"}, NEVER),
-        ({b"grpc-timeout": b"123456789S"}, NEVER),
-        ({b"holdfast-timeout-ms": b"-5"}, NEVER),
-    ],
-)
-def test_what_a_client_says_it_will_wait(fields: dict[bytes, bytes], seconds: float) -> None:
-    """Four headers are understood, the smallest counts, and what is not legible says nothing."""
-    assert patience(fields) == pytest.approx(seconds)
 
 
 @given(st.floats(0.001, 1e6), st.floats(0, 1e6))

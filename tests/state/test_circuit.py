@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from proxy.attempt import Attempt
-from proxy.state.circuit import BUSY, Circuit, CircuitRules, Event, Outcome, State
+from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
+from proxy.state.rules import CircuitRules
 from tests.fakes import make_attempt
 
 NOW = 1000.0

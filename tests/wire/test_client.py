@@ -196,3 +196,89 @@ async def test_a_head_in_front_of_its_request_is_not_its_answer(
             # it may not, in any case, be given to a later request.
             assert [first.status, second.status] in ([200, 200], [502, 502], [200, 502], [502, 200])
             assert len(early.connections) == 2
+
+
+# what is added
+
+
+KEYS = "policies: [{name: k, retry: {attempts: 3, backoff: {base: 1ms}}, idempotency: {}}]"
+
+
+async def test_all_attempts_of_a_call_have_one_key(upstream: RawUpstream) -> None:
+    """And the next call has another one; facts that are forwarded stand beside it."""
+    async with holdfast(upstream, "tools", KEYS, mount={"forward": ["attempt"]}) as proxy:
+        upstream.then(answer(500), answer(500))
+        for _ in range(2):
+            got = await proxy.call(request("/v1/pay", method="POST", body=b"{}"))
+            assert got.status == 200
+    keys = [sent.value("idempotency-key") for sent in upstream.requests]
+    assert [bool(sent.value("holdfast-attempt")) for sent in upstream.requests] == [True] * 4
+    assert (len(keys), len(set(keys[:3])), keys[2] == keys[3]) == (4, 1, False)
+    assert None not in keys
+
+
+async def test_an_agents_key_goes_on_as_it_came(upstream: RawUpstream) -> None:
+    """Once, in its own spelling."""
+    async with holdfast(upstream, "tools", KEYS) as proxy:
+        await proxy.call(request("/v1/pay", "IDEMPOTENCY-key: k", method="POST", body=b"{}"))
+    (sent,) = upstream.requests
+    assert [line for line in sent.lines if b"idempotency" in line.lower()] == [
+        b"IDEMPOTENCY-key: k"
+    ]
+
+
+# credentials
+
+
+TWO = [{"bearer": "first"}, {"header": "X-Key", "value": "second"}]
+REFRESH = "policies: [{name: r, retry: {on_401: refresh}}]"
+
+
+def presented(upstream: RawUpstream) -> list[tuple[bytes | None, bytes | None]]:
+    """What the upstream was shown, request by request."""
+    return [(one.value("authorization"), one.value("x-key")) for one in upstream.requests]
+
+
+async def test_another_credential_is_taken_where_one_is_refused(upstream: RawUpstream) -> None:
+    """A write too; the next call begins with the one that worked, and the agent's own is dropped
+    under every name."""
+    async with holdfast(upstream, policies=REFRESH, mount={"auth": TWO}) as proxy:
+        upstream.then(answer(401))
+        for _ in range(2):
+            raw = request("/", "Authorization: mine", "X-Key: mine", method="POST", body=b"x")
+            got = await proxy.call(raw)
+            assert got.status == 200
+    assert presented(upstream) == [(b"Bearer first", None), (None, b"second"), (None, b"second")]
+
+
+async def test_a_401_of_all_credentials_is_the_answer(upstream: RawUpstream) -> None:
+    """With the reason, and SDKs are told to stop."""
+    async with holdfast(upstream, policies=REFRESH, mount={"auth": TWO}) as proxy:
+        upstream.then(answer(401), answer(401))
+        got = await proxy.call(request())
+        assert (got.status, got.value("holdfast-reason")) == (401, b"no_credential")
+        assert (got.value("x-should-retry"), got.value("holdfast-attempts")) == (b"false", b"2")
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize("auth", [TWO[0], TWO[:1]])
+async def test_one_credential_is_sent_once(upstream: RawUpstream, auth: object) -> None:
+    """There is nothing to refresh to, in a list or not."""
+    async with holdfast(upstream, policies=REFRESH, mount={"auth": auth}) as proxy:
+        upstream.then(answer(401))
+        assert (await proxy.call(request())).value("holdfast-reason") == b"no_credential"
+    assert presented(upstream) == [(b"Bearer first", None)]
+
+
+async def test_a_403_may_be_escalated(upstream: RawUpstream) -> None:
+    """The upstream's own answer, with the reason; a person finds it in metrics and log."""
+    policies = "policies: [{name: e, retry: {on_403: escalate}}]"
+    async with holdfast(upstream, policies=policies) as proxy:
+        upstream.then(answer(403, "X-Why: no", body=b"no"))
+        got = await proxy.call(request())
+        assert (got.status, got.value("x-why"), got.body) == (403, b"no", b"no")
+        assert got.value("holdfast-reason") == b"escalated"
+        assert got.value("x-should-retry") == b"false"
+        metrics = await proxy.metrics()
+    name = "holdfast_retries_total"
+    assert metrics.sum(name, decision="denied", reason="escalated") == 1

@@ -31,14 +31,17 @@ def sent(
     *,
     base: bytes = b"",
     host: bytes | None = b"up.test:81",
-    credential: tuple[bytes, bytes] | None = None,
+    credentials: tuple[tuple[bytes, bytes], ...] = (),
+    credential: int = 0,
     extra: bytes = b"",
     expect: bool = False,
 ) -> list[str]:
     """The lines of the head that goes upstream for this request."""
     head = head_of(raw)
-    writer = RequestWriter(base, host, "me", credential)
-    text = writer.head(head, head.target, extra, expect=expect).decode("latin-1")
+    writer = RequestWriter(base, host, "me", credentials)
+    text = writer.head(head, head.target, extra, expect=expect, credential=credential).decode(
+        "latin-1"
+    )
     assert text.endswith("\r\n\r\n")
     return text.removesuffix("\r\n\r\n").split("\r\n")
 
@@ -204,7 +207,7 @@ def test_what_is_added_stands_between_the_agents_lines_and_via():
 def test_the_upstreams_credential_takes_the_place_of_the_agents(name):
     """Under whatever name: an upstream that reads the first of two lines would read the agent's."""
     lines = ["X-A: 1", f"{name.upper()}: mine", f"{name}: mine too"]
-    given = passed_on(*lines, credential=(name.encode(), b"ours"))
+    given = passed_on(*lines, credentials=((name.encode(), b"ours"),))
     assert given == ["X-A: 1", f"{name}: ours"]
 
 
@@ -212,7 +215,7 @@ def test_no_other_credential_goes_along():
     """Nor does one of the usual ones under another name."""
     lines = ["Authorization: Basic mine", "X-API-Key: mine", "X-A: 1"]
     for name in (b"authorization", b"x-api-key", b"x-token"):
-        kept = passed_on(*lines, credential=(name, b"ours"))
+        kept = passed_on(*lines, credentials=((name, b"ours"),))
         assert kept == ["X-A: 1", f"{name.decode()}: ours"]
 
 
@@ -222,10 +225,19 @@ def test_without_a_credential_of_the_upstream_the_agents_go_through():
     assert passed_on(*lines) == lines
 
 
+def test_of_several_credentials_the_one_asked_for_goes_along():
+    """None of the agent's own does, under the name of any of them."""
+    credentials = ((b"Authorization", b"first"), (b"X-Token", b"second"))
+    for which, line in enumerate(("Authorization: first", "X-Token: second")):
+        for lines in ((), ("X-Token: mine", "Authorization: mine")):
+            given = passed_on(*lines, credentials=credentials, credential=which)
+            assert given == [line]
+
+
 def test_connection_cannot_drop_the_upstreams_credential():
     """It is added, not passed on."""
     lines = ["Connection: authorization", "Authorization: mine"]
-    assert passed_on(*lines, credential=(b"authorization", b"ours")) == ["authorization: ours"]
+    assert passed_on(*lines, credentials=((b"authorization", b"ours"),)) == ["authorization: ours"]
 
 
 # expectations, framing, upgrades
@@ -246,7 +258,7 @@ def test_nobody_expects_what_was_not_asked_for():
     assert sent(raw, expect=True) == sent(raw, expect=False)
 
 
-@pytest.mark.parametrize("settings", [{}, {"host": None}, {"credential": (b"x-k", b"v")}])
+@pytest.mark.parametrize("settings", [{}, {"host": None}, {"credentials": ((b"x-k", b"v"),)}])
 def test_the_framing_is_ours_to_say(settings):
     """Chunks once where the agent sent chunks, its length where it sent one, else neither."""
     frames = {

@@ -1,0 +1,196 @@
+"""`idempotency`: one key for all sendings of a call, so that its upstream runs it once (spec 3.2).
+
+To have this section is to say that the upstream honours such keys: then a write that carries one is
+repeated as a read would be. The key is the agent's own where there is one, so that the repetitions
+that an agent makes by itself are known as such too; else it is made by chance. It is never made of
+the arguments: the same payment may be meant twice. The body is never changed.
+
+What an agent's header holds is passed on as it came, whatever it is; what could not be a key, or
+may be read as another one, is not counted on. What stands in the arguments must be put into a
+header by us: where that cannot be done the call is refused, for to go on with another key would
+undo what the agent wanted, and nobody would see it.
+"""
+
+import re
+import uuid
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from proxy.call import Call
+from proxy.protocols.document import Ambiguous
+from proxy.protocols.tools import Argument
+from proxy.refusal import Refusal
+from proxy.stage import Check, Ground, Said, Section, Target
+from proxy.wire.compose import NOT_OURS, dropped_names
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 5.6.2
+_SOURCE = re.compile(r"header|messageId|input(\.[A-Za-z0-9_-]{1,64}){1,8}")
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+"""1 to 255 characters (Stripe's limit) that any header can hold, and nobody trims."""
+
+
+class KeyHeader(str):
+    """The header that holds the key."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "KeyHeader":
+        """Raises ValueError for what is no name, or one that has a meaning of its own."""
+        if not isinstance(text, str) or not _HEADER.fullmatch(text):
+            raise ValueError(f"expected a header's name, found {text!r}")
+        if text.lower().encode() in NOT_OURS or text.lower().startswith("holdfast-"):
+            raise ValueError(f"expected a header without another meaning, found {text!r}")
+        return cls(text)
+
+
+class KeySource(str):
+    """Where a key may be given: `header`, `input.…`, or `messageId`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "KeySource":
+        """Raises ValueError, with what is allowed."""
+        if not isinstance(text, str) or not _SOURCE.fullmatch(text):
+            raise ValueError(
+                "expected header, messageId or a path such as input.idempotency_key, "
+                f"found {text!r}"
+            )
+        return cls(text)
+
+
+class Idempotency(Section, frozen=True, kw_only=True):
+    """The key by which an upstream knows a call that comes again; to have it says that it does."""
+
+    header: Annotated[KeyHeader, Meta(description="It goes upstream in this one.")] = KeyHeader(
+        "Idempotency-Key"
+    )
+    sources: Annotated[
+        tuple[KeySource, ...],
+        Meta(
+            description="Where the agent may give it: header, a path in the tool's arguments "
+            "(input.…), messageId (of A2A). The first that is there counts; a header goes first."
+        ),
+    ] = msgspec.field(
+        default=(
+            KeySource("header"),
+            KeySource("input.idempotency_key"),
+            KeySource("messageId"),
+        ),
+        name="from",
+    )
+    quoted: Annotated[
+        bool, Meta(description="As a string of RFC 9651, as the IETF's draft has it.")
+    ] = False
+    inject: Annotated[bool, Meta(description="Make one where the agent gives none.")] = True
+
+
+class IdempotencyKey(Check):
+    """Gives each call its key."""
+
+    __slots__ = (
+        "_arguments", "_believes", "_chance", "_inject", "_name", "_policy", "_quoted", "_start",
+    )  # fmt: skip
+
+    def __init__(self, section: Idempotency, ground: Ground, policy: str) -> None:
+        self._name = section.header.lower().encode()
+        self._start = section.header.encode() + b": "
+        self._believes = "header" in section.sources
+        self._arguments = [
+            (source, Argument(tuple(source.split(".")[1:])))
+            for source in section.sources
+            if source.startswith("input.")
+        ]
+        self._quoted = section.quoted
+        self._inject = section.inject
+        self._chance = ground.clock.chance
+        self._policy = policy
+
+    @classmethod
+    def build(
+        cls, section: Idempotency, target: Target, ground: Ground, policy: str
+    ) -> "IdempotencyKey":
+        """For one pipeline."""
+        made = ShadowKey if ground.shadow else cls
+        return made(section, ground, policy)
+
+    def admit(self, call: Call) -> Refusal | None:
+        """Refuses `ambiguous_call` and `bad_request`, for what the agent gave and is no key."""
+        if self._in_head(call):
+            call.idempotency_key = self._of_head(call)
+            return None
+        given = self._given(call)
+        if isinstance(given, Refusal):
+            return given
+        key = given or (self._made() if self._inject else "")
+        if key:
+            call.idempotency_key = key
+            call.extra += self._line(key)
+        return None
+
+    def says(self, call: Call) -> Said:
+        """Whose key it would be."""
+        if self._in_head(call):
+            own = "the agent's own key" if self._of_head(call) else "a header that is no key"
+            return Said(own)
+        given = self._given(call)
+        if isinstance(given, Refusal):
+            return Said(given.detail, given)
+        made = "a key made for this call" if self._inject else "no key"
+        return Said("the agent's own key, of its arguments" if given else made)
+
+    def _in_head(self, call: Call) -> bool:
+        """Does the agent send the header itself, and does it go on from here?"""
+        fields = call.head.fields
+        return self._name in fields and self._name not in dropped_names(fields)
+
+    def _of_head(self, call: Call) -> str:
+        """The agent's key; empty where it can not be counted on."""
+        values = [value for name, _, value in call.head.headers if name == self._name]
+        if not self._believes or len(values) > 1:
+            return ""
+        text = values[0].decode("latin-1")
+        if len(text) > 1 and text[0] == text[-1] == '"':
+            text = text[1:-1]
+        return text if _KEY.fullmatch(text) else ""
+
+    def _given(self, call: Call) -> str | Refusal:
+        """The key in the arguments; empty: none is given."""
+        for source, argument in self._arguments:
+            try:
+                found = argument.of(call)
+            except Ambiguous as why:
+                return self._refusal("ambiguous_call", str(why))
+            if found is None or found == "":
+                continue
+            if isinstance(found, str) and _KEY.fullmatch(found):
+                return found
+            return self._refusal(
+                "bad_request", f"{source} must be a text of 1 to 255 printable ASCII characters"
+            )
+        return ""
+
+    def _refusal(self, code: str, detail: str) -> Refusal:
+        return Refusal(code, detail, policy=self._policy, scope="call")
+
+    def _made(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128), version=4))
+
+    def _line(self, key: str) -> bytes:
+        if self._quoted:
+            escaped = key.replace("\\", "\\\\").replace('"', '\\"')  # RFC 9651 3.3.3
+            key = f'"{escaped}"'
+        return b"%b%b\r\n" % (self._start, key.encode())
+
+
+class ShadowKey(IdempotencyKey):
+    """Says which calls would be refused, and gives no key."""
+
+    __slots__ = ()
+
+    def admit(self, call: Call) -> Refusal | None:
+        """Leaves the call as it is."""
+        return self.says(call).refusal
