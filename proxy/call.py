@@ -16,9 +16,10 @@ Header = tuple[bytes, bytes, bytes]
 SIGNS = frozenset(
     {
         b"amz-sdk-request", b"baggage", b"grpc-previous-rpc-attempts", b"grpc-timeout",
-        b"holdfast-attempt", b"holdfast-task", b"holdfast-timeout-ms", b"holdfast-workflow",
-        b"traceparent", b"via", b"x-envoy-attempt-count", b"x-envoy-expected-rq-timeout-ms",
-        b"x-stainless-read-timeout", b"x-stainless-retry-count", b"x-task-id", b"x-workflow-id",
+        b"holdfast-attempt", b"holdfast-priority", b"holdfast-task", b"holdfast-timeout-ms",
+        b"holdfast-workflow", b"traceparent", b"via", b"x-envoy-attempt-count",
+        b"x-envoy-expected-rq-timeout-ms", b"x-stainless-read-timeout",
+        b"x-stainless-retry-count", b"x-task-id", b"x-workflow-id",
     }
 )  # fmt: skip
 """Headers by which clients tell a proxy something. Most heads have none, and then nobody need

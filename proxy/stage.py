@@ -83,6 +83,12 @@ class Withdraws:
     __slots__ = ()
 
 
+class Queues(Withdraws):
+    """One that makes attempts stand in a queue of ours; the guard counts such waiting apart."""
+
+    __slots__ = ()
+
+
 class Check(NothingTaken):
     """A gate of calls that takes nothing and answers at once, without asking anybody."""
 
@@ -124,6 +130,11 @@ class Keep:
                 return entry  # type: ignore[no-any-return]  # as below
         self._entries[key] = entry
         return entry  # type: ignore[no-any-return]  # it is what `make` made under this key
+
+    def seen(self, key: Hashable) -> Any:
+        """The entry under `key`, or None; looking at it changes nothing."""
+        entry = self._entries.get(key)
+        return self._held.get(key) if entry is None else entry
 
     def items(self) -> list[tuple[Hashable, Any]]:
         """All entries that are kept or held, for those who show them."""
@@ -167,3 +178,7 @@ class Ground(msgspec.Struct, frozen=True):
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""
         return self.keep.of(("shadow", *key) if self.shadow else key, make)
+
+    def seen(self, key: tuple[Hashable, ...]) -> Any:
+        """The same for who only looks: None if there is none."""
+        return self.keep.seen(("shadow", *key) if self.shadow else key)

@@ -64,7 +64,7 @@ class Desk:
         """The pipeline for a call, once its protocol has recognised it."""
         mount = self.table.mount(call.target)
         assert mount is not None
-        call.upstream = mount.name
+        mount.enter(call)
         content = call.body.whole if call.head.method == "POST" else None
         assert mount.protocol.recognise(call, content, Rules()) is None
         return self.table.pipeline(call, mount)

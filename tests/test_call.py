@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.call import SIGNS, Call, Effect, InFlight, RequestHead, Stop, Whole
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
+from proxy.stages.bulkhead import priority
 from proxy.stages.retry import Repeat, Retry
 from proxy.stages.timeout import Deadline, Timeout
 from proxy.units import Seconds
@@ -183,6 +184,7 @@ ASKED: dict[str, Callable[[Call], Any]] = {
     "gateway.py _mount": lambda call: came_back(call.head, b"holdfast-abcd"),
     "pipeline/table.py recognise": complete,
     "gateway.py _open": Identity("ann", "crew").name,
+    "stages/bulkhead.py _rank_of": lambda call: priority(call.head.fields),
     "stages/retry.py _limit": lambda call: client_retries(call.head.fields),
     "stages/timeout.py admit": lambda call: patience(call.head.fields),
 }

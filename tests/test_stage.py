@@ -44,6 +44,20 @@ def test_who_is_not_idle_stays() -> None:
     assert [key for key, _ in keep.items()] == ["open", "f"]
 
 
+def test_who_only_looks_changes_nothing() -> None:
+    """Nothing is made, and nothing stays young by it; what somebody holds is seen."""
+    keep = Keep(limit=2)
+    assert keep.seen("a") is None
+    first = keep.of("a", Entry)
+    keep.of("b", Entry)
+    assert keep.seen("a") is first
+    keep.of("c", Entry)
+    assert [key for key, _ in keep.items()] == ["b", "c", "a"]
+    assert keep.seen("a") is first
+    del first
+    assert keep.seen("a") is None
+
+
 def test_what_does_not_say_whether_it_is_idle_may_go() -> None:
     """Anything can be kept."""
     keep = Keep(limit=1)
@@ -97,6 +111,7 @@ def test_a_shadow_keeps_its_own() -> None:
     assert enforced is not counted
     assert ground.kept(("x",), Entry) is enforced
     assert shadow.kept(("x",), Entry) is counted
+    assert (ground.seen(("x",)), shadow.seen(("x",))) == (enforced, counted)
 
 
 def test_a_gate_that_takes_nothing_has_nothing_to_settle() -> None:

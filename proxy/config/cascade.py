@@ -12,8 +12,9 @@ import msgspec
 
 from proxy.call import Effect
 from proxy.config.places import Place
-from proxy.config.types import Mode, Part, Policy
+from proxy.config.types import Bulkhead, Mode, Part, Policy
 from proxy.stage import Section
+from proxy.stages import DOMAIN
 
 _ENFORCED = frozenset({Mode.ENFORCE})
 _ALL = frozenset({Mode.ENFORCE, Mode.SHADOW})
@@ -27,6 +28,10 @@ class Merged(msgspec.Struct, frozen=True):
     places: dict[str, Place] = {}
     policies: dict[str, str] = {}  # field → the policy that gave it
     place: Place = Place("")  # where that last policy says it
+
+    def giver(self, field: str) -> str:
+        """The policy that gave a field; else the last that said something about the section."""
+        return self.policies.get(field, self.policy)
 
 
 class Effective(msgspec.Struct, frozen=True):
@@ -58,6 +63,21 @@ def merge(matching: Iterable[Policy]) -> Effective:
         shadow={name: everything[name] for name in _shadowed(live) if name in everything},
         shadow_effect=_effect(live, _ALL)[0],
     )
+
+
+def inside(effective: Effective, bulkhead: Bulkhead) -> Effective:
+    """What is in force for the agents of a bulkhead: its permits as well, by the priorities that
+    the call's own policies give."""
+    own = effective.sections.get("bulkhead", Merged("")).fields
+    fields = {
+        "limit": bulkhead.limit,
+        "queue": bulkhead.queue,
+        "max_wait": bulkhead.max_wait,
+        "per": ("rule",),
+        "priority": own.get("priority"),
+    }
+    domain = Merged(bulkhead.name, fields, place=bulkhead.place)
+    return msgspec.structs.replace(effective, sections={**effective.sections, DOMAIN: domain})
 
 
 def convert(section: type[Section], fields: Mapping[str, Any]) -> Section:

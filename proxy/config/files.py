@@ -9,6 +9,8 @@ from proxy.call import Effect
 from proxy.config.types import Mode, Name, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
+from proxy.stages.bulkhead import Limit, Places
+from proxy.units import Seconds
 
 Glob = Annotated[
     str, Meta(min_length=1, max_length=256, description="A text; * stands for anything.")
@@ -74,11 +76,29 @@ POLICY = msgspec.defstruct(
     frozen=True,
     forbid_unknown_fields=True,
 )
+
+
+class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Agents that share permits and the fate of circuits, with nobody else."""
+
+    name: Annotated[Name, Meta(description="Once in all files.")]
+    agents: Annotated[
+        tuple[Glob, ...],
+        Meta(
+            min_length=1, description="Who is in it; the first bulkhead that has an agent counts."
+        ),
+    ]
+    limit: Annotated[Limit, Meta(description="So many attempts of theirs at once.")] = 64
+    queue: Annotated[Places, Meta(description="So many may wait; 0: nobody does.")] = 32
+    max_wait: Annotated[Seconds, Meta(description="Nobody waits longer.")] = Seconds(1.0)
+
+
 POLICY_FILE = msgspec.defstruct(
     "PolicyFile",
     [
         ("upstreams", dict[Name, Upstream] | UnsetType, UNSET),
         ("policies", tuple[POLICY, ...] | UnsetType, UNSET),  # type: ignore[valid-type]  # made above
+        ("bulkheads", tuple[Domain, ...] | UnsetType, UNSET),
     ],
     namespace={"__doc__": "A policy file of Holdfast. All keys may be left out."},
     frozen=True,

@@ -15,7 +15,7 @@ from proxy.config.cascade import Effective, Merged, convert, merge
 from proxy.config.elsewhere import misled, unreached
 from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
-from proxy.config.types import Mode, Policy, Upstream
+from proxy.config.types import Bulkhead, Mode, Policy, Upstream
 from proxy.config.wording import nearest
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, SECTIONS, WRAPPERS
@@ -68,6 +68,19 @@ def judge(
         if not any(_may_hold(policy, name, upstream) for policy in policies)
     ]
     return Judged(errors, warnings)
+
+
+def empty(bulkheads: list[Bulkhead]) -> Iterator[Problem]:
+    """Bulkheads that no agent can be in."""
+    for i, bulkhead in enumerate(bulkheads):
+        before = [other for other in bulkheads[:i] if other.agents.cover(bulkhead.agents)]
+        path = f"{bulkhead.path}.agents"
+        if bulkhead.agents.impossible:
+            message = "no agent is in it: everything it asks for is excluded"
+            yield Problem(bulkhead.place, path, message)
+        elif before:
+            message = f"no agent is in it: {before[0].name} ({before[0].place.short}) has them all"
+            yield Problem(bulkhead.place, path, message)
 
 
 def _names(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:

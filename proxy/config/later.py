@@ -1,16 +1,15 @@
 """Keys and words of the full product that this version does not have: an error can say so."""
 
 LATER: dict[str, frozenset[str]] = {
-    "PolicyFile": frozenset(
-        {"slos", "budgets", "bulkheads", "kill", "prices", "alerts", "mirrors"}
-    ),
+    "PolicyFile": frozenset({"slos", "budgets", "kill", "prices", "alerts", "mirrors"}),
     "Policy": frozenset(
         {
-            *("deny", "risk", "cost", "rate_limit", "bulkhead"),
+            *("deny", "risk", "cost", "rate_limit"),
             *("cache", "approval", "loop", "route", "canary", "chaos", "contract", "record"),
             "audit",
         }
     ),
+    "Domain": frozenset({"budget"}),
     "Match": frozenset({"when"}),
     "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping as Environ
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ import msgspec
 
 from proxy.config import document
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence
-from proxy.config.files import POLICY, POLICY_FILE
-from proxy.config.judge import Judged, judge
+from proxy.config.files import POLICY, POLICY_FILE, Domain
+from proxy.config.judge import Judged, empty, judge
 from proxy.config.match import KEYS, Globs, Match, path_as_sent
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
-from proxy.config.types import Loaded, Mode, Name, Part, Policy, Upstream
+from proxy.config.types import Bulkhead, Loaded, Mode, Name, Part, Policy, Upstream
 from proxy.stages import SECTIONS
 
 BY_FLAG = "default"
@@ -42,7 +43,7 @@ def load_policies(
     reading.mounts()
     # Where a file is missing from the set, what is said of the set would be said of another one.
     whole = not unreadable and all(each.root or not each.problems for each in documents)
-    judged = judge(reading.policies, reading.upstreams, reading.names) if whole else Judged([], [])
+    judged = reading.judged() if whole else Judged([], [])
     for problem in (*unreadable, *judged.errors):
         reading.shape.add(problem)
     if reading.shape.problems:
@@ -52,6 +53,7 @@ def load_policies(
         version=_version(documents, upstream, named),
         upstreams=reading.upstreams,
         policies=tuple(reading.policies),
+        bulkheads=tuple(reading.bulkheads),
         warnings=tuple(sorted({*warnings, *judged.warnings})),
         files=(*(file for each in documents for file in each.files), *named),
     )
@@ -101,6 +103,7 @@ class _Reading:
         self.upstreams: dict[str, Upstream] = {}
         self.policies: list[Policy] = []
         self.names: dict[str, Place] = {}  # of all upstreams, also of those that are wrong
+        self.bulkheads: list[Bulkhead] = []
         self._policy_names: dict[str, Place] = {}
         self._mounts: dict[str, tuple[str, Place]] = {}
 
@@ -116,6 +119,12 @@ class _Reading:
         self.shape.keys("PolicyFile", POLICY_FILE.__struct_fields__, read.root, "")
         self._upstreams(read.root)
         self._policies(read.root)
+        self._bulkheads(read.root)
+
+    def judged(self) -> Judged:
+        """What only the whole set shows."""
+        judged = judge(self.policies, self.upstreams, self.names)
+        return Judged(judged.errors, [*judged.warnings, *empty(self.bulkheads)])
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:
@@ -173,17 +182,22 @@ class _Reading:
             self.shape.wrong(place, f"upstreams.{name}.path", "no upstream is mounted at /")
 
     def _policies(self, root: Mapping) -> None:
-        if (key := root.items.get("policies")) is None:
+        for written, node, path in self._listed(root, "policies", POLICY):
+            self._policy(written, node, path)
+
+    def _listed(self, root: Mapping, name: str, kind: Any) -> Iterator[tuple[Any, Mapping, str]]:
+        """Those entries of a list that can be read: what they say, their node and their path."""
+        if (key := root.items.get(name)) is None:
             return
         if not isinstance(key.node, Sequence):
-            self.shape.wrong(key.node.place, "policies", "expected a list of policies")
+            self.shape.wrong(key.node.place, name, f"expected a list of {name}")
             return
         for i, node in enumerate(key.node.items):
-            path = f"policies[{i}]"
-            written = self.shape.read(kind_of(POLICY), node, path)
+            path = f"{name}[{i}]"
+            written = self.shape.read(kind_of(kind), node, path)
             if written is not MISSING:
                 assert isinstance(node, Mapping)  # or it could not have been read
-                self._policy(written, node, path)
+                yield written, node, path
 
     def _policy(self, written: Any, node: Mapping, path: str) -> None:
         place = node.items["name"].node.place
@@ -192,6 +206,24 @@ class _Reading:
             self.shape.wrong(place, f"{path}.name", message)
         self._policy_names[written.name] = place
         self.policies.append(policy_of(written, node, path))
+
+    def _bulkheads(self, root: Mapping) -> None:
+        for written, node, path in self._listed(root, "bulkheads", Domain):
+            place = node.items["name"].node.place
+            bulkhead = Bulkhead(
+                name=str(written.name),
+                place=place,
+                path=path,
+                agents=Globs.of(written.agents),
+                limit=written.limit,
+                queue=written.queue,
+                max_wait=written.max_wait,
+            )
+            for first in self.bulkheads:
+                if first.name == bulkhead.name:
+                    message = f"a bulkhead of this name stands at {first.place.short} already"
+                    self.shape.wrong(place, f"{path}.name", message)
+            self.bulkheads.append(bulkhead)
 
 
 def policy_of(written: Any, node: Mapping, path: str) -> Policy:

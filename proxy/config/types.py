@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from proxy.call import Effect
 from proxy.config.disk import content
-from proxy.config.match import Match
+from proxy.config.match import Globs, Match
 from proxy.config.places import Place, Problem
 from proxy.units import Seconds
 
@@ -299,14 +299,32 @@ class Policy(msgspec.Struct, frozen=True):
     places: dict[str, Place] = {}  # of name, match, effect, mode and each key of match (match.tool)
 
 
+class Bulkhead(msgspec.Struct, frozen=True):
+    """Agents that share permits and the fate of circuits, with nobody else."""
+
+    name: str
+    place: Place
+    path: str  # in its document: bulkheads[2]
+    agents: Globs
+    limit: int
+    queue: int
+    max_wait: Seconds
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """A whole set of policies, ready to be compiled."""
 
     version: str  # 12 hex digits
     upstreams: dict[str, Upstream] = {}
     policies: tuple[Policy, ...] = ()
+    bulkheads: tuple[Bulkhead, ...] = ()
     warnings: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()  # named by `${file:…}` or `ca`: a change in them is one too
+
+    def domain(self, agent: str) -> str:
+        """The bulkhead that an agent is in: the first that has it; empty: none."""
+        having = (each.name for each in self.bulkheads if each.agents.hold(agent))
+        return next(having, "")
 
     @property
     def tools(self) -> frozenset[str]:

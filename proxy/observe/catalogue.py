@@ -53,6 +53,29 @@ ATTEMPTS = Metric(
     Kind.COUNTER, "holdfast_attempts_total", (*_PER_TOOL, "result"), "Sendings upstream."
 )
 INFLIGHT = Metric(Kind.GAUGE, "holdfast_inflight", _PER_TOOL, "Calls begun and not finished.")
+QUEUED = Metric(Kind.GAUGE, "holdfast_queued", _PER_TOOL, "Attempts that stand in queues of ours.")
+QUEUE_WAIT = Metric(
+    Kind.HISTOGRAM,
+    "holdfast_queue_wait_seconds",
+    _PER_TOOL,
+    "Time that calls stood in queues of ours; those that did not are not in it.",
+)
+_PERMITS = ("policy", *_PER_TOOL)
+BULKHEAD_LIMIT = Metric(
+    Kind.GAUGE,
+    "holdfast_bulkhead_limit",
+    _PERMITS,
+    "Permits that there are; upstream and tool are empty where several share them.",
+)
+BULKHEAD_INFLIGHT = Metric(
+    Kind.GAUGE, "holdfast_bulkhead_inflight", _PERMITS, "Permits that are taken."
+)
+BULKHEAD_SHED = Metric(
+    Kind.COUNTER,
+    "holdfast_bulkhead_shed_total",
+    ("class",),
+    "Attempts that got no permit, by their class.",
+)
 REFUSALS = Metric(
     Kind.COUNTER,
     "holdfast_refusals_total",
@@ -122,6 +145,7 @@ COUNTED = (
     RETRY_DISABLED,
     BREAKER_TRANSITIONS,
     BREAKER_PROBES,
+    BULKHEAD_SHED,
     HEDGES,
     FALLBACKS,
 )

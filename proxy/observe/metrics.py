@@ -86,7 +86,7 @@ class Histogram:
 class Row:
     """What is counted of one (upstream, tool)."""
 
-    __slots__ = ("attempts", "calls", "duration", "first_byte", "overhead")
+    __slots__ = ("attempts", "calls", "duration", "first_byte", "overhead", "queue_wait")
 
     def __init__(self) -> None:
         self.calls: defaultdict[Labels, int] = defaultdict(int)  # layer, outcome, reason
@@ -94,6 +94,7 @@ class Row:
         self.duration = Histogram(LONG)
         self.first_byte = Histogram(LONG)
         self.overhead = Histogram(SHORT)
+        self.queue_wait: Histogram | None = None  # most tools have no queue
 
 
 class Metrics:
@@ -138,10 +139,19 @@ class Metrics:
         histogram, us = row.overhead, record.overhead_us
         histogram.counts[bisect_left(SHORT, us)] += 1
         histogram.sum_us += us
+        if record.queue_us:
+            self._note_queue(row, record.queue_us)
         for attempt in record.attempts:
             row.attempts[attempt.upstream, attempt.result] += 1
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
+
+    @staticmethod
+    def _note_queue(row: Row, us: int) -> None:
+        if row.queue_wait is None:
+            row.queue_wait = Histogram(LONG)
+        row.queue_wait.counts[bisect_left(LONG, us)] += 1
+        row.queue_wait.sum_us += us
 
     def _row(self, upstream: str, tool: str, succeeded: bool) -> Row:
         labels = (self._upstreams.of(upstream), self._tools.of(tool, succeeded))
@@ -159,7 +169,10 @@ class Metrics:
             *self._read_rows(),
             Family(catalogue.REFUSALS, self._read_refusals(kept)),
             *(Family(metric, self._read_counts(metric, kept)) for metric in catalogue.COUNTED),
-            Family(catalogue.INFLIGHT, self._read_inflight(kept)),
+            Family(catalogue.INFLIGHT, self._read_levels("inflight", kept)),
+            Family(catalogue.QUEUED, self._read_levels("queued", kept)),
+            Family(catalogue.BULKHEAD_LIMIT, self._read_permits("limit", kept)),
+            Family(catalogue.BULKHEAD_INFLIGHT, self._read_permits("held", kept)),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
             Family(
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
@@ -177,6 +190,11 @@ class Metrics:
             catalogue.FIRST_BYTE, {labels: row.first_byte.spread() for labels, row in rows}
         )
         yield Family(catalogue.OVERHEAD, {labels: row.overhead.spread() for labels, row in rows})
+        waits = ((labels, row.queue_wait) for labels, row in rows)
+        yield Family(
+            catalogue.QUEUE_WAIT,
+            {labels: wait.spread() for labels, wait in waits if wait is not None},
+        )
         attempts = (
             ((self._upstreams.of(upstream), labels[1], result), n)
             for labels, row in rows
@@ -211,11 +229,23 @@ class Metrics:
             return vocabulary.of(value)
         return value if presentable(value) else OTHER
 
-    def _read_inflight(self, kept: Kept) -> Rows:
+    def _read_levels(self, kind: str, kept: Kept) -> Rows:
+        """What goes up and down, of all bulkheads together."""
         return _summed(
-            ((self._label("upstream", key[2]), self._label("tool", key[3])), flight.now)
-            for key, flight in kept.items()
-            if isinstance(key, tuple) and key[0] == "inflight"
+            ((self._label("upstream", key[2]), self._label("tool", key[3])), level.now)
+            for key, level in kept.items()
+            if isinstance(key, tuple) and key[0] == kind
+        )
+
+    def _read_permits(self, fact: str, kept: Kept) -> Rows:
+        """Those of several agents, workflows and bulkheads are added up."""
+        return _summed(
+            (
+                tuple(map(self._label, catalogue.BULKHEAD_LIMIT.labels, key[2:5])),
+                getattr(each, fact),
+            )
+            for key, each in kept.items()
+            if isinstance(key, tuple) and key[0] in {"permits", "bulkhead_permits"}
         )
 
     def _read_circuits(self, kept: Kept) -> Rows:

@@ -15,7 +15,7 @@ from proxy.protocols.protocol import Protocol
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply
 from proxy.stage import Check, Ground, Handler, Section, Sender, Target
-from proxy.stages import HOLDS, ONCE, ORDER, SECTIONS, Entry
+from proxy.stages import HOLDS, IN_FORCE, ONCE, ORDER, Entry
 
 REFUSALS = "holdfast_refusals_total"
 _WRITE = Effect.WRITE  # looking into an enum costs more than a gate
@@ -163,7 +163,7 @@ def _gates(
 ) -> list[Any]:
     found = ((entry, _on(entry, sections)) for entry in ORDER if entry.phase == phase)
     built = (
-        entry.build(_section(name, merged), target, ground, merged.policy)
+        entry.build(_section(name, merged), target, ground, merged.giver(entry.giver))
         for entry, (name, merged) in ((entry, on) for entry, on in found if on is not None)
     )
     return [gate for gate in built if gate is not None]
@@ -202,4 +202,4 @@ def _on(entry: Entry, sections: Mapping[str, Merged]) -> tuple[str, Merged] | No
 
 
 def _section(name: str, merged: Merged) -> Section:
-    return convert(SECTIONS[name], merged.fields)
+    return convert(IN_FORCE[name], merged.fields)

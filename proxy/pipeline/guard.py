@@ -14,7 +14,7 @@ from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, cancelled, settle_all
-from proxy.stage import AttemptGate, CallGate, NothingTaken, Sender, Verdict, Withdraws
+from proxy.stage import AttemptGate, CallGate, NothingTaken, Queues, Sender, Verdict, Withdraws
 
 Subject = TypeVar("Subject", Call, Attempt)
 Gate = TypeVar("Gate", CallGate, AttemptGate)
@@ -153,17 +153,17 @@ class Guard(Generic[Subject, Gate]):
         except asyncio.CancelledError:
             if isinstance(gate, NothingTaken | Withdraws):
                 asyncio.get_running_loop().call_soon(task.cancel)  # it has begun by then
-            else:
+            if not isinstance(gate, NothingTaken):  # one that withdraws may just have been granted
                 task.add_done_callback(lambda done: self._late(done, gate, subject))
             raise
         finally:
-            self._waited(subject, began)
+            self._waited(subject, began, gate)
 
     def _late(self, done: "asyncio.Task[Verdict]", gate: Gate, subject: Subject) -> None:
         if not done.cancelled() and done.exception() is None and done.result() is None:
             self._lost([gate], subject, sent=subject.sent)
 
-    def _waited(self, subject: Any, began: float) -> None:
+    def _waited(self, subject: Any, began: float, gate: Any) -> None:
         """Waiting for others is not our own time."""
         subject.waited += self._clock.now() - began
 
@@ -187,10 +187,12 @@ class AttemptGuard(Guard[Attempt, AttemptGate]):
         super().__init__(gates, shadows, inner, clock, counted)
         self._decide = commit
 
-    def _waited(self, subject: Any, began: float) -> None:
+    def _waited(self, subject: Any, began: float, gate: Any) -> None:
         """Nor is it the attempt's, which begins when it may go."""
         subject.started = self._clock.now()
         subject.call.waited += subject.started - began
+        if isinstance(gate, Queues):
+            subject.call.queued += subject.started - began
 
     @staticmethod
     def _hearers(gates: list[AttemptGate]) -> tuple[Hears, ...]:

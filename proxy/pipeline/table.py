@@ -5,6 +5,7 @@ of the lookup holds just those facts of a call that some policy asks for.
 """
 
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import final
 
@@ -12,8 +13,9 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.call import Call
-from proxy.config.cascade import cascade
+from proxy.config.cascade import Effective, cascade, inside
 from proxy.config.types import Loaded, Upstream
+from proxy.memo import Memo
 from proxy.pipeline.compile import (
     Grounds,
     Pipeline,
@@ -81,6 +83,17 @@ class Mount(msgspec.Struct, frozen=True):
         return self.table.pipeline(call, self)
 
 
+class DividedMount(Mount, frozen=True):
+    """An upstream, where some agents are in bulkheads."""
+
+    domains: Memo[str, str]  # of agents
+
+    def enter(self, call: Call) -> None:
+        """As every mount; the agent's bulkhead is known from here on."""
+        call.domain = self.domains[call.agent]
+        Mount.enter(self, call)
+
+
 class Table:
     """Mounts and pipelines of one loaded set of policies."""
 
@@ -95,6 +108,8 @@ class Table:
         self._recent: dict[object, Pipeline] = {}
         self._before: dict[object, Pipeline] = {}  # those that had no call since `_recent` began
         self._key = _key_of(loaded)
+        self._bulkheads = {bulkhead.name: bulkhead for bulkhead in loaded.bulkheads}
+        self._domains: Memo[str, str] = Memo(loaded.domain)
         mounts = [
             self._mount(name, upstream, senders[name], body_buffer)
             for name, upstream in loaded.upstreams.items()
@@ -104,7 +119,8 @@ class Table:
 
     def _mount(self, name: str, upstream: Upstream, send: Sender, body_buffer: int) -> Mount:
         base = upstream.url.origin.base.encode()
-        return Mount(
+        made = partial(DividedMount, domains=self._domains) if self._bulkheads else Mount
+        return made(
             name=name,
             prefix=str(upstream.path).rstrip("/").encode(),
             protocol=PROTOCOLS[upstream.protocol],
@@ -139,10 +155,15 @@ class Table:
         return pipeline
 
     def _compiled(self, call: Call, mount: Mount) -> Pipeline:
-        effective = cascade(self._policies, facts(call))
+        effective = self._effective(call)
         link = compile_link(effective, call, _way(mount, call), self._grounds)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
         return compile_pipeline(effective, call, link, self._grounds, rule)
+
+    def _effective(self, call: Call) -> Effective:
+        effective = cascade(self._policies, facts(call))
+        bulkhead = self._bulkheads.get(call.domain)
+        return effective if bulkhead is None else inside(effective, bulkhead)
 
     def link(self, call: Call, upstream: str, model: str) -> Handler:
         """Part of Links: what sends a call to another upstream than its own, or as another model.
@@ -154,7 +175,7 @@ class Table:
         key = self._key(there)
         link = self._links.get(key)
         if link is None:
-            effective = cascade(self._policies, facts(there))
+            effective = self._effective(there)
             link = compile_link(effective, there, _way(mount, there), self._grounds)
             if len(self._links) >= _MOST:
                 self._links.clear()
@@ -194,6 +215,7 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
         "upstream",
         "protocol",
         "tool",
+        *(["domain"] if loaded.bulkheads else []),
         *("head.method" if key == "method" else key for key in more),
     ]
     return attrgetter(*names)

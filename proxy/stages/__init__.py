@@ -7,6 +7,7 @@ import msgspec
 
 from proxy.stage import Section
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
+from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
@@ -19,10 +20,17 @@ SECTIONS: dict[str, type[Section]] = {
     "retry": Retry,
     "idempotency": Idempotency,
     "breaker": Breaker,
+    "bulkhead": Bulkhead,
     "hedge": Hedge,
     "fallback": Fallback,
 }
 """What a policy may hold, by the name it has in a file."""
+
+DOMAIN = "domain"
+"""What is in force because of the bulkhead that the calling agent is in: no policy holds it."""
+
+IN_FORCE: dict[str, type[Section]] = {**SECTIONS, DOMAIN: Bulkhead}
+"""All that can be in force for a call."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -33,7 +41,8 @@ class Entry(msgspec.Struct, frozen=True):
     makes a wrapper: a handler around another handler or, in the phase `attempts`, of which there is
     one, around what sends an attempt. In `link` it is given both, `build(section, inner, sender,
     target, ground)`, for it may send beside what makes the attempts. The stage is on if one of
-    `sections` is; it is built from the first.
+    `sections` is; it is built from the first. `policy` is the one that gave the field `giver`, or
+    else spoke last of the section.
 
     `call` and `wrap` stand once in front of all upstreams that a call may go to; each of these has
     the rest for itself, by its own policies: `link`, `attempts`, `attempt`.
@@ -42,6 +51,7 @@ class Entry(msgspec.Struct, frozen=True):
     phase: Literal["call", "wrap", "link", "attempts", "attempt"]
     sections: tuple[str, ...]
     build: Callable[..., Any]
+    giver: str = ""
 
 
 ORDER: tuple[Entry, ...] = (
@@ -59,6 +69,10 @@ ORDER: tuple[Entry, ...] = (
     Entry("attempt", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
     Entry("attempt", ("retry", "breaker", "hedge"), CoolDown.build),
+    # A permit is held from here until the attempt settles: not while it waits for what is above.
+    Entry("attempt", ("bulkhead",), Permit.build, giver="limit"),
+    # The tool's own comes first: who waits for a slow tool must not hold what others could use.
+    Entry("attempt", (DOMAIN,), BulkheadPermit.build),
     # After all waiting, so that an attempt's own time is its upstream's alone.
     Entry("attempt", ("timeout",), AttemptTime.build),
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.

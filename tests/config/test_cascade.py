@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Effect
-from proxy.config.cascade import cascade, convert, merge
+from proxy.config.cascade import Effective, cascade, convert, inside, merge
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
-from proxy.config.types import Mode, Part, Policy
+from proxy.config.types import Bulkhead, Mode, Part, Policy
 from proxy.stages.timeout import Timeout
 from proxy.units import Seconds
 
@@ -110,6 +110,35 @@ def test_what_is_off_is_not_there():
     assert effective.policies == ("half",)
     assert effective.effect is None
     assert set(effective.sections) == {"breaker"}
+
+
+def test_who_gave_a_field_is_known():
+    """Where nobody gave it, it is the last one that said anything."""
+    base = policy("base", bulkhead=part(limit=4))
+    money = policy("money", bulkhead=part(queue=0))
+
+    merged = merge([base, money]).sections["bulkhead"]
+
+    assert [merged.giver(field) for field in ("limit", "queue", "max_wait")] == [
+        *("base", "money", "money")
+    ]
+
+
+CORE = Bulkhead("core", HERE, "bulkheads[0]", Globs(("a",)), 8, 4, Seconds(2.0))
+
+
+@pytest.mark.parametrize(("given", "priority"), [({}, None), ({"priority": "agent"}, "agent")])
+def test_inside_a_bulkhead_its_permits_are_in_force(given, priority):
+    """Beside all that the policies say, by their priority."""
+    own = merge([policy("p", bulkhead=part(limit=2, **given))])
+    effective = inside(own, CORE)
+
+    assert effective.sections["bulkhead"] == own.sections["bulkhead"]
+    assert effective.sections["domain"].policy == "core"
+    assert effective.sections["domain"].fields == {
+        "limit": 8, "queue": 4, "max_wait": 2.0, "per": ("rule",), "priority": priority,
+    }  # fmt: skip
+    assert inside(Effective((), {}), CORE).sections["domain"].fields["priority"] is None
 
 
 def test_converts_to_the_sections_type():

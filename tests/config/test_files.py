@@ -11,4 +11,4 @@ def test_a_match_may_ask_for_every_fact():
 def test_every_section_may_stand_in_a_policy():
     """It follows from the list of stages."""
     assert set(SECTIONS) < set(POLICY.__struct_fields__)
-    assert POLICY_FILE.__struct_fields__ == ("upstreams", "policies")
+    assert POLICY_FILE.__struct_fields__ == ("upstreams", "policies", "bulkheads")

@@ -288,6 +288,22 @@ def test_an_upstream_of_any_protocol_may_meet_a_policy_for_one(folder):
     assert folder.warnings(text) == []
 
 
+@pytest.mark.parametrize(
+    ("agents", "message"),
+    [
+        ("[a-1, 'a-2*']", "no agent is in it: core (p.yaml:1) has them all"),
+        ("['b*', '!b*']", "no agent is in it: everything it asks for is excluded"),
+        ("['a-*', b]", None),
+    ],
+)
+def test_a_bulkhead_that_nobody_is_in_is_warned_about(folder, agents, message):
+    """The first one that has an agent counts."""
+    text = f"bulkheads: [{{name: core, agents: ['a-*']}}, {{name: other, agents: {agents}}}]"
+
+    found = folder.warnings(text)
+    assert found == ([f"p.yaml:1:51: bulkheads[1].agents: {message}"] if message else [])
+
+
 def test_fields_that_a_section_cannot_hold_together_are_an_error():
     """The section says so when it is made of what is in force; the place is that of the field."""
     part = Part(Place("p.yaml", 3), fields={"total": 0.0}, places={"total": Place("p.yaml", 4)})

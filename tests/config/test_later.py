@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.config import settings, types
-from proxy.config.files import POLICY, POLICY_FILE, Match
+from proxy.config.files import POLICY, POLICY_FILE, Domain, Match
 from proxy.config.later import LATER
 from proxy.stages import SECTIONS, fallback
 
@@ -9,6 +9,7 @@ OWNERS = {
     **SECTIONS,
     "PolicyFile": POLICY_FILE,
     "Policy": POLICY,
+    "Domain": Domain,
     "Match": Match,
     "Upstream": types.Upstream,
     "Agent": settings.Agent,

@@ -97,6 +97,12 @@ def test_errors_of_all_files_are_shown_at_once(folder):
         ("policies: [{mode: off}]", "p.yaml:1:12: policies[0]: the key name is missing"),
         ("policies: [{name: a}, {name: a}]", "p.yaml:1:30: policies[1].name: a policy of this name stands at p.yaml:1 already"),
         ("policies: [&a {name: a}, *a]", "p.yaml:1:22: policies[1].name: a policy of this name stands at p.yaml:1 already"),
+        ("bulkheads: {}", "p.yaml:1:12: bulkheads: expected a list of bulkheads"),
+        ("bulkheads: [{name: a}]", "p.yaml:1:13: bulkheads[0]: the key agents is missing"),
+        ("bulkheads: [{name: a, agents: []}]", "p.yaml:1:31: bulkheads[0].agents: expected at least 1, found none"),
+        ("bulkheads: [{name: a, agents: ['']}]", "p.yaml:1:32: bulkheads[0].agents[0]: expected text of 1 to 256 characters, found ''"),
+        ("bulkheads: [{name: a, agents: [x], budget: {day: 1}}]", "p.yaml:1:36: bulkheads[0].budget: unknown key; this version does not have it yet"),
+        ("bulkheads: [{name: a, agents: [x]}, {name: a, agents: [y]}]", "p.yaml:1:44: bulkheads[1].name: a bulkhead of this name stands at p.yaml:1 already"),
         ("upstreams: {a b: {url: http://h}}", "p.yaml:1:13: upstreams.a b: expected a name of at most 64 letters, digits, '.', '_', '-' and '/', found 'a b'"),
         ("upstreams: {a: {path: /}}", "p.yaml:1:16: upstreams.a: the key url is missing"),
         ("upstreams: {a: {url: http://h, path: /x}}", "p.yaml:1:13: upstreams.a.path: no upstream is mounted at /"),
@@ -106,6 +112,20 @@ def test_errors_of_all_files_are_shown_at_once(folder):
 def test_errors_of_a_set(folder, text, message):
     """Those that no single value shows."""
     assert folder.errors(text) == [message]
+
+
+def test_reads_bulkheads(folder):
+    """From all files, as one list; what is not given has a default."""
+    folder.write(
+        "bulkheads: [{name: core, agents: ['a-*', '!a-1'], limit: 8, max_wait: 2s}]", "1.yaml"
+    )
+    folder.write("bulkheads: [{name: rest, agents: ['*']}]", "2.yaml")
+    core, rest = load_policies(folder.path).bulkheads
+
+    assert (core.name, core.limit, core.queue, core.max_wait) == ("core", 8, 32, 2.0)
+    assert (rest.limit, rest.queue, rest.max_wait) == (64, 32, 1.0)
+    assert [core.agents.hold(name) for name in ("a-2", "a-1", "b")] == [True, False, False]
+    assert (rest.place.short, rest.path) == (f"{folder.path}/2.yaml:1", "bulkheads[0]")
 
 
 def test_an_upstream_stands_in_one_file(folder):

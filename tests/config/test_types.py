@@ -5,6 +5,7 @@ from proxy.config.match import Globs, Match
 from proxy.config.places import Place
 from proxy.config.types import (
     Auth,
+    Bulkhead,
     HeaderName,
     Loaded,
     MountPath,
@@ -16,6 +17,7 @@ from proxy.config.types import (
     Upstream,
     Url,
 )
+from proxy.units import Seconds
 
 
 @pytest.mark.parametrize(
@@ -180,6 +182,20 @@ def test_tools_that_policies_name_in_full_are_known():
     policies = [Policy("p", Place(""), "", match), Policy("q", Place(""), "")]
 
     assert Loaded("v", policies=tuple(policies)).tools == {"a"}
+
+
+def test_an_agent_is_in_the_first_bulkhead_that_has_it():
+    """Or in none."""
+    wanted = {"core": ("a-*", "b"), "rest": ("a-1", "c")}
+    bulkheads = tuple(
+        Bulkhead(name, Place(""), "", Globs.of(globs), 1, 0, Seconds(1.0))
+        for name, globs in wanted.items()
+    )
+    loaded = Loaded("v", bulkheads=bulkheads)
+
+    assert [loaded.domain(agent) for agent in ("a-1", "b", "c", "d", "")] == [
+        *("core", "core", "rest", "", "")
+    ]
 
 
 def test_a_port_that_is_none_is_not_quoted() -> None:

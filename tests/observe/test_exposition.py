@@ -33,8 +33,10 @@ def busy():
         counts.add(*metric.labels)
     keep.of(("circuit", "", "gateway", ""), lambda: Anything(state="open"))
     keep.of(("inflight", "", "gateway", "get_balance"), InFlight)
+    keep.of(("queued", "", "gateway", "get_balance"), lambda: Anything(now=1))
+    keep.of(("permits", "", "p", "gateway", "", ""), lambda: Anything(limit=2, held=1))
     found = metrics(keep)
-    found.note(record())
+    found.note(record(queue_us=20))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
     found.bad_requests.add("bare_lf")
     return found

@@ -82,6 +82,57 @@ def test_in_flight_is_what_is_on_its_way_now():
     assert rows(found, "holdfast_inflight") == {("gateway", OTHER): 1}
 
 
+def test_who_waits_is_added_up_over_bulkheads():
+    """As calls in flight are."""
+    keep = Keep()
+    held = [
+        keep.of(("queued", domain, "gateway", "deposit"), lambda: Anything(now=2))
+        for domain in ("", "core")
+    ]
+    found = metrics(keep)
+    found.name_tools(["deposit"])
+    assert rows(found, "holdfast_queued") == {("gateway", "deposit"): 4}
+    held[0].now = 0
+    assert rows(found, "holdfast_queued") == {("gateway", "deposit"): 2}
+
+
+def test_only_calls_that_stood_in_a_queue_are_in_its_histogram():
+    """The others would say that nobody ever waits."""
+    found = metrics()
+    found.note(record())
+    assert rows(found, "holdfast_queue_wait_seconds") == {}
+    found.note(record(queue_us=700))
+    found.note(record(queue_us=2_000))
+    (spread,) = rows(found, "holdfast_queue_wait_seconds").values()
+    assert isinstance(spread, Spread)
+    assert (spread.count, spread.sum_us, spread.upto[:3]) == (
+        2, 2_700, ((500, 0), (1_000, 1), (2_500, 2)),
+    )  # fmt: skip
+
+
+def test_permits_are_shown_by_whose_they_are():
+    """Those of a bulkhead by its name; of agents added up; of shadows not at all."""
+    keep = Keep()
+    there = {
+        ("permits", "", "p", "gateway", "deposit", ""): (2, 1),
+        ("permits", "core", "p", "gateway", "deposit", ""): (2, 0),
+        ("permits", "", "q", "", "", "", "ann", ""): (3, 3),
+        ("permits", "", "q", "", "", "", "bob", ""): (3, 1),
+        ("bulkhead_permits", "core", "core", "", "", ""): (64, 5),
+        ("shadow", "permits", "", "p", "gateway", "deposit", ""): (9, 9),
+    }
+    for key, (limit, held) in there.items():
+        keep.of(key, partial(Anything, limit=limit, held=held))
+    found = metrics(keep)
+    found.name_tools(["deposit"])
+    assert rows(found, "holdfast_bulkhead_limit") == {
+        ("p", "gateway", "deposit"): 4, ("q", "", ""): 6, ("core", "", ""): 64,
+    }  # fmt: skip
+    assert rows(found, "holdfast_bulkhead_inflight") == {
+        ("p", "gateway", "deposit"): 1, ("q", "", ""): 4, ("core", "", ""): 5,
+    }  # fmt: skip
+
+
 def test_a_tool_that_becomes_known_meanwhile_ends_where_it_is_shown():
     """Else `other` would be one too high for ever, and the tool below zero."""
     keep = Keep()

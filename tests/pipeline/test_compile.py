@@ -15,6 +15,7 @@ from proxy.reply import Executed, Failure, Reply
 from proxy.stage import Check, Handler, NothingTaken, Verdict
 from proxy.stages import ORDER, Entry
 from proxy.stages.breaker import CircuitCheck, ForcedOpen, Observer, ProbeLease
+from proxy.stages.bulkhead import Permit
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.idempotency import IdempotencyKey, ShadowKey
 from proxy.stages.retry import Once, Repeat
@@ -83,6 +84,15 @@ def test_what_is_not_configured_is_not_there() -> None:
         ("breaker: {state: forced_open}", [Once, AttemptGuard, ForcedOpen, CoolDown]),
         ("idempotency: {}", [IdempotencyKey, Once, AttemptGuard]),
         ("idempotency: {mode: shadow}", [CallGuard, ShadowKey, Once, AttemptGuard]),
+        ("bulkhead: {}", [Once, AttemptGuard, Permit]),
+        (
+            "bulkhead: {}, timeout: {total: 5s}, breaker: {}",
+            [
+                *(Deadline, Once, AttemptGuard, CircuitCheck, CoolDown, Permit),
+                AttemptTime,
+                ProbeLease,
+            ],
+        ),
     ],
 )
 def test_sections_bring_their_stages(sections: str, kinds: list[type]) -> None:
@@ -272,6 +282,21 @@ def test_retry_runs_as_written() -> None:
     """End to end through the compiled pipeline."""
     desk = Desk(policy("retry: {attempts: 2, backoff: {base: 1ms}}"), 503, 200)
     assert desk.codes(1) == ["200"]
+
+
+def test_permits_are_those_of_the_policy_that_gave_the_limit() -> None:
+    """Another one that says how many may wait does not part them."""
+    desk = Desk(
+        "policies:\n"
+        "  - {name: all, bulkhead: {limit: 1, per: [rule]}}\n"
+        "  - {name: one, match: {tool: other}, bulkhead: {queue: 0}}",
+        200,
+    )
+    first, second = post("search"), post("other")
+    run(desk.pipeline(first)(first))
+    refusal = run(desk.pipeline(second)(second)).refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.policy) == ("bulkhead_full", "all")
 
 
 def test_a_breaker_opens_as_written() -> None:

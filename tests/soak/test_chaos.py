@@ -55,11 +55,14 @@ policies:
       budget: {{ratio: {RATIO}, min_per_minute: {PER_MINUTE}, burst: {BURST}}}
     breaker:
       {{consecutive: 20, rate: 0.7, min_calls: 50, window: 5s, open: {{base: 500ms, max: 2s}}}}
+    bulkhead: {{limit: {20 + 10 * odd}, queue: 16, max_wait: 300ms, adaptive: {{min: 4, max: 40}}}}
     fallback: {{chain: [{{upstream: spare}}, {{static: {{status: 503, body: {{turn: {turn}}}}}}}]}}
   - name: reads
     match: {{tool: [{", ".join(f'"{tool}"' for tool in READS)}]}}
     effect: read
     hedge: {{after: {100 + 50 * odd}ms}}
+bulkheads:
+  - {{name: everybody, agents: ["*"], limit: {80 + 20 * odd}, queue: 40}}
 """
 
 
@@ -221,13 +224,16 @@ async def test_a_minute_of_chaos() -> None:
     )
     originals = attempts - repeated - hedged
     report |= {"calls": calls, "attempts": attempts, "repeated": repeated, "hedged": hedged}
+    report["shed"] = total(rows, "holdfast_bulkhead_shed_total")
     report |= {"resident MiB": [size >> 20 for size in resident[:: max(1, len(resident) // 12)]]}
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
     assert not [line for line in process.log if '"error"' in line or "Traceback" in line]
     assert sum(crowd.seen.values()) > 10 * SECONDS
     assert calls >= sum(crowd.seen.values()) - crowd.seen["left"]
-    assert total(rows, "holdfast_inflight") == 0
+    for given_back in ("inflight", "queued", "bulkhead_inflight"):
+        assert total(rows, f"holdfast_{given_back}") == 0
+    assert total(rows, "holdfast_bulkhead_limit") > 0
     assert sent <= attempts
     # Two upstreams, each with a budget of its own.
     assert repeated + hedged <= RATIO * originals + 2 * (BURST + PER_MINUTE * (SECONDS + 60) / 60)

@@ -7,7 +7,7 @@ from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stages import ORDER, SECTIONS
+from proxy.stages import DOMAIN, IN_FORCE, ORDER, SECTIONS
 from proxy.stages.breaker import Breaker
 from proxy.stages.timeout import Timeout
 from proxy.state.rules import Open
@@ -26,7 +26,8 @@ from tests.fakes import (
 
 def test_every_section_has_a_stage() -> None:
     """What can be written down does something; and what does something can be written down."""
-    assert {name for entry in ORDER for name in entry.sections} == SECTIONS.keys()
+    assert {name for entry in ORDER for name in entry.sections} == IN_FORCE.keys()
+    assert IN_FORCE.keys() - SECTIONS.keys() == {DOMAIN}  # it comes with the agent
 
 
 def test_sections_have_defaults_for_everything() -> None:
@@ -38,7 +39,7 @@ def test_sections_have_defaults_for_everything() -> None:
 def gates(clock: FakeClock) -> list[Any]:
     """All gates of an attempt, as they stand around one sending."""
     ground = make_ground(clock)
-    sections = {name: section() for name, section in SECTIONS.items()}
+    sections = {name: section() for name, section in IN_FORCE.items()}
     sections["timeout"] = Timeout(total=Seconds(9.0), attempt=Seconds(5.0))
     sections["breaker"] = Breaker(
         consecutive=1, keys=("tool",), open=Open(base=Seconds(1.0), jitter=0.0)
