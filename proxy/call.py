@@ -128,6 +128,7 @@ class Call(msgspec.Struct):
     layer: str = "http"  # llm | tool | agent | http
     tool: str = ""
     model: str = ""
+    tokens: int = 0  # an estimate, made when it is asked for: see `tokens_of`
     workflow: str = ""
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies
@@ -175,3 +176,16 @@ class Call(msgspec.Struct):
     def sent(self) -> bool:
         """May anything of it have reached an upstream?"""
         return any(attempt.sent for attempt in self.attempts)
+
+
+_BYTES_PER_TOKEN = 4
+"""Of English text, as tokenizers of language models cut it; a rule of thumb."""
+
+
+def tokens_of(call: Call) -> int:
+    """How many tokens it is thought to use: from the length of its body, at least 1."""
+    if not call.tokens:
+        whole = call.body.whole
+        length = call.head.length or 0 if whole is None else len(whole)
+        call.tokens = max(1, length // _BYTES_PER_TOKEN)
+    return call.tokens

@@ -87,6 +87,7 @@ class Refusal(msgspec.Struct, frozen=True):
     final: bool = False  # waiting will not help, whatever the code usually says
     next_step: str = ""  # where it differs from the code's usual one
     stands: bool = False  # a policy wants it told, whoever else could answer
+    quota: str = ""  # of a rate that is used up: the parameters of its item in RateLimit-Policy
 
     @property
     def kind(self) -> Kind:

@@ -100,6 +100,7 @@ class Reply(msgspec.Struct):
     served_by: str = ""  # the upstream or model, where it is not the one that was called
     outcome: str = ""  # fallback | stale; empty: what its result says
     reason: str = ""  # of a stand-in: why the upstream itself did not answer
+    tokens: int | None = None  # that its attempt used; None: nobody knows
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
     finished: bool = False
     closed: bool = False

@@ -77,8 +77,9 @@ class NothingTaken:
 
 
 class Withdraws:
-    """A gate that may be left while it makes somebody wait: what it had given by then, it takes
-    back itself. Others are heard to their end, for what they grant may lie with a store."""
+    """A gate that may be left while it makes somebody wait: it is told by a cancellation, and lets
+    go of his place. Should it have let him through just before, he is settled like any other. Other
+    gates are heard to their end, for what they grant may lie with a store."""
 
     __slots__ = ()
 
@@ -97,6 +98,13 @@ class Check(NothingTaken):
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One section of a policy: what a file says, with its defaults."""
+
+    def lack(self) -> str:
+        """What must be given and is not, in the words of an error; empty: nothing.
+
+        Asked of what is in force for a policy, for one policy may give what another one does not.
+        """
+        return ""
 
 
 Kept = TypeVar("Kept")

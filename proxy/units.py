@@ -1,7 +1,8 @@
-"""Durations and sizes as people write them: `250ms`, `10s`, `64KiB`.
+"""Durations, sizes and rates as people write them: `250ms`, `10s`, `64KiB`, `100/h`.
 
 In memory a duration is a float of seconds and a size an int of bytes; the types only tell the
-loader and the schema how they are spelled.
+loader and the schema how they are spelled. A rate stays as it is written: its unit says how many
+there may be at once.
 """
 
 import re
@@ -12,6 +13,7 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 # So many digits that no timer and no sum overflows.
 DURATION_PATTERN = "^[0-9]{1,15}([.][0-9]{1,15})?(ms|s|m|h|d)$"
 SIZE_PATTERN = "^[0-9]{1,15}(B|KiB|MiB|GiB)$"
+RATE_PATTERN = "^[1-9][0-9]{0,8}/(s|m|h|d)$"
 _SPELLING = re.compile("([0-9]+(?:[.][0-9]+)?)([A-Za-z]+)")
 
 
@@ -64,6 +66,31 @@ class Size(int):
             raise ValueError(f"expected a size such as 64KiB, 1MiB or 2GiB, found {text!r}")
         number, unit = _split(text)
         return cls(int(number) * _BYTES[unit])
+
+
+class Rate(str):
+    """How many in a second, minute, hour or day, written with a slash between the two."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Rate":
+        """Raises ValueError, with what is allowed, for anything but a rate."""
+        if not isinstance(text, str) or not re.fullmatch(RATE_PATTERN, text):
+            raise ValueError(
+                f"expected a rate such as 10/s, 600/m, 100/h or 1000/d, found {text!r}"
+            )
+        return cls(text)
+
+    @property
+    def number(self) -> int:
+        """So many in one unit of time."""
+        return int(self.partition("/")[0])
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one to the next."""
+        return _SECONDS[self.partition("/")[2]] / self.number
 
 
 def _split(text: str) -> tuple[str, str]:

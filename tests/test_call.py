@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import SIGNS, Call, Effect, InFlight, RequestHead, Stop, Whole
+from proxy.call import SIGNS, Call, Effect, InFlight, RequestHead, Stop, Whole, tokens_of
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
 from proxy.stages.bulkhead import priority
@@ -17,6 +17,7 @@ from proxy.stages.retry import Repeat, Retry
 from proxy.stages.timeout import Deadline, Timeout
 from proxy.units import Seconds
 from tests.fakes import (
+    FakeBody,
     ScriptedUpstream,
     make_attempt,
     make_call,
@@ -105,6 +106,25 @@ def test_a_call_that_nobody_can_cancel_only_notes_it() -> None:
     call = make_call()
     call.stop(Stop.DRAIN)
     assert call.stopped is Stop.DRAIN
+
+
+@pytest.mark.parametrize(
+    ("body", "length", "tokens"),
+    [(b"", 0, 1), (b"x" * 7, 0, 1), (b"x" * 400, 0, 100), (None, 400, 100), (None, None, 1)],
+)
+def test_tokens_are_estimated_from_the_body(
+    body: bytes | None, length: int | None, tokens: int
+) -> None:
+    """Four bytes each; as its head tells where it is not all here; at least one."""
+    assert tokens_of(make_call(body=FakeBody(body), length=length)) == tokens
+
+
+def test_tokens_are_estimated_once() -> None:
+    """What a protocol knows better is believed, and a body that is gone changes nothing."""
+    call = make_call(body=FakeBody(b"x" * 40))
+    assert tokens_of(call) == 10
+    call.body.whole = None
+    assert (tokens_of(call), tokens_of(make_call(tokens=7))) == (10, 7)
 
 
 def test_calls_do_not_share_their_attempts() -> None:

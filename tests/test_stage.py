@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.stage import Ground, Keep, NothingTaken
+from proxy.stage import Ground, Keep, NothingTaken, Section
 from tests.fakes import make_attempt, make_ground, make_reply
 
 
@@ -112,6 +112,11 @@ def test_a_shadow_keeps_its_own() -> None:
     assert ground.kept(("x",), Entry) is enforced
     assert shadow.kept(("x",), Entry) is counted
     assert (ground.seen(("x",)), shadow.seen(("x",))) == (enforced, counted)
+
+
+def test_a_section_lacks_nothing_unless_it_says_so() -> None:
+    """Defaults for everything are the rule."""
+    assert Section().lack() == ""
 
 
 def test_a_gate_that_takes_nothing_has_nothing_to_settle() -> None:

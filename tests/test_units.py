@@ -1,10 +1,10 @@
-"""Durations and sizes, as people write them."""
+"""Durations, sizes and rates, as people write them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.units import Delay, Seconds, Size
+from proxy.units import Delay, Rate, Seconds, Size
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -76,6 +76,30 @@ def test_what_is_no_size(text: object) -> None:
     with pytest.raises(ValueError, match="expected a size such as 64KiB") as error:
         Size.parse(text)
     assert repr(text) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "interval"),
+    [("10/s", 10, 0.1), ("600/m", 600, 0.1), ("100/h", 100, 36.0), ("1000/d", 1000, 86.4)],
+)
+def test_rates(text: str, number: int, interval: float) -> None:
+    """They stay as they are written; so many in one unit, and the seconds from one to the next."""
+    rate = Rate.parse(text)
+    assert (str(rate), rate.number) == (text, number)
+    assert rate.interval == pytest.approx(interval)
+
+
+BAD_RATES: list[object] = [
+    "", "10", "/s", "10/", "10s", "0/s", "010/s", "1.5/s", "-1/s", "10 / s", "10/sec", "10/S",
+    "10/w", "10/ms", "10/s\n", "1" * 10 + "/s", "\u0663/s", 10, 10.0, None, True, b"10/s",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD_RATES, ids=repr)
+def test_what_is_no_rate(text: object) -> None:
+    """Likewise. What is to be no call at all is denied, not limited to none."""
+    with pytest.raises(ValueError, match="expected a rate such as 10/s, 600/m, 100/h or 1000/d"):
+        Rate.parse(text)
 
 
 @given(st.text())

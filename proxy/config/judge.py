@@ -259,7 +259,11 @@ def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:
 
 def _conversion(policy: Policy, name: str, section: Merged) -> Iterator[Problem]:
     try:
-        convert(SECTIONS[name], section.fields)
+        if lack := convert(SECTIONS[name], section.fields).lack():
+            # What is given and empty, or could not be read: then that has been said there.
+            empty = (at for field, at in section.places.items() if section.fields[field] is None)
+            place = next(empty, section.place)
+            yield Problem(place, _path(policy, place, name), lack)
     except ValueError as error:
         field, _, said = str(error).partition(": ")
         place = section.places.get(field, section.place)

@@ -4,7 +4,7 @@ LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "budgets", "kill", "prices", "alerts", "mirrors"}),
     "Policy": frozenset(
         {
-            *("deny", "risk", "cost", "rate_limit"),
+            *("deny", "risk", "cost"),
             *("cache", "approval", "loop", "route", "canary", "chaos", "contract", "record"),
             "audit",
         }

@@ -14,7 +14,7 @@ from msgspec import inspect as mi
 from proxy.config.files import POLICY_FILE
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
-from proxy.units import DURATION_PATTERN, SIZE_PATTERN, Delay, Seconds, Size
+from proxy.units import DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN, Delay, Seconds, Size
 
 KINDS: dict[str, type[msgspec.Struct]] = {"settings": Settings, "policies": POLICY_FILE}
 
@@ -23,6 +23,7 @@ _PATTERNS = {
     "Seconds": f"{DURATION_PATTERN}|{_REFERENCE}",
     "Delay": f"^p95$|{DURATION_PATTERN}|{_REFERENCE}",
     "Size": f"{SIZE_PATTERN}|{_REFERENCE}",
+    "Rate": f"{RATE_PATTERN}|{_REFERENCE}",
     "Url": f"^https?://|{_REFERENCE}",
     "MountPath": f"^/|{_REFERENCE}",
     "KeySource": r"^(header|messageId|input\..+)$|" + _REFERENCE,

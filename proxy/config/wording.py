@@ -86,6 +86,7 @@ _CUSTOM = {
     "Seconds": "a duration such as 250ms, 10s, 5m, 1h or 30d",
     "Delay": "p95, or a duration such as 250ms, 10s, 5m, 1h or 30d",
     "Size": "a size such as 64KiB, 1MiB or 2GiB",
+    "Rate": "a rate such as 10/s, 600/m, 100/h or 1000/d",
     "Url": "a URL such as https://example.org",
 }
 

@@ -172,7 +172,7 @@ class Table:
         """
         mount = self._by_name[upstream or call.upstream]
         there = replace(call, upstream=mount.name, model=model or call.model)
-        key = self._key(there)
+        key = self._key(there), there.model  # stages are built for a model as well
         link = self._links.get(key)
         if link is None:
             effective = self._effective(there)

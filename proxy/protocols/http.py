@@ -182,9 +182,22 @@ def _advice(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     if refusal.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(refusal.retry_after))))
         headers.append((b"retry-after-ms", b"%d" % max(1, math.ceil(refusal.retry_after * 1000))))
+    if refusal.quota:
+        headers += _quota(refusal)
     if refusal.kind.status == 405:
         headers.append((b"allow", b"GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE"))
     return headers
+
+
+def _quota(refusal: Refusal) -> list[tuple[bytes, bytes]]:
+    """The rate that is used up (draft-ietf-httpapi-ratelimit-headers)."""
+    left = "r=0"
+    if refusal.retry_after is not None:
+        left += f";t={max(1, math.ceil(refusal.retry_after))}"
+    return [
+        (b"ratelimit-policy", f'"{refusal.policy}";{refusal.quota}'.encode()),
+        (b"ratelimit", f'"{refusal.policy}";{left}'.encode()),
+    ]
 
 
 def _markdown(title: str, message: str) -> bytes:

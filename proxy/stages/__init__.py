@@ -12,6 +12,7 @@ from proxy.stages.cooldown import CoolDown
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
 from proxy.stages.idempotency import Idempotency, IdempotencyKey
+from proxy.stages.rate_limit import RateLimit, Turnstile
 from proxy.stages.retry import Once, Repeat, Retry
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
@@ -20,6 +21,7 @@ SECTIONS: dict[str, type[Section]] = {
     "retry": Retry,
     "idempotency": Idempotency,
     "breaker": Breaker,
+    "rate_limit": RateLimit,
     "bulkhead": Bulkhead,
     "hedge": Hedge,
     "fallback": Fallback,
@@ -69,6 +71,9 @@ ORDER: tuple[Entry, ...] = (
     Entry("attempt", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
     Entry("attempt", ("retry", "breaker", "hedge"), CoolDown.build),
+    # May wait for its turn. After the cool-down: a turn that is taken and then waits is a turn of
+    # some other moment, and at the end of the wait they would all go at once.
+    Entry("attempt", ("rate_limit",), Turnstile.build, giver="rate"),
     # A permit is held from here until the attempt settles: not while it waits for what is above.
     Entry("attempt", ("bulkhead",), Permit.build, giver="limit"),
     # The tool's own comes first: who waits for a slow tool must not hold what others could use.

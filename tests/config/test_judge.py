@@ -344,3 +344,48 @@ def test_an_overlap_may_say_that_it_reads(folder):
         "{name: p, match: {upstream: a, tool: put_a}, hedge: {}}",
     )
     assert len(folder.errors(apart)) == 1
+
+
+LACKS = "rate_limit: a rate, or tokens, must be given"
+
+
+def test_a_limit_must_have_a_number(folder):
+    """At the policy that lacks it, also where it is in shadow."""
+    found = folder.errors(
+        policies(
+            "{name: p, rate_limit: {}}",
+            "{name: q, match: {tool: x}, rate_limit: {queue: 3, mode: shadow}}",
+        )
+    )
+
+    assert found == [
+        f"p.yaml:3:27: policies[0].{LACKS}",
+        f"p.yaml:4:45: policies[1].{LACKS}",
+    ]
+
+
+def test_a_limit_may_have_its_number_from_another_policy(folder):
+    """What is in force is what counts, unless it is taken away again."""
+    folder.load(
+        policies(
+            "{name: p, rate_limit: {tokens: 90000/m}}",
+            "{name: q, match: {tool: x}, rate_limit: {queue: 3}}",
+        )
+    )
+
+    assert folder.errors(
+        policies(
+            "{name: p, rate_limit: {rate: 10/s}}",
+            "{name: q, match: {tool: x}, rate_limit: {rate: ~}}",
+        )
+    ) == [f"p.yaml:4:52: policies[1].{LACKS}"]
+
+
+def test_a_rate_is_spelled_with_its_unit(folder):
+    """What is allowed is said."""
+    assert folder.errors(policies("{name: p, rate_limit: {rate: 10, tokens: fast}}")) == [
+        "p.yaml:3:34: policies[0].rate_limit.rate: "
+        "expected a rate such as 10/s, 600/m, 100/h or 1000/d, found 10",
+        "p.yaml:3:46: policies[0].rate_limit.tokens: "
+        "expected a rate such as 10/s, 600/m, 100/h or 1000/d, found 'fast'",
+    ]

@@ -8,7 +8,7 @@ from proxy.config.load import load_policies
 from proxy.config.schema import KINDS, schema, spelled
 from proxy.stages.idempotency import Idempotency
 from proxy.state.backoff import Backoff
-from proxy.units import Seconds, Size
+from proxy.units import Rate, Seconds, Size
 
 ROOT = Path(__file__).parents[2]
 FILES = {"policies": "policies/schema.json", "settings": "policies/settings.schema.json"}
@@ -81,6 +81,7 @@ def test_unknown_keys_are_marked_by_editors():
         (Size(1500), "1500B"),
         (Size(64 << 10), "64KiB"),
         (Size(3 << 30), "3GiB"),
+        (Rate("600/m"), "600/m"),
         ((1, "a", None), [1, "a", None]),
         ({500: Seconds(1), "connect": 2}, {"500": "1s", "connect": 2}),
         (

@@ -6,6 +6,7 @@ from msgspec import Meta
 from proxy.config.shape import kind_of
 from proxy.config.types import Auth, Secret
 from proxy.config.wording import expected, is_secret, nearest
+from proxy.units import Rate
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,7 @@ from proxy.config.wording import expected, is_secret, nearest
         (tuple[str, ...], "a list"),
         (dict[str, int], "a mapping"),
         (None, "null"),
+        (Rate, "a rate such as 10/s, 600/m, 100/h or 1000/d"),
     ],
 )
 def test_what_a_type_allows(kind, words):

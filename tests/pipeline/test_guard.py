@@ -11,7 +11,7 @@ from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
-from proxy.stage import Verdict
+from proxy.stage import Verdict, Withdraws
 from proxy.strand import Strand
 from tests.fakes import FakeClock, make_attempt, make_call, make_reply, run
 from tests.pipeline.scene import NO, Clumsy, Free, Gate, Hearing, Scene, guarded, settle_down
@@ -254,6 +254,34 @@ async def test_the_wait_of_a_gate_that_takes_nothing_ends_with_the_call() -> Non
         assert (passing.cancelled(), future.cancelled()) == (True, isinstance(gate, Free))
     futures[1].set_result(NO)
     await settle_down()
+
+
+class Leaving(Gate, Withdraws):
+    """A gate that lets go of his place who does not wait any longer."""
+
+
+@pytest.mark.parametrize("turns", [None, 0, 1, 2])
+async def test_who_is_let_through_in_the_moment_he_leaves_is_settled(turns: int | None) -> None:
+    """Whatever comes first in one turn of the loop; who leaves before (None) is not."""
+    future: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+    scene, ends = Scene(), list[BaseException | None]()
+    scene.gates = [Leaving("a", scene.diary, future)]
+
+    async def passes() -> None:
+        await scene.guard()(make_attempt())
+
+    strand = Strand(passes(), ends.append)
+    strand.step()
+    await settle_down()
+    if turns is not None:
+        future.set_result(None)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+    strand.cancel()
+    await settle_down()
+    assert ends == [None]
+    assert scene.diary == ["a asked"] + ["a settled"] * (turns is not None)
+    assert future.cancelled() is (turns is None)
 
 
 async def test_a_wait_that_ends_before_its_first_step_leaves_nothing() -> None:

@@ -276,6 +276,8 @@ def test_a_link_is_made_once() -> None:
     link = desk.table.link(call, "spare", "")
     assert desk.table.link(call, "spare", "") == link
     assert desk.table.link(other, "spare", "") != link
+    small = desk.table.link(call, "spare", "small")
+    assert small == desk.table.link(call, "spare", "small") != link
 
 
 def test_links_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -362,6 +362,22 @@ def test_whether_to_come_again_is_told(members, should):
     assert told(**members)[0][b"x-should-retry"] == should
 
 
+@pytest.mark.parametrize(
+    ("wait", "left"), [(0.2, b"r=0;t=1"), (36.0, b"r=0;t=36"), (1.5, b"r=0;t=2"), (None, b"r=0")]
+)
+def test_a_rate_that_is_used_up_is_told(wait, left):
+    """As draft-ietf-httpapi-ratelimit-headers has it: what there is, and what is left of it."""
+    headers, _, _ = told("rate_limited", policy="fair", quota="q=2;w=72", retry_after=wait)
+    assert headers[b"ratelimit-policy"] == b'"fair";q=2;w=72'
+    assert headers[b"ratelimit"] == b'"fair";' + left
+
+
+def test_other_refusals_tell_no_rate():
+    """Not even those of an upstream that asked to be left alone."""
+    headers, _, _ = told("rate_limited", policy="fair", retry_after=3.0)
+    assert not {b"ratelimit", b"ratelimit-policy"} & headers.keys()
+
+
 def test_a_refused_method_comes_with_those_that_are_not():
     """`Allow` goes with 405 (RFC 9110 15.5.6), and with nothing else."""
     assert b"POST" in told("method_refused")[0][b"allow"].split(b", ")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from proxy.attempt import Attempt
 from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard
@@ -9,9 +11,10 @@ from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stages import DOMAIN, IN_FORCE, ORDER, SECTIONS
 from proxy.stages.breaker import Breaker
+from proxy.stages.rate_limit import RateLimit
 from proxy.stages.timeout import Timeout
 from proxy.state.rules import Open
-from proxy.units import Seconds
+from proxy.units import Rate, Seconds
 from tests.fakes import (
     FakeClock,
     ScriptedUpstream,
@@ -44,6 +47,7 @@ def gates(clock: FakeClock) -> list[Any]:
     sections["breaker"] = Breaker(
         consecutive=1, keys=("tool",), open=Open(base=Seconds(1.0), jitter=0.0)
     )
+    sections["rate_limit"] = RateLimit(rate=Rate("6/m"), burst=1)
     entries = [entry for entry in ORDER if entry.phase == "attempt"]
     return [entry.build(sections[entry.sections[0]], make_target(), ground, "p") for entry in entries]  # fmt: skip  # noqa: E501
 
@@ -81,6 +85,30 @@ async def test_waiting_does_not_eat_an_attempts_own_time() -> None:
     assert await asked(all_gates, attempt, clock) is None
     assert clock.slept != []
     assert attempt.deadline == clock.now() + 5.0
+
+
+async def test_a_turn_is_not_taken_before_the_cool_down_is_over() -> None:
+    """A turn is for the moment of sending: those who waited together do not go together."""
+    clock = FakeClock()
+    all_gates = gates(clock)
+    told(all_gates, make_attempt(started=clock.now()), make_reply(429, {b"retry-after": b"3"}))
+    assert await asked(all_gates, make_attempt(started=clock.now()), clock) is None
+    began = clock.now()
+    refusal = await asked(all_gates, make_attempt(started=began), clock)
+    assert refusal is not None
+    assert refusal.code == "rate_limited"
+    assert refusal.retry_after == pytest.approx(10.0)
+
+
+async def test_a_turn_of_what_is_not_sent_is_free_again() -> None:
+    """Gates behind refuse what has no time left."""
+    clock = FakeClock()
+    all_gates = gates(clock)
+    late = make_attempt(make_call(deadline=clock.now()), started=clock.now())
+    for _ in range(3):
+        refusal = await asked(all_gates, late, clock)
+        assert refusal is not None
+        assert refusal.code == "deadline_exceeded"
 
 
 async def test_a_probe_is_taken_only_by_what_is_sent() -> None:
