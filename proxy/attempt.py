@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.call import Call
+from proxy.call import Call, Message
 from proxy.clock import NEVER
 from proxy.reply import Failure, Result
 
@@ -31,5 +31,6 @@ class Attempt(msgspec.Struct):
     result: Result | None = None
     retry: bool = False  # sent again after another one failed
     hedge: bool = False  # sent beside another one that is slow to answer
+    sends: Message | None = None  # instead of its call's own head and body
     taken: dict[Any, Any] = {}
     """What gates took for it and need to know when it settles, each under itself."""

@@ -99,6 +99,14 @@ UNRULED = Rule()
 """Before it is known what a call is for."""
 
 
+class Message(msgspec.Struct, frozen=True):
+    """What is sent in the place of a call's own head and body."""
+
+    head: RequestHead
+    content: bytes
+    model: str  # that it asks for
+
+
 class InFlight(msgspec.Struct, weakref=True):
     """How many calls of one tool are on their way."""
 
@@ -132,6 +140,7 @@ class Call(msgspec.Struct):
     workflow: str = ""
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies
+    tool_in_path: bool = False  # the path names the tool
     idempotency_key: str = ""
     extra: bytes = b""  # header lines of ours that go upstream with each of its attempts
     rule: Rule = UNRULED
@@ -148,6 +157,9 @@ class Call(msgspec.Struct):
     stopped: Stop | None = None
     goes_on: bool = False  # though it was stopped
     flight: InFlight | None = None  # where it is counted as on its way
+    content: bytes | None = None  # its body, where that was read to know what it is for; coded
+    arguments: Any = None  # as they were read of it, once somebody has asked and if it is small
+    rewritten: "Message | None" = None  # the last that was sent in the place of its own
 
     def stop(self, reason: Stop) -> None:
         """Cancel the call; the first reason is kept.
@@ -171,6 +183,12 @@ class Call(msgspec.Struct):
         self.attempts.clear()
         self.cancel = None
         self.interim = None
+
+    def forget_body(self) -> None:
+        """Nothing of it is sent or asked for any more: what holds its bytes lets go of them."""
+        self.content = self.arguments = self.rewritten = None
+        for attempt in self.attempts:
+            attempt.sends = None
 
     @property
     def sent(self) -> bool:

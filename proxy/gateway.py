@@ -124,6 +124,8 @@ class Gateway:
                 reply.refusal = Refusal(bad.code, bad.detail, executed=reply.executed)
         refusal = refusal_of(call, reply, self._clock.now)
         if refusal is not None:
+            if refusal.policy and refusal.code == "ambiguous_call":  # found by who reads arguments
+                self._watcher.bad_request(refusal.code)
             reply.finish()
             reply.close()
             accept = call.head.fields.get(b"accept", b"")

@@ -5,7 +5,7 @@ keeps nothing that must survive a reload: that lives in the `Keep`, under a key 
 """
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -97,7 +97,13 @@ class Check(NothingTaken):
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One section of a policy: what a file says, with its defaults."""
+    """One section of a policy: what a file says, with its defaults.
+
+    One that is a list above all may be written as such: `written_as_list` names the field that the
+    list is.
+    """
+
+    written_as_list: ClassVar[str] = ""
 
     def lack(self) -> str:
         """What must be given and is not, in the words of an error; empty: nothing.
@@ -182,6 +188,7 @@ class Ground(msgspec.Struct, frozen=True):
     keep: Keep
     shadow: bool = False  # counters of its own, apart from what is enforced
     links: Links = no_links
+    policy: str = ""  # a wrapper's: the last that said something about its section
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""

@@ -9,6 +9,7 @@ from proxy.config.load import load_policies
 from proxy.config.types import Loaded
 from proxy.counts import Counts
 from proxy.pipeline.compile import REFUSALS, Grounds, Pipeline
+from proxy.pipeline.conditional import Conditional
 from proxy.pipeline.table import Table
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
@@ -29,6 +30,14 @@ def load(text: str) -> Loaded:
 def post(tool: str, fields: dict[bytes, bytes] | None = None) -> Call:
     """A call of a tool by its path, not recognised yet."""
     return request("POST", f"/v1/{tool}", fields)
+
+
+def give(tool: str, content: bytes, fields: dict[bytes, bytes] | None = None) -> Call:
+    """A call of a tool by its path, with these arguments."""
+    call = post(tool, fields)
+    call.body = Whole(content)
+    call.head.length = len(content)
+    return call
 
 
 def request(method: str, target: str, fields: dict[bytes, bytes] | None = None) -> Call:
@@ -62,6 +71,13 @@ class Desk:
 
     def pipeline(self, call: Call) -> Pipeline:
         """The pipeline for a call, once its protocol has recognised it."""
+        found = self.found(call)
+        pipeline = found.pipeline(call) if isinstance(found, Conditional) else found
+        assert isinstance(pipeline, Pipeline)
+        return pipeline
+
+    def found(self, call: Call) -> Pipeline | Conditional:
+        """The same, or what knows it by the policies' conditions."""
         mount = self.table.mount(call.target)
         assert mount is not None
         mount.enter(call)
@@ -73,7 +89,7 @@ class Desk:
         """A whole call, finished and closed."""
         call = call or post("search")
         call.started = self.clock.now()
-        reply = run(self.pipeline(call)(call))
+        reply = run(self.found(call)(call))
         reply.finish()
         reply.close()
         return reply

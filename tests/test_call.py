@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import SIGNS, Call, Effect, InFlight, RequestHead, Stop, Whole, tokens_of
+from proxy.call import SIGNS, Call, Effect, InFlight, Message, RequestHead, Stop, Whole, tokens_of
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
 from proxy.stages.bulkhead import priority
@@ -216,6 +216,15 @@ def test_whatever_is_looked_for_is_a_sign(asks: Callable[[Call], Any]) -> None:
     """Or a head that has nothing else would be passed over."""
     assert looked_for(asks) - SIGNS == set()
     assert looked_for(asks)
+
+
+def test_a_call_may_let_go_of_its_bytes() -> None:
+    """What was read of them and sent in their place as well, by its attempts too."""
+    call = make_call(content=b"{}", arguments={}, rewritten=Message(make_call().head, b"", "m"))
+    call.attempts.append(make_attempt(call, sends=call.rewritten))
+    call.forget_body()
+    assert (call.content, call.arguments, call.rewritten) == (None, None, None)
+    assert call.attempts[0].sends is None
 
 
 def test_every_sign_is_looked_for_by_somebody() -> None:

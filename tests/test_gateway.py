@@ -265,6 +265,15 @@ def test_a_call_that_can_be_read_in_two_ways_is_a_bad_request() -> None:
     assert path.record.policy_version == ""
 
 
+def test_arguments_that_can_be_read_in_two_ways_are_a_bad_request() -> None:
+    """Found by the policy that reads them: it is told, and counted like those at the door."""
+    path = Path(text="policies: [{name: p, deny: {when: 'input.a > 1'}}]")
+    answer = path.call(FakeExchange(body=Whole(b'{"a": 1, "a": 2}')))
+    assert (answer.status, answer.problem["code"]) == (400, "ambiguous_call")
+    assert (answer.problem["policy"], path.record.policy) == ("p", "p")
+    assert path.watching.bad == ["ambiguous_call"]
+
+
 @pytest.mark.parametrize(
     ("fields", "workflow", "task"),
     [

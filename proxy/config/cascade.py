@@ -3,9 +3,12 @@
 For every section, the fields that a later policy gives replace the same fields of an earlier one.
 A section set to `false` is off and forgets what was given before it. What stands in shadow mode is
 laid over a second copy, so that it never changes what is enforced.
+
+Whether a policy with a condition holds is known when a call is there. A condition that fails leaves
+what its policy restricts, for a restriction must not be dodged by breaking what guards it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,7 +17,7 @@ from proxy.call import Effect
 from proxy.config.places import Place
 from proxy.config.types import Bulkhead, Mode, Part, Policy
 from proxy.stage import Section
-from proxy.stages import DOMAIN
+from proxy.stages import DOMAIN, RESTRICTS
 
 _ENFORCED = frozenset({Mode.ENFORCE})
 _ALL = frozenset({Mode.ENFORCE, Mode.SHADOW})
@@ -46,8 +49,32 @@ class Effective(msgspec.Struct, frozen=True):
 
 
 def cascade(policies: Iterable[Policy], facts: Mapping[str, str]) -> Effective:
-    """What is in force for a call with these facts (`match.KEYS`)."""
-    return merge(policy for policy in policies if policy.match.holds(facts))
+    """What is in force for a call with these facts (`match.KEYS`), if all conditions hold."""
+    return merge(candidates(policies, facts))
+
+
+def candidates(policies: Iterable[Policy], facts: Mapping[str, str]) -> list[Policy]:
+    """The policies for a call with these facts, those with a condition among them."""
+    return [policy for policy in policies if policy.match.holds(facts)]
+
+
+def settled(policies: Iterable[Policy], outcomes: Iterable[bool | None]) -> Iterator[Policy]:
+    """Those of the policies that hold, by the outcomes of their conditions, one for each policy
+    that has one: it holds, it does not, it failed (None)."""
+    found = iter(outcomes)
+    for policy in policies:
+        outcome = True if policy.match.when is None else next(found)
+        if outcome:
+            yield policy
+        elif outcome is None:
+            yield from _restrictions(policy)
+
+
+def _restrictions(policy: Policy) -> Iterator[Policy]:
+    sections = {name: policy.sections[name] for name in policy.sections if name in RESTRICTS}
+    left = {name: part for name, part in sections.items() if part.on}
+    if left:
+        yield msgspec.structs.replace(policy, effect=None, sections=left)
 
 
 def merge(matching: Iterable[Policy]) -> Effective:

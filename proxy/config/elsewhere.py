@@ -6,6 +6,7 @@ from typing import Any
 from proxy.config.places import Place, Problem
 from proxy.config.types import Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
+from proxy.protocols import recognise
 
 Edges = dict[str, dict[str, tuple[Policy, Part]]]
 """From an upstream to others that stand in for it, and who says so."""
@@ -14,7 +15,9 @@ Edges = dict[str, dict[str, tuple[Policy, Part]]]
 def misled(
     policies: list[Policy], upstreams: Mapping[str, Upstream], known: list[str]
 ) -> Iterator[Problem]:
-    """Chains that lead to nothing, to another protocol, or round in a circle."""
+    """Routes and chains that lead to nothing or to another protocol; chains that go in a circle."""
+    for policy in policies:
+        yield from _routes(policy, upstreams, known)
     edges: Edges = {}
     for policy in policies:
         part = policy.sections.get("fallback")
@@ -33,6 +36,45 @@ def misled(
                 stand_ins = [link.upstream for link in links if _is_another(link, start)]
                 edges.setdefault(start, {}).update(dict.fromkeys(stand_ins, (policy, part)))
     yield from _circles(edges)
+
+
+def _routes(
+    policy: Policy, upstreams: Mapping[str, Upstream], known: list[str]
+) -> Iterator[Problem]:
+    part = policy.sections.get("route", Part(policy.place))
+    listed = part.places.get("choices") == part.place
+    path = f"{policy.path}.route" if listed else f"{policy.path}.route.choices"
+    for i, choice in enumerate(part.fields.get("choices", ())):
+        name = choice.upstream
+        if name is not None and name not in known:
+            wrong = f"no upstream has this name: {name}{nearest(name, known)}"
+        else:
+            wrong = _unspoken(policy, name, upstreams) if name in upstreams else ""
+        if wrong:
+            place = part.places[f"choices[{i}].upstream"]
+            yield Problem(place, f"{path}[{i}].upstream", wrong)
+
+
+def _unspoken(policy: Policy, name: str, upstreams: Mapping[str, Upstream]) -> str:
+    """Why calls that the policy matches cannot be sent there; empty: they can."""
+    there = upstreams[name].protocol
+    for own, upstream in upstreams.items():
+        alike = recognise.PROTOCOLS[upstream.protocol] is recognise.PROTOCOLS[there]
+        if not alike and may_hold(policy, own, upstream):
+            ours = upstream.protocol
+            return f"{name} speaks {there}, and {own}, which this policy matches, {ours}"
+    return ""
+
+
+def may_hold(policy: Policy, name: str, upstream: Upstream) -> bool:
+    """May a call of this upstream be one that the policy is for?"""
+    globs = policy.match.globs
+    known = {"upstream": name}
+    if upstream.protocol != "auto":
+        known["protocol"] = upstream.protocol
+    return policy.mode is not Mode.OFF and all(
+        globs[key].hold(value) for key, value in known.items() if key in globs
+    )
 
 
 def unreached(policies: list[Policy]) -> Iterator[Problem]:

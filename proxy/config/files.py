@@ -1,12 +1,13 @@
 """The shape of a policy file, for reading it and for its schema. Sections come from `stages`."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proxy.call import Effect
 from proxy.config.types import Mode, Name, Upstream
+from proxy.expression import Expression
 from proxy.stage import Section
 from proxy.stages import SECTIONS
 from proxy.stages.bulkhead import Limit, Places
@@ -33,6 +34,13 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: Annotated[
         GlobOrGlobs, Meta(description="Of the request, without its query; decoded or not.")
     ] = UNSET
+    when: Annotated[
+        Expression | UnsetType,
+        Meta(
+            description="A condition in CEL, asked of each call. Where it fails, what the policy "
+            "restricts holds, and nothing else of it."
+        ),
+    ] = UNSET
 
 
 def _with_mode(name: str, section: type[Section]) -> type[msgspec.Struct]:
@@ -51,7 +59,11 @@ def _section_fields() -> list[tuple[str, Any, Any]]:
     # A bool beside the struct: false is off, true is the same as {}.
     fields: list[tuple[str, Any, Any]] = []
     for name, section in SECTIONS.items():
-        fields.append((name, _with_mode(name, section) | bool | UnsetType, UNSET))
+        written: Any = _with_mode(name, section) | bool | UnsetType
+        if section.written_as_list:
+            hints = get_type_hints(section, include_extras=True)
+            written = written | hints[section.written_as_list]
+        fields.append((name, written, UNSET))
     return fields
 
 

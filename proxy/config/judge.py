@@ -12,10 +12,10 @@ import msgspec
 
 from proxy.call import Effect
 from proxy.config.cascade import Effective, Merged, convert, merge
-from proxy.config.elsewhere import misled, unreached
+from proxy.config.elsewhere import may_hold, misled, unreached
 from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
-from proxy.config.types import Bulkhead, Mode, Policy, Upstream
+from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, SECTIONS, WRAPPERS
@@ -58,14 +58,16 @@ def judge(
     warnings += [warning for policy in policies for warning in _idle_shadows(policy)]
     warnings += [warning for policy in policies for warning in _no_refresh(policy, upstreams)]
     for policy in policies:
-        over = [other for other in policies if other.match.covers(policy.match)]
+        # Judged as if its condition held; those of others may or may not.
+        over = [each for each in policies if each is policy or each.match.covers(policy.match)]
+        warnings += _narrowed(policy, over)
         found = _contradictions(policy, over, policies, upstreams)
         errors += found.errors
         warnings += found.warnings + list(_replaced(policy, over))
     warnings += [
         Problem(names[name], f"upstreams.{name}", "no policy matches this upstream")
         for name, upstream in upstreams.items()
-        if not any(_may_hold(policy, name, upstream) for policy in policies)
+        if not any(may_hold(policy, name, upstream) for policy in policies)
     ]
     return Judged(errors, warnings)
 
@@ -138,7 +140,7 @@ def _no_refresh(policy: Policy, upstreams: Mapping[str, Upstream]) -> Iterator[P
     part = policy.sections.get("retry")
     if part is None or part.fields.get("on_401") != "refresh":
         return
-    held = [each for name, each in upstreams.items() if _may_hold(policy, name, each)]
+    held = [each for name, each in upstreams.items() if may_hold(policy, name, each)]
     if held and all(len(each.credentials) < 2 for each in held):
         message = "there is nothing to refresh to: no upstream of this policy has two credentials"
         yield Problem(part.places["on_401"], f"{policy.path}.retry.on_401", message)
@@ -153,6 +155,18 @@ def _idle_limits(policy: Policy, retry: Merged) -> Iterator[Problem]:
     for idle in sorted(symptoms(part.fields["limits"]) - tried):
         message = f"{idle} is not tried again at all: it is not among those of on"
         yield Problem(part.places["limits"], f"{policy.path}.retry.limits", message)
+
+
+def _narrowed(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
+    """A refusal of all calls to which a later policy gives a condition: they are let through."""
+    part = policy.sections.get("deny", Part(policy.place, on=False))
+    if not part.on or part.mode is Mode.OFF or "when" in part.fields:
+        return
+    for other in over[over.index(policy) + 1 :]:
+        later = other.sections.get("deny", part)
+        if later.mode is part.mode and later.fields.get("when") is not None:
+            message = f"{other.name} ({later.place.short}) gives it a condition: not all are denied"
+            yield Problem(part.place, f"{policy.path}.deny", message)
 
 
 def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
@@ -186,16 +200,6 @@ def _takes(policy: Policy) -> set[tuple[str, ...]]:
         (part.mode, name) for name, part in policy.sections.items() if part.on and not part.fields
     }
     return _says(policy) - empty
-
-
-def _may_hold(policy: Policy, name: str, upstream: Upstream) -> bool:
-    globs = policy.match.globs
-    known = {"upstream": name}
-    if upstream.protocol != "auto":
-        known["protocol"] = upstream.protocol
-    return policy.mode is not Mode.OFF and all(
-        globs[key].hold(value) for key, value in known.items() if key in globs
-    )
 
 
 def _contradictions(

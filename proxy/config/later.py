@@ -4,13 +4,12 @@ LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "budgets", "kill", "prices", "alerts", "mirrors"}),
     "Policy": frozenset(
         {
-            *("deny", "risk", "cost"),
-            *("cache", "approval", "loop", "route", "canary", "chaos", "contract", "record"),
+            *("risk", "cost"),
+            *("cache", "approval", "loop", "canary", "chaos", "contract", "record"),
             "audit",
         }
     ),
     "Domain": frozenset({"budget"}),
-    "Match": frozenset({"when"}),
     "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "timeout": frozenset({"stream_progress", "stream_max"}),

@@ -17,6 +17,7 @@ from proxy.config.match import KEYS, Globs, Match, path_as_sent
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
 from proxy.config.types import Bulkhead, Loaded, Mode, Name, Part, Policy, Upstream
+from proxy.stage import Section
 from proxy.stages import SECTIONS
 
 BY_FLAG = "default"
@@ -231,6 +232,7 @@ def policy_of(written: Any, node: Mapping, path: str) -> Policy:
     known = POLICY.__struct_fields__
     given = {name: key.node.place for name, key in node.items.items() if name in known}
     globs: dict[str, Globs] = {}
+    when = None
     if written.match is not msgspec.UNSET:
         for key in KEYS:
             value = getattr(written.match, key)
@@ -238,16 +240,19 @@ def policy_of(written: Any, node: Mapping, path: str) -> Policy:
                 texts = (value,) if isinstance(value, str) else value
                 globs[key] = Globs.of(tuple(map(path_as_sent, texts)) if key == "path" else texts)
                 given[f"match.{key}"] = _inside(node, "match").items[key].node.place
+        if written.match.when is not msgspec.UNSET:
+            when = written.match.when
+            given["match.when"] = _inside(node, "match").items["when"].node.place
     return Policy(
         name=str(written.name),
         place=given["name"],
         path=path,
-        match=Match(globs),
+        match=Match(globs, when),
         mode=written.mode,
         effect=None if written.effect is msgspec.UNSET else written.effect,
         sections={
-            name: _part(getattr(written, name), node.items[name].node, written.mode)
-            for name in SECTIONS
+            name: _part(section, getattr(written, name), node.items[name].node, written.mode)
+            for name, section in SECTIONS.items()
             if getattr(written, name) is not msgspec.UNSET
         },
         places=given,
@@ -260,7 +265,10 @@ def _inside(node: Mapping, name: str) -> Mapping:
     return held
 
 
-def _part(written: Any, node: Node, mode: Mode) -> Part:
+def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
+    if isinstance(node, Sequence):
+        field = section.written_as_list
+        return Part(node.place, True, mode, {field: written}, dict(_places(field, node)))
     if isinstance(written, bool) or not isinstance(node, Mapping):
         return Part(node.place, bool(written), mode)
     known = zip(written.__struct_fields__, written.__struct_encode_fields__, strict=True)
@@ -271,8 +279,21 @@ def _part(written: Any, node: Node, mode: Mode) -> Part:
         place=node.place,
         mode=mode if own is msgspec.UNSET else own,
         fields={name: getattr(written, name) for name in given},
-        places={name: held.place for name, held in given.items()},
+        places=dict(_each_place(given)),
     )
+
+
+def _each_place(given: dict[str, Node]) -> Iterator[tuple[str, Place]]:
+    for name, held in given.items():
+        yield from _places(name, held)
+
+
+def _places(path: str, node: Node) -> Iterator[tuple[str, Place]]:
+    """Of a field and, where it is a list of mappings, of what is in them: `choices[1].model`."""
+    yield path, node.place
+    for i, item in enumerate(node.items if isinstance(node, Sequence) else ()):
+        for name, key in item.items.items() if isinstance(item, Mapping) else ():
+            yield f"{path}[{i}].{name}", key.node.place
 
 
 def _version(documents: list[Document], upstream: tuple[str, str] | None, named: list[Path]) -> str:

@@ -1,4 +1,4 @@
-"""For which calls a policy is: globs over the facts of a call."""
+"""For which calls a policy is: globs over the facts of a call, and a condition."""
 
 import re
 from collections.abc import Mapping
@@ -6,6 +6,8 @@ from functools import cache
 from urllib.parse import quote
 
 import msgspec
+
+from proxy.expression import Expression
 
 KEYS = (
     "upstream",
@@ -81,17 +83,23 @@ class Globs(msgspec.Struct, frozen=True):
 
 
 class Match(msgspec.Struct, frozen=True):
-    """All keys must hold; no key matches every call."""
+    """All keys must hold, and the condition where there is one; no key matches every call."""
 
     globs: dict[str, Globs] = {}
+    when: Expression | None = None
 
     def holds(self, facts: Mapping[str, str]) -> bool:
-        """Is the policy for this call? A fact that a call does not have is the empty text."""
+        """Is the policy for this call, its condition left aside?
+
+        A fact that a call does not have is the empty text.
+        """
         return all(globs.hold(facts.get(key, "")) for key, globs in self.globs.items())
 
     def covers(self, other: "Match") -> bool:
         """Does it hold for every call that `other` holds for? False where it is not certain."""
-        return all(globs.cover(other.globs.get(key, _ANY)) for key, globs in self.globs.items())
+        return self.when is None and all(
+            globs.cover(other.globs.get(key, _ANY)) for key, globs in self.globs.items()
+        )
 
     def meets(self, other: "Match") -> bool:
         """May there be a call that both hold for? True where it is not certain."""

@@ -88,6 +88,7 @@ _CUSTOM = {
     "Size": "a size such as 64KiB, 1MiB or 2GiB",
     "Rate": "a rate such as 10/s, 600/m, 100/h or 1000/d",
     "Url": "a URL such as https://example.org",
+    "Expression": "a condition such as double(input.amount) > 100.0",
 }
 
 

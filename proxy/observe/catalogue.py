@@ -124,6 +124,12 @@ BREAKER_PROBES = Metric(
     (*_PER_TOOL, "result"),
     "Calls let through a half-open circuit to try it.",
 )
+EXPRESSION_ERRORS = Metric(
+    Kind.COUNTER,
+    "holdfast_expression_errors_total",
+    ("policy", "where"),
+    "Conditions of policies that failed when they were asked of a call.",
+)
 BAD_REQUESTS = Metric(
     Kind.COUNTER,
     "holdfast_bad_requests_total",
@@ -148,6 +154,7 @@ COUNTED = (
     BULKHEAD_SHED,
     HEDGES,
     FALLBACKS,
+    EXPRESSION_ERRORS,
 )
 """What stages count, in the keep under ("counts", name of the metric)."""
 

@@ -76,7 +76,7 @@ def compile_pipeline(
     """The pipeline for calls like this one, around what sends them to their own upstream."""
     target, shadow = _targets(effective, call)
     ground = grounds.enforced
-    handler = _wrapped("wrap", effective.sections, link, target, ground)
+    handler = _wrapped("wrap", effective.sections, link, ground, target)
     gates = _gates("call", effective.sections, target, ground)
     shadows = _gates("call", effective.shadow, shadow, grounds.shadow)
     checks = _checks(gates)
@@ -102,7 +102,7 @@ def compile_link(effective: Effective, call: Call, way: Way, grounds: Grounds) -
         _counted(grounds),
     )
     handler = _made_attempts(sections, sender, target, ground)
-    return _wrapped("link", sections, handler, sender, target, ground)
+    return _wrapped("link", sections, handler, ground, sender, target)
 
 
 def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
@@ -186,13 +186,15 @@ def _wrapped(
     phase: Literal["wrap", "link"],
     sections: Mapping[str, Merged],
     handler: Handler,
-    *ground: Any,
+    ground: Ground,
+    *more: Any,
 ) -> Handler:
     """The wrappers of a phase around a handler, from the inside out."""
     for entry in reversed(ORDER):
         on = _on(entry, sections) if entry.phase == phase else None
         if on is not None:
-            handler = entry.build(_section(*on), handler, *ground)
+            standing = msgspec.structs.replace(ground, policy=on[1].policy)
+            handler = entry.build(_section(*on), handler, *more, standing)
     return handler
 
 

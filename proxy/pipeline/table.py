@@ -7,13 +7,13 @@ of the lookup holds just those facts of a call that some policy asks for.
 from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
-from typing import final
+from typing import Any, TypeVar, final
 
 import msgspec
 from msgspec.structs import replace
 
 from proxy.call import Call
-from proxy.config.cascade import Effective, cascade, inside
+from proxy.config.cascade import Effective, candidates, inside, merge
 from proxy.config.types import Loaded, Upstream
 from proxy.memo import Memo
 from proxy.pipeline.compile import (
@@ -22,13 +22,19 @@ from proxy.pipeline.compile import (
     Way,
     compile_link,
     compile_pipeline,
+    refused,
     rule_of,
 )
+from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
+from proxy.pipeline.renamed import called_as, sends_as
 from proxy.protocols.identity import complete
 from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
+from proxy.reply import Reply
 from proxy.stage import Handler, Sender
+
+Found = TypeVar("Found", bound=Pipeline | Conditional)
 
 _NOTHING = Reads.NOTHING  # looking into an enum costs more than the question
 _MOST = 4096
@@ -73,7 +79,7 @@ class Mount(msgspec.Struct, frozen=True):
             return _UNREAD
         return content
 
-    def recognise(self, call: Call, content: bytes | None) -> "Pipeline | Refusal":
+    def recognise(self, call: Call, content: bytes | None) -> Pipeline | Conditional | Refusal:
         """The pipeline for this call; a refusal where it can be read in more than one way."""
         refusal = self.protocol.recognise(call, content, self.rules)
         if refusal is not None:
@@ -104,9 +110,10 @@ class Table:
         self.version = loaded.version
         self._policies = loaded.policies
         self._grounds = Grounds(replace(grounds.enforced, links=self.link), grounds.shadow)
-        self._links: dict[object, Handler] = {}
-        self._recent: dict[object, Pipeline] = {}
-        self._before: dict[object, Pipeline] = {}  # those that had no call since `_recent` began
+        self._links: dict[object, Handler | Conditions] = {}
+        self._recent: dict[object, Pipeline | Conditional] = {}
+        # Those that had no call since `_recent` began.
+        self._before: dict[object, Pipeline | Conditional] = {}
         self._key = _key_of(loaded)
         self._bulkheads = {bulkhead.name: bulkhead for bulkhead in loaded.bulkheads}
         self._domains: Memo[str, str] = Memo(loaded.domain)
@@ -139,29 +146,44 @@ class Table:
                 return mount
         return None
 
-    def pipeline(self, call: Call, mount: Mount) -> Pipeline:
-        """The pipeline for this call."""
+    def pipeline(self, call: Call, mount: Mount) -> Pipeline | Conditional:
+        """The pipeline for this call, or what finds it by the policies' conditions."""
         key = self._key(call)
         pipeline = self._recent.get(key)
-        return self._fetched(key, call, mount) if pipeline is None else pipeline
-
-    def _fetched(self, key: object, call: Call, mount: Mount) -> Pipeline:
-        """In two generations, so that a hit costs one lookup and writes nothing, and names that are
-        made up push out only what was not called while half of `_MOST` others were."""
-        pipeline = self._before.pop(key, None) or self._compiled(call, mount)
-        if len(self._recent) >= _MOST // 2:
-            self._before, self._recent = self._recent, {}
-        self._recent[key] = pipeline
+        if pipeline is None:
+            return self._fetched(key, partial(self._compiled, key, call, mount))
         return pipeline
 
-    def _compiled(self, call: Call, mount: Mount) -> Pipeline:
-        effective = self._effective(call)
+    def _fetched(self, key: object, compiled: Callable[[], Found]) -> Found:
+        """In two generations, so that a hit costs one lookup and writes nothing, and names that are
+        made up push out only what was not called while half of `_MOST` others were."""
+        found: Any = self._before.pop(key, None) or compiled()
+        if len(self._recent) >= _MOST // 2:
+            self._before, self._recent = self._recent, {}
+        self._recent[key] = found
+        return found  # type: ignore[no-any-return]  # it is what `compiled` made under this key
+
+    def _compiled(self, key: object, call: Call, mount: Mount) -> Pipeline | Conditional:
+        policies = candidates(self._policies, facts(call))
+        conditions = Conditions(policies, self._grounds.enforced)
+        if not conditions:
+            return self._built(merge(policies), call, mount)
+
+        def find(alike: Call, outcomes: Outcomes) -> Pipeline:
+            known: Any = self._recent.get((key, outcomes))
+            return known or self._fetched(
+                (key, outcomes), lambda: self._built(conditions.effective(outcomes), alike, mount)
+            )
+
+        return Conditional(conditions, find)
+
+    def _built(self, effective: Effective, call: Call, mount: Mount) -> Pipeline:
+        effective = self._inside(effective, call)
         link = compile_link(effective, call, _way(mount, call), self._grounds)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
         return compile_pipeline(effective, call, link, self._grounds, rule)
 
-    def _effective(self, call: Call) -> Effective:
-        effective = cascade(self._policies, facts(call))
+    def _inside(self, effective: Effective, call: Call) -> Effective:
         bulkhead = self._bulkheads.get(call.domain)
         return effective if bulkhead is None else inside(effective, bulkhead)
 
@@ -172,15 +194,41 @@ class Table:
         """
         mount = self._by_name[upstream or call.upstream]
         there = replace(call, upstream=mount.name, model=model or call.model)
-        key = self._key(there), there.model  # stages are built for a model as well
+        key: object = (self._key(there), model)
         link = self._links.get(key)
         if link is None:
-            effective = self._effective(there)
-            link = compile_link(effective, there, _way(mount, there), self._grounds)
-            if len(self._links) >= _MOST:
-                self._links.clear()
-            self._links[key] = link
-        return link
+            policies = candidates(self._policies, facts(there))
+            conditions = Conditions(policies, self._grounds.enforced)
+            link = conditions or self._linked(merge(policies), there, mount, model)
+            self._keep_link(key, link)
+        if not isinstance(link, Conditions):
+            return link
+        outcomes = link.outcomes(there)
+        if isinstance(outcomes, Refusal):
+            return partial(_refuse, outcomes)
+        key = (key, outcomes)
+        known: Any = self._links.get(key)
+        if known is None:
+            known = self._linked(link.effective(outcomes), there, mount, model)
+            self._keep_link(key, known)
+        return known  # type: ignore[no-any-return]  # only what has no conditions has such a key
+
+    def _linked(self, effective: Effective, call: Call, mount: Mount, model: str) -> Handler:
+        way = _way(mount, call)
+        effective = self._inside(effective, call)
+        if not model:
+            return compile_link(effective, call, way, self._grounds)
+        way = replace(way, send=sends_as(model, way.send))
+        return called_as(model, compile_link(effective, call, way, self._grounds))
+
+    def _keep_link(self, key: object, link: Handler | Conditions) -> None:
+        if len(self._links) >= _MOST:
+            self._links.clear()
+        self._links[key] = link
+
+
+async def _refuse(refusal: Refusal, call: Call) -> Reply:
+    return await refused(refusal)
 
 
 _ENDS = (b"", b"/", b"?")

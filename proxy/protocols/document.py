@@ -22,6 +22,7 @@ MOST_READ = 10_000
 # Possessive, and a string may lack its end: linear in time and memory whatever the bytes.
 # A match takes all strings up to the next bracket, so that there are no more of them than brackets.
 _STRINGS = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"?[^"\[\]{}]*+)++', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _BOM = b"\xef\xbb\xbf"
@@ -81,6 +82,30 @@ def check_depth(content: bytes) -> None:
         brackets = brackets.replace(b"{}", b"")
     if brackets:
         raise NotADocument(f"the body is nested more than {DEEPEST} levels deep")
+
+
+def more_values(content: bytes, than: int) -> bool:
+    """Does a document hold more values than that?
+
+    Counting costs a hundred times more than not to count, so it ends as soon as this is certain: of
+    two strings one is a value.
+    """
+    if _separated(content) <= than:
+        return False
+    plain, strings = _STRING.subn(b"", content, 2 * than + 2)
+    return strings > 2 * than + 1 or _separated(plain) > than
+
+
+def _separated(content: bytes) -> int:
+    """How many values there are, at most."""
+    return 1 + len(content) - len(content.translate(None, b",[{"))
+
+
+def members_written(content: bytes, known: int) -> int:
+    """How many members its objects have as they are written, each time that one is; exactly so only
+    where they may be more than `known`."""
+    found = content.count(b":")
+    return found if found <= known else _STRING.sub(b"", content).count(b":")
 
 
 def check_key(content: bytes, key: str) -> None:
@@ -153,8 +178,7 @@ class Pointer:
         return [lowered.count(quoted.lower()) for quoted in self._quoted]
 
     def _read_carefully(self, content: bytes) -> Any:
-        outside = _STRINGS.sub(b"", content)
-        if len(outside) - len(outside.translate(None, b",[{")) > MOST_READ:
+        if more_values(content, MOST_READ):
             raise Ambiguous(f"the body is too large to tell whether it names {self._path[-1]} once")
         try:
             # No number is too long to be read so.

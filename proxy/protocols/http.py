@@ -9,6 +9,7 @@ import msgspec
 
 from proxy.call import Call, Effect, RequestHead, Whole
 from proxy.memo import remembered
+from proxy.protocols.arguments import NOTHING, Arguments
 from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
@@ -105,6 +106,10 @@ class Http:
         call.tool = f"{method} {folded(path)}"
         call.effect = _EFFECTS.get(method, Effect.WRITE)
         return None
+
+    def arguments(self, call: Call) -> Arguments:
+        """See Protocol: nothing, its body is not read."""
+        return NOTHING
 
     def looks_read(self, beginning: bytes) -> bool:
         """See Protocol."""

@@ -6,6 +6,7 @@ from typing import Protocol as Shape
 import msgspec
 
 from proxy.call import Call, RequestHead
+from proxy.protocols.arguments import Arguments
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -41,6 +42,12 @@ class Protocol(Shape):
         """Fill in what the call is for; `content` is the whole body, where it was read.
 
         A refusal where it could be read in more than one way.
+        """
+
+    def arguments(self, call: Call, /) -> Arguments:
+        """What the call gives its tool; an empty object where this protocol knows of nothing.
+
+        Called once it was recognised. Raises Ambiguous where it could be read in more than one way.
         """
 
     def streams(self, reply: Reply, /) -> bool:

@@ -5,9 +5,11 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.memo import remembered
+from proxy.protocols.arguments import Arguments, read_arguments
 from proxy.protocols.coding import MOST_PER_BYTE, decoded
 from proxy.protocols.document import (
     Ambiguous,
@@ -46,6 +48,7 @@ _BLANK = b" \t\r\n\v\f\0"  # white space before it, in any encoding
 _UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
+_OF_AN_ENVELOPE = frozenset({"tool", "input"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Looking into an enum costs more than the question.
@@ -114,6 +117,8 @@ class Tools(Http):
             return _ambiguous(deceptive)
         if content is None:
             return self._is_for(call, named) if named else super().recognise(call, None, rules)
+        call.content = content
+        call.tool_in_path = bool(named)
         coding = call.head.fields.get(b"content-encoding")
         if coding is not None:
             plain = decoded(content, coding, rules.body_buffer)
@@ -129,6 +134,28 @@ class Tools(Http):
         if not tool:
             return super().recognise(call, None, rules)
         return self._is_for(call, tool)
+
+    def arguments(self, call: Call) -> Arguments:
+        """See Protocol: `input`, or the whole body where the path names the tool.
+
+        There it may still come in an envelope. But beside an `input` there must then be nothing
+        that the other reading would take for an argument.
+        """
+        read = read_arguments(call.content, call.head.fields.get(b"content-encoding", b""))
+        body, named = read.value, call.tool_in_path
+        if not isinstance(body, dict):
+            return read
+        spelled = [name for name in body if name.casefold() == "input"]
+        if not spelled:
+            return read if named else replace(read, value={})
+        given = body[spelled[0]]
+        if spelled != ["input"]:
+            raise Ambiguous("the body names input in another spelling")
+        if named and not isinstance(given, dict):
+            return read
+        if named and not body.keys() <= _OF_AN_ENVELOPE:
+            raise Ambiguous("the body is the tool's input, and has one")
+        return replace(read, value=given)
 
     def _is_for(self, call: Call, tool: str) -> Refusal | None:
         if len(tool) > _LONGEST_NAME:

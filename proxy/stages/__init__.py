@@ -9,14 +9,17 @@ from proxy.stage import Section
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cooldown import CoolDown
+from proxy.stages.deny import Denial, Deny
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
 from proxy.stages.idempotency import Idempotency, IdempotencyKey
 from proxy.stages.rate_limit import RateLimit, Turnstile
 from proxy.stages.retry import Once, Repeat, Retry
+from proxy.stages.route import Fork, Route
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
 SECTIONS: dict[str, type[Section]] = {
+    "deny": Deny,
     "timeout": Timeout,
     "retry": Retry,
     "idempotency": Idempotency,
@@ -25,6 +28,7 @@ SECTIONS: dict[str, type[Section]] = {
     "bulkhead": Bulkhead,
     "hedge": Hedge,
     "fallback": Fallback,
+    "route": Route,
 }
 """What a policy may hold, by the name it has in a file."""
 
@@ -57,12 +61,16 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 ORDER: tuple[Entry, ...] = (
-    # Once for a call. The deadline comes first: everything below eats from it.
+    # What must not go need not be asked anything else.
+    Entry("call", ("deny",), Denial.build),
+    # Once for a call. The deadline comes before all that takes time: it eats from it.
     Entry("call", ("timeout",), Deadline.build),
     # Before anything is sent, and once: all attempts, hedges and links have the same key.
     Entry("call", ("idempotency",), IdempotencyKey.build),
     # Around all upstreams that it may go to; each has the stages below for itself.
     Entry("wrap", ("fallback",), Chain.wrap),
+    # Innermost of what is for the call as such: what is inside it belongs to one upstream.
+    Entry("wrap", ("route",), Fork.wrap),
     # A hedge is an attempt beside those of a retry: it is never repeated, nor held up by one.
     Entry("link", ("hedge",), Race.wrap),
     # Each attempt passes all that is below; for a call without `retry` there is one (`ONCE`).
@@ -97,6 +105,9 @@ WRAPPERS, GATES = (
 
 HOLDS = frozenset({"retry", "breaker", "hedge", "fallback"})
 """Sections that want to know how an attempt ended before its answer goes to the agent."""
+
+RESTRICTS = frozenset({"deny", "rate_limit", "bulkhead"})
+"""Sections that only ever keep calls back: they hold as well where a policy's condition fails."""
 
 ONCE = Once.wrap
 """Makes the handler where no section makes attempts: `ONCE(inner, target, ground)`."""

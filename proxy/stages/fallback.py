@@ -42,6 +42,7 @@ _REASONS: dict[str, Reason] = {
     "overloaded": "failure",
     "deadline_exceeded": "deadline",
     "budget_exceeded": "budget",
+    "no_route": "failure",  # its body cannot be sent as another model
 }
 """By the code of our own refusal. Others are the call's own fault, or a policy's will."""
 _COOLING = frozenset({"circuit_open", "rate_limited"})

@@ -59,6 +59,9 @@ class Client:
     def _head(self, attempt: Attempt) -> bytes:
         call = attempt.call
         extra = call.extra if self._forward is None else self._told(attempt, self._forward)
+        other = attempt.sends
+        if other is not None:
+            return self._writer.head(other.head, call.target, extra, expect=False)
         return self._writer.head(call.head, call.target, extra, expect=call.body.whole is None)
 
     def _told(self, attempt: Attempt, forward: Forward) -> bytes:
@@ -102,6 +105,9 @@ class ChoosyClient(Client):
     def _head(self, attempt: Attempt) -> bytes:
         call, which = attempt.call, attempt.credential
         extra = call.extra if self._forward is None else self._told(attempt, self._forward)
+        other = attempt.sends
+        if other is not None:
+            return self._writer.head(other.head, call.target, extra, expect=False, credential=which)
         whole = call.body.whole is not None
         return self._writer.head(call.head, call.target, extra, expect=not whole, credential=which)
 

@@ -1,5 +1,7 @@
 """Heads as they are sent on: byte for byte, but for what a proxy must change (spec 2.1)."""
 
+from msgspec.structs import replace
+
 from proxy.call import Header, RequestHead
 
 HOP_BY_HOP = frozenset(
@@ -31,6 +33,26 @@ def lines_to_pass_on(
         if lower not in dropped and lower not in without and not lower.startswith(b"holdfast-"):
             parts += (name, b": ", value, b"\r\n")
     return b"".join(parts)
+
+
+def with_content(head: RequestHead, content: bytes) -> RequestHead:
+    """The head of the same request with another body, all of which goes with it."""
+    length = b"%d" % len(content)
+    headers = [
+        (lower, name, length if lower == b"content-length" else value)
+        for lower, name, value in head.headers
+    ]
+    if b"content-length" not in head.fields:
+        headers.append((b"content-length", b"Content-Length", length))
+    fields = {**head.fields, b"content-length": length}
+    return replace(
+        head,
+        headers=headers,
+        fields=fields,
+        lines=lines_to_pass_on(headers, fields, REWRITTEN),
+        length=len(content),
+        chunked=False,
+    )
 
 
 NOT_OURS = (

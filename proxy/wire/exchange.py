@@ -145,6 +145,8 @@ class Exchange(msgspec.Struct, eq=False):
         line.unwatch()
         if type(self.body) is Body:
             self.body.forget()  # the stream may go on for an hour, and others need the memory
+            if self.call is not None:
+                self.call.forget_body()
         answer = Answer(line.transport, reply, self.head, keep_alive=line.may_stay(self))
         self.flowing = answer
         if not self.gone:

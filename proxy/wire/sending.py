@@ -72,6 +72,9 @@ class Sending(Signal[Reply]):
         if attempt.first_byte_by < due:
             due = attempt.first_byte_by
         connection.alarm.set(due)
+        if attempt.sends is not None:
+            connection.out.write_whole(head + attempt.sends.content)
+            return
         call = attempt.call
         whole = call.body.whole
         if whole is not None and not call.head.chunked:

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Effect
-from proxy.config.cascade import Effective, cascade, convert, inside, merge
+from proxy.config.cascade import Effective, candidates, cascade, convert, inside, merge, settled
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
 from proxy.config.types import Bulkhead, Mode, Part, Policy
+from proxy.expression import Expression
 from proxy.stages.timeout import Timeout
 from proxy.units import Seconds
 
@@ -48,6 +49,43 @@ def test_policies_that_do_not_match_say_nothing():
     effective = cascade([policy("reads", GETS, timeout=part(total=1))], {"tool": "put_x"})
 
     assert (effective.policies, effective.sections) == ((), {})
+
+
+TOLD = Expression.parse("input.amount > 100")
+ASKED = Match(when=TOLD)
+
+
+def held(*outcomes, policies):
+    return [
+        (policy.name, policy.effect, [*policy.sections]) for policy in settled(policies, outcomes)
+    ]
+
+
+def test_conditions_settle_which_policies_hold():
+    """One outcome for each policy that has a condition, in their order."""
+    some = [policy("a", ASKED), policy("b"), policy("c", ASKED), policy("d", ASKED)]
+
+    names = [name for name, *_ in held(False, True, True, policies=some)]
+    assert names == ["b", "c", "d"]
+
+
+def test_a_condition_that_failed_leaves_what_its_policy_restricts():
+    """Nothing that it permits: no effect, no retry, no refusal that it switches off."""
+    some = [
+        policy("keeps", ASKED, Effect.READ, deny=part(), retry=part(), rate_limit=part()),
+        policy("frees", ASKED, deny=part(on=False), timeout=part(total=5)),
+    ]
+
+    assert held(None, None, policies=some) == [("keeps", None, ["deny", "rate_limit"])]
+    assert len(held(True, True, policies=some)) == 2
+
+
+def test_until_a_call_is_there_all_conditions_hold():
+    """What is judged and shown without one."""
+    some = [policy("a", ASKED, retry=part(attempts=2)), policy("b", GETS)]
+
+    assert candidates(some, {"tool": "x"}) == some[:1]
+    assert cascade(some, {"tool": "x"}).sections["retry"].fields == {"attempts": 2}
 
 
 def test_a_section_set_to_false_is_off_and_forgets():

@@ -389,3 +389,101 @@ def test_a_rate_is_spelled_with_its_unit(folder):
         "p.yaml:3:46: policies[0].rate_limit.tokens: "
         "expected a rate such as 10/s, 600/m, 100/h or 1000/d, found 'fast'",
     ]
+
+
+ROUTED = TWO.replace("{a:", "{c: {url: http://h, path: /c}, a:")
+
+
+@pytest.mark.parametrize(
+    ("match", "route", "errors"),
+    [
+        ("upstream: a", "[{upstream: c}]", []),  # auto is tools as well
+        ("upstream: a", "[{upstream: a}, {model: m}]", []),
+        ("upstream: a", "[{model: m}, {upstream: aa}]", ["p.yaml:3:68: policies[0].route[1].upstream: no upstream has this name: aa; did you mean a?"]),
+        ("upstream: a", "{choices: [{upstream: x}]}", ["p.yaml:3:66: policies[0].route.choices[0].upstream: no upstream has this name: x"]),
+        ("upstream: a", "[{upstream: b}]", ["p.yaml:3:56: policies[0].route[0].upstream: b speaks http, and a, which this policy matches, tools"]),
+        ("tool: x", "[{upstream: c}]", ["p.yaml:3:52: policies[0].route[0].upstream: c speaks auto, and b, which this policy matches, http"]),
+        ("protocol: tools", "[{upstream: c}]", []),
+    ],
+)  # fmt: skip
+def test_a_route_leads_to_who_understands_the_call(folder, match, route, errors):
+    """An upstream that is there, and speaks what those speak that its policy matches."""
+    line = f"{{name: p, match: {{{match}}}, route: {route}}}"
+    text = ROUTED + f"policies:\n  - {line}\n"
+    if errors:
+        assert folder.errors(text) == errors
+    else:
+        folder.load(text)
+
+
+def test_a_shadow_of_route_is_warned_about(folder):
+    """It would send the call elsewhere, and a shadow never acts."""
+    route = "{name: p, match: {upstream: a}, mode: MODE, route: [{model: m}]}"
+
+    found = folder.warnings(policies(route.replace("MODE", "shadow"), "{name: q}"))
+    assert found == [
+        "p.yaml:3:58: policies[0].route: a shadow of route computes nothing: it never acts"
+    ]
+    assert folder.warnings(policies(route.replace("MODE", "'off'"), "{name: q}")) == []
+
+
+def test_a_condition_is_judged_as_if_it_held(folder):
+    """For its own policy."""
+    found = folder.errors(
+        policies(
+            "{name: base, timeout: {total: 5s}}",
+            "{name: p, match: {when: tokens < 5}, timeout: {attempt: 15s}}",
+        )
+    )
+
+    assert len(found) == 1
+
+
+def test_a_condition_of_another_policy_is_not_certain(folder):
+    """It neither mends, nor contradicts, nor replaces."""
+    when = "match: {when: tokens < 5}"
+    found = folder.warnings(
+        policies(
+            "{name: base, timeout: {total: 15s}}",
+            f"{{name: p, {when}, timeout: {{total: 10s}}}}",
+            "{name: q, match: {tool: x}, timeout: {attempt: 12s}}",
+        )
+    )
+
+    assert found == []
+
+
+def test_a_policy_with_a_condition_may_be_replaced(folder):
+    """By what holds wherever it holds; and it may be the one that matches an upstream."""
+    found = folder.warnings(
+        policies(
+            "{name: p, match: {when: tokens < 5}, timeout: {total: 10s}}",
+            "{name: q, timeout: {total: 12s}}",
+        )
+    )
+
+    assert found == [
+        "p.yaml:3:12: policies[0].name: unreachable: everything it says is replaced by q (p.yaml:4)"
+    ]
+    assert folder.warnings(policies("{name: p, match: {when: tokens < 5}, deny: true}")) == []
+
+
+def test_a_refusal_of_all_that_is_given_a_condition_is_warned_about(folder):
+    """Field by field, the later one opens what the first one shut."""
+    shut = "{name: shut, match: {tool: drop_x}, deny: true}"
+
+    found = folder.warnings(policies(shut, '{name: q, deny: {when: "tokens < 5"}}'))
+    assert found == [
+        "p.yaml:3:47: policies[0].deny: q (p.yaml:4) gives it a condition: not all are denied"
+    ]
+    for line in (
+        "{name: q, deny: {reason: no}}",
+        '{name: q, deny: {mode: shadow, when: "tokens < 5"}}',
+        '{name: q, match: {tool: other}, deny: {when: "tokens < 5"}}',
+        '{name: q, match: {when: "tokens < 9"}, deny: {when: "tokens < 5"}}',
+    ):
+        assert folder.warnings(policies(shut, line, "{name: all}")) == [], line
+    assert (
+        folder.warnings(policies("{name: a, deny: false}", '{name: q, deny: {when: "tokens < 5"}}'))
+        == []
+    )

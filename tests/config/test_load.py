@@ -7,6 +7,7 @@ from proxy.call import Effect
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError
 from proxy.config.types import Mode
+from proxy.stages.route import Choice
 
 UPSTREAMS = """
 upstreams:
@@ -44,6 +45,77 @@ policies:
     assert not policy.sections["breaker"].on
     assert policy.sections["timeout"].places["total"].line == 11
     assert policy.places["match.tool"].line == 8
+
+
+def test_conditions_are_read_with_their_places(folder):
+    """Of a match, and of a section's."""
+    loaded = folder.load(
+        UPSTREAMS
+        + """
+policies:
+  - name: big
+    match:
+      tool: pay
+      when: double(input.amount) > 100.0
+    deny: {when: "tokens < 3", reason: too big}
+"""
+    )
+    (policy,) = loaded.policies
+
+    assert policy.match.when == "double(input.amount) > 100.0"
+    assert policy.match.when.uses == {"input"}
+    assert policy.places["match.when"].line == 10
+    assert policy.sections["deny"].fields["when"].uses == {"tokens"}
+
+
+def test_a_condition_may_hold_a_variable(folder):
+    """It is replaced before it is read, and what it stands for is not told."""
+    text = "policies: [{name: a, match: {when: '${WHEN}'}}]"
+
+    (policy,) = folder.load(text, WHEN="tokens < 5").policies
+    assert policy.match.when == "tokens < 5"
+    (error,) = folder.errors(text, WHEN="sk_secret")
+    assert error.endswith("match.when: expected a condition, found what '${WHEN}' stands for")
+
+
+def test_a_section_that_is_a_list(folder):
+    """It is the field that its type names; what is in it has places too."""
+    loaded = folder.load(
+        UPSTREAMS
+        + """
+policies:
+  - name: list
+    mode: shadow
+    match: {upstream: gateway}
+    route:
+      - {when: tokens < 100, model: small}
+      - model: mid
+        upstream: gateway
+  - name: mapping
+    match: {upstream: gateway}
+    route: {mode: enforce, choices: [{model: mid}]}
+"""
+    )
+    (listed, mapping) = (policy.sections["route"] for policy in loaded.policies)
+
+    small, mid = listed.fields["choices"]
+    assert (small.when, small.model, mid.model, mid.upstream) == (
+        "tokens < 100",
+        "small",
+        "mid",
+        "gateway",
+    )
+    assert (listed.mode, mapping.mode) == (Mode.SHADOW, Mode.ENFORCE)
+    assert mapping.fields == {"choices": (Choice(model="mid"),)}
+    lines = {path: place.line for path, place in listed.places.items()}
+    assert lines == {
+        "choices": 11,
+        "choices[0].when": 11,
+        "choices[0].model": 11,
+        "choices[1].model": 12,
+        "choices[1].upstream": 13,
+    }
+    assert mapping.places["choices[0].model"].line == 16
 
 
 def test_true_is_the_same_as_an_empty_section(folder):

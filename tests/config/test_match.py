@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.config.match import Globs, Match, path_as_sent
+from proxy.expression import Expression
 from proxy.protocols.http import matched_path
 
 GLOB = st.text("ab*", min_size=1, max_size=6)
@@ -109,6 +110,15 @@ def test_a_match_covers_another_that_asks_for_more():
     assert tools.covers(one)
     assert not one.covers(tools)
     assert Match().covers(tools)
+
+
+def test_a_match_with_a_condition_covers_nothing():
+    """When it holds is not known; it is covered as if it always did."""
+    when = Match({"tool": Globs(("get_*",))}, Expression.parse("tokens < 5"))
+
+    assert not when.covers(when)
+    assert Match().covers(when)
+    assert when.holds({"tool": "get_x"})
 
 
 @pytest.mark.parametrize(

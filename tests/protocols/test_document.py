@@ -19,6 +19,8 @@ from proxy.protocols.document import (
     check_depth,
     check_key,
     check_text,
+    members_written,
+    more_values,
 )
 from tests.protocols.spellings import documents, objects, values
 
@@ -284,3 +286,58 @@ def test_a_place_is_found_without_reading_the_rest() -> None:
         assert tracemalloc.get_traced_memory()[1] < 2 * len(content)
     finally:
         tracemalloc.stop()
+
+
+# --- how much there is ---
+
+
+def counted(value: object) -> int:
+    """How many values a document holds."""
+    inner = [*value.values()] if isinstance(value, dict) else value
+    return 1 + (sum(map(counted, inner)) if isinstance(inner, list) else 0)
+
+
+@given(objects(values), st.integers(1, 12))
+def test_more_values_than_that_are_seen(text, most):
+    """Never fewer than there are. At most twice as many, for a list that is empty counts double."""
+    content, held = text.encode(), counted(objects_as_pairs(text))
+    if held > most:
+        assert more_values(content, most)
+    if 2 * held < most:
+        assert not more_values(content, most)
+
+
+def objects_as_pairs(text: str) -> object:
+    """The document, with every member, also one that is named twice."""
+
+    def listed(pairs: list[tuple[str, Any]]) -> list[Any]:
+        return [value for _, value in pairs]
+
+    return json.loads(text, object_pairs_hook=listed)
+
+
+@pytest.mark.parametrize(
+    ("content", "more"),
+    [
+        (b'["%b"]' % (b",[{" * 50), False),
+        (b'["%b"]' % (b',\\"[' * 50), False),
+        (b"[%b]" % b",".join([b'""'] * 50), True),
+        (b"[%b]" % b",".join([b"0"] * 50), True),
+        (b"{" * 50, True),
+    ],
+)
+def test_marks_in_texts_are_no_values(content, more):
+    """However many; nor need all texts be looked at, once there are too many."""
+    assert more_values(content, 10) is more
+
+
+@given(objects(values))
+def test_members_are_counted_as_they_are_written(text):
+    """Each time that they are named; where there may be more than are known."""
+    found: list[int] = []
+    json.loads(text, object_pairs_hook=lambda pairs: found.append(len(pairs)))
+    written = sum(found)
+    assert members_written(text.encode(), written) == written
+    assert members_written(text.encode(), written + 99) <= written + 99
+    if written:
+        assert members_written(text.encode(), written - 1) == written

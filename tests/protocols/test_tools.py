@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, RequestHead
+from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.protocol import Reads, Rules
 from proxy.protocols.tools import Argument, Tools
 from proxy.refusal import Refusal
@@ -375,3 +376,82 @@ def test_plain_http_has_no_arguments():
     """Whatever its body looks like."""
     call = make_call(body=FakeBody(b'{"key": "a"}'), protocol="http")
     assert Argument(("key",)).of(call) is None
+
+
+# its arguments
+
+
+def arguments(content: bytes, target: bytes = b"/", base: bytes = b"") -> Any:
+    """The arguments of a call; why there is more than one reading, where there is."""
+    call, refusal = asked(content, JSON, target, Rules(base=base))
+    assert refusal is None
+    try:
+        return TOOLS.arguments(call).value
+    except NotADocument:
+        return None
+    except Ambiguous as why:
+        return str(why)
+
+
+TWO = "the body is the tool's input, and has one"
+OTHER = "the body names input in another spelling"
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'{"tool":"x","input":{"a":1}}', {"a": 1}),
+        (b'{"tool":"x","input":{"a":1},"b":2}', {"a": 1}),
+        (b'{"tool":"x","a":1}', {}),
+        (b'{"tool":"x","input":[1]}', [1]),
+        (b'{"tool":"x","input":{"input":{}}}', {"input": {}}),
+        (b'{"tool":"x","INPUT":{"a":1}}', OTHER),
+        (b'{"tool":"x","input":{"a":1},"Input":{"a":2}}', OTHER),
+        (b'{"tool":"x","input":{"a":1,"a":2}}', "the arguments name a member twice"),
+    ],
+)
+def test_the_arguments_are_the_input(content, value):
+    """Where the body names the tool."""
+    assert arguments(content) == value
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'{"a":1}', {"a": 1}),
+        (b"[1]", [1]),
+        (b'{"tool":"x","a":1}', {"tool": "x", "a": 1}),
+        (b'{"tool":"x","input":{"a":1}}', {"a": 1}),
+        (b'{"input":{"a":1}}', {"a": 1}),
+        (b'{"input":"a text","a":1}', {"input": "a text", "a": 1}),
+        (b'{"input":{"a":1},"a":2}', TWO),
+        (b'{"tool":"x","input":{"a":1},"a":2}', TWO),
+        (b'{"a":2,"Input":{"a":1}}', OTHER),
+    ],
+)
+def test_the_arguments_are_the_body_where_the_path_names_the_tool(content, value):
+    """It may still come in an envelope, but not in something between the two."""
+    assert arguments(content, b"/v1/x") == value
+    assert arguments(content, b"/x", base=b"/v1") == value
+
+
+def test_arguments_are_read_through_their_coding():
+    """Of the body as it came."""
+    content = gzip.compress(b'{"tool":"x","input":{"a":1}}')
+    call, refusal = asked(content, JSON | {b"content-encoding": b"gzip"})
+    assert refusal is None
+    assert call.content == content
+    assert TOOLS.arguments(call).value == {"a": 1}
+
+
+def test_without_a_body_there_are_no_arguments():
+    """A tool may take none."""
+    call, _ = asked(b"", {}, b"/v1/x")
+    assert TOOLS.arguments(call).value == {}
+
+
+def test_what_is_no_json_has_no_arguments():
+    """A form may name its tool by the path: what is in it is not known."""
+    call, _ = asked(b"a=1", {b"content-type": b"text/plain"}, b"/v1/x")
+    with pytest.raises(NotADocument):
+        TOOLS.arguments(call)

@@ -90,6 +90,7 @@ def test_a_good_answer_is_handed_on() -> None:
         (OPEN, "circuit_open"),
         (COOLING, "rate_limited"),
         (Refusal("bulkhead_full", "Full"), "bulkhead_full"),
+        (Refusal("no_route", "It has no model"), "no_route"),
         (Refusal("deadline_exceeded", "Late"), "deadline_exceeded"),
     ],
 )

@@ -11,6 +11,7 @@ from proxy.wire.compose import (
     answer_lines,
     answers_without_body,
     trailer_section,
+    with_content,
 )
 from proxy.wire.head import Limits, parse_answer_head, parse_request_head
 from tests.harness import answer, request
@@ -322,6 +323,23 @@ def test_the_start_of_an_answer_is_the_upstreams():
     for status, reason in ((200, b"Fine"), (999, b""), (404, b"caf\xe9  nu")):
         start = b"HTTP/1.1 %d %b\r\n" % (status, reason)
         assert answer_lines(status, reason, headers, fields) == start + b"X-a: 1\r\n"
+
+
+# another body
+
+
+def test_another_body_has_a_length_of_its_own():
+    """Where the old one stood, or at the end; nothing else of the head is changed."""
+    lines = ("X-a: 1", "content-LENGTH: 3", "Connection: x-b", "X-B: 2", "x-c: 3")
+    head = head_of(request("/", *lines, method="POST", body=b"abc"))
+    other = with_content(head, b"abcdefghijk")
+    assert other.lines == b"X-a: 1\r\ncontent-LENGTH: 11\r\nx-c: 3\r\n"
+    assert (other.length, other.fields[b"content-length"]) == (11, b"11")
+    assert head.fields[b"content-length"] == b"3"
+    chunks = head_of(request("/", "Transfer-Encoding: chunked", "x-c: 3", method="POST"))
+    other = with_content(chunks, b"ab")
+    assert other.lines == b"x-c: 3\r\nContent-Length: 2\r\n"
+    assert not other.chunked
 
 
 # trailers

@@ -8,6 +8,7 @@ import pytest
 from proxy.call import Stop, Whole
 from proxy.reply import Failure, Reply
 from proxy.wire.body import Body
+from tests.fakes import make_call
 from tests.harness import request
 from tests.wire.test_body import Tap
 from tests.wire.visit import LINES, Visit, raw_of, reply_of
@@ -47,6 +48,18 @@ def test_a_stream_that_ends_leaves_the_connection():
     visit.desk.replies.append(reply_of())
     visit.says(request("/2"))
     assert visit.plug.written == raw_of()
+
+
+def test_a_stream_needs_no_request_any_more():
+    """It may go on for an hour, and others need the memory."""
+    visit = Visit()
+    visit.says(request(method="POST", body=b"0123456789")[:-5])
+    visit.exchange.call = call = make_call(content=b"0123456789")
+    visit.says(b"56789")
+    body = Body()
+    visit.desk.next.set(Reply(200, LINES, body=body))
+    assert call.content is None
+    body.finish(b"", [])
 
 
 def test_a_stream_that_breaks_off_ends_without_its_end():

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import Header, Whole
+from proxy.call import Header, Message, Whole
 from proxy.reply import Failure
 from proxy.wire.body import Body
+from tests.fakes import make_call
 from tests.harness import answer, chunked
 from tests.wire.line import HEAD, LONG, OK, STREAM, Line, Waiting, flowing, told
 from tests.wire.test_body import Glass, Tap
@@ -24,6 +25,16 @@ def test_a_whole_request_goes_in_one_piece():
     line = Line()
     line.ask()
     assert (line.plug.taken(), line.attempt.sent) == (HEAD, True)
+
+
+def test_another_message_goes_in_the_place_of_the_calls_own():
+    """In one piece, whatever the call's own body is."""
+    line = Line()
+    sending = line.ask(Body(Tap()), sends=Message(make_call().head, b"other", "m"))
+    assert line.plug.taken() == HEAD + b"other"
+    line.comes(OK)
+    assert told(sending).status == 200
+    assert line.pool.released == [line.connection]
 
 
 def test_a_kept_body_is_sent_with_its_trailers():

@@ -1,0 +1,108 @@
+"""An expression of a policy, asked of calls: what it is shown, and what its answer means."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from proxy.call import Call
+from proxy.counts import Counts
+from proxy.expression import Expression
+from proxy.protocols.arguments import KEPT, Arguments
+from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.recognise import PROTOCOLS
+from proxy.refusal import Refusal
+from proxy.stage import Ground
+
+ERRORS = "holdfast_expression_errors_total"
+_BYTES_OF_A_TOKEN = 4  # of English text, by the rule of thumb of those who sell them
+
+
+class Condition:
+    """A condition in force: an expression at one place of one policy.
+
+    Whoever asks it has three answers to think of, and a fourth where the call's arguments count: it
+    holds, it does not, it failed (None). Then a restriction counts as matched, a permission not.
+    """
+
+    __slots__ = ("_errors", "_expression", "_policy", "_reads", "_where")
+
+    def __init__(self, expression: Expression, policy: str, where: str, ground: Ground) -> None:
+        """`where` is the section, as it stands in the metric of failures."""
+        self._expression = expression
+        self._policy = policy
+        self._where = where
+        # Not `ground.kept`: one that fails in a shadow will fail in force.
+        self._errors = ground.keep.of(("counts", ERRORS), lambda: Counts(("policy", "where")))
+        readers = _readers(expression, ground)
+        self._reads = tuple((name, readers[name]) for name in sorted(expression.uses))
+
+    def holds(self, call: Call) -> bool | Refusal | None:
+        """Does it hold for this call? A refusal: its arguments can be read in more than one way.
+
+        A failure is counted.
+        """
+        answer = self.told(call)
+        if answer is None:
+            self._errors.add(self._policy, self._where)
+        return answer
+
+    def told(self, call: Call) -> bool | Refusal | None:
+        """The same for who only wants to know: nothing is counted."""
+        try:
+            return self._expression.holds({name: read(call) for name, read in self._reads})
+        except NotADocument:
+            return None
+        except Ambiguous as why:
+            return Refusal("ambiguous_call", str(why), policy=self._policy)
+        except Exception:  # a clock that shows no date, a length that is not known
+            return None
+
+
+def _readers(expression: Expression, ground: Ground) -> dict[str, Callable[[Call], Any]]:
+    """How each variable is read of a call. What cannot be read raises."""
+    members, names = expression.members, expression.names
+
+    def given(call: Call) -> Any:
+        read = call.arguments or _read(call)
+        read.check(names)
+        return read.shown(members["input"])
+
+    return {
+        "input": given,
+        "tool": lambda call: call.tool,
+        "agent": lambda call: call.agent,
+        "fleet": lambda call: call.fleet,
+        "workflow": lambda call: call.workflow,
+        "upstream": lambda call: call.upstream,
+        "model": lambda call: call.model,
+        "layer": lambda call: call.layer,
+        "method": lambda call: call.head.method,
+        "path": lambda call: call.path,
+        "headers": lambda call: _headers(call, members["headers"]),
+        "tokens": _tokens,
+        "now": lambda _: datetime.fromtimestamp(ground.clock.wall(), UTC),
+    }
+
+
+def _read(call: Call) -> Arguments:
+    read = PROTOCOLS[call.protocol].arguments(call)
+    if read.size <= KEPT:
+        call.arguments = read
+    return read
+
+
+def _headers(call: Call, names: frozenset[str] | None) -> dict[str, str]:
+    fields = call.head.fields
+    if names is None:
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in fields.items()}
+    found = ((name, fields.get(name.encode())) for name in names)
+    return {name: value.decode("latin-1") for name, value in found if value is not None}
+
+
+def _tokens(call: Call) -> int:
+    """An estimate, from the size of the body. Raises ValueError where that is not known."""
+    whole = call.body.whole
+    length = call.head.length or 0 if whole is None else len(whole)
+    if whole is None and call.head.chunked:
+        raise ValueError("a body that still comes")
+    return -(-length // _BYTES_OF_A_TOKEN)
