@@ -214,6 +214,7 @@ def _contradictions(
         for name, section in sections.items():
             judged.errors.extend(_conversion(policy, name, section))
     judged.errors.extend(_not_read(policy, effective, writes=writes))
+    judged.warnings.extend(_keeps_nothing(policy, effective))
     retry = effective.sections.get("retry")
     if retry is not None:
         judged.warnings.extend(_idle_limits(policy, retry))
@@ -242,12 +243,22 @@ def _always(
 
 def _not_read(policy: Policy, effective: Effective, *, writes: bool) -> Iterator[Problem]:
     """Sections that are for reads alone."""
-    for name in ("hedge",):
+    for name in ("hedge", "cache"):
         section = effective.sections.get(name)
         if section is not None and (writes or effective.effect is Effect.IDEMPOTENT):
             effect = effective.effect or Effect.WRITE
             message = f"{name} is for reads, and the effect is {effect}; expected effect: read"
             yield Problem(section.place, _path(policy, section.place, name), message)
+
+
+def _keeps_nothing(policy: Policy, effective: Effective) -> Iterator[Problem]:
+    """Neither while it is fresh nor when something fails would an answer be given again."""
+    part, cache = policy.sections.get("cache"), effective.sections.get("cache")
+    if part is None or not part.on or cache is None:
+        return
+    if not cache.fields.get("max_age") and not cache.fields.get("stale_if_error"):
+        message = "it keeps nothing: give max_age or stale_if_error"
+        yield Problem(part.place, f"{policy.path}.cache", message)
 
 
 def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:

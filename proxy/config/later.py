@@ -5,7 +5,7 @@ LATER: dict[str, frozenset[str]] = {
     "Policy": frozenset(
         {
             *("risk", "cost"),
-            *("cache", "approval", "loop", "canary", "chaos", "contract", "record"),
+            *("approval", "loop", "canary", "chaos", "contract", "record"),
             "audit",
         }
     ),

@@ -130,6 +130,16 @@ EXPRESSION_ERRORS = Metric(
     ("policy", "where"),
     "Conditions of policies that failed when they were asked of a call.",
 )
+CACHE = Metric(
+    Kind.COUNTER,
+    "holdfast_cache_total",
+    (*_PER_TOOL, "result"),
+    "Calls under a cache section, by what came of it: hit, stale, miss, bypass.",
+)
+CACHE_ENTRIES = Metric(
+    Kind.GAUGE, "holdfast_cache_entries", (), "Answers that are kept to be given again."
+)
+CACHE_BYTES = Metric(Kind.GAUGE, "holdfast_cache_bytes", (), "Memory that they take, about.")
 BAD_REQUESTS = Metric(
     Kind.COUNTER,
     "holdfast_bad_requests_total",
@@ -155,6 +165,7 @@ COUNTED = (
     HEDGES,
     FALLBACKS,
     EXPRESSION_ERRORS,
+    CACHE,
 )
 """What stages count, in the keep under ("counts", name of the metric)."""
 

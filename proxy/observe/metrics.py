@@ -20,6 +20,7 @@ from proxy.observe.catalogue import Metric
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
 from proxy.record import Record
 from proxy.stage import Keep
+from proxy.state.shelf import Shelf
 
 LONG = (
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
@@ -174,6 +175,7 @@ class Metrics:
             Family(catalogue.BULKHEAD_LIMIT, self._read_permits("limit", kept)),
             Family(catalogue.BULKHEAD_INFLIGHT, self._read_permits("held", kept)),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
+            *_read_shelf(kept),
             Family(
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
             ),
@@ -260,6 +262,13 @@ class Metrics:
                 row = (*labels, state)
                 found[row] = 1 if circuit.state == state else found.get(row, 0)
         return found
+
+
+def _read_shelf(kept: Kept) -> Iterator[Family]:
+    """There is none before a policy asks for one."""
+    shelf = kept.get(("shelf",), Shelf())
+    yield Family(catalogue.CACHE_ENTRIES, {(): shelf.entries})
+    yield Family(catalogue.CACHE_BYTES, {(): shelf.bytes})
 
 
 def _summed(rows: Iterable[tuple[Labels, int]]) -> Rows:

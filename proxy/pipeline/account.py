@@ -106,7 +106,7 @@ def _code(call: Call, reply: Reply) -> str:
 
 def _attempts(call: Call, reply: Reply, now: float) -> tuple[AttemptRecord, ...]:
     attempts = call.attempts
-    if len(attempts) == 1 and reply.result is _SUCCESS:
+    if len(attempts) == 1 and reply.result is _SUCCESS and attempts[0].result is _SUCCESS:
         return (_one(attempts[0], _SUCCESS, now),)
     return tuple(
         _one(attempt, _came_to(attempt, reply), now)

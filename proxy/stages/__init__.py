@@ -8,6 +8,7 @@ import msgspec
 from proxy.stage import Section
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
+from proxy.stages.cache import Cache, Cached
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.deny import Denial, Deny
 from proxy.stages.fallback import Chain, Fallback
@@ -29,6 +30,7 @@ SECTIONS: dict[str, type[Section]] = {
     "hedge": Hedge,
     "fallback": Fallback,
     "route": Route,
+    "cache": Cache,
 }
 """What a policy may hold, by the name it has in a file."""
 
@@ -67,6 +69,10 @@ ORDER: tuple[Entry, ...] = (
     Entry("call", ("timeout",), Deadline.build),
     # Before anything is sent, and once: all attempts, hedges and links have the same key.
     Entry("call", ("idempotency",), IdempotencyKey.build),
+    # The outermost wrapper. After the gates of the call, for what is denied is denied, whatever was
+    # answered before; in front of all that costs something or takes a permit. And around all that
+    # might still find a new answer: an old one is the last thing that is given instead of an error.
+    Entry("wrap", ("cache",), Cached.wrap),
     # Around all upstreams that it may go to; each has the stages below for itself.
     Entry("wrap", ("fallback",), Chain.wrap),
     # Innermost of what is for the call as such: what is inside it belongs to one upstream.
@@ -103,7 +109,7 @@ WRAPPERS, GATES = (
 )
 """Sections that act, and those that judge. A shadow of the former computes nothing."""
 
-HOLDS = frozenset({"retry", "breaker", "hedge", "fallback"})
+HOLDS = frozenset({"retry", "breaker", "hedge", "fallback", "cache"})
 """Sections that want to know how an attempt ended before its answer goes to the agent."""
 
 RESTRICTS = frozenset({"deny", "rate_limit", "bulkhead"})

@@ -177,6 +177,66 @@ def test_a_shadow_of_retry_is_warned_about(folder, policy):
     assert "policies[0].retry: a shadow of retry computes nothing but its cool-down" in found
 
 
+def test_only_reads_are_answered_from_what_was_kept(folder):
+    """As hedges; where neither policy covers the other, the section is left out for the rest."""
+    message = "cache is for reads, and the effect is {}; expected effect: read"
+    said = policies("{name: p, match: {tool: a}, effect: idempotent, cache: {max_age: 1s}}")
+    usual = policies("{name: q, match: {upstream: a}, cache: {stale_if_error: 1s}}")
+
+    assert folder.errors(said) == [
+        f"p.yaml:3:60: policies[0].cache: {message.format('idempotent')}"
+    ]
+    assert folder.errors(usual) == [f"p.yaml:3:44: policies[0].cache: {message.format('write')}"]
+    folder.load(
+        policies(
+            "{name: p, match: {tool: a}, effect: read, cache: {max_age: 1s}}",
+            "{name: q, match: {upstream: b}, cache: {max_age: 1s}}",
+            "{name: r, match: {upstream: b, path: /put}, effect: write, cache: false}",
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "effect: read, cache: {max_age: 1s}",
+        "effect: read, cache: {stale_if_error: 1s}",
+        "effect: write, cache: false",
+        "effect: write, cache: {mode: off}",
+        "mode: shadow, cache: {}",
+    ],
+)
+def test_a_cache_that_keeps_something_or_is_off_is_not_warned_about(folder, policy):
+    """Nor one that is a shadow: that is another warning."""
+    found = folder.warnings(policies("{name: all, breaker: {}}", f"{{name: p, {policy}}}"))
+
+    assert not any("keeps nothing" in one for one in found)
+
+
+def test_a_cache_that_keeps_nothing_is_warned_about(folder):
+    """Neither when it is fresh nor when something fails would it give an answer."""
+    (found,) = folder.warnings(policies("{name: p, effect: read, cache: {vary: [x-a]}}"))
+
+    assert "policies[0].cache: it keeps nothing: give max_age or stale_if_error" in found
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        ("vary: ['a b']", "cache.vary: expected the name of a header, found 'a b'"),
+        ("volatile: [nonce]", "cache.volatile: expected a path such as input.nonce, found 'nonce'"),
+        ("key: [tool]", "cache.key[0]: expected input, found 'tool'"),
+    ],
+)
+def test_what_a_cache_hangs_on_must_be_there(folder, field, message):
+    """With its place."""
+    (found,) = folder.errors(
+        policies(f"{{name: p, effect: read, cache: {{max_age: 1s, {field}}}}}")
+    )
+
+    assert found.endswith(message)
+
+
 @pytest.mark.parametrize(
     "policy",
     ["mode: shadow, retry: false", "mode: off, retry: {mode: shadow}", "mode: shadow, breaker: {}"],

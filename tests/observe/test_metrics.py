@@ -11,6 +11,8 @@ from proxy.observe.labels import LIMIT, OTHER
 from proxy.observe.metrics import LONG, SHORT, Spread
 from proxy.record import AttemptRecord
 from proxy.stage import Keep
+from proxy.state.shelf import Shelf
+from tests.fakes import make_call, make_reply
 from tests.observe.records import Anything, metrics, record, rows
 
 
@@ -170,6 +172,18 @@ def test_made_up_tools_cost_one_row():
         flight(keep, f"made_up_{number}")
     assert set(rows(found, "holdfast_inflight")) == {("gateway", OTHER)}
     assert len(found._bound) == 0
+
+
+def test_what_is_kept_to_be_given_again_is_shown():
+    """How many answers, and their memory; nothing where no policy asks for it."""
+    keep = Keep()
+    found = metrics(keep)
+    assert rows(found, "holdfast_cache_entries") == {(): 0}
+    shelf = keep.of(("shelf",), Shelf)
+    shelf.keep(b"key", make_call(), make_reply(200), 1000.0)
+    assert rows(found, "holdfast_cache_entries") == {(): 1}
+    assert rows(found, "holdfast_cache_bytes") == {(): shelf.bytes}
+    assert shelf.bytes > 1000
 
 
 def test_refusals_are_counted_by_policy_and_shadow_ones_apart():

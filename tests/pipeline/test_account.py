@@ -239,3 +239,18 @@ def test_a_stand_in_that_broke_off_is_no_answer() -> None:
     reply = broken(Failure.TRUNCATED)
     reply.outcome = "fallback"
     assert recorded(call, reply).outcome == "truncated"
+
+
+def test_an_old_answer_that_stood_in_does_not_hide_the_failure() -> None:
+    """The attempt is written down as it ended, and why the answer is old."""
+    call = called(Result.FAILURE)
+    reply = make_reply(200, outcome="stale", reason="circuit_open", tier=2)
+    record = recorded(call, reply)
+    assert [attempt.result for attempt in record.attempts] == ["failure"]
+    assert (record.outcome, record.code, record.tier) == ("stale", "circuit_open", 2)
+
+
+def test_an_answer_without_any_attempt_has_none() -> None:
+    """It was kept from before."""
+    record = recorded(called(), make_reply(200, tier=2, executed=Executed.NO))
+    assert (record.attempts, record.outcome, record.executed) == ((), "ok", "no")

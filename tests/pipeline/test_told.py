@@ -191,3 +191,22 @@ def test_what_was_kept_from_before_needs_no_name() -> None:
     told = lines(called(), make_reply(200, outcome="stale", tier=2))
     assert told["holdfast-outcome"] == "stale"
     assert "holdfast-served-by" not in told
+
+
+def test_an_old_answer_says_why_and_asks_nobody_to_stop() -> None:
+    """It is an answer: there is nothing to repeat."""
+    told = lines(called(), make_reply(200, outcome="stale", tier=2, reason="circuit_open"))
+    assert (told["holdfast-reason"], told["holdfast-origin"]) == ("circuit_open", "upstream")
+    assert "x-should-retry" not in told
+
+
+def test_what_was_kept_and_is_fresh_is_ok_without_any_attempt() -> None:
+    """The words are the upstream's."""
+    told = lines(called(), make_reply(200, tier=2))
+    assert told == {
+        "holdfast-call": "c1",
+        "holdfast-origin": "upstream",
+        "holdfast-attempts": "0",
+        "holdfast-outcome": "ok",
+        "holdfast-policy": "last@v1",
+    }

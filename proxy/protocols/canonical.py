@@ -1,0 +1,85 @@
+"""The arguments of a call in one form, however they were written, so that they can be compared.
+
+The order of keys, white space and escapes in texts mean nothing, and are gone. Numbers stay as they
+are written: `1`, `1.0` and `1e0` are three, for there are tools that tell them apart, and a call
+that is sent though its answer was known costs less than an answer to another question.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from proxy.protocols.document import Ambiguous, NotADocument, check
+
+Paths: TypeAlias = tuple[tuple[str, ...], ...]
+"""Members of the arguments, by the keys that lead to them. A list is gone through."""
+
+
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def of_tool(content: bytes, without: Paths) -> bytes | None:
+    """The arguments of a call to a tool, apart from some members; None: it is not JSON.
+
+    `{"tool": …, "input": arguments}`, or all of it where the path names the tool. Two calls with
+    the same arguments come out the same, and no others. Raises Ambiguous where a key stands twice.
+    """
+    try:
+        document = json.loads(
+            content.decode(),
+            object_pairs_hook=_object,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_no_number,
+        )
+        check(content, "input", b'"input"')
+    except NotADocument:
+        return None
+    except Ambiguous:
+        raise
+    except (ValueError, RecursionError):
+        return None
+    enveloped = isinstance(document, dict) and "tool" in document
+    arguments = document.get("input", _NONE) if enveloped else document
+    for path in without:
+        _drop(arguments, path)
+    # Not JSON again, in which a number could not stand as it was written. This has one reading too:
+    # texts are in quotes, with theirs escaped, and keys are in order.
+    return repr(arguments).encode()
+
+
+_NONE = _Number("-")
+"""Where there is no input: not the same as null."""
+
+ARGUMENTS: dict[str, Callable[[bytes, Paths], bytes | None]] = {"tools": of_tool}
+"""By the names of the protocols whose calls have arguments."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(sorted(pairs, key=_name))
+    if len(members) < len(pairs):
+        raise Ambiguous("a key stands twice in the arguments")
+    return members
+
+
+def _name(pair: tuple[str, Any]) -> str:
+    return pair[0]
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(word)
+
+
+def _drop(value: Any, path: tuple[str, ...]) -> None:
+    if isinstance(value, list):
+        for item in value:
+            _drop(item, path)
+    elif isinstance(value, dict) and path[0] in value:
+        if len(path) == 1:
+            del value[path[0]]
+        else:
+            _drop(value[path[0]], path[1:])

@@ -1,0 +1,151 @@
+"""Arguments in one form: the same come out the same, others do not."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.protocols.canonical import ARGUMENTS, Paths, of_tool
+from proxy.protocols.document import Ambiguous
+
+NONCE: Paths = (("nonce",),)
+
+scalars = st.none() | st.booleans() | st.integers() | st.text(max_size=4)
+documents = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def called(arguments: str) -> bytes:
+    """A call with these arguments, as text."""
+    return b'{"tool": "search", "input": ' + arguments.encode() + b"}"
+
+
+def shuffled(value: Any) -> Any:
+    """The same with all keys in another order."""
+    if isinstance(value, dict):
+        return {key: shuffled(value[key]) for key in reversed(value)}
+    return [shuffled(item) for item in value] if isinstance(value, list) else value
+
+
+@given(documents)
+def test_spelling_does_not_matter(arguments: Any) -> None:
+    """The order of keys, white space, and how texts are escaped."""
+    plain = json.dumps(arguments, ensure_ascii=False)
+    other = json.dumps(shuffled(arguments), indent=3)
+    assert of_tool(called(plain), ()) == of_tool(called(other), ())
+
+
+@given(documents, documents)
+def test_others_are_others(one: Any, other: Any) -> None:
+    """However alike they look."""
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    found = of_tool(called(json.dumps(one)), ()), of_tool(called(json.dumps(other)), ())
+    assert (found[0] == found[1]) == same
+
+
+@pytest.mark.parametrize(
+    "other", ["1.0", "1e0", "10e-1", '"1"', "true", "[1]", '{"": 1}', "-1", '"1.0"', "null"]
+)
+def test_numbers_count_as_they_are_written(other: str) -> None:
+    """There are tools that tell 1 from 1.0, and a sending costs less than a wrong answer."""
+    assert of_tool(called("1"), ()) != of_tool(called(other), ())
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "1e999", "0.1000000000000000055"])
+def test_no_number_is_too_large_or_too_fine(number: str) -> None:
+    """None is rounded."""
+    assert of_tool(called(number), ()) == number.encode()
+
+
+def test_what_is_volatile_does_not_count() -> None:
+    """At its own place only."""
+    one = of_tool(called('{"nonce": 1, "a": {"nonce": 2}}'), NONCE)
+    assert one == of_tool(called('{"a": {"nonce": 2}, "nonce": [3]}'), NONCE)
+    assert one == of_tool(called('{"a": {"nonce": 2}}'), NONCE)
+    assert one != of_tool(called('{"nonce": 1, "a": {"nonce": 3}}'), NONCE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "other"),
+    [
+        ('{"a": {"b": 1, "c": 2}}', '{"a": {"c": 2}}'),
+        ('{"a": [{"b": 1}, {"b": 2}, 3]}', '{"a": [{}, {"b": 9}, 3]}'),
+    ],
+)
+def test_a_path_leads_through_objects_and_lists(arguments: str, other: str) -> None:
+    """Of a list through all members."""
+    without: Paths = (("a", "b"),)
+    assert of_tool(called(arguments), without) == of_tool(called(other), without)
+
+
+@pytest.mark.parametrize("arguments", ["{}", '{"a": 1}', '{"a": []}', "1", "[]", '"a.b"'])
+def test_a_path_may_lead_nowhere(arguments: str) -> None:
+    """Then nothing is left out."""
+    assert of_tool(called(arguments), (("a", "b"),)) == of_tool(called(arguments), ())
+
+
+def test_where_the_path_names_the_tool_the_body_is_its_arguments() -> None:
+    """All of it."""
+    assert of_tool(b'{"nonce": 1, "input": 2}', NONCE) == of_tool(called('{"input": 2}'), NONCE)
+    assert of_tool(b"[1]", ()) == of_tool(called("[1]"), ())
+
+
+def test_what_stands_beside_the_arguments_does_not_count() -> None:
+    """Only they are asked for; but to have none is not to have null."""
+    assert of_tool(b'{"tool": "a", "input": 1, "x": 2}', ()) == of_tool(called("1"), ())
+    assert of_tool(b'{"tool": "a"}', ()) not in {of_tool(called("null"), ()), None}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        called('{"a": 1, "a": 1}'),
+        called('[{"b": {"a": 1, "a": 2}}]'),
+        called('{"a": 1, "\\u0061": 1}'),
+        b'{"tool": "a", "input": 1, "input": 2}',
+        b'{"tool": "a", "input": 1, "INPUT": 2}',
+    ],
+)
+def test_a_key_that_stands_twice_is_ambiguous(content: bytes) -> None:
+    """Wherever: the tool may read the other one."""
+    with pytest.raises(Ambiguous):
+        of_tool(content, ())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a=b",
+        b"{",
+        b"\xff",
+        b"\xef\xbb\xbf{}",
+        b"NaN",
+        b'{"a": Infinity}',
+        "{}".encode("utf-16-le"),
+        b"[" * 100 + b"]" * 100,
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_document_has_none(content: bytes) -> None:
+    """Whoever lets it through must take it byte for byte."""
+    assert of_tool(content, ()) is None
+
+
+def test_texts_that_are_no_unicode_still_count() -> None:
+    """Half a pair of surrogates can be written in JSON."""
+    one, other = (of_tool(called(f'"\\ud80{digit}"'), ()) for digit in (0, 1))
+    assert one is not None
+    assert one != other
+
+
+def test_tools_have_arguments() -> None:
+    """Plain HTTP has a body."""
+    assert list(ARGUMENTS.items()) == [("tools", of_tool)]
