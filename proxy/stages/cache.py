@@ -28,8 +28,9 @@ from proxy.call import Call, Effect, RequestHead
 from proxy.counts import Counts
 from proxy.protocols.canonical import ARGUMENTS
 from proxy.protocols.document import Ambiguous
+from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import HTTP, PROTOCOLS
-from proxy.refusal import Refusal, of_failure
+from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, Result
 from proxy.stage import Ground, Handler, Said, Section, Target
 from proxy.state.shelf import LARGEST, Entry, Recipe, Shelf, directives
@@ -164,13 +165,13 @@ class Cached:
 
     def _instead(self, call: Call, key: bytes, reply: Reply) -> Reply | None:
         """An old answer, if there is one that may stand in for this failure."""
-        if call.stopped is not None or not _may_be_replaced(reply):
+        if call.stopped is not None or lack_of(reply) not in _REPLACED:
             return None
         entry = self._shelf.find(key, call.head.fields)  # another call may have renewed it
         now = self._now()
         if entry is None or entry.age(now) > self._stale:
             return None
-        why = _why(reply)
+        why = code_of(reply)
         stale = entry.reply(self._told(call, entry, now, b"; detail=" + why.encode()))
         stale.outcome = "stale"
         stale.reason = why
@@ -210,30 +211,8 @@ class Cached:
 
 
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than finding an entry
-_FAILED = frozenset({Result.FAILURE, Result.THROTTLED, Result.TRUNCATED})
-_REPLACED = frozenset(
-    {
-        "circuit_open", "rate_limited", "bulkhead_full", "overloaded", "deadline_exceeded",
-        "upstream_unreachable", "upstream_timeout", "upstream_disconnected", "truncated",
-        "bad_upstream_response",
-    }
-)  # fmt: skip
-"""Refusals that say nothing of the call, but of the upstream's state or ours."""
-
-
-def _may_be_replaced(reply: Reply) -> bool:
-    if reply.refusal is not None:
-        return reply.refusal.code in _REPLACED and not reply.refusal.stands
-    return reply.result in _FAILED
-
-
-def _why(reply: Reply) -> str:
-    """Why there is no new answer, in one word."""
-    if reply.refusal is not None:
-        return reply.refusal.code
-    if reply.failure is not None:
-        return of_failure(reply, harmless=True, late=False).code
-    return reply.given_up or str(reply.result)
+_REPLACED = frozenset({"failure", "throttled", "circuit_open", "deadline"})
+"""Lacks that say nothing of the call, but of the upstream's state or ours."""
 
 
 _CONDITIONS = frozenset(

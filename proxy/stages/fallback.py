@@ -22,9 +22,12 @@ from msgspec import Meta
 
 from proxy.call import Call, Effect, Whole
 from proxy.counts import Counts
-from proxy.refusal import Refusal, of_failure
+from proxy.protocols.lacking import code_of, lack_of
+from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, Result
 from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
+from proxy.state.shelf import LARGEST, Recipe, Shelf
 from proxy.units import Seconds
 
 PATIENCE = 30.0
@@ -35,16 +38,6 @@ _REPLAY = 1 << 20
 """Bytes of a body that are kept for other upstreams, where `retry` does not say how many."""
 
 Reason = Literal["failure", "throttled", "circuit_open", "deadline", "budget"]
-_REASONS: dict[str, Reason] = {
-    "circuit_open": "circuit_open",
-    "rate_limited": "throttled",
-    "bulkhead_full": "throttled",
-    "overloaded": "failure",
-    "deadline_exceeded": "deadline",
-    "budget_exceeded": "budget",
-    "no_route": "failure",  # its body cannot be sent as another model
-}
-"""By the code of our own refusal. Others are the call's own fault, or a policy's will."""
 _COOLING = frozenset({"circuit_open", "rate_limited"})
 
 
@@ -108,6 +101,7 @@ class _Fall(msgspec.Struct, eq=False):
     call: Call
     reason: str  # why the upstream did not answer, as the answer says it
     first: Reply  # what the upstream's own link came to: handed back if nobody does better
+    key: bytes = b""  # by which the shelf knows the call; empty: nothing is kept of it
     may_have_run: bool = False  # some sending may
     cooling: bool = True  # every upstream that was asked only wants to be left alone for a while
     earliest: "tuple[float, _Stands] | None" = None  # on Clock.now: when the first may be asked
@@ -192,6 +186,31 @@ class _Ready:
         return ""
 
 
+class _Kept(_Ready):
+    """The last good answer to the same call, which this pipeline has put on the shelf."""
+
+    name = "cache"
+    tier = 2
+
+    def __init__(self, link: CacheLink, ground: Ground) -> None:
+        self._max_age = float(link.max_age)
+        self._now = ground.clock.now
+        self._shelf = ground.kept(("shelf",), Shelf)
+
+    def objection(self, fall: _Fall) -> str:
+        """Part of _Stands."""
+        entry = self._shelf.look(fall.key, fall.call.head.fields)
+        return "" if entry is not None and entry.age(self._now()) <= self._max_age else "nothing"
+
+    async def answer(self, fall: _Fall) -> Reply:
+        """Part of _Stands."""
+        entry = self._shelf.find(fall.key, fall.call.head.fields)
+        assert entry is not None  # said by `objection`
+        reply = entry.reply(b"Age: %d\r\n" % entry.age(self._now()))
+        reply.executed = _executed(fall)
+        return reply
+
+
 class _Static(_Ready):
     """What the policy says."""
 
@@ -244,7 +263,10 @@ class Chain:
         self._first = _First(target.upstream, inner, ground.clock.now)
         chain = section.chain or tuple(Link(upstream=name) for name in target.backups)
         self._links = [_stands(link, ground) for link in chain]
+        keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
+        self._shelf = ground.kept(("shelf",), Shelf) if keeps else None
         self._clock = ground.clock
+        self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
         self._counts = ground.kept(
             ("counts", "holdfast_fallbacks_total"), lambda: Counts(("from", "to", "result"))
         )
@@ -263,18 +285,28 @@ class Chain:
         """The upstream's answer, or that of the first in the chain who has one."""
         if call.body.whole is None:
             call.body.keep(_REPLAY)
+        asked = self._clock.now()
         reply = await self._inner(call)
         if reply.result is _SUCCESS or not self._falls(call, reply):
+            if self._shelf is not None:
+                self._keep(self._shelf, call, reply, asked)
             return reply
         return await self._fall(call, reply)
 
+    def _keep(self, shelf: Shelf, call: Call, reply: Reply, asked: float) -> None:
+        """For the day on which there is no answer."""
+        key, body = _key(call), reply.body
+        comes = body is not None and body.whole is None
+        if key and not (comes and self._streams(reply)):
+            _ = shelf.keep(key, call, reply, asked)
+
     def _falls(self, call: Call, reply: Reply) -> bool:
         """Is it something that another may do better?"""
-        return call.stopped is None and _reason(reply) in self._on
+        return call.stopped is None and lack_of(reply) in self._on
 
     async def _fall(self, call: Call, reply: Reply) -> Reply:
-        reason = _code(call, reply)
-        fall = _Fall(call, reason, first=_aside(reply))
+        key = b"" if self._shelf is None else _key(call)
+        fall = _Fall(call, code_of(reply), first=_aside(reply), key=key)
         fall.note(self._first, reply, self._clock.now())
         try:
             for stands in self._links:
@@ -304,7 +336,8 @@ class Chain:
         fall.first.drop()
         if stands.tier:
             reply.tier, reply.served_by = stands.tier, reply.served_by or stands.served_by
-            reply.outcome, reply.reason = "fallback", fall.reason
+            reply.outcome = "stale" if stands.tier == _Kept.tier else "fallback"
+            reply.reason = fall.reason
         return reply
 
     async def _first_to_recover(self, fall: _Fall) -> Reply | None:
@@ -327,29 +360,23 @@ def _stands(link: Link, ground: Ground) -> _Stands:
         return _Static(link.static)
     if link.human is not None:
         return _Human(link.human)
+    if link.cache is not None:
+        return _Kept(link.cache, ground)
     return _Other(link, ground)
+
+
+_recipe = Recipe()
+
+
+def _key(call: Call) -> bytes:
+    """All of the body counts; empty where it is not at hand, or too large."""
+    content = call.body.whole
+    return b"" if content is None or len(content) > LARGEST else _recipe.key(call, content)
 
 
 def _aside(reply: Reply) -> Reply:
     """What can be handed back later. One whose body is still coming keeps its connection."""
     return reply.set_aside() or reply if reply.body is None or reply.whole else reply
-
-
-def _reason(reply: Reply) -> str:
-    """In the words of `on`; empty: asking another would not help, or is not to be."""
-    refusal = reply.refusal
-    if refusal is not None and reply.result is None:
-        return "" if refusal.stands else _REASONS.get(refusal.code, "")
-    return _RESULTS.get(reply.result, "")
-
-
-def _code(call: Call, reply: Reply) -> str:
-    """As `holdfast-reason` has it."""
-    if reply.refusal is not None:
-        return reply.refusal.code
-    if reply.failure is not None and not reply.status:
-        return of_failure(reply, harmless=False, late=False).code
-    return str(reply.result)
 
 
 def _may_have_run(reply: Reply) -> bool:
@@ -371,8 +398,3 @@ def _encoded(said: Any) -> tuple[bytes, bytes]:
 
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
-_RESULTS: dict[Result | None, str] = {
-    Result.FAILURE: "failure",
-    Result.TRUNCATED: "failure",
-    Result.THROTTLED: "throttled",
-}

@@ -469,7 +469,6 @@ def test_an_old_answer_stands_in_for_a_failure(what: int | Failure | Refusal) ->
         (Failure.TIMEOUT, "upstream_timeout"),
         (500, "failure"),
         (429, "throttled"),
-        (make_reply(503, given_up="retry_budget"), "retry_budget"),
     ],
 )
 def test_why_it_is_old_is_told_in_one_word(what: Reply | int | Failure, why: str) -> None:

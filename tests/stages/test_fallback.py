@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import Call, Effect, Stop
+from proxy.call import Call, Effect, Stop, Whole
 from proxy.counts import Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
@@ -201,6 +201,60 @@ def test_what_the_policy_says_may_be_anything(
     assert (reply.status, reply.body.whole) == (503, content)
     assert (b"content-type: " in reply.lines) == (kind is not None)
     assert kind is None or kind in reply.lines
+
+
+KEPT = Link(cache=CacheLink(Seconds(60.0)))
+
+
+def answered(text: str = "last") -> Reply:
+    """A good answer that may be kept."""
+    content = text.encode()
+    return make_reply(200, body=Whole(content), lines=b"HTTP/1.1 200 OK\r\n", length=len(content))
+
+
+def test_the_last_good_answer_may_stand_in() -> None:
+    """To the same call; it says how old it is."""
+    scene = Scene(KEPT, SAID, gateway=[answered(), 500])
+    scene().drop()
+    scene.clock.advance(7.0)
+    reply = scene()
+    assert reply.body is not None
+    assert (reply.body.whole, reply.outcome, reply.tier) == (b"last", "stale", 2)
+    assert (reply.reason, reply.served_by) == ("failure", "")
+    assert b"Age: 7\r\n" in reply.lines
+    assert scene.counted == {("cache", "ok"): 1}
+
+
+def test_an_answer_that_is_too_old_does_not() -> None:
+    """Nor one to another call, nor where there was none."""
+    scene = Scene(KEPT, SAID, gateway=[500, answered(), 500, 500])
+    assert scene().tier == 3
+    scene().drop()
+    scene.clock.advance(60.1)
+    assert scene().tier == 3
+    scene.call = make_call(effect=Effect.READ, target=b"/other")
+    assert scene().tier == 3
+    assert scene.counted[("cache", "skipped")] == 3
+
+
+@pytest.mark.parametrize("effect", [Effect.WRITE, Effect.IDEMPOTENT])
+def test_only_answers_to_reads_are_kept(effect: Effect) -> None:
+    """A write's answer says that it ran."""
+    scene = Scene(KEPT, SAID, effect=effect, gateway=[answered(), Failure.CONNECT])
+    scene().drop()
+    assert scene().tier == 3
+
+
+def test_a_call_whose_body_is_not_at_hand_has_none() -> None:
+    """Nor is the answer to it kept, nor a stream."""
+    scene = Scene(KEPT, SAID, gateway=[answered(), 500])
+    scene.call.body = FakeBody(None)
+    scene().drop()
+    assert scene().tier == 3
+    stream = make_reply(200, {b"content-type": b"text/event-stream"}, body=FakeBody(None))
+    scene = Scene(KEPT, SAID, gateway=[stream, 500])
+    scene().drop()
+    assert scene().tier == 3
 
 
 def test_a_person_may_be_the_last_resort() -> None:
