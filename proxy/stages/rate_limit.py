@@ -27,10 +27,11 @@ from proxy.call import Call, tokens_of
 from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import LATE, Ground, NothingTaken, Said, Section, Target, Verdict, Withdraws
+from proxy.stage import LATE, Ground, NothingTaken, Queues, Said, Section, Target, Verdict
 from proxy.state.cell import Cell, Grant, Paces, Waiter, too_late
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace
+from proxy.state.queued import Queued
 from proxy.units import Rate
 
 Per = Literal["rule", "tool", "agent", "workflow", "upstream", "model"]
@@ -105,21 +106,23 @@ _FIXED: dict[str, Callable[[Target], Any]] = {
 """What is the same for all calls of one pipeline. The others are looked up for each call."""
 
 
-class Turnstile(Withdraws):
+class Turnstile(Queues):
     """The gate of one pipeline."""
 
-    __slots__ = ("_calls", "_cell", "_cells", "_key", "_now", "_policy", "_queue", "_reads",
-                 "_scope", "_tokens")  # fmt: skip
+    __slots__ = (
+        *("_calls", "_cell", "_cells", "_key", "_now", "_paces", "_policy", "_queue", "_queued"),
+        *("_reads", "_scope", "_tokens"),
+    )
 
     def __init__(self, section: RateLimit, target: Target, ground: Ground, policy: str) -> None:
         self._calls = _limit(section.rate, section.burst, "")
         burst = section.burst if section.rate is None else None
         self._tokens = _limit(section.tokens, burst, " tokens")
-        paces = Paces(_pace(self._calls), _pace(self._tokens))
         self._cells = ground.kept(
-            ("rate_limit", target.domain, policy), lambda: Cells(paces, ground.clock)
+            ("rate_limit", target.domain, policy), lambda: Cells(ground.clock)
         )
-        self._cells.follow(paces)
+        self._paces = self._cells.same(Paces(_pace(self._calls), _pace(self._tokens)))
+        self._queued = Queued.of(ground, target)
         self._now = ground.clock.now
         self._queue = section.queue
         self._policy = policy
@@ -130,7 +133,8 @@ class Turnstile(Withdraws):
         )
         named = [per for per in section.per if per not in _FIXED]
         self._reads = attrgetter(*named) if named else None
-        self._cell = None if named else self._cells.of(self._key)  # where it is always the same
+        # Where it is always the same; else it is found for each call.
+        self._cell = None if named else self._cells.of(self._key, self._paces)
 
     @classmethod
     def build(
@@ -149,6 +153,8 @@ class Turnstile(Withdraws):
         cell = self._cell
         if cell is None or not cell.kept:
             cell = self._cell_of(call)
+        if cell.paces is not self._paces:  # of another table, before or after a reload
+            cell.follow(self._paces)
         tokens = 0.0 if self._tokens is None else tokens_of(call)
         grant = cell.take(attempt.started, tokens)
         if grant is None:
@@ -168,7 +174,7 @@ class Turnstile(Withdraws):
 
     def says(self, call: Call) -> Said:
         """When its turn is, and what it would answer if that is not now."""
-        cell = self._cells.peek(self._key_of(call))
+        cell = self._cells.peek(self._key_of(call), self._paces)
         tokens = 0.0 if self._tokens is None else tokens_of(call)
         now = self._now()
         turn = cell.turn(now, tokens)
@@ -181,7 +187,7 @@ class Turnstile(Withdraws):
         return Said(f"{name}: its turn is in {turn - now:.1f} s{place}", refusal)
 
     def _cell_of(self, call: Call) -> Cell:
-        cell = self._cells.of(self._key_of(call))
+        cell = self._cells.of(self._key_of(call), self._paces)
         if self._reads is None:
             self._cell = cell
         return cell
@@ -203,14 +209,14 @@ class Turnstile(Withdraws):
         return self._waits(cell, attempt, waiter)
 
     async def _waits(self, cell: Cell, attempt: Attempt, waiter: Waiter) -> Verdict:
-        began = attempt.started
+        self._queued.now += 1
         try:
             await waiter.future
         except asyncio.CancelledError:
             cell.leave(waiter)
             raise
         finally:
-            attempt.call.queued += self._now() - began
+            self._queued.now -= 1
         if waiter.grant is None:
             return self._refusal(cell, waiter.turn, waiter.tokens)
         attempt.taken[self] = waiter.grant

@@ -178,10 +178,11 @@ class Cell:
 
     def follow(self, paces: Paces) -> None:
         """Go at other paces from now on. What is left to drain stays."""
-        if paces == self.paces:
+        same = paces == self.paces
+        self.paces = paces
+        if same:
             return
         now = self._clock.now()
-        self.paces = paces
         self.calls = _followed(self.calls, paces.calls, now)
         self.tokens = _followed(self.tokens, paces.tokens, now)
         self._moved(now)

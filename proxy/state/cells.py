@@ -26,51 +26,50 @@ class Cells:
 
     idle = False  # never makes room for others in the Keep
 
-    def __init__(self, paces: Paces, clock: Clock, most: int = MOST) -> None:
-        self._paces = paces
+    def __init__(self, clock: Clock, most: int = MOST) -> None:
         self._clock = clock
         self._most = most
+        self._paces = Paces()
         self._kept: OrderedDict[Hashable, Cell] = OrderedDict()  # the one asked for last is last
         self._held: WeakValueDictionary[Hashable, Cell] = WeakValueDictionary()  # these, and more
         self._crowd: Cell | None = None
 
-    def follow(self, paces: Paces) -> None:
-        """Go at these paces. Where policies of one name differ, what was said last counts."""
-        self._paces = paces
+    def same(self, paces: Paces) -> Paces:
+        """The same paces for all who want such: then one look shows that they are."""
+        if self._paces != paces:
+            self._paces = paces
+        return self._paces
 
-    def of(self, key: Hashable) -> Cell:
-        """The cell of a key, made if there is none. Who holds one asks again if it is not `kept`:
-        what is taken of it might be forgotten."""
+    def of(self, key: Hashable, paces: Paces) -> Cell:
+        """The cell of a key; made, with these paces, if there is none. Who holds one asks again if
+        it is not `kept`: what is taken of it might be forgotten."""
         cell = self._kept.get(key)
         if cell is None:
-            cell = self._new(key)
-        else:
-            self._kept.move_to_end(key)
-        if cell.paces is not self._paces:
-            cell.follow(self._paces)
+            return self._new(key, paces)
+        self._kept.move_to_end(key)
         return cell
 
-    def _new(self, key: Hashable) -> Cell:
+    def peek(self, key: Hashable, paces: Paces) -> Cell:
+        """The cell of a key, to look at: what is not there is as good as new."""
+        return self._held.get(key) or Cell(paces, self._clock)
+
+    def _new(self, key: Hashable, paces: Paces) -> Cell:
         """One that is not kept. Somebody may still hold it: then no other is made beside it."""
         cell = self._held.get(key)
         if len(self._kept) >= self._most and not self._make_room():
-            return self._shared() if cell is None else cell
+            return self._shared(paces) if cell is None else cell
         if cell is None:
-            cell = self._held[key] = Cell(self._paces, self._clock)
+            cell = self._held[key] = Cell(paces, self._clock)
             if self._crowd is not None:
-                self._crowd.follow(self._paces)
-                cell.owe(self._crowd)  # perhaps it was he who used it
+                cell.owe(self._shared(paces))  # perhaps it was he who used it
         self._kept[key] = cell
         cell.kept = True
         return cell
 
-    def peek(self, key: Hashable) -> Cell:
-        """The cell of a key, to look at: what is not there is as good as new."""
-        return self._held.get(key) or Cell(self._paces, self._clock)
-
-    def _shared(self) -> Cell:
+    def _shared(self, paces: Paces) -> Cell:
         if self._crowd is None:
-            self._crowd = Cell(self._paces, self._clock)
+            self._crowd = Cell(paces, self._clock)
+        self._crowd.follow(paces)
         return self._crowd
 
     def _make_room(self) -> bool:

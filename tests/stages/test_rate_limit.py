@@ -14,6 +14,8 @@ from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.stage import Ground, Said
 from proxy.stages.rate_limit import RateLimit, Turnstile
+from proxy.state.cell import Paces
+from proxy.state.queued import Queued
 from proxy.units import Rate
 from tests.fakes import (
     FakeBody,
@@ -271,7 +273,7 @@ def test_it_is_the_policys_own() -> None:
 
 
 def test_a_reload_changes_the_rate_and_forgets_nothing() -> None:
-    """The gate of the new table goes on with what was used; that of the old one as well."""
+    """The gate of the new table goes on with what was used, and so does that of the old one."""
     door = Door(section("100/h", burst=None))
     old = door.gate
     assert door.go(60) == 60
@@ -279,9 +281,21 @@ def test_a_reload_changes_the_rate_and_forgets_nothing() -> None:
     assert door.go(60) == 0
     door.clock.advance(60.0)
     assert door.go(60) == 40
-    door.gate = old
-    door.clock.advance(1.2)
-    assert door.go(5) == 1
+    door.gate = old  # of a call that began before: its own limit counts what came since as well
+    assert door.go(80) == 50
+    door.gate = turnstile(section("50/m", burst=None), door.ground)
+    assert door.go(5) == 0
+
+
+def test_a_table_of_before_does_not_leave_its_rate_behind() -> None:
+    """A call that began before a reload may compile its gate after it: the next call of the new
+    table goes by its own rate all the same."""
+    door = Door(section("50/m", burst=None))
+    assert door.go(10) == 10
+    new, door.gate = door.gate, turnstile(section("1/h", burst=None), door.ground)
+    assert door.go(5) == 0
+    door.gate = new
+    assert door.go(60) == 40
 
 
 def test_those_looked_up_follow_too() -> None:
@@ -297,7 +311,7 @@ def test_a_cell_that_made_room_is_looked_up_again() -> None:
     door = Door(section())
     (cells,) = (entry for key, entry in door.ground.keep.items() if "rate_limit" in str(key))
     cells._most = 1
-    cells.of("another")
+    cells.of("another", Paces())
     assert not door.gate._cell.kept  # type: ignore[union-attr]  # it is bound
     assert door.go(5) == 2
     assert door.gate._cell.kept  # type: ignore[union-attr]  # it is bound
@@ -311,13 +325,15 @@ async def test_a_queue_waits_for_its_turn() -> None:
     door.go(2)
     first, second, third = door.starts(), door.starts(), door.starts()
     await settle_down()
-    assert third.done()
+    queued = Queued.of(door.ground, make_target())
+    assert (third.done(), queued.now) == (True, 2)
     assert refused((await third).refusal).retry_after == pytest.approx(0.3)
     door.clock.advance(0.1)
     await settle_down()
     assert (first.done(), second.done()) == (True, False)
     door.clock.advance(0.1)
     await settle_down()
+    assert queued.now == 0
     for waited, passing in ((0.1, first), (0.2, second)):
         attempt = (await passing).attempt
         assert attempt is not None
@@ -356,7 +372,7 @@ async def test_a_call_that_hangs_up_leaves_the_queue_at_once() -> None:
     await settle_down()
     first.cancel()
     await settle_down()
-    assert first.cancelled()
+    assert (first.cancelled(), Queued.of(door.ground, make_target()).now) == (True, 1)
     third = door.starts()
     await settle_down()
     assert not third.done()

@@ -1,6 +1,7 @@
 """The cells of one limit, and what becomes of names that are made up."""
 
 import gc
+from collections.abc import Hashable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,10 +15,32 @@ SLOW = Paces(calls=Pace(interval=10.0, burst=1))
 FAST = Paces(calls=Pace(interval=1.0, burst=1))
 
 
-def make(most: int = 3) -> tuple[Cells, FakeClock]:
+class Rate:
+    """Cells of one pace at a time."""
+
+    def __init__(self, clock: FakeClock, most: int) -> None:
+        self.cells = Cells(clock, most)
+        self.paces = self.cells.same(SLOW)
+
+    def of(self, key: Hashable) -> Cell:
+        """As a gate asks for it."""
+        cell = self.cells.of(key, self.paces)
+        cell.follow(self.paces)
+        return cell
+
+    def peek(self, key: Hashable) -> Cell:
+        """Likewise."""
+        return self.cells.peek(key, self.paces)
+
+    def follow(self, paces: Paces) -> None:
+        """From now on another one."""
+        self.paces = self.cells.same(paces)
+
+
+def make(most: int = 3) -> tuple[Rate, FakeClock]:
     """Room for so many."""
     clock = FakeClock()
-    return Cells(SLOW, clock, most), clock
+    return Rate(clock, most), clock
 
 
 def goes(cell: Cell, clock: FakeClock) -> bool:
@@ -135,6 +158,15 @@ def test_a_look_makes_nothing() -> None:
     assert goes(cells.peek("a"), clock)
     assert goes(cells.of("a"), clock)
     assert not goes(cells.peek("a"), clock)
+
+
+def test_equal_paces_are_the_same() -> None:
+    """Those of the newest policies; a gate sees by one look that nothing has changed."""
+    cells = Cells(FakeClock())
+    first = cells.same(Paces(calls=Pace(10.0, 1)))
+    assert cells.same(SLOW) is first
+    assert cells.same(FAST) is FAST
+    assert cells.same(Paces(calls=Pace(1.0, 1))) is FAST
 
 
 def test_it_stays_in_the_keep() -> None:
