@@ -52,6 +52,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.counts import Counts
 from proxy.news import CircuitChange, News
@@ -59,7 +60,7 @@ from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import Ground, NothingTaken, Section, Target
+from proxy.stage import Ground, NothingTaken, Said, Section, Target
 from proxy.state.circuit import BUSY, Changed, Circuit, Event, Outcome, State
 from proxy.state.rules import CircuitRules, Open, Share, Slow
 from proxy.symptom import Symptom, symptom_of, symptoms
@@ -331,6 +332,12 @@ class Observer(ProbeLease):
 
     def admit(self, attempt: Attempt) -> None:
         """Takes no lease."""
+
+    def says(self, call: Call) -> Said:
+        """What its circuits are, and no refusal: it gives none."""
+        circuits = zip(self._words, self._circuits, strict=True)
+        states = ", ".join(f"{word} {circuit.state}" for word, circuit in circuits)
+        return Said(f"only observed: {states}")
 
     def _heard(self, circuit: Circuit, attempt: Attempt, outcome: Outcome) -> str:
         return circuit.observe(attempt, outcome)

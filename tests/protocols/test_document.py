@@ -251,6 +251,7 @@ def test_a_key_that_is_only_a_text_is_none() -> None:
     assert Pointer(("key",)).read(content) == "yes"
     assert Pointer(("key",)).read(b'{"a": "key"}') is None
     assert Pointer(("a", "key")).read(b'{"a": "key"}') is None
+    assert Pointer(("a", "key")).read(b'{"b": {"a": 1}, "key": "no"}') is None
     assert Pointer(("a", "key")).read(b'{"a": "key", "key": "a"}') is None
 
 

@@ -13,7 +13,7 @@ from proxy.stages.breaker import Breaker, CircuitCheck, ForcedOpen, Observer, Pr
 from proxy.state.circuit import State
 from proxy.state.rules import Open, Slow
 from proxy.units import Seconds
-from tests.fakes import FakeClock, make_attempt, make_ground, make_reply, make_target
+from tests.fakes import FakeClock, make_attempt, make_call, make_ground, make_reply, make_target
 from tests.stages.test_breaker import STEADY, Tool, circuit, counts
 
 
@@ -151,6 +151,14 @@ def test_who_shares_an_observed_circuit_obeys_it() -> None:
     ground = make_ground()
     Observed(ground).send(Failure.CONNECT, times=5)
     assert isinstance(Tool(ground, "deposit").admit(), Refusal)
+
+
+def test_an_observed_circuit_says_what_it_is() -> None:
+    """And no refusal, for there will be none."""
+    tool = Observed(make_ground())
+    tool.send(500, times=5)
+    said = tool.gate.says(make_call())
+    assert (said.note, said.refusal) == ("only observed: upstream closed, tool open", None)
 
 
 # --- fallback_ok ---

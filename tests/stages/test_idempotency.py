@@ -213,6 +213,7 @@ def test_headers_with_a_meaning_of_their_own_are_refused(text: object) -> None:
     """A key in them would break the message, or tell somebody a lie."""
     with pytest.raises(ValueError, match="expected a header"):
         KeyHeader.parse(text)
+    assert KeyHeader.parse("X-Request-Key") == "X-Request-Key"
 
 
 @pytest.mark.parametrize("text", ["", "input", "input.", "input.a b", "body.key", "headers", 5])

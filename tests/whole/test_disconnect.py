@@ -95,7 +95,7 @@ async def test_hanging_up_between_retries_ends_them(upstream: RawUpstream) -> No
     """A call that waits out its backoff is not sent again for an agent that has left."""
     policies = """
 policies:
-  - {name: r, effect: read, retry: {attempts: 5, backoff: {base: 20s, jitter: none}},
+  - {name: r, effect: read, retry: {attempts: 5, backoff: {base: 20s, max: 20s, jitter: none}},
      timeout: {total: 200s}}
 """
     policies = policies.replace(", jitter: none", "")
