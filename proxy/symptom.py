@@ -12,7 +12,13 @@ from proxy.reply import Failure, Reply
 
 Symptom = (
     Annotated[int, Meta(ge=400, le=599)]
-    | Annotated[str, Meta(pattern="^(connect|disconnect|timeout|truncated|[45][0-9][0-9])$")]
+    | Annotated[
+        str,
+        Meta(
+            pattern="^(connect|disconnect|timeout|truncated|[45][0-9][0-9])$",
+            examples=["connect", "disconnect", "timeout", "truncated"],
+        ),
+    ]
 )
 """As a file has it: `connect`, `disconnect`, `timeout`, `truncated`, or a status of 400 to 599."""
 

@@ -22,14 +22,23 @@ GlobOrGlobs = Glob | Annotated[tuple[Glob, ...], Meta(min_length=1)] | UnsetType
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For which calls the policy is. All keys must hold. A leading ! excludes."""
 
-    upstream: GlobOrGlobs = UNSET
-    protocol: GlobOrGlobs = UNSET
-    layer: Annotated[GlobOrGlobs, Meta(description="llm, tool, agent or http.")] = UNSET
-    tool: GlobOrGlobs = UNSET
-    agent: GlobOrGlobs = UNSET
-    fleet: GlobOrGlobs = UNSET
-    workflow: GlobOrGlobs = UNSET
-    model: GlobOrGlobs = UNSET
+    upstream: Annotated[GlobOrGlobs, Meta(description="Its name.")] = UNSET
+    protocol: Annotated[
+        GlobOrGlobs,
+        Meta(
+            description="What the request was read as: tools or http.", examples=["tools", "http"]
+        ),
+    ] = UNSET
+    layer: Annotated[
+        GlobOrGlobs, Meta(description="llm, tool, agent or http.", examples=["tool", "http"])
+    ] = UNSET
+    tool: Annotated[GlobOrGlobs, Meta(description="Its name; of plain HTTP: GET /orders/{id}.")] = (
+        UNSET
+    )
+    agent: Annotated[GlobOrGlobs, Meta(description="Who calls.")] = UNSET
+    fleet: Annotated[GlobOrGlobs, Meta(description="What the agent belongs to.")] = UNSET
+    workflow: Annotated[GlobOrGlobs, Meta(description="What the call is a part of.")] = UNSET
+    model: Annotated[GlobOrGlobs, Meta(description="Of an LLM.")] = UNSET
     method: Annotated[GlobOrGlobs, Meta(description="Of HTTP, in capitals.")] = UNSET
     path: Annotated[
         GlobOrGlobs, Meta(description="Of the request, without its query; decoded or not.")
@@ -108,9 +117,29 @@ class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 POLICY_FILE = msgspec.defstruct(
     "PolicyFile",
     [
-        ("upstreams", dict[Name, Upstream] | UnsetType, UNSET),
-        ("policies", tuple[POLICY, ...] | UnsetType, UNSET),  # type: ignore[valid-type]  # made above
-        ("bulkheads", tuple[Domain, ...] | UnsetType, UNSET),
+        (
+            "upstreams",
+            Annotated[
+                dict[Name, Upstream] | UnsetType, Meta(description="Where calls go, by name.")
+            ],
+            UNSET,
+        ),
+        (
+            "policies",
+            Annotated[
+                tuple[POLICY, ...] | UnsetType,  # type: ignore[valid-type]  # made above
+                Meta(description="What happens to calls; they apply in their order."),
+            ],
+            UNSET,
+        ),
+        (
+            "bulkheads",
+            Annotated[
+                tuple[Domain, ...] | UnsetType,
+                Meta(description="Agents that share permits and circuits with nobody else."),
+            ],
+            UNSET,
+        ),
     ],
     namespace={"__doc__": "A policy file of Holdfast. All keys may be left out."},
     frozen=True,

@@ -14,6 +14,7 @@ from msgspec import inspect as mi
 from proxy.config.files import POLICY_FILE
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
+from proxy.config.types import HEADER_NAME, NAME_PATTERN
 from proxy.units import DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN, Delay, Seconds, Size
 
 KINDS: dict[str, type[msgspec.Struct]] = {"settings": Settings, "policies": POLICY_FILE}
@@ -28,9 +29,13 @@ _PATTERNS = {
     "MountPath": f"^/|{_REFERENCE}",
     "KeySource": r"^(header|messageId|input\..+)$|" + _REFERENCE,
     "Source": f"^static$|^header:|{_REFERENCE}",
+    "Address": f"^.+:[0-9]{{1,5}}$|^unix:.|{_REFERENCE}",
+    "Name": f"{NAME_PATTERN}|{_REFERENCE}",
+    "HeaderName": f"^{HEADER_NAME}$|{_REFERENCE}",
 }
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _MULTIPLES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
+_SWITCH = {"type": "boolean", "description": "true: as {}; false: off, whatever came before."}
 
 
 def schema(kind: str) -> str:
@@ -82,7 +87,7 @@ def _of(kind: mi.Type) -> dict[str, Any]:
     if isinstance(kind, mi.StructType):
         return _mapping(kind)
     if isinstance(kind, mi.UnionType):
-        return {"anyOf": [_of(member) for member in kind.types]}
+        return _choice([_of(member) for member in kind.types])
     if isinstance(kind, mi.VarTupleType):
         return _given(type="array", items=_of(kind.item_type), minItems=kind.min_length)
     if isinstance(kind, mi.DictType):
@@ -100,6 +105,15 @@ def _as_names(schema: dict[str, Any]) -> dict[str, Any] | None:
     kinds = schema.get("anyOf", [schema])
     patterns = [kind["pattern"] for kind in kinds if "pattern" in kind]
     return {"pattern": "|".join(patterns)} if patterns else None
+
+
+def _choice(members: list[dict[str, Any]]) -> dict[str, Any]:
+    """One of several. What is a mapping says what all of it is for: editors show that first."""
+    mappings = [member for member in members if member.get("type") == "object"]
+    if mappings:
+        members = [_SWITCH if member == {"type": "boolean"} else member for member in members]
+    said = mappings[0]["description"] if mappings else None
+    return _given(anyOf=members, description=said)
 
 
 def _mapping(kind: mi.StructType) -> dict[str, Any]:

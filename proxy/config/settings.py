@@ -71,13 +71,16 @@ class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The pod's own agent: who calls where nothing else says so."""
 
     id: Annotated[str, Meta(pattern=PRINTABLE, description="Its name.")] = "local-agent"
-    fleet: Annotated[str, Meta(pattern=PRINTABLE, description="It belongs to.")] = "default"
+    fleet: Annotated[str, Meta(pattern=PRINTABLE, description="What it belongs to.")] = "default"
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is logged, to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Nothing below it is logged."),
+    ] = "info"
     format: Annotated[
         Literal["json", "text"] | None,
         Meta(description="null: text where standard error is a terminal, else json."),
@@ -88,17 +91,25 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much an agent, or all of them, may take."""
 
-    header_bytes: Annotated[Size, Meta(description="Of a request's head.")] = Size(64 << 10)
-    headers: Annotated[int, Meta(ge=1, le=10_000, description="Lines of a head.")] = 128
-    body_buffer: Annotated[Size, Meta(description="A body that must be read whole.")] = Size(
-        16 << 20
+    header_bytes: Annotated[Size, Meta(description="The largest head of a request.")] = Size(
+        64 << 10
     )
+    headers: Annotated[int, Meta(ge=1, le=10_000, description="The most lines of a head.")] = 128
+    body_buffer: Annotated[
+        Size, Meta(description="The largest body that is read to find its tool.")
+    ] = Size(16 << 20)
     replay_pool: Annotated[Size, Meta(description="All that is kept of all bodies.")] = Size(
         256 << 20
     )
-    connections: Annotated[int, Meta(ge=1, le=1_000_000, description="From agents.")] = 10_000
-    header_timeout: Annotated[Seconds, Meta(description="For a head to come.")] = Seconds(10.0)
-    keepalive: Annotated[Seconds, Meta(description="An idle connection is kept.")] = Seconds(75.0)
+    connections: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="The most that agents may have.")
+    ] = 10_000
+    header_timeout: Annotated[Seconds, Meta(description="So long a head may take to come.")] = (
+        Seconds(10.0)
+    )
+    keepalive: Annotated[Seconds, Meta(description="So long an idle connection is kept.")] = (
+        Seconds(75.0)
+    )
 
     def __post_init__(self) -> None:
         """Raises ValueError for limits under which no call at all would come through."""

@@ -89,6 +89,11 @@ _CUSTOM = {
     "Rate": "a rate such as 10/s, 600/m, 100/h or 1000/d",
     "Url": "a URL such as https://example.org",
     "Expression": "a condition such as double(input.amount) > 100.0",
+    "Name": "a name such as gateway",
+    "MountPath": "a path such as / or /billing",
+    "HeaderName": "a header's name such as x-api-key",
+    "Address": "host:port or unix:/path",
+    "Source": "static or header:NAME",
 }
 
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.files import POLICY_FILE
 from proxy.config.load import load_policies
+from proxy.config.match import KEYS
 from proxy.config.schema import KINDS, schema, spelled
+from proxy.stages import SECTIONS
 from proxy.stages.idempotency import Idempotency
 from proxy.state.backoff import Backoff
 from proxy.units import Rate, Seconds, Size
@@ -30,15 +33,69 @@ def test_shipped_policies_name_their_schema_and_load():
 
 def test_the_documented_policies_load(folder):
     """As they stand in docs/policies.md."""
-    (example,) = re.findall(
+    example, *_ = re.findall(
         r"```yaml\n(.*?)```", (ROOT / "docs/policies.md").read_text(), re.DOTALL
-    )
+    )  # the others are those of policies/examples (tests/test_docs.py)
 
     assert [policy.name for policy in folder.load(example).policies] == [
         "default",
         "reads",
         "tighter-soon",
     ]
+
+
+def properties(part, path=""):
+    """Path, property and whether it must be given, of all that a schema has inside."""
+    for name, found in part.get("properties", {}).items():
+        here = f"{path}.{name}"
+        yield here, found, name in part.get("required", ())
+        yield from properties(found, here)
+    for member in part.get("anyOf", ()):
+        yield from properties(member, path)
+    for key in ("items", "additionalProperties"):
+        if isinstance(part.get(key), dict):
+            yield from properties(part[key], f"{path}.*")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_says_what_it_means(kind):
+    """An editor shows it: in a sentence."""
+    found = list(properties(json.loads(schema(kind))))
+
+    silent = [path for path, each, _ in found if not each.get("description", "").endswith(".")]
+    assert found
+    assert silent == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_has_its_default(kind):
+    """But for those that must be given, and those that count as not given."""
+    policy = ["effect", "match", *(f"match.{key}" for key in (*KEYS, "when"))]
+    policy += [part for name in SECTIONS for part in (name, f"{name}.mode")]
+    not_given = {f".{name}" for name in POLICY_FILE.__struct_fields__}
+    not_given |= {f".policies.*.{name}" for name in policy}
+    found = properties(json.loads(schema(kind)))
+
+    bare = {path for path, each, required in found if "default" not in each and not required}
+    assert bare - not_given == set()
+
+
+def test_editors_are_told_the_words_that_there_are():
+    """Also where other texts are allowed: symptoms beside statuses, layers beside globs."""
+    policy = json.loads(schema("policies"))["properties"]["policies"]["items"]["properties"]
+    retry = policy["retry"]["anyOf"][0]["properties"]
+
+    assert retry["on"]["items"]["anyOf"][1]["examples"][:2] == ["connect", "disconnect"]
+    assert policy["match"]["properties"]["layer"]["examples"] == ["tool", "http"]
+    assert retry["safe"]["enum"] == ["always", "auto", "never_executed"]
+
+
+def test_names_have_their_pattern():
+    """Those that are keys as well."""
+    made = json.loads(schema("policies"))["properties"]
+
+    assert made["upstreams"]["propertyNames"]["pattern"].startswith("^[A-Za-z0-9]")
+    assert made["policies"]["items"]["properties"]["name"]["pattern"].startswith("^[A-Za-z0-9]")
 
 
 def test_every_section_is_described_with_its_fields():
@@ -56,7 +113,10 @@ def test_every_section_is_described_with_its_fields():
     }
     assert retry["properties"]["retry_after_cap"]["default"] == "30s"
     assert retry["properties"]["mode"]["enum"] == ["enforce", "shadow", "off"]
-    assert off == {"type": "boolean"}
+    assert off == {
+        "type": "boolean",
+        "description": "true: as {}; false: off, whatever came before.",
+    }
 
 
 def test_unknown_keys_are_marked_by_editors():
