@@ -1,6 +1,6 @@
 """`make bench`: Holdfast, a bare relay and Envoy, measured in one run on one machine.
 
-python -m tests.bench [--quick] [--only NAME]... [--json FILE]
+python -m tests.bench [--quick] [--only NAME]... [--base COMMIT] [--json FILE]
 """
 
 import argparse
@@ -9,19 +9,20 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
-from tests.bench import calls, cold_start, streams, upload
+from tests.bench import before, calls, cold_start, sections, streams, upload
 from tests.bench.load import Load
 from tests.bench.peers import STARTERS, Peer, Yard
 from tests.bench.process import Cores, Missing, raise_file_limit
 from tests.bench.report import report
 from tests.bench.targets import Results, targets
 
-MEASUREMENTS = ("calls", "upload", "streams", "start")
+MEASUREMENTS = ("calls", "sections", "upload", "streams", "start")
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
 STREAMS = 1000
 
@@ -38,6 +39,13 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help=f"a peer ({', '.join(STARTERS)}) or a measurement ({', '.join(MEASUREMENTS)}); "
         "may be repeated",
     )
+    parser.add_argument(
+        "--base",
+        default=os.environ.get("BASE", before.BASE),
+        metavar="COMMIT",
+        help="what `sections` compares with: a commit, or a folder; default: BASE in the "
+        f"environment, else {before.BASE}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     return parser.parse_args(argv)
 
@@ -47,6 +55,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, yard: Yard, load: Load) -> None:
         self.quick: bool = options.quick
+        self._base: str = options.base
         self.yard = yard
         self.load = load
         self.results = Results(machine(yard.cores, load))
@@ -61,13 +70,32 @@ class Bench:
         plan = calls.Plan(rounds=2, seconds=1, warm_up=1) if self.quick else calls.Plan(5, 2, 2)
         with ExitStack() as stack:
             yard = self.yard.beside(stack)
-            peers = [peer for name in self._peers if (peer := self._checked(name, yard))]
+            peers = self._checked({name: partial(yard.start, name) for name in self._peers})
             self.results.calls = calls.measure(peers, self.load, plan, say)
 
-    def _checked(self, name: str, yard: Yard) -> Peer | None:
-        """A peer that answers a call as it should; else why not goes into the report."""
+    def sections(self) -> None:
+        """Likewise, with a tree of before; each call has another input, so that no cache helps."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            load = Load(yard.folder, yard.cores.load, counted=True)
+            try:
+                earlier = before.tree(self._base, yard.folder / "base")
+            except Missing as reason:
+                self.results.missing["base"] = f"base: {reason}"
+                return
+            self.results.machine["base"] = self._base
+            peers = self._checked(sections.starters(yard, earlier))
+            plan = sections.QUICK if self.quick else sections.USUAL
+            self.results.sections = calls.measure(peers, load, plan, say)
+
+    def _checked(self, starters: Mapping[str, Callable[[], Peer]]) -> list[Peer]:
+        """Those that answer a call as they should; why not goes into the report."""
+        started = [self._one_checked(name, start) for name, start in starters.items()]
+        return [peer for peer in started if peer is not None]
+
+    def _one_checked(self, name: str, start: Callable[[], Peer]) -> Peer | None:
         try:
-            peer = yard.start(name)
+            peer = start()
             cold_start.check(peer.listen)
         except (Missing, ValueError) as reason:
             self.results.missing[name] = f"{name}: {reason}"
@@ -124,7 +152,7 @@ class Bench:
         return self.results
 
     def _measure(self, measurement: str) -> Callable[[], None]:
-        steps = (self.calls, self.upload, self.streams, self.start)
+        steps = (self.calls, self.sections, self.upload, self.streams, self.start)
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
 
 

@@ -34,6 +34,7 @@ class Figures:
     busy: float | None  # share of its core that the peer had
     own_p50: float | None  # Holdfast's own word, from its histogram
     errors: dict[str, int]
+    rates: tuple[float, ...] = ()  # of each round
 
 
 @dataclass
@@ -101,6 +102,7 @@ def summarise(seen: Seen) -> Figures:
         busy=_median([cpu / run.seconds for cpu, run in pairs]),
         own_p50=quantile(seen.own, 0.5),
         errors=errors,
+        rates=tuple(rates),
     )
 
 

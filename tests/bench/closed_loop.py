@@ -10,21 +10,29 @@ import time
 from collections import Counter
 from typing import cast
 
-from tests.bench.load import BODY, PATH
+from tests.bench.load import BODY, COUNT, COUNTED, PATH
 
-REQUEST = (
+HEAD = (
     f"POST {PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
     f"Content-Length: {len(BODY)}\r\n\r\n"
-).encode() + BODY
+).encode()
+BEFORE, _, AFTER = (HEAD + COUNTED).partition(COUNT)
 
 
 class Tally:
     """What all connections saw together."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: bool) -> None:
         self.times: list[float] = []
         self.errors: Counter[str] = Counter()
         self.over = False
+        self._counted = counted
+        self._calls = int(time.time()) % 100_000 * 10_000_000  # as wrk's script has it
+
+    def request(self) -> bytes:
+        """The next one."""
+        self._calls += 1
+        return BEFORE + b"%012d" % self._calls + AFTER if self._counted else HEAD + BODY
 
 
 class Caller(asyncio.Protocol):
@@ -43,7 +51,7 @@ class Caller(asyncio.Protocol):
 
     def _call(self) -> None:
         self._began = time.perf_counter()
-        self._transport.write(REQUEST)
+        self._transport.write(self._tally.request())
 
     def data_received(self, received: bytes) -> None:
         self._received += received
@@ -68,9 +76,9 @@ class Caller(asyncio.Protocol):
         return int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
 
 
-async def load(host: str, port: int, connections: int, seconds: float) -> Tally:
-    """Call for so many seconds."""
-    tally = Tally()
+async def load(host: str, port: int, connections: int, seconds: float, counted: bool) -> Tally:
+    """Call for so many seconds; `counted`: each call has another input."""
+    tally = Tally(counted)
     loop = asyncio.get_running_loop()
     for _ in range(connections):
         try:
@@ -83,8 +91,8 @@ async def load(host: str, port: int, connections: int, seconds: float) -> Tally:
 
 
 def main() -> None:
-    host, port, connections, seconds = sys.argv[1:]
-    work = load(host, int(port), int(connections), float(seconds))
+    host, port, connections, seconds, *counted = sys.argv[1:]
+    work = load(host, int(port), int(connections), float(seconds), bool(counted))
     try:
         import uvloop
     except ImportError:

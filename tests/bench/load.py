@@ -21,6 +21,9 @@ def call_body(size: int = 168) -> bytes:
 
 
 BODY = call_body()
+COUNT = b"0" * 12
+COUNTED = BODY.replace(b"x" * len(COUNT), COUNT, 1)
+"""For calls of which each has another input: the number of the call takes the place of COUNT."""
 
 # wrk calls `done` once, at the end. Its latencies are in microseconds.
 WRK_SCRIPT = """
@@ -36,6 +39,21 @@ function done(summary, latency)
     summary.requests, summary.duration / 1e6,
     latency:percentile(50) / 1e6, latency:percentile(99) / 1e6,
     e.connect, e.read, e.write, e.timeout, e.status))
+end
+"""
+
+
+# A number is not used again by the next run, or a cache would have its answer.
+WRK_COUNTS = """
+local number, before, after = os.time() % 100000 * 10000000, "", ""
+function init(args)
+  local whole = wrk.format()
+  local first, last = string.find(whole, "@COUNT@", 1, true)
+  before, after = string.sub(whole, 1, first - 1), string.sub(whole, last + 1)
+end
+function request()
+  number = number + 1
+  return before .. string.format("%012d", number) .. after
 end
 """
 
@@ -58,11 +76,16 @@ class Outcome:
 class Load:
     """A load generator on a core of its own."""
 
-    def __init__(self, folder: Path, core: int | None) -> None:
+    def __init__(self, folder: Path, core: int | None, counted: bool = False) -> None:
+        """`counted`: each call of a run has another input."""
         self._core = core
+        self._counted = counted
         self._wrk = shutil.which("wrk")
-        self._script = folder / "call.lua"
-        text = WRK_SCRIPT.replace("@PATH@", PATH).replace("@BODY@", BODY.decode())
+        self._script = folder / ("counted.lua" if counted else "call.lua")
+        body = COUNTED if counted else BODY
+        text = WRK_SCRIPT.replace("@PATH@", PATH).replace("@BODY@", body.decode())
+        if counted:
+            text += WRK_COUNTS.replace("@COUNT@", COUNT.decode())
         self._script.write_text(text)
 
     @property
@@ -91,7 +114,8 @@ class Load:
         host, port = target
         if self._wrk is None:
             ours = [sys.executable, "-m", "tests.bench.closed_loop"]
-            return [*ours, host, str(port), str(connections), str(seconds)]
+            counted = ["counted"] if self._counted else []
+            return [*ours, host, str(port), str(connections), str(seconds), *counted]
         return [
             self._wrk,
             *("-t", "1", "-c", str(connections), "-d", f"{seconds}s"),

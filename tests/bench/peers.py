@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import sys
 import tempfile
 import time
 import urllib.request
@@ -24,6 +25,15 @@ from tests.bench.process import (
 )
 
 Address = tuple[str, int]
+RUN = """
+import sys
+tree = sys.argv.pop(1)
+sys.path.insert(0, tree)
+import proxy
+assert proxy.__file__.startswith(tree), f"this is another proxy: {proxy.__file__}"
+from proxy.cli import main
+main()
+"""
 
 
 def address(text: str) -> Address:
@@ -80,11 +90,31 @@ class Yard:
 
     def holdfast(self, protocol: str = "tools") -> Peer:
         """With the shipped policies, as `holdfast run` is given to people."""
-        place, ready = self._place("holdfast")
-        argv = holdfast_command(self._upstream, protocol, place, ready)
+        binary = program("holdfast")
+        if binary is None:
+            raise Missing("cannot start (no command `holdfast` in this environment; make venv)")
+        shipped = ROOT / "policies" / "10-defaults.yaml"
+        return self._holdfast("holdfast", [str(binary)], shipped, protocol)
+
+    def holdfast_of(self, tree: Path, name: str, policies: Path) -> Peer:
+        """From the sources of a tree, by this interpreter, with the policies of one file."""
+        return self._holdfast(name, [sys.executable, "-c", RUN, str(tree)], policies, "tools")
+
+    def _holdfast(self, name: str, command: list[str], policies: Path, protocol: str) -> Peer:
+        place, ready = self._place(name)
+        folder = _policies(self._upstream, protocol, policies, place / "policies")
+        argv = [
+            *command,
+            "run",
+            *("--policies", str(folder)),
+            *("--listen", "127.0.0.1:0"),
+            *("--admin", "127.0.0.1:0"),
+            *("--data-dir", str(place / "data")),
+            *("--ready-file", str(ready)),
+        ]
         process = self._keep(Process(argv, self.cores.peer, place / "log", cwd=place))
         addresses = await_ready(process, ready)
-        return Peer("holdfast", address(addresses["listen"]), process, address(addresses["admin"]))
+        return Peer(name, address(addresses["listen"]), process, address(addresses["admin"]))
 
     def envoy(self) -> Peer:
         place, _ = self._place("envoy")
@@ -128,26 +158,10 @@ STARTERS: dict[str, Callable[[Yard], Peer]] = {
 }
 
 
-def holdfast_command(upstream: Address, protocol: str, place: Path, ready: Path) -> list[str]:
-    """`holdfast run` in front of an upstream; raises Missing where it is not installed."""
-    binary = program("holdfast")
-    if binary is None:
-        raise Missing("cannot start (no command `holdfast` in this environment; make venv)")
-    return [
-        str(binary),
-        "run",
-        *("--policies", str(_policies(upstream, protocol, place / "policies"))),
-        *("--listen", "127.0.0.1:0"),
-        *("--admin", "127.0.0.1:0"),
-        *("--data-dir", str(place / "data")),
-        *("--ready-file", str(ready)),
-    ]
-
-
-def _policies(upstream: Address, protocol: str, folder: Path) -> Path:
-    """The shipped policies, in front of our upstream, with room for 2,000 streams."""
+def _policies(upstream: Address, protocol: str, policies: Path, folder: Path) -> Path:
+    """A file of policies, in front of our upstream, with room for 2,000 streams."""
     folder.mkdir()
-    shutil.copy(ROOT / "policies" / "10-defaults.yaml", folder)
+    shutil.copy(policies, folder)
     (folder / "00-upstreams.yaml").write_text(
         f"upstreams:\n  gateway:\n    url: http://{upstream[0]}:{upstream[1]}\n"
         f"    protocol: {protocol}\n    path: /\n    pool: {{max: 2000}}\n"

@@ -1,10 +1,11 @@
 """The figures of a run, as text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
-from tests.bench.targets import US, Results, ratio, targets
+from tests.bench.sections import NAMES
+from tests.bench.targets import US, Results, paired_with_base, ratio, targets
 
 MEANS = {
     "holdfast": "Holdfast, shipped policies",
@@ -12,6 +13,9 @@ MEANS = {
     "envoy": "Envoy, same job",
     "envoy-plain": "Envoy, plain",
     "direct": "direct (no peer)",
+    "base": "the base",
+    "unused": "this, same sections",
+    "every": "this, every section",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -21,6 +25,8 @@ def report(results: Results) -> Iterator[str]:
     yield from (f"{name}: {value}" for name, value in results.machine.items())
     if results.calls:
         yield from _calls(results)
+    if results.sections:
+        yield from _sections(results)
     if results.uploads:
         yield from _uploads(results)
     if results.streams:
@@ -38,18 +44,34 @@ def report(results: Results) -> Iterator[str]:
     yield from _targets(results)
 
 
-def _calls(results: Results) -> Iterator[str]:
-    head = f"{'':<28}{'calls/s':>9}{'p50 us':>9}{'p99 us':>9}{'cpu us':>8}{'busy':>6}{'spread':>16}"
+def _rates(
+    rows: dict[str, Row], names: Iterable[str], missing: dict[str, str], title: str = ""
+) -> Iterator[str]:
+    columns = f"{'calls/s':>9}{'p50 us':>9}{'p99 us':>9}{'cpu us':>8}{'busy':>6}{'spread':>16}"
     for connections in CONNECTIONS:
         yield ""
-        yield f"{head}   {connections} connection{'s' if connections > 1 else ''}"
-        for name in STARTERS:
-            row = results.calls.get(name)
+        yield f"{title:<28}{columns}   {connections} connection{'s' if connections > 1 else ''}"
+        for name in names:
+            row = rows.get(name)
             if row is not None:
                 yield f"{MEANS[name]:<28}" + _figures(row.figures[connections])
-            elif name in results.missing:
+            elif name in missing:
                 yield f"{MEANS[name]:<28}  not measured, see below"
     yield ""
+
+
+def _sections(results: Results) -> Iterator[str]:
+    yield from _rates(results.sections, NAMES, results.missing, "sections")
+    for name in ("unused", "every"):
+        ratios = [(n, paired_with_base(results, name, n)) for n in CONNECTIONS]
+        parts = [f"{n} conn: {got:.2f} x calls/s" for n, got in ratios if got is not None]
+        if parts:
+            yield f"{MEANS[name]} / {MEANS['base']}, round by round: " + "; ".join(parts)
+    yield from _doubts(results.sections)
+
+
+def _calls(results: Results) -> Iterator[str]:
+    yield from _rates(results.calls, STARTERS, results.missing)
     yield from _ratios(results)
     rss = [
         f"{MEANS[name]} {_mb(row.rss_mb)}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.bench.calls import Figures, Row
 from tests.bench.cold_start import Start
+from tests.bench.sections import paired
 from tests.bench.streams import Delays
 from tests.bench.upload import Upload
 
@@ -21,6 +22,7 @@ class Results:
     uploads: dict[str, list[Upload]] = field(default_factory=dict)
     streams: dict[str, Delays] = field(default_factory=dict)
     start: Start | None = None
+    sections: dict[str, Row] = field(default_factory=dict)
 
     def figures(self, peer: str, connections: int) -> Figures | None:
         """None where there are none, or where calls failed."""
@@ -57,7 +59,7 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """All of them, in the order of the report."""
-    return [*_speed(results), *_memory(results), *_own(results)]
+    return [*_speed(results), *_sections(results), *_memory(results), *_own(results)]
 
 
 def _speed(results: Results) -> list[Target]:
@@ -72,6 +74,24 @@ def _speed(results: Results) -> list[Target]:
     p50 = ratio(results, "envoy", 1, lambda figures: figures.p50)
     says = "p50, 1 connection, against Envoy doing the same job"
     return [*speed, Target(says, 1.0, False, "x", p50)]
+
+
+def _sections(results: Results) -> list[Target]:
+    says = "calls/s, 32 connections, against the base"
+    limits = (("unused", f"{says}, same sections", 0.97), ("every", f"{says}, every section", 0.85))
+    return [
+        Target(words, limit, True, "x", paired_with_base(results, name, 32))
+        for name, words, limit in limits
+    ]
+
+
+def paired_with_base(results: Results, name: str, connections: int) -> float | None:
+    """Round by round; None where one of the two is missing or invalid."""
+    rows = [results.sections.get(name), results.sections.get("base")]
+    figures = [row.figures[connections] for row in rows if row is not None]
+    if len(figures) < len(rows) or any(each.errors for each in figures):
+        return None
+    return paired(*figures)
 
 
 def ratio(
