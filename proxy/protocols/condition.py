@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from proxy.call import Call
+from proxy.call import Call, tokens_of
 from proxy.counts import Counts
 from proxy.expression import Expression
 from proxy.protocols.arguments import KEPT, Arguments
@@ -14,7 +14,6 @@ from proxy.refusal import Refusal
 from proxy.stage import Ground
 
 ERRORS = "holdfast_expression_errors_total"
-_BYTES_OF_A_TOKEN = 4  # of English text, by the rule of thumb of those who sell them
 
 
 class Condition:
@@ -100,9 +99,8 @@ def _headers(call: Call, names: frozenset[str] | None) -> dict[str, str]:
 
 
 def _tokens(call: Call) -> int:
-    """An estimate, from the size of the body. Raises ValueError where that is not known."""
-    whole = call.body.whole
-    length = call.head.length or 0 if whole is None else len(whole)
-    if whole is None and call.head.chunked:
+    """The estimate. Raises ValueError where a body still comes, and does not say how long it is:
+    the least that there is would let every such call pass for a small one."""
+    if call.head.chunked and call.body.whole is None:
         raise ValueError("a body that still comes")
-    return -(-length // _BYTES_OF_A_TOKEN)
+    return tokens_of(call)
