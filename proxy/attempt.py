@@ -20,6 +20,8 @@ class Attempt(msgspec.Struct):
     connect_by: float = NEVER
     first_byte_by: float = NEVER
     stream_idle: float | None = None  # seconds without a byte that end a stream
+    stream_progress: float | None = None  # the same without anything that matters
+    stream_max: float | None = None  # seconds after which a stream ends in any case
     upstream: str = ""
     credential: int = -1  # which of its upstream's; -1: the one that worked last
     spare: int = -1  # the one to take if that is not accepted; -1: there is no other

@@ -39,3 +39,4 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     tier: int = 0  # 0 the primary, 1 a backup, 2 kept from before, 3 what a policy says
     served_by: str = ""  # the upstream or model, where it is not the one that was called
     queue_us: int = 0  # spent in queues of ours
+    detail: str = ""  # how an answer that had begun went wrong; which clock ended a stream

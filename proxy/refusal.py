@@ -192,6 +192,7 @@ _CODES = {
     Failure.CERTIFICATE: "upstream_unreachable",
     Failure.DISCONNECT: "upstream_disconnected",
     Failure.TIMEOUT: "upstream_timeout",
+    Failure.EXPIRED: "deadline_exceeded",
     Failure.TRUNCATED: "truncated",
     Failure.BAD_RESPONSE: "bad_upstream_response",
     Failure.OVERLOADED: "overloaded",

@@ -24,7 +24,8 @@ class Failure(enum.StrEnum):
     CONNECT = "connect"  # refused, no route, no such name, connect timeout, TLS: nothing was sent
     CERTIFICATE = "certificate"  # the upstream is not who it should be: nothing was sent
     DISCONNECT = "disconnect"  # closed or reset before the first byte of an answer
-    TIMEOUT = "timeout"  # no answer in time
+    TIMEOUT = "timeout"  # no answer in time, or a stream that stalled
+    EXPIRED = "expired"  # a stream that went on for as long as it may: no failure of anybody's
     TRUNCATED = "truncated"  # an answer that ended early
     BAD_RESPONSE = "bad_response"  # an answer that is not valid HTTP
     OVERLOADED = "overloaded"  # our own pool was full: nothing was sent
@@ -87,7 +88,7 @@ class Reply(msgspec.Struct):
     length: int | None = None
     tunnel: "Tunnel | None" = None  # 101: what follows are bytes both ways
     failure: Failure | None = None
-    detail: str = ""  # of a failure, for people
+    detail: str = ""  # of a failure, for people; which clock ended a stream
     refusal: "Refusal | None" = None
     result: Result | None = None
     quota_exhausted: bool = False  # throttled, and waiting will not help

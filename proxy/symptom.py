@@ -31,6 +31,7 @@ _OF_FAILURE = {
     Failure.DISCONNECT: "disconnect",
     Failure.BAD_RESPONSE: "disconnect",
     Failure.TIMEOUT: "timeout",
+    Failure.EXPIRED: "timeout",
     Failure.TRUNCATED: "truncated",
     Failure.CANCELLED: "cancelled",  # nor this one
     Failure.BAD_REQUEST: "bad_request",  # nor this one

@@ -12,7 +12,6 @@ LATER: dict[str, frozenset[str]] = {
     "Domain": frozenset({"budget"}),
     "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
-    "timeout": frozenset({"stream_progress", "stream_max"}),
     "breaker": frozenset({"quorum"}),
     "Agent": frozenset({"version"}),
     "Settings": frozenset(

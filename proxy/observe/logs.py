@@ -128,7 +128,7 @@ class CallLog:
 
 _OF_A_CALL = (
     "id", "agent", "upstream", "layer", "tool", "method", "workflow", "task", "outcome", "code",
-    "policy", "executed", "status", "duration_us", "overhead_us",
+    "policy", "executed", "status", "duration_us", "overhead_us", "detail",
 )  # fmt: skip
 
 

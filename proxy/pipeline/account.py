@@ -13,6 +13,7 @@ _OUTCOMES = {
     Result.TRUNCATED: "truncated",
     Result.CANCELLED: "cancelled",
 }
+_OUT_OF_TIME = frozenset({Failure.TIMEOUT, Failure.EXPIRED})
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
 _GONE = Stop.AGENT_GONE
 
@@ -81,6 +82,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         reply.tier,
         reply.served_by,
         int(call.queued * 1e6),
+        "" if plain else reply.detail,
     )
 
 
@@ -99,6 +101,8 @@ def _code(call: Call, reply: Reply) -> str:
         return Stop.AGENT_GONE
     if reply.refusal is not None:
         return reply.refusal.code
+    if reply.failure in _OUT_OF_TIME:  # after its head had come, or it would be a refusal
+        return "deadline_exceeded"
     if reply.reason or reply.given_up:
         return reply.reason or reply.given_up
     return "" if reply.result in {None, Result.SUCCESS} else str(reply.result)

@@ -313,7 +313,7 @@ class ProbeLease(_Circuits):
         )
 
     def _event(self, reply: Reply) -> Event:
-        if reply.result is None or reply.failure is Failure.OVERLOADED:
+        if reply.result is None or reply.failure in _OURS:
             return Event.NOTHING
         event = _EVENTS[reply.result]
         if self._count is None or event is Event.NOTHING:
@@ -342,6 +342,9 @@ class Observer(ProbeLease):
     def _heard(self, circuit: Circuit, attempt: Attempt, outcome: Outcome) -> str:
         return circuit.observe(attempt, outcome)
 
+
+_OURS = frozenset({Failure.OVERLOADED, Failure.EXPIRED})
+"""Limits of our own. Were a long stream a failure, an agent could open circuits by listening."""
 
 _EVENTS = {
     Result.SUCCESS: Event.SUCCESS,

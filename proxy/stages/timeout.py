@@ -40,6 +40,14 @@ class Timeout(Section, frozen=True, kw_only=True):
     stream_idle: Annotated[
         Seconds | None, Meta(description="A stream without a byte for so long is ended.")
     ] = None
+    stream_progress: Annotated[
+        Seconds | None,
+        Meta(
+            description="The same without an event that says something: pings, comments and blank "
+            "lines do not count. In a compressed stream every byte does."
+        ),
+    ] = None
+    stream_max: Annotated[Seconds | None, Meta(description="The longest life of a stream.")] = None
     on_disconnect: Annotated[
         Literal["cancel", "finish"] | None,
         Meta(
@@ -49,9 +57,15 @@ class Timeout(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError for a limit of zero: nothing could ever run."""
-        for name in ("total", "attempt", "connect", "first_byte", "stream_idle"):
+        for name in _LIMITS:
             if getattr(self, name) == 0:
                 raise ValueError(f"{name}: must be longer than 0")
+
+
+_LIMITS = (
+    *("total", "attempt", "connect", "first_byte"),
+    *("stream_idle", "stream_progress", "stream_max"),
+)
 
 
 def finishes_alone(wish: str | None, effect: Effect) -> bool:
@@ -110,13 +124,23 @@ class ShadowDeadline(Deadline):
 class AttemptTime(NothingTaken):
     """An attempt's share of what is left. It stands after all that may make an attempt wait."""
 
-    __slots__ = ("_attempt", "_connect", "_first_byte", "_harmless", "_policy", "_stream_idle")
+    __slots__ = (
+        "_attempt",
+        "_connect",
+        "_first_byte",
+        "_harmless",
+        "_policy",
+        "_stream_idle",
+        "_stream_limits",
+    )
 
     def __init__(self, section: Timeout, effect: Effect, policy: str) -> None:
         self._attempt = _limit(section.attempt)
         self._connect = _limit(section.connect)
         self._first_byte = _limit(section.first_byte)
         self._stream_idle = section.stream_idle
+        limits = (section.stream_progress, section.stream_max)
+        self._stream_limits = None if limits == (None, None) else limits
         self._harmless = effect is not Effect.WRITE
         self._policy = policy
 
@@ -139,6 +163,9 @@ class AttemptTime(NothingTaken):
         attempt.connect_by = end if (end := now + self._connect) < deadline else deadline
         attempt.first_byte_by = end if (end := now + self._first_byte) < deadline else deadline
         attempt.stream_idle = self._stream_idle
+        if self._stream_limits is not None and call.head.method != "GET":
+            # A long GET is a subscription: it may have nothing to say for hours.
+            attempt.stream_progress, attempt.stream_max = self._stream_limits
         return None
 
     def _too_late(self, call: Call, deadline: float) -> Refusal:

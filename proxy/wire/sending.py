@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, cast
 
 from proxy.attempt import Attempt
 from proxy.call import Whole
-from proxy.clock import NEVER
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.body import Body
 from proxy.wire.compose import answers_without_body
 from proxy.wire.framing import ChunkedDecoder, CloseDecoder, Decoder, LengthDecoder
 from proxy.wire.head import END, AnswerHead, BadMessage, unfinished
+from proxy.wire.stream_times import StreamTimes
 from proxy.wire.upload import Upload
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Sending(Signal[Reply]):
         "_interims",
         "_keep_alive",
         "_paused",
-        "_stream_idle",
+        "_reply",
+        "_times",
         "_upload",
     )
 
@@ -207,8 +208,9 @@ class Sending(Signal[Reply]):
             reply.body = Whole(piece, decoder.trailers)
             self._finish(decoder.rest)
             return
-        self._stream_idle: float | None = None
+        self._times = times = StreamTimes.of(self._attempt, reply.fields)
         self._paused = False  # whoever takes the body cannot take more
+        self._reply: Reply | None = reply
         self._body = body = Body(self)
         reply.body = body
         reply.on_commit = self._committed
@@ -219,6 +221,8 @@ class Sending(Signal[Reply]):
             reply.tunnel = self._upload
             connection.alarm.clear()
         if piece:
+            if times is not None:
+                times.hear(piece, self._now(), held=False)
             body.feed(piece)
         if decoder.bad is not None:
             self._fail(Failure.BAD_RESPONSE, decoder.bad.detail)
@@ -227,27 +231,24 @@ class Sending(Signal[Reply]):
         """The answer goes to the agent from here on: other times rule."""
         if self._body is None:
             return
-        attempt = self._attempt
-        if streams:
-            self._stream_idle = attempt.stream_idle
-            due = self._silent_until()
+        attempt, alarm = self._attempt, self._connection.alarm
+        if not streams:
+            alarm.set(min(attempt.deadline, attempt.call.deadline))
+        elif self._times is None:
+            alarm.clear()
         else:
-            due = min(attempt.deadline, attempt.call.deadline)
-        self._connection.alarm.set(due)
-
-    def _silent_until(self) -> float:
-        """When a stream has said nothing for too long. Nobody is silent whom we do not hear."""
-        if self._stream_idle is None or self._paused:
-            return NEVER
-        return self._now() + self._stream_idle
+            alarm.set(self._times.begin(self._now(), held=self._paused))
 
     def _take_body(self, data: bytes) -> None:
         decoder, body = self._decoder, self._body
         assert decoder is not None
         assert body is not None
-        if self._stream_idle is not None and not self._paused:
-            self._connection.alarm.set(self._now() + self._stream_idle)
         piece = decoder.feed(data)
+        times = self._times
+        if times is not None:
+            due = times.hear(piece, self._now(), held=self._paused)
+            if times.running:
+                self._connection.alarm.set(due)
         if decoder.bad is not None:
             self._fail(Failure.BAD_RESPONSE, decoder.bad.detail)
         elif decoder.ended:
@@ -259,7 +260,7 @@ class Sending(Signal[Reply]):
     def _finish(self, rest: bytes) -> None:
         """The answer is whole: the connection is free, or it goes."""
         connection, upload = self._connection, self._upload
-        self._decoder = self._body = None
+        self._decoder = self._body = self._reply = None
         connection.alarm.clear()
         done = upload is None or upload.done
         if self._keep_alive and done and not rest and not connection.closed:
@@ -274,6 +275,8 @@ class Sending(Signal[Reply]):
         """Its time is over. Where the agent was too slow to take it, that is not the upstream's."""
         if not self.is_set:
             self._fail(Failure.TIMEOUT, "no answer came in time")
+        elif self._times is not None and self._times.running:
+            self._fail(*self._times.over(self._now()))
         elif self._paused:
             self._fail(Failure.CANCELLED, "the answer was not read in time")
         else:
@@ -303,7 +306,7 @@ class Sending(Signal[Reply]):
     def _end_with_connection(self, body: Body) -> None:
         """The connection's end is the body's."""
         tunnelled = self.tunnelled
-        self._decoder = self._body = None
+        self._decoder = self._body = self._reply = None
         connection = self._connection
         connection.alarm.clear()
         body.finish(b"", [])
@@ -314,6 +317,8 @@ class Sending(Signal[Reply]):
 
     def _fail(self, failure: Failure, detail: str) -> None:
         body = self._body
+        if body is not None and self._reply is not None:
+            self._reply.detail = detail
         self._drop()
         if body is not None:
             body.fail(failure)
@@ -323,7 +328,7 @@ class Sending(Signal[Reply]):
 
     def _drop(self) -> None:
         """Nothing more is wanted of this connection."""
-        self._decoder = self._body = None
+        self._decoder = self._body = self._reply = None
         self._drop_upload()
         self._connection.close()
 
@@ -340,18 +345,20 @@ class Sending(Signal[Reply]):
     def pause(self) -> None:
         """Part of Source: stop reading."""
         self._paused = True
-        if self._stream_idle is not None:
-            self._connection.alarm.clear()
-        if not self._connection.closed:
-            self._connection.transport.pause_reading()
+        if self._connection.closed:
+            return
+        if self._times is not None and self._times.running:
+            self._connection.alarm.set(self._times.hold())
+        self._connection.transport.pause_reading()
 
     def resume(self) -> None:
         """Part of Source: go on reading."""
         self._paused = False
-        if self._stream_idle is not None:
-            self._connection.alarm.set(self._silent_until())
-        if not self._connection.closed:
-            self._connection.transport.resume_reading()
+        if self._connection.closed:
+            return
+        if self._times is not None and self._times.running:
+            self._connection.alarm.set(self._times.resume(self._now()))
+        self._connection.transport.resume_reading()
 
     def abandon(self) -> None:
         """Part of Source: nobody wants the rest of the answer."""

@@ -54,6 +54,21 @@ def test_the_record_of_a_failure() -> None:
     assert (record.status, record.code, record.policy) == (504, "upstream_timeout", "")
 
 
+def test_the_record_says_what_broke_an_answer_off() -> None:
+    """The clock that ended a stream, or how the connection did."""
+    reply = make_reply(200, body=FakeBody(None), detail="stream_max: the stream went on for 9 s")
+    reply.finish(Failure.EXPIRED)
+    assert recorded(called(Result.SUCCESS), reply).detail.startswith("stream_max: ")
+    assert recorded(called(Result.SUCCESS), make_reply(200, executed=Executed.YES)).detail == ""
+
+
+def test_a_stand_in_that_stalls_is_out_of_time() -> None:
+    """Why it stood in is told of it while it is well."""
+    reply = make_reply(200, body=FakeBody(None), outcome="fallback", reason="circuit_open")
+    reply.finish(Failure.TIMEOUT)
+    assert recorded(called(Result.SUCCESS), reply).code == "deadline_exceeded"
+
+
 def broken(failure: Failure) -> Reply:
     """An answer of which the rest did not come."""
     reply = make_reply(200, body=FakeBody(None))
@@ -72,6 +87,8 @@ def broken(failure: Failure) -> Reply:
         (broken(Failure.TRUNCATED), "truncated", "truncated"),
         (broken(Failure.CANCELLED), "cancelled", "cancelled"),
         (broken(Failure.BAD_REQUEST), "failed", "caller_error"),
+        (broken(Failure.TIMEOUT), "failed", "deadline_exceeded"),
+        (broken(Failure.EXPIRED), "failed", "deadline_exceeded"),
         (Reply(status=200), "failed", ""),
     ],
 )

@@ -188,6 +188,21 @@ def test_a_stream_that_breaks_off_counts_when_it_does() -> None:
     assert (window.calls, window.failures) == (3, 2)
 
 
+def test_a_stream_that_lived_its_longest_life_is_no_failure() -> None:
+    """The limit is ours: an agent could else open circuits by listening."""
+    ground = make_ground()
+    tool = Tool(ground, count=("timeout", 500))
+    attempt = tool.admit()
+    assert isinstance(attempt, Attempt)
+    reply = make_reply(200)
+    attempt.result = reply.result
+    tool.lease.committed(attempt, reply)
+    reply.failure, reply.result = Failure.EXPIRED, Result.FAILURE
+    tool.lease.settle(attempt, reply)
+    window = circuit(ground, "search").window
+    assert (window.calls, window.failures) == (1, 0)
+
+
 def test_what_was_no_success_at_its_commit_counts_there_alone() -> None:
     """However its reply ends after that; and what was never committed does not count at all."""
     ground = make_ground()

@@ -134,6 +134,23 @@ def test_connect_and_first_byte_end_with_the_attempt() -> None:
     assert attempt.stream_idle == 7.0
 
 
+def test_the_limits_of_streams_are_passed_on() -> None:
+    """All three, to who sends."""
+    attempt = make_attempt(make_call(started=STARTED))
+    gate(section(stream_idle=1.0, stream_progress=2.0, stream_max=3.0)).admit(attempt)
+    limits = (attempt.stream_idle, attempt.stream_progress, attempt.stream_max)
+    assert limits == (1.0, 2.0, 3.0)
+
+
+def test_a_long_get_may_have_nothing_to_say() -> None:
+    """It is a subscription: only silence on the wire ends it."""
+    attempt = make_attempt(make_call(started=STARTED))
+    attempt.call.head.method = "GET"
+    gate(section(stream_idle=1.0, stream_progress=2.0, stream_max=3.0)).admit(attempt)
+    limits = (attempt.stream_idle, attempt.stream_progress, attempt.stream_max)
+    assert limits == (1.0, None, None)
+
+
 def test_without_limits_an_attempt_has_none() -> None:
     """What is not configured is not set."""
     attempt = make_attempt(make_call(started=STARTED))

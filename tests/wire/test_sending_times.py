@@ -205,6 +205,121 @@ def test_an_answer_that_is_over_is_not_timed(pieces, streams):
     assert not line.plug.is_closing()
 
 
+# what a stream says
+
+
+PING = b"event: ping\ndata: {}\n\n"
+SAYS = b"data: x\n\n"
+GZIPPED = STREAM.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+
+
+def chunk(said: bytes) -> bytes:
+    """In a chunk of its own."""
+    return b"%x\r\n%b\r\n" % (len(said), said)
+
+
+def test_pings_do_not_keep_a_stream_alive():
+    """It speaks, and says nothing: `stream_progress` ends it, though it is not idle."""
+    line = Line()
+    reply, glass = streamed(line, stream_progress=30.0)
+    reply.commit(streams=True)
+    line.comes(chunk(b"\n"))  # ends the line under way
+    for _ in range(6):
+        line.clock.advance(4.9)
+        line.comes(chunk(PING))
+    assert glass.failure is None
+    line.clock.advance(0.7)
+    assert glass.failure is Failure.TIMEOUT
+    assert reply.detail == "stream_progress: nothing that matters came for 30 s"
+    assert line.plug.aborted
+
+
+@pytest.mark.parametrize(("head", "said"), [(STREAM, SAYS), (GZIPPED, PING)])
+def test_what_matters_keeps_a_stream_alive(head: bytes, said: bytes):
+    """An event with data does; of a stream that cannot be read, every byte."""
+    line = Line()
+    reply = line.reply(head + chunk(b"\n"), stream_progress=30.0)
+    glass = flowing(reply)
+    reply.commit(streams=True)
+    for _ in range(9):
+        line.clock.advance(29.9)
+        line.comes(chunk(said))
+    assert glass.failure is None
+
+
+def test_the_framing_of_chunks_says_nothing():
+    """The beginning of a chunk is a byte on the wire, and none of the stream."""
+    line = Line()
+    reply = line.reply(GZIPPED + chunk(b"a"), stream_progress=30.0)
+    glass = flowing(reply)
+    reply.commit(streams=True)
+    line.clock.advance(29.9)
+    line.comes(b"f")
+    line.clock.advance(0.2)
+    assert glass.failure is Failure.TIMEOUT
+
+
+@pytest.mark.parametrize("begun", [b"", b"data: x\n"])
+def test_an_event_may_begin_before_the_commit(begun: bytes):
+    """It is looked at from its first byte."""
+    line = Line()
+    reply = line.reply(STREAM + (chunk(begun) if begun else b""), stream_progress=30.0)
+    glass = flowing(reply)
+    line.comes(chunk(SAYS[len(begun) : -1]) if len(begun) < 8 else b"")
+    reply.commit(streams=True)
+    line.clock.advance(29.9)
+    line.comes(chunk(b"\n"))
+    line.clock.advance(29.9)
+    assert glass.failure is None
+
+
+def test_a_stream_has_a_longest_life():
+    """Whatever it says; that is a limit of ours, and no timeout of the upstream's."""
+    line = Line()
+    reply, glass = streamed(line, stream_max=60.0, stream_progress=30.0)
+    reply.commit(streams=True)
+    for _ in range(12):
+        line.clock.advance(4.99)
+        line.comes(chunk(SAYS))
+    assert glass.failure is None
+    line.clock.advance(0.2)
+    assert glass.failure is Failure.EXPIRED
+    assert reply.detail == "stream_max: the stream went on for 60 s"
+
+
+def test_a_longest_life_goes_on_while_the_agent_does_not_read():
+    """An agent could else hold a stream for as long as it likes."""
+    line = Line()
+    reply, glass = streamed(line, stream_max=60.0)
+    reply.commit(streams=True)
+    body_of(reply).pause()
+    line.clock.advance(60.1)
+    assert glass.failure is Failure.EXPIRED
+
+
+def test_a_stream_that_is_held_back_need_say_nothing():
+    """When it is listened to again it has all of its time."""
+    line = Line()
+    reply, glass = streamed(line, stream_progress=30.0, stream_idle=None)
+    reply.commit(streams=True)
+    body_of(reply).pause()
+    line.clock.advance(9999.0)
+    body_of(reply).resume()
+    line.clock.advance(29.9)
+    assert glass.failure is None
+    line.clock.advance(0.2)
+    assert glass.failure is Failure.TIMEOUT
+
+
+def test_the_silence_of_a_stream_names_its_clock():
+    """So that who reads the record knows which limit it was."""
+    line = Line()
+    reply, _ = streamed(line, stream_progress=10.0)
+    reply.commit(streams=True)
+    line.clock.advance(10.1)
+    assert reply.detail == "stream_idle: not a byte came for 10 s"
+
+
 # what is waited for an upstream is not our own time
 
 
