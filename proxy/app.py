@@ -9,7 +9,6 @@ import os
 import resource
 import secrets
 import signal
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,23 +19,20 @@ from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
 from proxy.config.settings import Settings
-from proxy.config.types import Loaded, Upstream
+from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
+from proxy.outbound import Outbound, Trust, trust_of
 from proxy.pipeline.compile import Grounds
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Ground, Keep, Sender
 from proxy.wire.body import Memory
-from proxy.wire.client import ChoosyClient, Client, Forward
-from proxy.wire.compose import RequestWriter
-from proxy.wire.credentials import Credentials
 from proxy.wire.head import Limits
-from proxy.wire.pool import ConnectionPool, Origin
 from proxy.wire.server import Server, ServerLimits
 
 if TYPE_CHECKING:
@@ -63,7 +59,9 @@ class App:
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
-        self._mounted: dict[str, _Mounted] = {}
+        self._outbound = Outbound(
+            self.clock, self._limits, self._instance, self._keep, self.log.bug
+        )
         self._warned: frozenset[Problem] = frozenset()
         self._asked = False  # to read the policies again
         self._reloading: asyncio.Task[None] | None = None
@@ -143,7 +141,7 @@ class App:
     def _read(self) -> "_Read":
         """All that takes files to know. It may run in a thread, and touches nothing of the loop."""
         loaded = load_policies(self._settings.policies, self._upstream)
-        trust = {name: _trust(upstream) for name, upstream in loaded.upstreams.items()}
+        trust = {name: trust_of(upstream) for name, upstream in loaded.upstreams.items()}
         return _Read(loaded, trust, digests(loaded.files))
 
     async def stop(self, drain: float | None = None) -> None:
@@ -152,8 +150,7 @@ class App:
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
         await self._server.close()
         self.health.listening("")
-        for mounted in self._mounted.values():
-            mounted.sender.pool.retire()
+        self._outbound.stop()
         if self._admin is not None:
             await self._admin.stop()
         await self.clock.stop()
@@ -172,40 +169,13 @@ class App:
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
         loaded = read.loaded
-        mounted = {
-            name: self._mount(name, upstream, read.trust[name])
-            for name, upstream in loaded.upstreams.items()
-        }
+        made = self._outbound.made(loaded.upstreams, read.trust)
         ground = Ground(self.clock, self._keep)
         grounds = Grounds(ground, Ground(self.clock, self._keep, shadow=True))
-        senders: dict[str, Sender] = {name: each.sender.send for name, each in mounted.items()}
+        senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
         table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
-        before, self._mounted = self._mounted, mounted
-        for name, old in before.items():
-            if mounted.get(name) is not old:
-                old.sender.pool.retire()
+        self._outbound.use(made)
         return table
-
-    def _mount(self, name: str, upstream: Upstream, trust: "_Trust") -> "_Mounted":
-        known = self._mounted.get(name)
-        if known is not None and (known.upstream, known.ca) == (upstream, trust.ca):
-            return known
-        found = upstream.url.origin
-        origin = Origin(found.host, found.port, tls=trust.tls, server_name=found.host)
-        pool = ConnectionPool(
-            origin, self.clock, self._limits, upstream.pool.max, float(upstream.pool.idle)
-        )
-        writer = RequestWriter(
-            base=found.base.encode(),
-            host=None if upstream.preserve_host else found.authority.encode(),
-            instance=self._instance,
-            credentials=upstream.credentials,
-        )
-        forward = Forward(**dict.fromkeys(upstream.forward, True))
-        parts = (name, writer, pool, self.clock, forward)
-        many = len(upstream.credentials)
-        client = ChoosyClient(*parts, Credentials(many)) if many > 1 else Client(*parts)
-        return _Mounted(upstream, trust.ca, client)
 
     def _made_server(self, settings: Settings) -> Server:
         limits = settings.limits
@@ -218,27 +188,12 @@ class App:
         return Server(self._gateway, self.clock, asked, Memory(int(limits.replay_pool)))
 
 
-class _Trust(NamedTuple):
-    """Whom an upstream's connections believe."""
-
-    ca: bytes  # a digest of its `tls.ca`; empty without one
-    tls: ssl.SSLContext | None
-
-
 class _Read(NamedTuple):
     """Policies, and what else was read of files for them."""
 
     loaded: Loaded
-    trust: dict[str, _Trust]
+    trust: dict[str, Trust]
     files: dict[Path, bytes]  # digests of those that the policies name
-
-
-class _Mounted(NamedTuple):
-    """An upstream at work, and what it was made from: the same again, and it is kept."""
-
-    upstream: Upstream
-    ca: bytes
-    sender: Client
 
 
 class _Watcher:
@@ -278,18 +233,6 @@ def _believed(settings: Settings) -> tuple[str, ...]:
     """The headers that name the agent: those before `static`, which always answers."""
     headers = [source.header for source in settings.identity]
     return tuple(header.decode() for header in itertools.takewhile(bool, headers) if header)
-
-
-def _trust(upstream: Upstream) -> _Trust:
-    if not upstream.url.origin.tls:
-        return _Trust(b"", None)
-    ca = Path(upstream.tls.ca)
-    context = ssl.create_default_context(cafile=upstream.tls.ca or None)
-    context.set_alpn_protocols(["http/1.1"])
-    if upstream.tls.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return _Trust(digests([ca])[ca] if upstream.tls.ca else b"", context)
 
 
 def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:

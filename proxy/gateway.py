@@ -131,6 +131,7 @@ class Gateway:
             accept = call.head.fields.get(b"accept", b"")
             answer = HTTP.refuse(refusal, call.id, sent(call), accept)
             answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
+            answer.tier, answer.served_by = reply.tier, reply.served_by
             reply = answer
         reply.finishers.append((self._account.settle, call))
         return reply

@@ -4,7 +4,7 @@ Kept in the `Keep` under ("news",), so that listeners outlive a reload.
 """
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -12,12 +12,36 @@ import msgspec
 class CircuitChange(msgspec.Struct, frozen=True):
     """A circuit went from one state to another: closed, open or half_open."""
 
+    word: ClassVar[str] = "circuit"
+
     upstream: str
     tool: str  # empty: the circuit of the upstream itself
     before: str
     after: str
     why: str  # consecutive | rate | slow | probe_failed | open_time_over | probes_passed
     open_for: float  # seconds; 0 unless it opened
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.after == "open"
+
+
+class TrafficChange(msgspec.Struct, frozen=True):
+    """An upstream that has backups lost its calls to them, or gets some or all of them back."""
+
+    word: ClassVar[str] = "traffic"
+
+    upstream: str
+    backups: tuple[str, ...]
+    percent: int  # of its calls that go to it from now on
+    why: str  # probes | circuit | well
+    bulkhead: str = ""  # whose calls; empty: those of agents that are in none
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return not self.percent
 
 
 class Escalation(msgspec.Struct, frozen=True):
@@ -29,7 +53,8 @@ class Escalation(msgspec.Struct, frozen=True):
     status: int
 
 
-Event: TypeAlias = CircuitChange | Escalation
+Change: TypeAlias = CircuitChange | TrafficChange
+Event: TypeAlias = Change | Escalation
 
 
 class News(msgspec.Struct, weakref=True):

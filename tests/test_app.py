@@ -312,13 +312,13 @@ async def test_other_authorities_are_other_connections(tmp_path: Path) -> None:
     trustme.CA().cert_pem.write_to_path(ca)
     mount = {"tls": {"ca": str(ca)}}
     async with holdfast("https://127.0.0.1:1", mount=mount) as proxy:
-        before, version = proxy.app._mounted["gateway"], proxy.app.health.version
+        before, version = proxy.app._outbound.at_work["gateway"], proxy.app.health.version
         assert proxy.app.reload()
-        assert proxy.app._mounted["gateway"] is before
+        assert proxy.app._outbound.at_work["gateway"] is before
         trustme.CA().cert_pem.write_to_path(ca)
         assert ca in proxy.app._watch.look()
         assert proxy.app.reload()
-        assert proxy.app._mounted["gateway"] is not before
+        assert proxy.app._outbound.at_work["gateway"] is not before
         assert proxy.app.health.version != version
 
 

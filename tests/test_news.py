@@ -1,6 +1,6 @@
 """News."""
 
-from proxy.news import CircuitChange, Escalation, Event, News
+from proxy.news import CircuitChange, Escalation, Event, News, TrafficChange
 
 
 def test_every_listener_hears_of_a_change() -> None:
@@ -15,3 +15,11 @@ def test_every_listener_hears_of_a_change() -> None:
     news.tell(asked)
     assert heard == [("first", change), ("second", change), ("first", asked), ("second", asked)]
     assert not news.idle
+
+
+def test_what_is_grave() -> None:
+    """A circuit that opens, and an upstream that lost all of its calls."""
+    opens = CircuitChange("gateway", "", "closed", "open", "rate", 5.0)
+    away, back = (TrafficChange("gateway", ("spare",), n, "well") for n in (0, 5))
+    assert [change.grave for change in (opens, away, back)] == [True, True, False]
+    assert (opens.word, away.word) == ("circuit", "traffic")

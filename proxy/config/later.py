@@ -10,7 +10,7 @@ LATER: dict[str, frozenset[str]] = {
         }
     ),
     "Domain": frozenset({"budget"}),
-    "Upstream": frozenset({"backups", "health", "trust_annotations", "mcp_refusals"}),
+    "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "breaker": frozenset({"quorum"}),
     "Agent": frozenset({"version"}),

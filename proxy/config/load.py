@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.config import document
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence
@@ -16,12 +17,14 @@ from proxy.config.judge import Judged, empty, judge
 from proxy.config.match import KEYS, Globs, Match, path_as_sent
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
-from proxy.config.types import Bulkhead, Loaded, Mode, Name, Part, Policy, Upstream
+from proxy.config.targets import at_root, backup_problems, probe_warnings
+from proxy.config.types import Bulkhead, Loaded, Mode, MountPath, Name, Part, Policy, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
 
 BY_FLAG = "default"
 """The name of the upstream that `run --upstream` gives."""
+_NO_ROOT = "no upstream is mounted at /; say path: / where agents come in"
 
 
 def load_policies(
@@ -41,21 +44,23 @@ def load_policies(
         reading.file(each)
     if upstream is not None:
         reading.flag(*upstream)
-    reading.mounts()
+    reading.mounts(flagged=upstream is not None)
     # Where a file is missing from the set, what is said of the set would be said of another one.
     whole = not unreadable and all(each.root or not each.problems for each in documents)
     judged = reading.judged() if whole else Judged([], [])
-    for problem in (*unreadable, *judged.errors):
+    lost = backup_problems(reading.upstreams, reading.names, reading.nodes, reading.replaced)
+    for problem in (*unreadable, *judged.errors, *(lost if whole else ())):
         reading.shape.add(problem)
     if reading.shape.problems:
         raise ConfigError(reading.shape.problems, readable=not unreadable)
+    dear = probe_warnings(reading.policies, reading.upstreams, reading.nodes)
     named = [Path(each.tls.ca) for each in reading.upstreams.values() if each.tls.ca]
     return Loaded(
         version=_version(documents, upstream, named),
         upstreams=reading.upstreams,
         policies=tuple(reading.policies),
         bulkheads=tuple(reading.bulkheads),
-        warnings=tuple(sorted({*warnings, *judged.warnings})),
+        warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
     )
 
@@ -105,8 +110,9 @@ class _Reading:
         self.policies: list[Policy] = []
         self.names: dict[str, Place] = {}  # of all upstreams, also of those that are wrong
         self.bulkheads: list[Bulkhead] = []
+        self.replaced = ""  # the upstream whose place the command line's takes
+        self.nodes: dict[str, Node] = {}  # of the upstreams
         self._policy_names: dict[str, Place] = {}
-        self._mounts: dict[str, tuple[str, Place]] = {}
 
     def file(self, read: Document) -> None:
         """Take in one file."""
@@ -149,22 +155,12 @@ class _Reading:
             self.shape.wrong(place, path, str(error))
         upstream = self.shape.read(kind_of(Upstream), node, path)
         if upstream is not MISSING:
-            self._mount(name, place, upstream)
-
-    def _mount(self, name: str, place: Place, upstream: Upstream) -> None:
-        if upstream.path in self._mounts:
-            other, there = self._mounts[upstream.path]
-            message = f"{upstream.path} is the mount of {other} already ({there.short})"
-            self.shape.wrong(place, f"upstreams.{name}.path", message)
-            return
-        self._mounts[upstream.path] = name, place
-        self.upstreams[name] = upstream
+            self.upstreams[name] = upstream
+            self.nodes[name] = node
 
     def flag(self, url: str, protocol: str) -> None:
         """The upstream of `run --upstream`: at `/`, whatever the files put there."""
         place = Place("--upstream")
-        replaced, _ = self._mounts.pop("/", ("", place))
-        self.upstreams.pop(replaced, None)
         self.upstreams.pop(BY_FLAG, None)
         items: dict[str, document.Key] = {}
         for name, text, flag in (("url", url, "--upstream"), ("protocol", protocol, "--protocol")):
@@ -173,14 +169,31 @@ class _Reading:
         upstream = self.shape.read(kind_of(Upstream), Mapping(place, items), "")
         self.names[BY_FLAG] = place
         if upstream is not MISSING:
-            self._mounts["/"] = BY_FLAG, place
-            self.upstreams[BY_FLAG] = upstream
+            self.upstreams[BY_FLAG] = replace(upstream, path=MountPath("/"))
 
-    def mounts(self) -> None:
+    def mounts(self, *, flagged: bool) -> None:
         """Exactly one upstream may stand at `/`; where there are any, one must."""
-        if self.names and "/" not in self._mounts and not self.shape.problems:
+        if self.names.keys() == self.upstreams.keys():  # else one that names others may be missing
+            for name in at_root(self.policies, self.upstreams):
+                self.upstreams[name] = replace(self.upstreams[name], path=MountPath("/"))
+        mounts: dict[str, str] = {}
+        for name, upstream in list(self.upstreams.items()):
+            if upstream.path is not None:
+                self._mount(mounts, name, upstream.path, flagged=flagged)
+        if self.names and "/" not in mounts and not self.shape.problems:
             name, place = next(iter(self.names.items()))
-            self.shape.wrong(place, f"upstreams.{name}.path", "no upstream is mounted at /")
+            self.shape.wrong(place, f"upstreams.{name}.path", _NO_ROOT)
+
+    def _mount(self, mounts: dict[str, str], name: str, path: str, *, flagged: bool) -> None:
+        other = mounts.setdefault(path, name)
+        if other == name:
+            return
+        if flagged and name == BY_FLAG:
+            mounts[path], self.replaced = name, other
+            del self.upstreams[other]
+            return
+        message = f"{path} is the mount of {other} already ({self.names[other].short})"
+        self.shape.wrong(self.names[name], f"upstreams.{name}.path", message)
 
     def _policies(self, root: Mapping) -> None:
         for written, node, path in self._listed(root, "policies", POLICY):

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from proxy.call import Effect
 from proxy.config.disk import content
+from proxy.config.health import Health
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place, Problem
 from proxy.units import Seconds
@@ -241,9 +242,12 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="What its requests mean. auto: tools where a request is one, else http."),
     ] = "auto"
     path: Annotated[
-        MountPath,
-        Meta(description="Mount on the agent side; the longest that fits wins, and is cut off."),
-    ] = MountPath("/")
+        MountPath | None,
+        Meta(
+            description="Mount on the agent side; the longest that fits wins, and is cut off. "
+            "Default: /; none for one that others name (backups, fallback) if another is at /."
+        ),
+    ] = None
     auth: Annotated[
         Auth | Annotated[tuple[Auth, ...], Meta(min_length=1)] | None,
         Meta(description="A list is tried in its order on a 401, where retry.on_401 is refresh."),
@@ -260,6 +264,16 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Literal["refuse", "pass"],
         Meta(description="What happens to JSON that cannot be read as exactly one document."),
     ] = "refuse"
+    backups: Annotated[
+        tuple[Name, ...],
+        Meta(description="Upstreams of the same protocol that take its calls when it is not well."),
+    ] = ()
+    health: Health | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a tool of an upstream that has none."""
+        if self.protocol == "http" and self.health is not None and self.health.tool is not None:
+            raise ValueError("health: an upstream of protocol http has no tools; expected path")
 
     @property
     def credentials(self) -> tuple[tuple[bytes, bytes], ...]:

@@ -140,6 +140,18 @@ CACHE_ENTRIES = Metric(
     Kind.GAUGE, "holdfast_cache_entries", (), "Answers that are kept to be given again."
 )
 CACHE_BYTES = Metric(Kind.GAUGE, "holdfast_cache_bytes", (), "Memory that they take, about.")
+HEALTH_PROBES = Metric(
+    Kind.COUNTER,
+    "holdfast_health_probes_total",
+    ("upstream", "result"),
+    "Probes that asked an upstream whether it is well.",
+)
+UPSTREAM_HEALTHY = Metric(
+    Kind.GAUGE,
+    "holdfast_upstream_healthy",
+    ("upstream",),
+    "1: its last probes found the upstream well; 0: they did not. Only of those that are probed.",
+)
 BAD_REQUESTS = Metric(
     Kind.COUNTER,
     "holdfast_bad_requests_total",
@@ -166,6 +178,7 @@ COUNTED = (
     FALLBACKS,
     EXPRESSION_ERRORS,
     CACHE,
+    HEALTH_PROBES,
 )
 """What stages count, in the keep under ("counts", name of the metric)."""
 

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import msgspec
 
 from proxy.clock import Clock
-from proxy.news import CircuitChange, Escalation, Event
+from proxy.news import Change, Escalation, Event
 from proxy.record import Record
 
 _EACH_SECONDS = 1.0
@@ -84,14 +84,14 @@ class Log:
 
     def hear(self, event: Event) -> None:
         """Listens to the news."""
-        if isinstance(event, CircuitChange):
-            self._circuit_changed(event)
-        else:
+        if isinstance(event, Escalation):
             self._escalated(event)
+        else:
+            self._changed(event)
 
-    def _circuit_changed(self, change: CircuitChange) -> None:
+    def _changed(self, change: Change) -> None:
         fields = msgspec.structs.asdict(change)
-        self._write(logging.WARNING if change.after == "open" else logging.INFO, "circuit", fields)
+        self._write(logging.WARNING if change.grave else logging.INFO, change.word, fields)
 
     def _escalated(self, asked: Escalation) -> None:
         """An agent can cause them at will: one line a second for each upstream."""

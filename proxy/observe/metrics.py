@@ -176,6 +176,7 @@ class Metrics:
             Family(catalogue.BULKHEAD_INFLIGHT, self._read_permits("held", kept)),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
             *_read_shelf(kept),
+            Family(catalogue.UPSTREAM_HEALTHY, self._read_pulses(kept)),
             Family(
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
             ),
@@ -249,6 +250,13 @@ class Metrics:
             for key, each in kept.items()
             if isinstance(key, tuple) and key[0] in {"permits", "bulkhead_permits"}
         )
+
+    def _read_pulses(self, kept: Kept) -> Rows:
+        return {
+            (self._label("upstream", key[1]),): int(pulse.well)
+            for key, pulse in kept.items()
+            if isinstance(key, tuple) and key[0] == "pulse" and pulse.probed
+        }
 
     def _read_circuits(self, kept: Kept) -> Rows:
         """Circuits of several bulkheads, or of tools without a name here, share their rows."""

@@ -71,10 +71,16 @@ class Way(msgspec.Struct, frozen=True):
 
 
 def compile_pipeline(
-    effective: Effective, call: Call, link: Handler, grounds: Grounds, rule: Rule
+    effective: Effective,
+    call: Call,
+    link: Handler,
+    grounds: Grounds,
+    rule: Rule,
+    backups: tuple[str, ...] = (),
 ) -> Pipeline:
-    """The pipeline for calls like this one, around what sends them to their own upstream."""
-    target, shadow = _targets(effective, call)
+    """The pipeline for calls like this one, around what sends them to their own upstream, which has
+    these backups."""
+    target, shadow = _targets(effective, call, backups)
     ground = grounds.enforced
     handler = _wrapped("wrap", effective.sections, link, ground, target)
     gates = _gates("call", effective.sections, target, ground)
@@ -115,7 +121,9 @@ def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
     return Rule(version, told, plain, minimal)
 
 
-def _targets(effective: Effective, call: Call) -> tuple[Target, Target]:
+def _targets(
+    effective: Effective, call: Call, backups: tuple[str, ...] = ()
+) -> tuple[Target, Target]:
     """What the enforced stages are built for, and what the shadow ones are."""
     effect = effective.effect or call.effect
     target = Target(
@@ -127,6 +135,7 @@ def _targets(effective: Effective, call: Call) -> tuple[Target, Target]:
         domain=call.domain,
         model=call.model,
         idempotent_upstream="idempotency" in effective.sections,
+        backups=backups,
     )
     shadowed = effective.sections.keys() | effective.shadow.keys()
     return target, msgspec.structs.replace(

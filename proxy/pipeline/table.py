@@ -26,6 +26,7 @@ from proxy.pipeline.compile import (
     rule_of,
 )
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
+from proxy.pipeline.failover import Backups, Failover
 from proxy.pipeline.renamed import called_as, sends_as
 from proxy.protocols.identity import complete
 from proxy.protocols.protocol import Protocol, Reads, Rules
@@ -33,6 +34,7 @@ from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import Handler, Sender
+from proxy.state.standing import Return
 
 Found = TypeVar("Found", bound=Pipeline | Conditional)
 
@@ -58,6 +60,7 @@ class Mount(msgspec.Struct, frozen=True):
     rules: Rules
     way: Way
     table: "Table"
+    backups: Backups
 
     def enter(self, call: Call) -> None:
         """The call is for this upstream: its target is seen from here on."""
@@ -122,18 +125,20 @@ class Table:
             for name, upstream in loaded.upstreams.items()
         ]
         self._by_name = {mount.name: mount for mount in mounts}
-        self._mounts = sorted(mounts, key=lambda mount: -len(mount.prefix))
+        reached = [mount for mount in mounts if loaded.upstreams[mount.name].path is not None]
+        self._mounts = sorted(reached, key=lambda mount: -len(mount.prefix))
 
     def _mount(self, name: str, upstream: Upstream, send: Sender, body_buffer: int) -> Mount:
         base = upstream.url.origin.base.encode()
         made = partial(DividedMount, domains=self._domains) if self._bulkheads else Mount
         return made(
             name=name,
-            prefix=str(upstream.path).rstrip("/").encode(),
+            prefix=(upstream.path or "").rstrip("/").encode(),
             protocol=PROTOCOLS[upstream.protocol],
             rules=Rules(upstream.unrecognised == "pass", body_buffer, base),
             way=Way(send, PROTOCOLS[upstream.protocol], upstream.holdfast.headers == "minimal"),
             table=self,
+            backups=_backups(upstream),
         )
 
     def mount(self, target: bytes) -> Mount | None:
@@ -178,10 +183,11 @@ class Table:
         return Conditional(conditions, find)
 
     def _built(self, effective: Effective, call: Call, mount: Mount) -> Pipeline:
+        link = self._linked(effective, call, mount, "")
         effective = self._inside(effective, call)
-        link = compile_link(effective, call, _way(mount, call), self._grounds)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
-        return compile_pipeline(effective, call, link, self._grounds, rule)
+        names = mount.backups.names
+        return compile_pipeline(effective, call, link, self._grounds, rule, names)
 
     def _inside(self, effective: Effective, call: Call) -> Effective:
         bulkhead = self._bulkheads.get(call.domain)
@@ -190,11 +196,14 @@ class Table:
     def link(self, call: Call, upstream: str, model: str) -> Handler:
         """Part of Links: what sends a call to another upstream than its own, or as another model.
 
-        Raises LookupError for an upstream that there is not.
+        Only its own has backups. Raises LookupError for an upstream that there is not.
         """
         mount = self._by_name[upstream or call.upstream]
+        own = mount.name == call.upstream
+        if not own:
+            mount = replace(mount, backups=_ALONE)
         there = replace(call, upstream=mount.name, model=model or call.model)
-        key: object = (self._key(there), model)
+        key: object = (self._key(there), model, own)
         link = self._links.get(key)
         if link is None:
             policies = candidates(self._policies, facts(there))
@@ -216,10 +225,15 @@ class Table:
     def _linked(self, effective: Effective, call: Call, mount: Mount, model: str) -> Handler:
         way = _way(mount, call)
         effective = self._inside(effective, call)
-        if not model:
-            return compile_link(effective, call, way, self._grounds)
-        way = replace(way, send=sends_as(model, way.send))
-        return called_as(model, compile_link(effective, call, way, self._grounds))
+        if model:
+            way = replace(way, send=sends_as(model, way.send))
+        link = compile_link(effective, call, way, self._grounds)
+        if model:
+            link = called_as(model, link)
+        if not mount.backups.names:
+            return link
+        breaker = effective.sections.get("breaker")
+        return Failover(link, mount.backups, call, self._grounds.enforced, model, breaker)
 
     def _keep_link(self, key: object, link: Handler | Conditions) -> None:
         if len(self._links) >= _MOST:
@@ -231,12 +245,19 @@ async def _refuse(refusal: Refusal, call: Call) -> Reply:
     return await refused(refusal)
 
 
+_ALONE = Backups()
 _ENDS = (b"", b"/", b"?")
 
 
 def _way(mount: Mount, call: Call) -> Way:
     """A call that the upstream's protocol did not know is plain HTTP."""
     return mount.way if call.protocol != "http" else replace(mount.way, protocol=HTTP)
+
+
+def _backups(upstream: Upstream) -> Backups:
+    health = upstream.health
+    back = Return() if health is None else Return(float(health.well_for), float(health.step))
+    return Backups(tuple(map(str, upstream.backups)), back)
 
 
 def facts(call: Call) -> dict[str, str]:

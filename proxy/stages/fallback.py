@@ -39,6 +39,7 @@ _REPLAY = 1 << 20
 
 Reason = Literal["failure", "throttled", "circuit_open", "deadline", "budget"]
 _COOLING = frozenset({"circuit_open", "rate_limited"})
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class CacheLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,8 +172,9 @@ class _Other(_First):
         )
 
     def objection(self, fall: _Fall) -> str:
-        """Part of _Stands. A rule for every upstream may name one of them."""
-        return "itself" if self._own == fall.call.upstream else super().objection(fall)
+        """Part of _Stands. A rule for all may name one of them; failover may have asked it."""
+        itself = self._own in {fall.call.upstream, fall.first.served_by}
+        return "itself" if itself else super().objection(fall)
 
 
 class _Ready:
@@ -395,6 +397,3 @@ def _encoded(said: Any) -> tuple[bytes, bytes]:
     if isinstance(said, str):
         return said.encode(), b"content-type: text/plain; charset=utf-8\r\n"
     return msgspec.json.encode(said), b"content-type: application/json\r\n"
-
-
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}

@@ -177,7 +177,7 @@ def test_errors_of_all_files_are_shown_at_once(folder):
         ("bulkheads: [{name: a, agents: [x]}, {name: a, agents: [y]}]", "p.yaml:1:44: bulkheads[1].name: a bulkhead of this name stands at p.yaml:1 already"),
         ("upstreams: {a b: {url: http://h}}", "p.yaml:1:13: upstreams.a b: expected a name of at most 64 letters, digits, '.', '_', '-' and '/', found 'a b'"),
         ("upstreams: {a: {path: /}}", "p.yaml:1:16: upstreams.a: the key url is missing"),
-        ("upstreams: {a: {url: http://h, path: /x}}", "p.yaml:1:13: upstreams.a.path: no upstream is mounted at /"),
+        ("upstreams: {a: {url: http://h, path: /x}}", "p.yaml:1:13: upstreams.a.path: no upstream is mounted at /; say path: / where agents come in"),
         ("upstreams: {a: {url: http://h}, b: {url: http://h}}", "p.yaml:1:33: upstreams.b.path: / is the mount of a already (p.yaml:1)"),
     ],
 )  # fmt: skip

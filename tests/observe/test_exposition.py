@@ -32,6 +32,7 @@ def busy():
         counts = keep.of(("counts", metric.name), partial(Counts, metric.labels))
         counts.add(*metric.labels)
     keep.of(("circuit", "", "gateway", ""), lambda: Anything(state="open"))
+    keep.of(("pulse", "gateway"), lambda: Anything(probed=True, well=True))
     keep.of(("inflight", "", "gateway", "get_balance"), InFlight)
     keep.of(("queued", "", "gateway", "get_balance"), lambda: Anything(now=1))
     keep.of(("permits", "", "p", "gateway", "", ""), lambda: Anything(limit=2, held=1))

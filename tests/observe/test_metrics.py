@@ -240,6 +240,14 @@ def test_a_circuit_has_a_row_for_each_state():
     }
 
 
+def test_an_upstream_that_is_probed_is_well_or_not():
+    """Of others nobody knows."""
+    keep = Keep()
+    for name, probed, well in (("a", True, True), ("b", True, False), ("c", False, True)):
+        keep.of(("pulse", name), partial(Anything, probed=probed, well=well))
+    assert rows(metrics(keep), "holdfast_upstream_healthy") == {("a",): 1, ("b",): 0}
+
+
 def test_bad_requests_are_counted_by_reason():
     """They are no calls, and have no record."""
     found = metrics()

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.call import RequestHead, Whole
 from proxy.pipeline.compile import Way
+from proxy.pipeline.failover import Backups
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Mount
 from proxy.protocols.protocol import Reads, Rules
@@ -55,7 +56,7 @@ class Reading:
         self.ends: list[BaseException | None] = []
         table, rules = Desk().table, Rules(False, LIMIT)
         self._mount = Mount(
-            "gateway", b"", Wanting(reads), rules, Way(ScriptedUpstream(), HTTP), table
+            "gateway", b"", Wanting(reads), rules, Way(ScriptedUpstream(), HTTP), table, Backups()
         )
         self.strand = Strand(self._reading(), self.ends.append)
         self.strand.step()

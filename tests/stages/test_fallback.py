@@ -103,6 +103,13 @@ def test_the_next_one_is_asked(step: Step, reason: str) -> None:
     assert (reply.reason, scene.counted) == (reason, {("spare", "ok"): 1})
 
 
+def test_the_backup_that_has_failed_is_not_asked_again() -> None:
+    """Failover had moved the call there: the next one is asked."""
+    scene = Scene(SPARE, THIRD, gateway=[make_reply(500, served_by="spare")], third=[200])
+    assert scene().served_by == "third"
+    assert scene.asked == ["gateway", "third"]
+
+
 @pytest.mark.parametrize("step", [404, 400, 401, DENIED, Failure.BAD_REQUEST])
 def test_the_callers_own_fault_is_nobody_elses(step: Step) -> None:
     """Another upstream would say the same, or should never be asked."""

@@ -187,7 +187,7 @@ async def test_a_write_does_not_trust_an_idle_connection() -> None:
             (request("/2"), 1),
             (request("/3", method="POST", body=b"x"), 2),
         ):
-            (mounted,) = proxy.app._mounted.values()
+            (mounted,) = proxy.app._outbound.at_work.values()
             (idle,) = mounted.sender.pool._idle
             idle.idle_since -= 2.0  # as if two seconds passed
             assert (await proxy.call(raw)).status == 200
