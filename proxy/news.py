@@ -8,6 +8,9 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+MOST = 1_000
+"""Events that are remembered as told."""
+
 
 class CircuitChange(msgspec.Struct, frozen=True):
     """A circuit went from one state to another: closed, open or half_open."""
@@ -53,7 +56,16 @@ class Escalation(msgspec.Struct, frozen=True):
     status: int
 
 
-Change: TypeAlias = CircuitChange | TrafficChange
+class Overlap(msgspec.Struct, frozen=True):
+    """Policies contradict each other where they overlap; it was made safe."""
+
+    word: ClassVar[str] = "overlap"
+    grave: ClassVar[bool] = True
+
+    message: str
+
+
+Change: TypeAlias = CircuitChange | TrafficChange | Overlap
 Event: TypeAlias = Change | Escalation
 
 
@@ -62,8 +74,17 @@ class News(msgspec.Struct, weakref=True):
 
     listeners: list[Callable[[Event], None]] = []
     idle: bool = False  # never makes room for others in the Keep
+    once: set[Event] = set()  # that were told, and are not to be told again
 
     def tell(self, event: Event) -> None:
         """Tell every listener."""
         for listener in self.listeners:
             listener(event)
+
+    def tell_once(self, event: Event) -> None:
+        """Tell every listener, unless it was told before."""
+        if event not in self.once:
+            if len(self.once) >= MOST:
+                self.once.clear()
+            self.once.add(event)
+            self.tell(event)

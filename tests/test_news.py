@@ -1,6 +1,6 @@
 """News."""
 
-from proxy.news import CircuitChange, Escalation, Event, News, TrafficChange
+from proxy.news import MOST, CircuitChange, Escalation, Event, News, Overlap, TrafficChange
 
 
 def test_every_listener_hears_of_a_change() -> None:
@@ -23,3 +23,17 @@ def test_what_is_grave() -> None:
     away, back = (TrafficChange("gateway", ("spare",), n, "well") for n in (0, 5))
     assert [change.grave for change in (opens, away, back)] == [True, True, False]
     assert (opens.word, away.word) == ("circuit", "traffic")
+
+
+def test_what_is_told_once_is_told_once() -> None:
+    """Not again for each pipeline that is compiled; and what is remembered of it is bounded."""
+    news = News()
+    heard: list[Event] = []
+    news.listeners.append(heard.append)
+    for _ in range(3):
+        news.tell_once(Overlap("a"))
+    news.tell_once(Overlap("b"))
+    assert heard == [Overlap("a"), Overlap("b")]
+    for number in range(MOST):
+        news.tell_once(Overlap(str(number)))
+    assert len(news.once) <= MOST

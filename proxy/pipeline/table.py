@@ -14,8 +14,10 @@ from msgspec.structs import replace
 
 from proxy.call import Call
 from proxy.config.cascade import Effective, candidates, inside, merge
+from proxy.config.clamped import clamped
 from proxy.config.types import Loaded, Upstream
 from proxy.memo import Memo
+from proxy.news import News, Overlap
 from proxy.pipeline.compile import (
     Grounds,
     Pipeline,
@@ -113,6 +115,7 @@ class Table:
         self.version = loaded.version
         self._policies = loaded.policies
         self._grounds = Grounds(replace(grounds.enforced, links=self.link), grounds.shadow)
+        self._news = grounds.enforced.kept(("news",), News)
         self._links: dict[object, Handler | Conditions] = {}
         self._recent: dict[object, Pipeline | Conditional] = {}
         # Those that had no call since `_recent` began.
@@ -184,6 +187,8 @@ class Table:
 
     def _built(self, effective: Effective, call: Call, mount: Mount) -> Pipeline:
         link = self._linked(effective, call, mount, "")
+        for message in clamped(effective, effective.effect or call.effect):
+            self._news.tell_once(Overlap(message))
         effective = self._inside(effective, call)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
         names = mount.backups.names

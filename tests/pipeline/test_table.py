@@ -1,8 +1,11 @@
 """Which upstream is mounted where, and which calls share a pipeline."""
 
+from typing import Any
+
 import pytest
 
 from proxy.call import Call, Whole
+from proxy.news import News
 from proxy.pipeline import table
 from proxy.pipeline.compile import Pipeline
 from proxy.pipeline.table import Mount, Unread, facts
@@ -300,3 +303,20 @@ def test_a_link_to_nowhere_is_a_bug() -> None:
         desk.table.link(call, "gone", "")
     with pytest.raises(LookupError):
         no_links(call, "gone", "")
+
+
+def test_what_an_overlap_made_safe_is_told_once() -> None:
+    """Whatever tools are called: it is the policies' matter."""
+    desk = Desk(
+        """
+policies:
+  - {name: p, match: {tool: 'get_*'}, timeout: {attempt: 9s}}
+  - {name: q, match: {tool: '*_x'}, timeout: {total: 5s}}
+"""
+    )
+    heard: list[Any] = []
+    desk.keep.of(("news",), News).listeners.append(heard.append)
+    for tool in ("get_x", "get_y_x", "get_y"):
+        desk.pipeline(post(tool))
+    (told,) = heard
+    assert told.message.startswith("timeout.attempt (9s, p, ")
