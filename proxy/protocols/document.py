@@ -134,7 +134,7 @@ def _top_level_names(content: bytes) -> list[str]:
 class Pointer:
     """One place in documents: the keys on the way to it. Made once, and read in many."""
 
-    __slots__ = ("_decode", "_path", "_quoted")
+    __slots__ = ("_decode", "_last", "_path", "_quoted")
 
     def __init__(self, path: tuple[str, ...]) -> None:
         kind: Any = msgspec.Raw
@@ -143,7 +143,14 @@ class Pointer:
             kind = msgspec.defstruct("At", [("held", held, msgspec.UNSET)], rename={"held": key})
         self._decode = msgspec.json.Decoder(kind).decode
         self._path = path
+        self._last = f'"{path[-1]}"'.lower().encode()
         self._quoted = tuple(f'"{key}"'.encode() for key in path)
+
+    def surely_absent(self, content: bytes) -> bool:
+        """Is the last key nowhere in it, in any letters or escaped? The cheapest look of all."""
+        if not content.isascii() or content.find(b"\\") >= 0:
+            return False
+        return content.lower().find(self._last) < 0
 
     def read(self, content: bytes) -> Any:
         """What stands there: a text, None for nothing or null, or something that is neither.

@@ -273,7 +273,10 @@ class Argument:
         if content is None:
             return None
         coding = call.head.fields.get(b"content-encoding")
-        if coding is not None:
+        if coding is None:
+            if self._alone.surely_absent(content):
+                return None
+        else:
             plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
             content = b"" if isinstance(plain, Refusal) else plain  # it was read before
         try:
