@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import itertools
 import json
 import os
 import resource
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
+from proxy.admin.sight import Sight
 from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
@@ -53,7 +53,7 @@ class App:
         self._upstream = upstream
         self.clock = Clock()
         self.log = Log(self.clock, settings.log.level, settings.log.format)
-        self.health = Health()
+        self.health = Health(began=self.clock.wall())
         self._keep = Keep()
         self._keep.of(("news",), News).listeners.append(self.log.hear)
         self.metrics = Metrics(self._keep, self.health)
@@ -67,10 +67,12 @@ class App:
         self._reloading: asyncio.Task[None] | None = None
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         read = self._read()
-        identity = Identity(settings.agent.id, settings.agent.fleet, _believed(settings))
+        self._identity = Identity(settings.agent.id, settings.agent.fleet, settings.believed)
         calls = CallLog(self.log) if settings.log.calls else None
         watcher = _Watcher(self.metrics, self.log, calls)
-        self._gateway = Gateway(self._table(read), self.clock, identity, self._instance, watcher)
+        self._gateway = Gateway(
+            self._table(read), self.clock, self._identity, self._instance, watcher
+        )
         self._server = self._made_server(settings)
         self._in_force(read)
         self.listen = ""
@@ -97,7 +99,15 @@ class App:
     async def _begin(self) -> None:
         self.listen = await self._server.listen(self._settings.listen)
         self.health.listening(self.listen)
-        self._admin = await start_admin(self._settings.admin, self.health, self.metrics, self.clock)
+        sight = Sight(
+            self.health,
+            self.metrics,
+            self.clock,
+            self._keep,
+            self._identity,
+            lambda: self._gateway.table,
+        )
+        self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
         self._watching = self.clock.spawn(self._watch.run())
 
@@ -122,7 +132,7 @@ class App:
 
     def _take(self, read: "_Read | ConfigError | OSError") -> bool:
         if not isinstance(read, _Read):
-            self.health.rejected = str(read)
+            self.health.rejected, self.health.rejected_at = str(read), self.clock.wall()
             self.log.warning(
                 "reload failed", problems=str(read).splitlines(), kept=self.health.version
             )
@@ -159,7 +169,7 @@ class App:
     def _in_force(self, read: "_Read") -> None:
         loaded = read.loaded
         self.metrics.name_tools(loaded.tools)
-        self.health.loaded(loaded.version)
+        self.health.loaded(loaded.version, self.clock.wall())
         self._watch.loaded(read.files)
         for problem in loaded.warnings:
             if problem not in self._warned:  # said once, and not at every reload
@@ -227,12 +237,6 @@ def _raise_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _believed(settings: Settings) -> tuple[str, ...]:
-    """The headers that name the agent: those before `static`, which always answers."""
-    headers = [source.header for source in settings.identity]
-    return tuple(header.decode() for header in itertools.takewhile(bool, headers) if header)
 
 
 def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:

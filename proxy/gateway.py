@@ -15,7 +15,7 @@ from proxy.pipeline.account import Account, Watcher
 from proxy.pipeline.compile import refused
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Mount, Table, Unread
-from proxy.pipeline.told import lines_of, refusal_of, sent
+from proxy.pipeline.told import in_our_words, lines_of, refusal_of
 from proxy.protocols.identity import Identity, came_back
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
@@ -126,13 +126,7 @@ class Gateway:
         if refusal is not None:
             if refusal.policy and refusal.code == "ambiguous_call":  # found by who reads arguments
                 self._watcher.bad_request(refusal.code)
-            reply.finish()
-            reply.close()
-            accept = call.head.fields.get(b"accept", b"")
-            answer = HTTP.refuse(refusal, call.id, sent(call), accept)
-            answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
-            answer.tier, answer.served_by = reply.tier, reply.served_by
-            reply = answer
+            reply = in_our_words(call, reply, refusal)
         reply.finishers.append((self._account.settle, call))
         return reply
 

@@ -93,6 +93,11 @@ class Rate(str):
         return _SECONDS[self.partition("/")[2]] / self.number
 
 
+def is_measure(text: str) -> bool:
+    """Is it a duration, a size or a rate?"""
+    return bool(re.fullmatch(f"{DURATION_PATTERN}|{SIZE_PATTERN}|{RATE_PATTERN}", text))
+
+
 def _split(text: str) -> tuple[str, str]:
     match = _SPELLING.fullmatch(text)
     assert match is not None  # the patterns above are narrower than this one

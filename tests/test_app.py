@@ -14,32 +14,12 @@ import pytest
 import trustme
 
 import proxy.app
-from proxy.app import App, _believed, serve
+from proxy.app import App, serve
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError
 from proxy.config.settings import Settings, load_settings
 from proxy.config.types import Loaded
-from proxy.protocols.identity import Identity
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
-
-
-@pytest.mark.parametrize(
-    ("identity", "believed", "static"),
-    [
-        (["static", "header:x-agent"], (), True),
-        (["header:x-agent", "static", "header:x-other"], ("x-agent",), False),
-        (["header:x-agent", "header:x-other"], ("x-agent", "x-other"), False),
-        (["static"], (), True),
-    ],
-)
-def test_headers_behind_static_are_not_believed(
-    tmp_path: Path, identity: list[str], believed: tuple[str, ...], static: bool
-) -> None:
-    """Who stands first names the agent, and `static` always does."""
-    (tmp_path / "h.yaml").write_text(json.dumps({"identity": identity}))
-    found = _believed(load_settings(tmp_path / "h.yaml"))
-    assert found == believed
-    assert Identity("ann", "crew", found).static is static
 
 
 @pytest.fixture

@@ -202,7 +202,7 @@ def looked_for(asks: Callable[[Call], Any]) -> set[bytes]:
 
 ASKED: dict[str, Callable[[Call], Any]] = {
     "gateway.py _mount": lambda call: came_back(call.head, b"holdfast-abcd"),
-    "pipeline/table.py recognise": complete,
+    "pipeline/table.py identify": complete,
     "gateway.py _open": Identity("ann", "crew").name,
     "stages/bulkhead.py _rank_of": lambda call: priority(call.head.fields),
     "stages/retry.py _limit": lambda call: client_retries(call.head.fields),

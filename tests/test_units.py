@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.units import Delay, Rate, Seconds, Size
+from proxy.units import Delay, Rate, Seconds, Size, is_measure
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -118,3 +118,9 @@ def test_a_delay_may_be_measured() -> None:
     assert (Delay.parse("800ms"), Delay.parse("800ms").measured) == (0.8, False)
     with pytest.raises(ValueError, match=r"expected p95, or a duration such as .*, found 'p99'"):
         Delay.parse("p99")
+
+
+@pytest.mark.parametrize(("text", "measure"), [("9s", True), ("1MiB", True), ("hunter2", False)])
+def test_durations_and_sizes_are_told_from_texts(text, measure):
+    """By how they are spelled."""
+    assert is_measure(text) is measure

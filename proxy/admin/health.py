@@ -15,6 +15,9 @@ class Health(msgspec.Struct):
     listen: str = ""  # where agents come in; empty: not listening
     version: str = ""  # of the policies in force; empty: none were loaded yet
     rejected: str = ""  # why the last reload failed; the policies before it stay in force
+    loaded_at: float = 0.0  # seconds since 1970, as `Clock.wall` has them
+    rejected_at: float = 0.0
+    began: float = 0.0  # the process
     draining: bool = False
     started: bool = False  # it was ready once
 
@@ -23,9 +26,10 @@ class Health(msgspec.Struct):
         self.listen = address
         self.started = self.started or self.ready
 
-    def loaded(self, version: str) -> None:
+    def loaded(self, version: str, at: float = 0.0) -> None:
         """Policies are in force."""
         self.version = version
+        self.loaded_at = at
         self.rejected = ""
         self.started = self.started or self.ready
 

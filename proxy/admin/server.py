@@ -1,4 +1,4 @@
-"""The admin port: health probes and metrics, on aiohttp. None of it needs a token (spec 6.2).
+"""The admin port, on aiohttp: health probes and metrics, which need no token, and `/v1` (api.py).
 
 Importing this file is slow and large, for it imports aiohttp: `proxy.admin.start` does it late.
 """
@@ -6,22 +6,22 @@ Importing this file is slow and large, for it imports aiohttp: `proxy.admin.star
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
-import msgspec
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from proxy.admin.health import Health
-from proxy.clock import Clock
+from proxy.admin.answers import problem, said
+from proxy.admin.api import Api
+from proxy.admin.sight import Sight
 from proxy.observe.exposition import Exposition
-from proxy.observe.metrics import Metrics
 from proxy.wire.server import remove_stale
 
 _SHUTDOWN_SECONDS = 1.0
 _BACKLOG = 128
 _OWNER_ONLY = 0o600
+_LONGEST_LINE = 64 << 10  # a question to /v1/policies/explain holds a tool's input
 _HEADERS = {
     "Server": "holdfast",
     "Cache-Control": "no-store",
@@ -36,9 +36,10 @@ _HEADERS = {
 class AdminServer:
     """Serves until `stop`."""
 
-    def __init__(self, health: Health, metrics: Metrics, clock: Clock) -> None:
-        self._health = health
-        self._exposition = Exposition(metrics, clock)
+    def __init__(self, sight: Sight) -> None:
+        self._health = sight.health
+        self._exposition = Exposition(sight.metrics, sight.clock)
+        self._api = Api(sight)
         self._runner: web.AppRunner | None = None
         self._socket_path = ""
         self.address = ""
@@ -46,7 +47,10 @@ class AdminServer:
     async def start(self, listen: str) -> None:
         """Serve at `host:port` or `unix:/path`; raises OSError when the address cannot be had."""
         runner = web.AppRunner(
-            self._application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
+            self._application(),
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            max_line_size=_LONGEST_LINE,
         )
         self._runner = runner
         await runner.setup()
@@ -56,9 +60,13 @@ class AdminServer:
             await self.stop()
             raise
         self.address = listen if self._socket_path else _joined(runner.addresses[0])
+        by_socket = bool(self._socket_path)
+        local = by_socket or all(map(_is_loopback, runner.addresses))
+        self._api.serve(local=local, by_socket=by_socket)
 
     async def stop(self) -> None:
         """Serve no more. May be called again."""
+        self._api.stop()
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -84,19 +92,20 @@ class AdminServer:
         app.router.add_get("/health/ready", self._ready)
         app.router.add_get("/startupz", self._startup)
         app.router.add_get("/metrics", self._metrics)
+        self._api.add_to(app.router)
         app.on_response_prepare.append(_add_headers)
         return app
 
     async def _live(self, _request: web.Request) -> web.Response:
-        return _json(200, {"status": "alive"})
+        return said(200, {"status": "alive"})
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        return _json(200 if self._health.ready else 503, self._health.report())
+        return said(200 if self._health.ready else 503, self._health.report())
 
     async def _startup(self, _request: web.Request) -> web.Response:
         if self._health.started:
-            return _json(200, {"status": "started"})
-        return _json(503, {"status": "starting"})
+            return said(200, {"status": "started"})
+        return said(503, {"status": "starting"})
 
     async def _metrics(self, request: web.Request) -> web.Response:
         page = await self._exposition.page(",".join(request.headers.getall(hdrs.ACCEPT, [])))
@@ -113,24 +122,14 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except web.HTTPError as error:
-        allow = error.headers.get(hdrs.ALLOW)
-        headers = {"Allow": allow} if allow else {}
-        problem = {"type": "about:blank", "title": error.reason, "status": error.status}
-        return _json(error.status, problem, "application/problem+json", headers)
+        answer = problem(error.status, error.reason)
+        if hdrs.ALLOW in error.headers:
+            answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return answer
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
-
-
-def _json(
-    status: int,
-    content: dict[str, Any],
-    content_type: str = "application/json",
-    headers: Mapping[str, str] | None = None,
-) -> web.Response:
-    body = msgspec.json.encode(content)
-    return web.Response(status=status, body=body, content_type=content_type, headers=headers)
 
 
 def _takes_gzip(accept_encoding: str) -> bool:
@@ -146,6 +145,10 @@ def _joined(address: Any) -> str:
     """`host:port` of what a socket says it is bound to."""
     host, port = address[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_loopback(address: Any) -> bool:
+    return ip_address(address[0]).is_loopback
 
 
 def _unix_socket(path: str) -> socket.socket:

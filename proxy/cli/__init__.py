@@ -22,6 +22,8 @@ from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
 from proxy.cli.sandbox import sandbox
 from proxy.cli.schema import schema
+from proxy.cli.status import breakers, status
+from proxy.cli.test import test
 from proxy.config.places import visible
 
 
@@ -37,7 +39,7 @@ def holdfast() -> None:
     """
 
 
-for _command in (run, check, explain, schema, sandbox, demo, quickstart):
+for _command in (run, check, test, explain, status, breakers, schema, sandbox, demo, quickstart):
     holdfast.add_command(_command)
 
 

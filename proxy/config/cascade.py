@@ -31,6 +31,7 @@ class Merged(msgspec.Struct, frozen=True):
     places: dict[str, Place] = {}
     policies: dict[str, str] = {}  # field → the policy that gave it
     place: Place = Place("")  # where that last policy says it
+    hidden: dict[str, str] = {}  # as in `Part`
 
     def giver(self, field: str) -> str:
         """The policy that gave a field; else the last that said something about the section."""
@@ -135,13 +136,14 @@ def _sections(policies: list[Policy], modes: frozenset[Mode]) -> dict[str, Merge
 def _over(below: Merged | None, part: Part, policy: str) -> Merged:
     givers = dict.fromkeys(part.fields, policy)
     if below is None:
-        return Merged(policy, part.fields, part.places, givers, part.place)
+        return Merged(policy, part.fields, part.places, givers, part.place, part.hidden)
     return Merged(
         policy,
         {**below.fields, **part.fields},
         {**below.places, **part.places},
         {**below.policies, **givers},
         part.place,
+        {**below.hidden, **part.hidden},
     )
 
 

@@ -75,6 +75,16 @@ class Document(msgspec.Struct):
     files: list[Path] = []  # that `${file:…}` names
 
 
+def scalars(node: Node) -> Iterator[Scalar]:
+    """All that stand in it."""
+    if isinstance(node, Scalar):
+        yield node
+        return
+    inside = [key.node for key in node.items.values()] if isinstance(node, Mapping) else node.items
+    for each in inside:
+        yield from scalars(each)
+
+
 def read(path: Path, shown: str, environ: Environ[str, str]) -> Document:
     """Read a file; `shown` is its name in errors. Raises ConfigError where it cannot be read."""
     try:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.config import document
-from proxy.config.document import Document, Mapping, Node, Scalar, Sequence
+from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
 from proxy.config.files import POLICY, POLICY_FILE, Domain
 from proxy.config.judge import Judged, empty, judge
 from proxy.config.match import KEYS, Globs, Match, path_as_sent
@@ -21,6 +21,7 @@ from proxy.config.targets import at_root, backup_problems, probe_warnings
 from proxy.config.types import Bulkhead, Loaded, Mode, MountPath, Name, Part, Policy, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
+from proxy.units import is_measure
 
 BY_FLAG = "default"
 """The name of the upstream that `run --upstream` gives."""
@@ -279,9 +280,11 @@ def _inside(node: Mapping, name: str) -> Mapping:
 
 
 def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
+    hidden = {each.text: each.written for each in scalars(node) if _may_be_secret(each)}
     if isinstance(node, Sequence):
         field = section.written_as_list
-        return Part(node.place, True, mode, {field: written}, dict(_places(field, node)))
+        places = dict(_places(field, node))
+        return Part(node.place, True, mode, {field: written}, places, hidden)
     if isinstance(written, bool) or not isinstance(node, Mapping):
         return Part(node.place, bool(written), mode)
     known = zip(written.__struct_fields__, written.__struct_encode_fields__, strict=True)
@@ -293,7 +296,13 @@ def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
         mode=mode if own is msgspec.UNSET else own,
         fields={name: getattr(written, name) for name in given},
         places=dict(_each_place(given)),
+        hidden=hidden,
     )
+
+
+def _may_be_secret(scalar: Scalar) -> bool:
+    """Is it a text out of a variable or a file? A duration or a number is none."""
+    return scalar.hidden and isinstance(scalar.value, str) and not is_measure(scalar.text)
 
 
 def _each_place(given: dict[str, Node]) -> Iterator[tuple[str, Place]]:

@@ -5,6 +5,7 @@ msgspec makes schemas too, but cannot write the defaults of types that are its o
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -64,6 +65,15 @@ def spelled(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [spelled(item) for item in value]
     return str(value) if isinstance(value, str) else value
+
+
+def veiled(value: Any, hidden: Mapping[str, str]) -> Any:
+    """A spelled value as it may be shown: texts that came from elsewhere as they are written."""
+    if isinstance(value, dict):
+        return {name: veiled(held, hidden) for name, held in value.items()}
+    if isinstance(value, list):
+        return [veiled(item, hidden) for item in value]
+    return hidden.get(value, value) if isinstance(value, str) else value
 
 
 def _duration(seconds: float) -> str:

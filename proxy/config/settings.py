@@ -4,6 +4,7 @@ A flag beats the environment, the environment beats the file, the file beats the
 setting has a variable: HOLDFAST_ and its path in capitals, so `agent.id` is HOLDFAST_AGENT_ID.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -143,6 +144,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain: Annotated[
         Seconds, Meta(description="On SIGTERM, what runs may take so long to finish.")
     ] = Seconds(25.0)
+
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """The headers that name the agent: those before `static`, which always answers."""
+        headers = [source.header for source in self.identity]
+        return tuple(header.decode() for header in itertools.takewhile(bool, headers) if header)
 
     def __post_init__(self) -> None:
         """Raises ValueError where two settings contradict each other."""

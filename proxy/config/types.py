@@ -298,6 +298,7 @@ class Part(msgspec.Struct, frozen=True):
     mode: Mode = Mode.ENFORCE  # its own, else the policy's
     fields: dict[str, Any] = {}
     places: dict[str, Place] = {}
+    hidden: dict[str, str] = {}  # texts that came from elsewhere, and may be secret, as written
 
 
 class Policy(msgspec.Struct, frozen=True):

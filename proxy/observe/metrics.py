@@ -56,6 +56,13 @@ class Family(msgspec.Struct, frozen=True):
     rows: Rows
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """A copy of what was counted of one upstream and tool."""
+
+    calls: dict[tuple[str, str], int]  # by outcome and reason
+    durations: tuple[int, ...]  # how many in each bucket of `LONG`, and the rest
+
+
 class Policies(Protocol):
     """What is told of the policies in force."""
 
@@ -96,6 +103,13 @@ class Row:
         self.first_byte = Histogram(LONG)
         self.overhead = Histogram(SHORT)
         self.queue_wait: Histogram | None = None  # most tools have no queue
+
+    def tally(self) -> Tally:
+        """A copy of the numbers that rates are made of."""
+        calls: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for (_, outcome, reason), number in self.calls.items():
+            calls[outcome, reason] += number
+        return Tally(dict(calls), tuple(self.duration.counts))
 
 
 class Metrics:
@@ -183,6 +197,14 @@ class Metrics:
             Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
             Family(catalogue.CONFIG, {(self._policies.version,): 1}),
         ]
+
+    def tallies(self) -> dict[tuple[str, str], Tally]:
+        """A copy of what was counted of each upstream and tool, by the values of their labels."""
+        return {labels: row.tally() for labels, row in self._rows.items()}
+
+    def shown(self, upstream: str, tool: str) -> tuple[str, str]:
+        """The names under which such a call is counted."""
+        return self._label("upstream", upstream), self._label("tool", tool)
 
     def _read_rows(self) -> Iterator[Family]:
         rows = self._rows.items()

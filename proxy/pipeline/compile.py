@@ -1,7 +1,7 @@
 """From what policies say to what runs: the pipeline of one tool, from the inside out."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -111,6 +111,68 @@ def compile_link(effective: Effective, call: Call, way: Way, grounds: Grounds) -
     return _wrapped("link", sections, handler, ground, sender, target)
 
 
+async def nowhere(_: Any) -> Reply:
+    """Stands where something could be sent, and is not meant to be."""
+    raise AssertionError("what was built to be asked is never called")
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A stage as it was built, to be asked what it would say."""
+
+    phase: str
+    section: str  # that switched it on; empty: no section did
+    policy: str
+    built: Any  # the gate, or what holds a wrapper's handler
+    shadow: bool = False
+
+
+def stages_of(
+    effective: Effective,
+    call: Call,
+    grounds: Grounds,
+    backups: tuple[str, ...] = (),
+    failover: Any = nowhere,
+) -> Iterator[Stage]:
+    """The stages of such calls in their order, built as above, with nothing behind them; `failover`
+    stands where there are several upstreams, if it is there.
+
+    A shadow has gates only: it wraps nothing.
+    """
+    target, shadow = _targets(effective, call, backups)
+    for entry in ORDER:
+        if entry.phase == "link" and failover is not nowhere:
+            yield Stage("wrap", "", "", failover)
+            failover = nowhere
+        on = _on(entry, effective.sections)
+        if on is not None:
+            yield from _stage(entry, on, target, grounds.enforced)
+        elif entry.phase == "attempts":
+            once = _holder(ONCE(nowhere, target, grounds.enforced))
+            yield Stage(entry.phase, "", "", once)
+        on = _on(entry, effective.shadow) if entry.phase in _GATES else None
+        if on is not None:
+            yield from _stage(entry, on, shadow, grounds.shadow)
+
+
+_GATES = frozenset({"call", "attempt"})
+
+
+def _stage(entry: Entry, on: tuple[str, Merged], target: Target, ground: Ground) -> Iterator[Stage]:
+    """None where the section leaves it nothing to do."""
+    name, merged = on
+    if entry.phase in _GATES:
+        built = _gate(entry, on, target, ground)
+    else:
+        inner = (nowhere, nowhere) if entry.phase == "link" else (nowhere,)
+        built = _holder(_wrapper(entry, on, ground, *inner, target))
+    if built is not None and built is not nowhere:
+        yield Stage(entry.phase, name, merged.giver(entry.giver), built, ground.shadow)
+
+
+def _holder(handler: Handler) -> Any:
+    return getattr(handler, "__self__", handler)
+
+
 def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
     """What answers say of the policies that are in force."""
     policies = effective.policies
@@ -171,10 +233,7 @@ def _gates(
     ground: Ground,
 ) -> list[Any]:
     found = ((entry, _on(entry, sections)) for entry in ORDER if entry.phase == phase)
-    built = (
-        entry.build(_section(name, merged), target, ground, merged.giver(entry.giver))
-        for entry, (name, merged) in ((entry, on) for entry, on in found if on is not None)
-    )
+    built = (_gate(entry, on, target, ground) for entry, on in found if on is not None)
     return [gate for gate in built if gate is not None]
 
 
@@ -185,8 +244,7 @@ def _made_attempts(
     for entry in ORDER:
         on = _on(entry, sections) if entry.phase == "attempts" else None
         if on is not None:
-            handler: Handler = entry.build(_section(*on), sender, target, ground)
-            return handler
+            return _wrapper(entry, on, ground, sender, target)
     made: Handler = ONCE(sender, target, ground)
     return made
 
@@ -202,8 +260,18 @@ def _wrapped(
     for entry in reversed(ORDER):
         on = _on(entry, sections) if entry.phase == phase else None
         if on is not None:
-            standing = msgspec.structs.replace(ground, policy=on[1].policy)
-            handler = entry.build(_section(*on), handler, *more, standing)
+            handler = _wrapper(entry, on, ground, handler, *more)
+    return handler
+
+
+def _gate(entry: Entry, on: tuple[str, Merged], target: Target, ground: Ground) -> Any:
+    name, merged = on
+    return entry.build(_section(name, merged), target, ground, merged.giver(entry.giver))
+
+
+def _wrapper(entry: Entry, on: tuple[str, Merged], ground: Ground, *inner: Any) -> Handler:
+    standing = msgspec.structs.replace(ground, policy=on[1].policy)
+    handler: Handler = entry.build(_section(*on), *inner, standing)
     return handler
 
 

@@ -40,6 +40,11 @@ class Conditions:
         """Are there any?"""
         return bool(self._asked)
 
+    @property
+    def policies(self) -> list[Policy]:
+        """Those that have one, in their order."""
+        return [policy for policy in self._policies if policy.match.when is not None]
+
     def outcomes(self, call: Call) -> Outcomes | Refusal:
         """A refusal: its arguments can be read in two ways, and what is enforced depends on them.
 

@@ -35,7 +35,7 @@ from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Handler, Sender
+from proxy.stage import Ground, Handler, Sender
 from proxy.state.standing import Return
 
 Found = TypeVar("Found", bound=Pipeline | Conditional)
@@ -86,12 +86,15 @@ class Mount(msgspec.Struct, frozen=True):
 
     def recognise(self, call: Call, content: bytes | None) -> Pipeline | Conditional | Refusal:
         """The pipeline for this call; a refusal where it can be read in more than one way."""
+        refusal = self.identify(call, content)
+        return self.table.pipeline(call, self) if refusal is None else refusal
+
+    def identify(self, call: Call, content: bytes | None) -> Refusal | None:
+        """Fill in what the call is for, and for what work."""
         refusal = self.protocol.recognise(call, content, self.rules)
-        if refusal is not None:
-            return refusal
-        if call.workflow or call.head.signs:
+        if refusal is None and (call.workflow or call.head.signs):
             complete(call)
-        return self.table.pipeline(call, self)
+        return refusal
 
 
 class DividedMount(Mount, frozen=True):
@@ -112,9 +115,9 @@ class Table:
         self, loaded: Loaded, senders: dict[str, Sender], grounds: Grounds, body_buffer: int
     ) -> None:
         """`senders` send to the upstreams, by their names."""
+        self.loaded = loaded
         self.version = loaded.version
-        self._policies = loaded.policies
-        self._grounds = Grounds(replace(grounds.enforced, links=self.link), grounds.shadow)
+        self.grounds = Grounds(replace(grounds.enforced, links=self.link), grounds.shadow)
         self._news = grounds.enforced.kept(("news",), News)
         self._links: dict[object, Handler | Conditions] = {}
         self._recent: dict[object, Pipeline | Conditional] = {}
@@ -172,8 +175,8 @@ class Table:
         return found  # type: ignore[no-any-return]  # it is what `compiled` made under this key
 
     def _compiled(self, key: object, call: Call, mount: Mount) -> Pipeline | Conditional:
-        policies = candidates(self._policies, facts(call))
-        conditions = Conditions(policies, self._grounds.enforced)
+        policies = candidates(self.loaded.policies, facts(call))
+        conditions = Conditions(policies, self.grounds.enforced)
         if not conditions:
             return self._built(merge(policies), call, mount)
 
@@ -192,11 +195,24 @@ class Table:
         effective = self._inside(effective, call)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
         names = mount.backups.names
-        return compile_pipeline(effective, call, link, self._grounds, rule, names)
+        return compile_pipeline(effective, call, link, self.grounds, rule, names)
 
     def _inside(self, effective: Effective, call: Call) -> Effective:
         bulkhead = self._bulkheads.get(call.domain)
         return effective if bulkhead is None else inside(effective, bulkhead)
+
+    def conditions(self, call: Call, ground: Ground) -> Conditions:
+        """Those of the policies that may hold for a call that was recognised."""
+        return Conditions(candidates(self.loaded.policies, facts(call)), ground)
+
+    def effective(self, call: Call, conditions: Conditions, outcomes: Outcomes) -> Effective:
+        """What is in force for it where they come to this, for those who only ask."""
+        return self._inside(conditions.effective(outcomes), call)
+
+    @property
+    def mounts(self) -> dict[str, Mount]:
+        """Each upstream by its name."""
+        return self._by_name
 
     def link(self, call: Call, upstream: str, model: str) -> Handler:
         """Part of Links: what sends a call to another upstream than its own, or as another model.
@@ -211,8 +227,8 @@ class Table:
         key: object = (self._key(there), model, own)
         link = self._links.get(key)
         if link is None:
-            policies = candidates(self._policies, facts(there))
-            conditions = Conditions(policies, self._grounds.enforced)
+            policies = candidates(self.loaded.policies, facts(there))
+            conditions = Conditions(policies, self.grounds.enforced)
             link = conditions or self._linked(merge(policies), there, mount, model)
             self._keep_link(key, link)
         if not isinstance(link, Conditions):
@@ -232,13 +248,10 @@ class Table:
         effective = self._inside(effective, call)
         if model:
             way = replace(way, send=sends_as(model, way.send))
-        link = compile_link(effective, call, way, self._grounds)
+        link = compile_link(effective, call, way, self.grounds)
         if model:
             link = called_as(model, link)
-        if not mount.backups.names:
-            return link
-        breaker = effective.sections.get("breaker")
-        return Failover(link, mount.backups, call, self._grounds.enforced, model, breaker)
+        return failing_over(link, mount, effective, call, self.grounds.enforced, model)
 
     def _keep_link(self, key: object, link: Handler | Conditions) -> None:
         if len(self._links) >= _MOST:
@@ -248,6 +261,15 @@ class Table:
 
 async def _refuse(refusal: Refusal, call: Call) -> Reply:
     return await refused(refusal)
+
+
+def failing_over(
+    link: Handler, mount: Mount, effective: Effective, call: Call, ground: Ground, model: str = ""
+) -> Handler:
+    """The way of such calls to an upstream, or past it where it has backups."""
+    if not mount.backups.names:
+        return link
+    return Failover(link, mount.backups, call, ground, model, effective.sections.get("breaker"))
 
 
 _ALONE = Backups()

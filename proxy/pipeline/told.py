@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from proxy.call import Call, Effect
+from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal, of_failure
 from proxy.reply import Reply, Result
 
@@ -19,6 +20,17 @@ def refusal_of(call: Call, reply: Reply, now: Callable[[], float]) -> Refusal | 
     return of_failure(
         reply, harmless=call.effect is not Effect.WRITE, late=now() >= call.deadline - 0.001
     )
+
+
+def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
+    """What the agent gets in the place of a reply, which is over."""
+    reply.finish()
+    reply.close()
+    accept = call.head.fields.get(b"accept", b"")
+    answer = HTTP.refuse(refusal, call.id, sent(call), accept)
+    answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
+    answer.tier, answer.served_by = reply.tier, reply.served_by
+    return answer
 
 
 def lines_of(call: Call, reply: Reply) -> bytes:

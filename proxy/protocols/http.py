@@ -10,7 +10,7 @@ import msgspec
 from proxy.call import Call, Effect, RequestHead, Whole
 from proxy.memo import remembered
 from proxy.protocols.arguments import NOTHING, Arguments
-from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
 
@@ -26,6 +26,8 @@ _ID = re.compile(
     r"|[A-Za-z]{1,8}[_-](?=[^/]*\d)[A-Za-z0-9]{6,}"
 )
 _UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
+IS_LINE = re.compile(r"[A-Z-]+ /[!-~]*")
+"""A tool of plain HTTP, as policies and metrics have it."""
 _STREAMS = (b"text/event-stream", b"application/x-ndjson")
 _ESCAPE = re.compile(rb"%[0-9a-fA-F]{2}")
 _QUOTA = (b"insufficient_quota", b"enforced_spend_limit_reached", b"billing_hard_limit_reached")
@@ -94,6 +96,14 @@ class Http:
     def reads(self, head: RequestHead) -> Reads:
         """Nothing: any body passes as it comes."""
         return Reads.NOTHING
+
+    def spell(self, tool: str, method: str, target: bytes, content: bytes) -> Spelled:
+        """See Protocol."""
+        if tool and not IS_LINE.fullmatch(tool):
+            raise ValueError("a tool of plain HTTP is a method and a path, such as GET /orders/7")
+        named, _, path = tool.partition(" ")
+        usual = "POST" if content else "GET"
+        return Spelled(method or named or usual, target or path.encode() or b"/", content)
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
         """See Protocol."""

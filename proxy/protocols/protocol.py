@@ -27,6 +27,14 @@ class Rules(msgspec.Struct, frozen=True):
     base: bytes = b""  # what the upstream sees before each target
 
 
+class Spelled(msgspec.Struct, frozen=True):
+    """How an agent would send a call."""
+
+    method: str
+    target: bytes
+    body: bytes = b""
+
+
 class Protocol(Shape):
     """One way in which agents and tools speak."""
 
@@ -37,6 +45,13 @@ class Protocol(Shape):
 
     def looks_read(self, beginning: bytes, /) -> bool:
         """Must a body that begins like this be read whole? Asked where only `BEGINNING` is read."""
+
+    def spell(self, tool: str, method: str, target: bytes, content: bytes, /) -> Spelled:
+        """How an agent calls this tool with `content` as its input, so that `recognise` knows it.
+
+        For those who ask what would become of a call. What is empty is what is usual. Raises
+        ValueError for what is no tool of this protocol.
+        """
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules, /) -> Refusal | None:
         """Fill in what the call is for; `content` is the whole body, where it was read.

@@ -31,3 +31,9 @@ class Safety:
         return (
             self._always or symptom in self._proofs or (self._keyed and bool(call.idempotency_key))
         )
+
+    def told(self, call: Call) -> str:
+        """When a repetition would do no harm, in words."""
+        if self._always or (self._keyed and call.idempotency_key):
+            return "on whatever may pass"
+        return "where it is proven that nothing ran"

@@ -19,9 +19,9 @@ from proxy.protocols.document import (
     check_depth,
     check_text,
 )
-from proxy.protocols.http import Http, matched_path
+from proxy.protocols.http import IS_LINE, Http, matched_path
 from proxy.protocols.identity import LONGEST
-from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
@@ -107,6 +107,15 @@ class Tools(Http):
         return beginning.startswith(_JSON_BEGINS) or any(
             start.startswith(beginning) for start in _JSON_BEGINS
         )
+
+    def spell(self, tool: str, method: str, target: bytes, content: bytes) -> Spelled:
+        """See Protocol: the envelope; without a tool, the path or the body may name it."""
+        if IS_LINE.fullmatch(tool) or method not in {"", "POST"}:
+            return super().spell(tool, method, target, content)
+        body = content
+        if tool:
+            body = msgspec.json.encode({"tool": tool, "input": msgspec.Raw(content or b"{}")})
+        return Spelled("POST", target or b"/", body)
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
         """See Protocol."""

@@ -55,13 +55,12 @@ from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.counts import Counts
-from proxy.news import CircuitChange, News
 from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import Ground, NothingTaken, Said, Section, Target
-from proxy.state.circuit import BUSY, Changed, Circuit, Event, Outcome, State
+from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
 from proxy.state.rules import CircuitRules, Open, Share, Slow
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
@@ -147,6 +146,15 @@ class _Circuits:
         """It is sent to what is well, and is no probe."""
         return self._verdict() or self._refusal(0, BUSY)
 
+    def says(self, call: Call) -> Said:
+        """Each circuit's state, and the refusal of the one that is left alone longest."""
+        now = self._now()
+        told = zip(self._words, [circuit.told(now) for circuit in self._circuits], strict=True)
+        waits = [circuit.left(now) for circuit in self._circuits]
+        longest = max(waits, default=0.0)
+        refusal = self._refusal(waits.index(longest), longest) if longest > 0 else None
+        return Said("; ".join(f"{word} {state}" for word, state in told), refusal)
+
     def _refusal(self, which: int, wait: float) -> Refusal:
         scope = self._words[which]
         name = self._tool if scope == "tool" else self._upstream
@@ -188,6 +196,10 @@ class ForcedOpen(NothingTaken):
         """Refuses `circuit_open`, without a time to come back."""
         return self._refusal
 
+    def says(self, call: Call) -> Said:
+        """The same to every call."""
+        return Said("kept open by a policy", self._refusal)
+
 
 class CircuitCheck(_Circuits, NothingTaken):
     """The first gate of an attempt: nothing else is asked for what would not be sent anyway.
@@ -208,7 +220,7 @@ class CircuitCheck(_Circuits, NothingTaken):
             return None
         gate = cls(section, target, ground, policy)
         if ground.shadow:
-            gate._circuits = ()
+            gate._circuits, gate._words = (), []
         return gate
 
     def admit(self, attempt: Attempt) -> Refusal | None:
@@ -222,7 +234,7 @@ class CircuitCheck(_Circuits, NothingTaken):
 class ProbeLease(_Circuits):
     """The last gate of an attempt: takes a probe's leases, and hears what becomes of attempts."""
 
-    __slots__ = ("_count", "_only_key", "_probes", "_slow_over", "_wall")
+    __slots__ = ("_count", "_only_key", "_probes", "_shadow", "_slow_over", "_wall")
 
     def __init__(self, section: Breaker, target: Target, ground: Ground, policy: str) -> None:
         super().__init__(section, target, ground, policy)
@@ -230,6 +242,7 @@ class ProbeLease(_Circuits):
         self._only_key = len(self._circuits) == 1
         self._slow_over = NEVER if section.slow is None else float(section.slow.over)
         self._wall = ground.clock.wall
+        self._shadow = ground.shadow
         self._probes = ground.kept(
             ("counts", "holdfast_breaker_probes_total"),
             lambda: Counts(("upstream", "tool", "result")),
@@ -251,6 +264,15 @@ class ProbeLease(_Circuits):
             if not circuit.closed:
                 return self._of_hedge() if attempt.hedge else self._lease(attempt)
         return None
+
+    def says(self, call: Call) -> Said:
+        """Whether it would be a probe. In shadow this gate speaks for `CircuitCheck` too."""
+        said = super().says(call)
+        if self._shadow or said.refusal is not None:
+            return said
+        if all(circuit.closed for circuit in self._circuits):
+            return Said("hears how each attempt ends")
+        return Said("this call would be the probe; " + said.note)
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """Every circuit hears of it, and a probe is decided."""
@@ -357,14 +379,8 @@ _EVENTS = {
 
 
 def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: Ground) -> Circuit:
-    rules = _rules(
-        section, slow=key == last_key
-    )  # being slow is the tool's, where tools are looked at
-    tool = target.tool if key == "tool" else ""
-    circuit = ground.kept(
-        ("circuit", target.domain, target.upstream, tool),
-        lambda: Circuit(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
-    )
+    rules = _rules(section, slow=key == last_key)  # being slow is the tool's, where it has one
+    circuit = Circuit.of(ground, target, target.tool if key == "tool" else "", rules)
     circuit.follow(rules)
     return circuit
 
@@ -382,18 +398,3 @@ def _rules(section: Breaker, slow: bool) -> CircuitRules:
         jitter=section.open.jitter,
         probes=section.probes,
     )
-
-
-def _teller(upstream: str, tool: str, ground: Ground) -> Changed:
-    """Counts a circuit's changes, and tells the news of them."""
-    counts = ground.kept(
-        ("counts", "holdfast_breaker_transitions_total"),
-        lambda: Counts(("upstream", "tool", "from", "to")),
-    )
-    news = ground.kept(("news",), News)
-
-    def changed(before: State, after: State, why: str, open_for: float) -> None:
-        counts.add(upstream, tool, before.value, after.value)
-        news.tell(CircuitChange(upstream, tool, before.value, after.value, why, open_for))
-
-    return changed

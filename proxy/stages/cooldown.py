@@ -9,11 +9,12 @@ call that can wait for the end of it does; the others are told how long it takes
 from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Section, Target, Verdict
+from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Said, Section, Target, Verdict
 from proxy.state.quiet import Quiet
 
 QUOTA = 300.0
@@ -51,9 +52,18 @@ class CoolDown(NothingTaken):
         left = self._quiet.until - self._clock.now()
         if left <= 0:
             return None
-        if attempt.hedge or self._quiet.quota or left > self._room(attempt):
+        if attempt.hedge or self._quiet.quota or left > self._room(attempt.call):
             return self._refusal(left)
         return None if self._shadow else self._wait(attempt, left)
+
+    def says(self, call: Call) -> Said:
+        """How long it is left alone, and whether the call would wait for that."""
+        left = self._quiet.until - self._clock.now()
+        if left <= 0:
+            return Said("the upstream does not ask to be left alone")
+        if self._quiet.quota or left > self._room(call):
+            return Said(f"left alone for another {left:.1f} s", self._refusal(left))
+        return Said(f"left alone for another {left:.1f} s: the call would wait for that")
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """A throttled answer sets it."""
@@ -65,15 +75,14 @@ class CoolDown(NothingTaken):
         if asked:
             self._quiet.extend(self._clock.now() + asked, reply.quota_exhausted)
 
-    def _room(self, attempt: Attempt) -> float:
-        call = attempt.call
+    def _room(self, call: Call) -> float:
         if call.deadline == NEVER:
             return PATIENCE
         return call.deadline - call.min_attempt - LATE - self._clock.now()
 
     async def _wait(self, attempt: Attempt, left: float) -> Verdict:
         longer = left * (1 + SPREAD * self._clock.chance.random())
-        await self._clock.sleep(longer if longer <= self._room(attempt) else left)
+        await self._clock.sleep(longer if longer <= self._room(attempt.call) else left)
         verdict = self.admit(attempt)  # it may have been extended meanwhile
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 

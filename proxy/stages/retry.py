@@ -34,7 +34,7 @@ from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.protocols.safety import SAYS_NOT_RUN, Safety
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, Ground, Handler, Section, Sender, Target
+from proxy.stage import LATE, Ground, Handler, Said, Section, Sender, Target
 from proxy.state.allowance import Allowance, RetryBudget
 from proxy.state.backoff import Backoff, Throttled, Wait, Waits
 from proxy.symptom import Symptom, symptom_of, symptoms
@@ -124,6 +124,10 @@ class Once:
         if attempt.sent:
             self._budget.earn()  # others may repeat calls to this upstream
         return reply
+
+    def says(self, call: Call) -> Said:
+        """Just this."""
+        return _ONE
 
 
 class Repeat:
@@ -219,6 +223,18 @@ class Repeat:
         attempt.of = attempt.number + left
         call.attempts.append(attempt)
         return await self._inner(attempt)
+
+    def says(self, call: Call) -> Said:
+        """How often and on what it would be repeated, and how many repetitions there are left."""
+        if self._attempts == 1:
+            return _ONE
+        if self._single and client_retries(call.head.fields):
+            return Said("one attempt: this client repeats by itself")
+        if (call.head.length or 0) > self._replay:
+            return Said("one attempt: the body is too large to be kept")
+        often = f"up to {self._attempts} attempts {self._safety.told(call)}"
+        left = self._budget.told(self._clock.now())
+        return Said(f"{often}; waits {self._waits.told}; {left}")
 
     def _limit(self, call: Call) -> int:
         """How many attempts there may be, as far as the head of the call tells."""
@@ -343,6 +359,7 @@ class _Tries(msgspec.Struct):
             self.credential = last.spare
 
 
+_ONE = Said("one attempt, nothing is repeated")
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 _WHY = {"circuit_open": "circuit_open", "rate_limited": "pushback", "deadline_exceeded": "deadline"}
 

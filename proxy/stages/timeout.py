@@ -15,7 +15,7 @@ from proxy.clock import NEVER
 from proxy.protocols.clients import patience
 from proxy.refusal import Refusal
 from proxy.reply import Executed
-from proxy.stage import Check, Ground, NothingTaken, Section, Target
+from proxy.stage import Check, Ground, NothingTaken, Said, Section, Target
 from proxy.units import Seconds
 
 
@@ -111,6 +111,15 @@ class Deadline(Check):
         call.min_attempt = self._min_attempt
         call.finishes_alone = self._alone
 
+    def says(self, call: Call) -> Said:
+        """What it gives the call, and what its client does."""
+        wish = patience(call.head.fields)
+        note = "no limit of its own" if self._total == NEVER else f"{self._total:g} s for all of it"
+        if wish < self._total:
+            note += f"; the client gives it only {wish:g} s"
+        gone = "is seen through" if self._alone else "is stopped"
+        return Said(f"{note}; if the agent hangs up, it {gone}")
+
 
 class ShadowDeadline(Deadline):
     """A deadline that nobody has to keep."""
@@ -168,6 +177,18 @@ class AttemptTime(NothingTaken):
             attempt.stream_progress, attempt.stream_max = self._stream_limits
         return None
 
+    def says(self, call: Call) -> Said:
+        """An attempt's limits, as far as there are any."""
+        parts = {
+            "an attempt": self._attempt,
+            "to connect": self._connect,
+            "to the first byte": self._first_byte,
+        }
+        told = [f"{limit:g} s {word}" for word, limit in parts.items() if limit != NEVER]
+        late = call.deadline - call.started < call.min_attempt
+        refusal = self._too_late(call, call.deadline) if late else None
+        return Said(", ".join(told) or "an attempt may take what is left", refusal)
+
     def _too_late(self, call: Call, deadline: float) -> Refusal:
         return Refusal(
             code="deadline_exceeded",
@@ -192,6 +213,15 @@ class ShadowTime(AttemptTime):
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Refuses as the enforced one would."""
         call = attempt.call
-        deadline = call.started + min(self._total, patience(call.head.fields))
+        deadline = self._deadline(call)
         late = deadline - attempt.started < self._min_attempt
         return self._too_late(call, deadline) if late else None
+
+    def says(self, call: Call) -> Said:
+        """As the enforced one would."""
+        deadline = self._deadline(call)
+        late = deadline - call.started < self._min_attempt
+        return Said(super().says(call).note, self._too_late(call, deadline) if late else None)
+
+    def _deadline(self, call: Call) -> float:
+        return call.started + min(self._total, patience(call.head.fields))

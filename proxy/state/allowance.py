@@ -64,9 +64,17 @@ class Allowance:
         if self._tokens < self.burst:
             self._tokens = min(self.burst, self._tokens + self.ratio)
 
+    def left(self, now: float) -> float:
+        """Tokens that there are."""
+        return min(self.burst, self._tokens + (now - self._at) * self.per_second)
+
+    def told(self, now: float) -> str:
+        """The same in words."""
+        return f"{self.left(now):.1f} of {self.burst:g} repetitions left for this upstream"
+
     def take(self, now: float) -> bool:
         """Take a token for one repetition, if there is one."""
-        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
+        self._tokens = self.left(now)
         self._at = now
         if self._tokens < _ONE:
             return False

@@ -86,5 +86,12 @@ class Waits:
         longer = asked if self._chance is None else asked * (1 + SPREAD * self._chance())
         return (longer if longer <= room else asked), ""
 
+    @property
+    def told(self) -> str:
+        """The first wait and the longest, in words."""
+        base, longest = self._usual
+        upto = "" if self._chance is None else "up to "
+        return f"{upto}{base:g} s, then longer, at most {longest:g} s"
+
     def _drawn(self, most: float) -> float:
         return most if self._chance is None else self._chance() * most

@@ -22,6 +22,9 @@ from collections.abc import Callable
 import msgspec
 
 from proxy.attempt import Attempt
+from proxy.counts import Counts
+from proxy.news import CircuitChange, News
+from proxy.stage import Ground, Target
 from proxy.state.rules import CircuitRules
 from proxy.state.window import BUCKETS, Window
 
@@ -85,8 +88,10 @@ class Circuit:
         "opened_at",
         "owner",
         "rules",
+        "since",
         "state",
         "until",
+        "why",
         "window",
     )
 
@@ -94,6 +99,8 @@ class Circuit:
         self.rules = rules
         self.state = State.CLOSED
         self.closed = True  # the same again, for the path of a call
+        self.since: float | None = None  # when it came into this state; None: it was always closed
+        self.why = ""  # as news has it
         self.opened_at = float("-inf")
         self.until = 0.0  # open: when it may be probed
         self.owner: Attempt | None = None  # half-open: the probe under way
@@ -110,6 +117,14 @@ class Circuit:
         self._streak_of_all = 0  # those held included
         self._recent = _NO_TOOL  # the tool that failed last, and in which tick of the window
         self._other_tick = -BUCKETS  # the last tick in which another tool failed
+
+    @classmethod
+    def of(cls, ground: Ground, target: Target, tool: str, rules: CircuitRules) -> "Circuit":
+        """The tool's, or with an empty name the upstream's own; made if there is none."""
+        return ground.kept(
+            ("circuit", target.domain, target.upstream, tool),
+            lambda: cls(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
+        )
 
     @property
     def idle(self) -> bool:
@@ -134,10 +149,14 @@ class Circuit:
         """Seconds until an attempt may be let through; 0: now, in half-open with the lease."""
         if self.closed:
             return 0.0
-        if self.state is State.OPEN:
-            if now < self.until:
-                return self.until - now
-            self._become(State.HALF_OPEN, "open_time_over")
+        if self.state is State.OPEN and now >= self.until:
+            self._become(State.HALF_OPEN, now, "open_time_over")
+        return self.left(now)
+
+    def left(self, now: float) -> float:
+        """What `wait` would say, for those who only look."""
+        if self.state is State.OPEN and now < self.until:
+            return self.until - now
         if self.owner is None or now >= self._lease_until:
             return 0.0
         return min(BUSY, self._lease_until - now)
@@ -153,6 +172,26 @@ class Circuit:
         self.owner = owner
         self._lease_until = until
         return lost
+
+    def told(self, now: float) -> str:
+        """Its state in words, with what counts in it."""
+        if self.closed:
+            seen = self.window.seen(now)
+            return f"closed, {seen.failures + seen.held} of {seen.calls} failed"
+        if self.state is State.OPEN and now < self.until:
+            return f"open for another {self.until - now:.1f} s ({self.why})"
+        under_way = ", a probe is under way" if self.left(now) else ""
+        return f"half-open, {self.passed} of {self.rules.probes} probes passed{under_way}"
+
+    @property
+    def passed(self) -> int:
+        """Probes that have passed in a row, in half-open."""
+        return self._passed
+
+    @property
+    def streak(self) -> int:
+        """Failures in a row, as far as they count."""
+        return self._streak_of_all if self._on_several_tools() else self._streak
 
     # --- after it ---
 
@@ -189,7 +228,7 @@ class Circuit:
     def observe(self, attempt: Attempt, outcome: Outcome) -> str:
         """`settle`, where nothing is refused: it recovers by time and by what calls come to."""
         if self.state is State.OPEN and outcome.at >= self.until:
-            self._become(State.HALF_OPEN, "open_time_over")
+            self._become(State.HALF_OPEN, outcome.at, "open_time_over")
         tries = self.state is State.HALF_OPEN and attempt.started >= self.until
         if tries and outcome.event is not Event.NOTHING:
             return self._probed(outcome)
@@ -211,10 +250,8 @@ class Circuit:
 
     def _why_open(self) -> str:
         window, rules = self.window, self.rules
-        streak, failures = self._streak, window.failures
-        if self._on_several_tools():
-            streak, failures = self._streak_of_all, failures + window.held
-        if streak >= rules.consecutive:
+        failures = window.failures + (window.held if self._on_several_tools() else 0)
+        if self.streak >= rules.consecutive:
             return "consecutive"
         enough = failures and window.calls >= rules.min_calls
         return "rate" if enough and failures >= rules.rate * window.calls else ""
@@ -231,7 +268,7 @@ class Circuit:
             return "failed"
         self._passed += 1
         if self._passed >= self.rules.probes:
-            self._close()
+            self._close(outcome.at)
         return "passed"
 
     def _also(self, outcome: Outcome) -> bool:
@@ -248,6 +285,10 @@ class Circuit:
     def _on_several_tools(self) -> bool:
         return self.window.tick - self._other_tick < BUCKETS
 
+    def trip(self, now: float, why: str = "by_hand") -> None:
+        """Open it, whatever was counted: who says so knows more."""
+        self._open(now, why, 0.0)
+
     def _open(self, now: float, why: str, floor: float) -> None:
         rules = self.rules
         if why != "probe_failed":
@@ -260,21 +301,37 @@ class Circuit:
         self.until = now + open_for
         self._streak = self._streak_of_all = 0
         self.window.clear()
-        self._become(State.OPEN, why, open_for)
+        self._become(State.OPEN, now, why, open_for)
 
-    def _close(self) -> None:
+    def _close(self, now: float) -> None:
         self._span = 0.0
         self._forget()
-        self._become(State.CLOSED, "probes_passed")
+        self._become(State.CLOSED, now, "probes_passed")
 
     def _forget(self) -> None:
         self._streak = self._streak_of_all = 0
         self._recent, self._other_tick = _NO_TOOL, -BUCKETS
         self.window.clear()
 
-    def _become(self, state: State, why: str, open_for: float = 0.0) -> None:
+    def _become(self, state: State, now: float, why: str, open_for: float = 0.0) -> None:
         before, self.state = self.state, state
+        self.since, self.why = now, why
         self.closed = state is State.CLOSED
         self.owner = None
         self._passed = 0
         self._changed(before, state, why, open_for)
+
+
+def _teller(upstream: str, tool: str, ground: Ground) -> Changed:
+    """Counts a circuit's changes, and tells the news of them."""
+    counts = ground.kept(
+        ("counts", "holdfast_breaker_transitions_total"),
+        lambda: Counts(("upstream", "tool", "from", "to")),
+    )
+    news = ground.kept(("news",), News)
+
+    def changed(before: State, after: State, why: str, open_for: float) -> None:
+        counts.add(upstream, tool, before.value, after.value)
+        news.tell(CircuitChange(upstream, tool, before.value, after.value, why, open_for))
+
+    return changed

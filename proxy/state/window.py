@@ -5,7 +5,18 @@ Here the sums are those of the last ten buckets to the last call, and adding cos
 many calls there were: at a bucket's turn what falls out of the ring is subtracted.
 """
 
+from typing import NamedTuple
+
 BUCKETS = 10
+
+
+class Seen(NamedTuple):
+    """What a window counts at one moment; its names are those of `Window`."""
+
+    calls: int
+    failures: int
+    held: int
+    slow: int
 
 
 class Window:
@@ -57,6 +68,18 @@ class Window:
         """Forget what is too old. An earlier time than one seen before counts as that one."""
         if now >= self._turns_at:
             self._turn(now)
+
+    def seen(self, now: float) -> Seen:
+        """What `turn` would leave, for those who only look."""
+        due = int(now / self.width) - self.tick if now >= self._turns_at else 0
+        gone = [(self._at + 1 + step) % BUCKETS for step in range(min(due, BUCKETS))]
+        totals = (self.calls, self.failures, self.held, self.slow)
+        return Seen(
+            *(
+                total - sum(ring[at] for at in gone)
+                for total, ring in zip(totals, self._rings, strict=True)
+            )
+        )
 
     def call(self, now: float) -> None:
         """A call was answered, well or badly."""

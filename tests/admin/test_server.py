@@ -11,11 +11,14 @@ import pytest
 from proxy import admin
 from proxy.admin.health import Health
 from proxy.admin.server import AdminServer, _takes_gzip
+from proxy.admin.sight import Sight
 from proxy.call import InFlight
 from proxy.clock import Clock
 from proxy.observe.metrics import Metrics
+from proxy.protocols.identity import Identity
 from proxy.stage import Keep
 from tests.observe.records import record
+from tests.tables import Desk
 
 PATIENCE = aiohttp.ClientTimeout(total=10.0)
 WELL = ("/livez", "/readyz", "/startupz", "/health/live", "/health/ready", "/metrics")
@@ -37,8 +40,15 @@ def metrics(keep: Keep, health: Health) -> Metrics:
 
 
 @pytest.fixture
-async def server(health: Health, metrics: Metrics) -> AsyncIterator[AdminServer]:
-    running = await admin.start("127.0.0.1:0", health, metrics, Clock())
+def sight(health: Health, keep: Keep, metrics: Metrics) -> Sight:
+    desk = Desk(keep=keep)
+    identity = Identity("local-agent", "default")
+    return Sight(health, metrics, Clock(), keep, identity, lambda: desk.table)
+
+
+@pytest.fixture
+async def server(sight: Sight) -> AsyncIterator[AdminServer]:
+    running = await admin.start("127.0.0.1:0", sight)
     yield running
     await running.stop()
 
@@ -168,6 +178,48 @@ async def test_every_answer_is_closed_to_other_sites(client, path):
         assert response.headers.getall("Server") == ["holdfast"]
 
 
+async def test_pages_below_v1_are_there(client):
+    """On a loopback address they are open."""
+    async with client.get("/v1/status") as response:
+        assert response.status == 200
+        assert (await response.json())["policies"]["version"] == "ab12cd"
+
+
+async def test_a_socket_may_have_any_host(tmp_path, sight):
+    """Nobody's page reaches it."""
+    path = tmp_path / "admin.sock"
+    running = await admin.start(f"unix:{path}", sight)
+    connector = aiohttp.UnixConnector(str(path))
+    async with (
+        aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as session,
+        session.get("http://admin/v1/tools") as response,
+    ):
+        assert response.status == 200
+    await running.stop()
+
+
+async def test_beyond_the_machine_v1_is_closed_and_health_is_not(sight):
+    """The problem says why, and what to do."""
+    running = await admin.start("0.0.0.0:0", sight)
+    port = running.address.rpartition(":")[2]
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=PATIENCE) as session:
+        async with session.get("/v1/status") as response:
+            assert response.status == 403
+            assert response.content_type == "application/problem+json"
+            problem = await response.json(content_type=None)
+        async with session.get("/metrics") as response:
+            assert response.status == 200
+    await running.stop()
+    assert "set admin to 127.0.0.1:8701 or unix:/path" in problem["detail"]
+
+
+async def test_a_long_question_is_read(client):
+    """It holds a tool's input."""
+    question = {"tool": "x", "input": '{"text": "' + "a" * 20_000 + '"}'}
+    async with client.get("/v1/policies/explain", params=question) as response:
+        assert response.status == 200
+
+
 async def test_the_address_is_the_one_in_use(server):
     """Port 0 is resolved."""
     host, _, port = server.address.rpartition(":")
@@ -175,17 +227,17 @@ async def test_the_address_is_the_one_in_use(server):
     assert int(port) > 0
 
 
-async def test_an_address_in_use_is_an_error(server, health, metrics):
+async def test_an_address_in_use_is_an_error(server, sight):
     """And nothing is left behind by the one that could not start."""
     with pytest.raises(OSError, match="address already in use"):
-        await admin.start(server.address, health, metrics, Clock())
+        await admin.start(server.address, sight)
 
 
-async def test_stop_frees_the_address(server, health, metrics):
+async def test_stop_frees_the_address(server, sight):
     """And may be called twice."""
     await server.stop()
     await server.stop()
-    again = await admin.start(server.address, health, metrics, Clock())
+    again = await admin.start(server.address, sight)
     assert again.address == server.address
     await again.stop()
 
@@ -200,10 +252,10 @@ async def get_by_path(path: Path) -> int:
         return response.status
 
 
-async def test_a_unix_socket_is_for_its_owner(tmp_path, health, metrics):
+async def test_a_unix_socket_is_for_its_owner(tmp_path, sight):
     """0600 while it serves, gone afterwards."""
     path = tmp_path / "admin.sock"
-    running = await admin.start(f"unix:{path}", health, metrics, Clock())
+    running = await admin.start(f"unix:{path}", sight)
     assert running.address == f"unix:{path}"
     assert await get_by_path(path) == 200
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -211,30 +263,30 @@ async def test_a_unix_socket_is_for_its_owner(tmp_path, health, metrics):
     assert not path.exists()
 
 
-async def test_a_socket_left_by_a_crash_is_replaced(tmp_path, health, metrics):
+async def test_a_socket_left_by_a_crash_is_replaced(tmp_path, sight):
     """Nobody listens on it."""
     path = tmp_path / "admin.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
-    running = await admin.start(f"unix:{path}", health, metrics, Clock())
+    running = await admin.start(f"unix:{path}", sight)
     assert await get_by_path(path) == 200
     await running.stop()
 
 
-async def test_a_socket_in_use_is_not_taken_away(tmp_path, health, metrics):
+async def test_a_socket_in_use_is_not_taken_away(tmp_path, sight):
     """The second one fails, the first goes on."""
     path = tmp_path / "admin.sock"
-    first = await admin.start(f"unix:{path}", health, metrics, Clock())
+    first = await admin.start(f"unix:{path}", sight)
     with pytest.raises(OSError, match="in use"):
-        await admin.start(f"unix:{path}", health, metrics, Clock())
+        await admin.start(f"unix:{path}", sight)
     assert await get_by_path(path) == 200
     await first.stop()
 
 
-async def test_a_file_is_not_taken_for_a_socket(tmp_path, health, metrics):
+async def test_a_file_is_not_taken_for_a_socket(tmp_path, sight):
     """Whatever it is, it is not ours to delete."""
     path = tmp_path / "admin.sock"
     path.write_text("notes")
     with pytest.raises(OSError, match="in use"):
-        await admin.start(f"unix:{path}", health, metrics, Clock())
+        await admin.start(f"unix:{path}", sight)
     assert path.read_text() == "notes"

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 GOOD = "upstreams: {a: {url: http://h}}\npolicies: [{name: p, breaker: {}}]"
 WARNED = "upstreams: {a: {url: http://h}}"
@@ -72,3 +74,39 @@ def test_json_of_what_is_fine(holdfast, policies):
 
     assert (told["ok"], told["errors"], len(told["policy_version"])) == (True, [], 12)
     assert told["warnings"][0]["path"] == "upstreams.a"
+
+
+def test_as_a_strict_ci_runs_it(policies):
+    """A process of its own: a warning is an error with its place, and the exit code says so."""
+    policies(WARNED)
+    command = [sys.executable, "-m", "proxy", "check", "policies", "--strict", "--json"]
+    ran = subprocess.run(command, check=False, capture_output=True, text=True)
+    told = json.loads(ran.stdout)
+
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert (told["ok"], told["warnings"], len(told["policy_version"])) == (False, [], 12)
+    assert told["errors"] == [
+        {
+            "file": "policies/p.yaml",
+            "line": 1,
+            "column": 13,
+            "path": "upstreams.a",
+            "message": "no policy matches this upstream",
+        }
+    ]
+
+
+def test_a_strict_ci_is_content_with_what_is_fine(holdfast, policies):
+    """Exit 0."""
+    policies(GOOD)
+    ran = holdfast("check", "--strict", "--json")
+
+    assert (ran.code, json.loads(ran.out)["ok"]) == (0, True)
+
+
+def test_a_ci_that_names_no_folder_is_told(holdfast, here):
+    """Exit 2, also as JSON."""
+    ran = holdfast("check", "nowhere", "--strict", "--json")
+
+    assert ran.code == 2
+    assert json.loads(ran.out)["errors"][0]["line"] is None

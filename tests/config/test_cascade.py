@@ -254,3 +254,12 @@ def test_laying_over_goes_step_by_step(policies):
             expected = {key: fields for key, fields in expected.items() if fields is not None}
 
     assert {name: merged.fields for name, merged in merge(policies).sections.items()} == expected
+
+
+def test_what_came_from_elsewhere_stays_known():
+    """Of all policies that gave something."""
+    one = Part(HERE, fields={"a": "x"}, hidden={"x": "${X}"})
+    other = Part(HERE, fields={"b": "y"}, hidden={"y": "${Y}"})
+    merged = merge([policy("a", timeout=one), policy("b", timeout=other)]).sections["timeout"]
+
+    assert merged.hidden == {"x": "${X}", "y": "${Y}"}

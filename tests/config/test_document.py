@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config.document import Mapping, Scalar, Sequence, parse, read
+from proxy.config.document import Mapping, Scalar, Sequence, parse, read, scalars
 from proxy.config.places import ConfigError
 
 
@@ -169,3 +169,8 @@ def test_reads_a_file(tmp_path):
     root: Any = read(tmp_path / "f.yaml", "shown.yaml", {}).root
 
     assert str(root.place) == "shown.yaml:1:1"
+
+
+def test_all_scalars_of_a_tree():
+    """In their order, however deep."""
+    assert [each.value for each in scalars(tree("{a: [1, {b: 2}], c: 3}"))] == [1, 2, 3]

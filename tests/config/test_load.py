@@ -341,3 +341,26 @@ def test_a_key_that_is_a_word_of_python_is_kept(folder):
     assert part.fields == {"sources": ("header",), "inject": False}
     assert part.places["sources"].column == 33
     assert part.mode is Mode.SHADOW
+
+
+def test_texts_from_elsewhere_are_known_as_such(folder):
+    """Each with how it is written, however deep it stands; durations and numbers are no secrets."""
+    loaded = folder.load(
+        UPSTREAMS
+        + """
+policies:
+  - name: p
+    timeout: {total: "${TOTAL}"}
+    retry: {on: ["${WORD}", 503], attempts: "${COUNT}"}
+    fallback: [{static: {body: {key: "${KEY}"}}}]
+""",
+        TOTAL="9s",
+        WORD="connect",
+        COUNT="2",
+        KEY="hunter2",
+    )
+    sections = loaded.policies[0].sections
+
+    assert sections["retry"].hidden == {"connect": "${WORD}"}
+    assert sections["timeout"].hidden == {}
+    assert sections["fallback"].hidden == {"hunter2": "${KEY}"}

@@ -7,7 +7,7 @@ import pytest
 from proxy.config.files import POLICY_FILE
 from proxy.config.load import load_policies
 from proxy.config.match import KEYS
-from proxy.config.schema import KINDS, schema, spelled
+from proxy.config.schema import KINDS, schema, spelled, veiled
 from proxy.stages import SECTIONS
 from proxy.stages.idempotency import Idempotency
 from proxy.state.backoff import Backoff
@@ -167,3 +167,14 @@ def test_the_keys_of_a_mapping_are_described():
     ]  # fmt: skip
     assert limits["additionalProperties"] == {"type": "integer", "minimum": 0, "maximum": 20}
     assert limits["default"] == {}
+
+
+def test_texts_from_elsewhere_are_shown_as_they_are_written():
+    """Wherever they stand in a value; what only looks like a number is none."""
+    hidden = {"hunter2": "${KEY}"}
+
+    assert veiled({"a": ["hunter2", 5, None], "b": "x"}, hidden) == {
+        "a": ["${KEY}", 5, None],
+        "b": "x",
+    }
+    assert veiled("hunter2", hidden) == "${KEY}"

@@ -1,4 +1,5 @@
 # ruff: noqa: E501 -- messages stand on one line, as people see them
+import json
 import re
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 
 from proxy.config.places import ConfigError
 from proxy.config.settings import Address, Settings, Source, load_settings
+from proxy.protocols.identity import Identity
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -201,3 +203,21 @@ def test_the_documented_settings_are_the_defaults(here):
     (here / "holdfast.yaml").write_text(example)
 
     assert load_settings(environ={}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("identity", "believed", "static"),
+    [
+        (["static", "header:x-agent"], (), True),
+        (["header:x-agent", "static", "header:x-other"], ("x-agent",), False),
+        (["header:x-agent", "header:x-other"], ("x-agent", "x-other"), False),
+        (["static"], (), True),
+    ],
+)
+def test_headers_behind_static_are_not_believed(here, identity, believed, static):
+    """Who stands first names the agent, and `static` always does."""
+    (here / "h.yaml").write_text(json.dumps({"identity": identity}))
+    found = load_settings("h.yaml", environ={}).believed
+
+    assert found == believed
+    assert Identity("ann", "crew", found).static is static

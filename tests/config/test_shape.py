@@ -1,4 +1,7 @@
 # ruff: noqa: E501 -- messages stand on one line, as people see them
+from typing import Any
+
+import msgspec
 import pytest
 
 from proxy.config.document import parse
@@ -228,3 +231,14 @@ def test_all_that_is_wrong_with_a_mapping_is_said():
     _, problems = read("{name: a, retry: {limits: {x: 1, y: 99, 500: x}}}")
 
     assert len(problems) == 4
+
+
+def test_anything_may_stand_where_anything_may():
+    """A tool's input is as it is written."""
+    written = msgspec.defstruct("Holder", [("held", Any)])
+    shape = Shape()
+    root = parse(b"held: {a: [1, x, null]}", "f.yaml", {}).root
+    assert root is not None
+    found = shape.read(kind_of(written), root, "")
+
+    assert found.held == {"a": [1, "x", None]}

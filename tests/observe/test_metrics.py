@@ -262,3 +262,27 @@ def test_a_rejected_reload_shows(monkeypatch):
     monkeypatch.setattr(found._policies, "rejected", "10.yaml:3:1: no such key")
     assert rows(found, "holdfast_config_last_reload_success") == {(): 0}
     assert rows(found, "holdfast_config_info") == {("ab12cd",): 1}
+
+
+def test_tallies_are_copies():
+    """By the names that are shown; layers are one, and what comes later is not in them."""
+    found = metrics()
+    found.note(record())
+    found.note(record(layer="http"))
+    found.note(record("made_up", outcome="failed", code="upstream_timeout"))
+    told = found.tallies()
+    found.note(record())
+
+    assert told["gateway", "get_balance"].calls == {("ok", ""): 2}
+    assert sum(told["gateway", "get_balance"].durations) == 2
+    assert told["gateway", "other"].calls == {("failed", "upstream_timeout"): 1}
+
+
+def test_names_as_they_are_shown():
+    """A tool that nothing vouches for has none of its own; an upstream's circuit has no tool."""
+    found = metrics()
+    found.note(record())
+
+    assert found.shown("gateway", "get_balance") == ("gateway", "get_balance")
+    assert found.shown("gateway", "made_up") == ("gateway", "other")
+    assert found.shown("gateway", "") == ("gateway", "")

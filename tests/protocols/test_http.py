@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.call import Effect, RequestHead
 from proxy.protocols.http import REASONS, as_price, climbs_out, folded, matched_path
-from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import KINDS, Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
@@ -433,3 +433,29 @@ def test_a_failure_is_no_price() -> None:
     reply = Reply(status=402, failure=Failure.TRUNCATED)
     as_price(HTTP.judge)(reply)
     assert reply.result is Result.TRUNCATED
+
+
+# how an agent would call a tool
+
+
+@pytest.mark.parametrize(
+    ("tool", "method", "target", "content", "spelled"),
+    [
+        ("", "", b"", b"", ("GET", b"/", b"")),
+        ("", "", b"/a", b"{}", ("POST", b"/a", b"{}")),
+        ("PUT /a", "", b"", b"", ("PUT", b"/a", b"")),
+        ("PUT /a", "PATCH", b"/b", b"x", ("PATCH", b"/b", b"x")),
+    ],
+)
+def test_how_plain_http_is_spelled(
+    tool: str, method: str, target: bytes, content: bytes, spelled: tuple[str, bytes, bytes]
+) -> None:
+    """What is said beats what the tool's name says, and that what is usual."""
+    assert HTTP.spell(tool, method, target, content) == Spelled(*spelled)
+
+
+@pytest.mark.parametrize("tool", ["get_balance", "GET", "get /a", "GET /a b"])
+def test_what_is_no_tool_of_plain_http(tool: str) -> None:
+    """It is a method and a path."""
+    with pytest.raises(ValueError, match="a method and a path, such as GET /orders/7"):
+        HTTP.spell(tool, "", b"", b"")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, RequestHead
 from proxy.protocols.document import Ambiguous, NotADocument
-from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.tools import Argument, Tools
 from proxy.refusal import Refusal
 from tests.fakes import FakeBody, make_call
@@ -455,3 +455,26 @@ def test_what_is_no_json_has_no_arguments():
     call, _ = asked(b"a=1", {b"content-type": b"text/plain"}, b"/v1/x")
     with pytest.raises(NotADocument):
         TOOLS.arguments(call)
+
+
+@pytest.mark.parametrize(
+    ("tool", "method", "target", "content", "spelled"),
+    [
+        ("pay", "", b"", b"", ("POST", b"/", b'{"tool":"pay","input":{}}')),
+        ("pay", "POST", b"/x", b'{"a":1}', ("POST", b"/x", b'{"tool":"pay","input":{"a":1}}')),
+        ("", "", b"/v1/pay", b"{}", ("POST", b"/v1/pay", b"{}")),
+        ("GET /a", "", b"", b"", ("GET", b"/a", b"")),
+        ("", "GET", b"/a", b"", ("GET", b"/a", b"")),
+    ],
+)
+def test_how_a_tool_is_called(
+    tool: str, method: str, target: bytes, content: bytes, spelled: tuple[str, bytes, bytes]
+) -> None:
+    """By the envelope; what is no call of a tool as plain HTTP has it."""
+    assert TOOLS.spell(tool, method, target, content) == Spelled(*spelled)
+
+
+def test_what_is_spelled_is_recognised() -> None:
+    """As that tool's call."""
+    found = TOOLS.spell("pay", "", b"", b'{"a":1}')
+    assert tool_of(found.body, target=found.target, method=found.method) == "pay"

@@ -85,3 +85,10 @@ def test_never_more_than_was_brought(
         else:
             taken += allowance.take(now)
         assert taken <= burst + calls * ratio + now * per_minute / 60 + 1e-6
+
+
+def test_what_is_left_is_seen_without_taking() -> None:
+    """With what time has brought, and never more than the burst."""
+    allowance = make(burst=2, per_minute=60.0)
+    assert allowance.take(0.0)
+    assert [allowance.left(0.5), allowance.left(0.5), allowance.left(9.0)] == [1.5, 1.5, 2.0]

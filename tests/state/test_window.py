@@ -106,3 +106,22 @@ def test_the_window_before_is_left_as_it_was() -> None:
     other = window.of_length(20.0)
     other.call(1004.0)
     assert (window.calls, other.calls) == (1, 2)
+
+
+@given(STEPS, st.integers(0, 200))
+def test_who_only_looks_sees_what_turning_would_leave(
+    steps: list[tuple[int, str]], later: int
+) -> None:
+    """At any moment, and the window stays as it is."""
+    window = Window(WIDTH * BUCKETS)
+    now = 0.0
+    for quarters, what in steps:
+        now += quarters / 4
+        window.call(now)
+        if what != "call":
+            getattr(window, what)()
+    before = counted(window)
+    seen = window.seen(now + later / 4)
+    assert counted(window) == before
+    window.turn(now + later / 4)
+    assert counted(window) == tuple(seen)

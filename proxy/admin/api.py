@@ -1,0 +1,92 @@
+"""`/v1`: what operators read (spec 6.2). Nothing here changes anything; that comes with tokens."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proxy.admin import doors, views
+from proxy.admin.answers import problem, said
+from proxy.admin.lists import BadParameter, Item, Key, page
+from proxy.admin.rates import Rates
+from proxy.admin.sight import Sight
+from proxy.pipeline.asked import Unaskable, from_query
+from proxy.pipeline.explain import explain
+
+View = Callable[[web.Request], Any]
+
+
+class Api:
+    """The pages below `/v1`."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._rates = Rates(sight.metrics, sight.clock)
+        self._copying: asyncio.Task[None] | None = None
+        self._by_socket = False
+        self._local = False
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Put the pages at their paths."""
+        pages: dict[str, View] = {
+            "status": self._status,
+            "breakers": self._breakers,
+            "tools": self._tools,
+            "policies": self._policies,
+            "policies/explain": self._explain,
+        }
+        for path, view in pages.items():
+            router.add_get(f"/v1/{path}", self._guarded(view))
+
+    def serve(self, *, local: bool, by_socket: bool) -> None:
+        """It is known where the pages can be reached: only on this machine, or elsewhere too."""
+        self._local, self._by_socket = local, by_socket
+        self._copying = self._sight.clock.spawn(self._rates.run())
+
+    def stop(self) -> None:
+        """Copy no more numbers. May be called again."""
+        if self._copying is not None:
+            self._copying.cancel()
+
+    def _guarded(self, view: View) -> Callable[[web.Request], Any]:
+        async def handler(request: web.Request) -> web.Response:
+            shut = doors.closed(self._local, self._sight.identity.static) or doors.foreign(
+                request, by_socket=self._by_socket
+            )
+            if shut is not None:
+                return shut
+            try:
+                return said(200, view(request))
+            except (BadParameter, Unaskable) as error:
+                return problem(400, "Bad Request", str(error))
+
+        return handler
+
+    def _status(self, _: web.Request) -> Item:
+        return views.status(self._sight, self._rates)
+
+    def _breakers(self, request: web.Request) -> Item:
+        state = request.query.get("state")
+        items = (item for item in views.breakers(self._sight) if state in {None, item["state"]})
+        return page(items, _circuit, request.query)
+
+    def _tools(self, request: web.Request) -> Item:
+        return page(views.tools(self._sight, self._rates.lately()), _tool, request.query)
+
+    def _policies(self, request: web.Request) -> Item:
+        return page(views.policies(self._sight), views.number_of, request.query)
+
+    def _explain(self, request: web.Request) -> Any:
+        asked = from_query(request.query)
+        return msgspec.to_builtins(explain(self._sight.table(), asked, self._sight.identity))
+
+
+def _tool(item: Item) -> Key:
+    return item["upstream"], item["tool"]
+
+
+def _circuit(item: Item) -> Key:
+    shadow = "shadow" if item["shadow"] else ""
+    return item["upstream"], item["tool"] or "", item["bulkhead"] or "", shadow

@@ -1,0 +1,120 @@
+"""How much there was lately, out of numbers that only grow: now, less what was a minute ago.
+
+A call pays nothing for it. Every few seconds the numbers are copied, some hundred at most; who asks
+gets the difference between now and the oldest copy of the last minute. Before the first minute is
+over, that is since the start.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from proxy.clock import Clock
+from proxy.observe.metrics import LONG, Metrics, Tally
+
+EVERY = 5.0
+"""Seconds from copy to copy."""
+SPAN = 60.0
+"""Seconds that rates look back."""
+
+Key = tuple[str, str]  # upstream and tool, as metrics show them
+_NOTHING = Tally({}, (0,) * (len(LONG) + 1))
+
+
+class Lately(msgspec.Struct, frozen=True):
+    """What there was of one upstream or tool in so many seconds."""
+
+    seconds: float
+    calls: int
+    failed: int  # those that ended as failed or truncated
+    refused: dict[str, int]  # by code
+    durations: tuple[int, ...]  # how many in each bucket of `LONG`
+
+    @property
+    def per_second(self) -> float:
+        """Calls a second."""
+        return self.calls / self.seconds if self.seconds else 0.0
+
+    @property
+    def errors(self) -> float | None:
+        """The share of calls that failed; None where there were none."""
+        return self.failed / self.calls if self.calls else None
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds in which so many of the calls were over, within their bucket's bounds."""
+        total = sum(self.durations)
+        if not total:
+            return None
+        rank, below = share * total, 0
+        for (low, high), count in zip(_bounds(), self.durations, strict=True):
+            if count and below + count >= rank:
+                return (low + (high - low) * (rank - below) / count) / 1e6
+            below += count
+        raise AssertionError("the rank is not above the total")
+
+
+class Rates:
+    """The copies of the last minute."""
+
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._copies: deque[tuple[float, dict[Key, Tally]]] = deque(maxlen=int(SPAN / EVERY))
+        self.copy()
+
+    async def run(self) -> None:
+        """Copy until cancelled."""
+        while True:
+            await self._clock.sleep(EVERY)
+            self.copy()
+
+    def copy(self) -> None:
+        """Note how far the numbers have come."""
+        self._copies.append((self._clock.now(), self._metrics.tallies()))
+
+    def lately(self) -> dict[Key, Lately]:
+        """Of each upstream and tool that was ever called."""
+        began, before = self._copies[0]
+        seconds = self._clock.now() - began
+        return {
+            key: _between(before.get(key, _NOTHING), now, seconds)
+            for key, now in self._metrics.tallies().items()
+        }
+
+
+def together(parts: Sequence[Lately]) -> Lately:
+    """Several as one."""
+    refused: Counter[str] = Counter()
+    for part in parts:
+        refused.update(part.refused)
+    return Lately(
+        seconds=max((part.seconds for part in parts), default=0.0),
+        calls=sum(part.calls for part in parts),
+        failed=sum(part.failed for part in parts),
+        refused=dict(refused),
+        durations=tuple(map(sum, zip(*(part.durations for part in parts), strict=True))),
+    )
+
+
+def _between(before: Tally, now: Tally, seconds: float) -> Lately:
+    grown = {
+        key: number - before.calls.get(key, 0)
+        for key, number in now.calls.items()
+        if number > before.calls.get(key, 0)
+    }
+    return Lately(
+        seconds=seconds,
+        calls=sum(grown.values()),
+        failed=sum(n for (outcome, _), n in grown.items() if outcome in {"failed", "truncated"}),
+        refused={code: n for (outcome, code), n in grown.items() if outcome == "refused"},
+        durations=tuple(
+            later - earlier for later, earlier in zip(now.durations, before.durations, strict=True)
+        ),
+    )
+
+
+def _bounds() -> Iterator[tuple[int, int]]:
+    """Where each bucket begins and ends; the last one has no end, and tells what it has."""
+    yield from zip((0, *LONG), LONG, strict=False)
+    yield LONG[-1], LONG[-1]

@@ -1,0 +1,209 @@
+"""What `/v1` shows. Each view is made of what is there at one moment, and changes nothing.
+
+The shapes are written down in `docs/admin.md`. Times are RFC 3339 in UTC; durations are seconds.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from proxy import __version__
+from proxy.admin.rates import Key, Lately, Rates, together
+from proxy.admin.sight import Sight
+from proxy.config.match import Match
+from proxy.config.schema import spelled, veiled
+from proxy.config.types import Part
+from proxy.state.circuit import Circuit, State
+
+Item = dict[str, Any]
+_NEVER = Lately(0.0, 0, 0, {}, ())
+
+
+def status(sight: Sight, rates: Rates) -> Item:
+    """One screen of all."""
+    lately = rates.lately()
+    health, wall = sight.health, sight.clock.wall()
+    listed = list(tools(sight, lately))
+    return {
+        "version": __version__,
+        "started": _time(health.began),
+        "uptime": round(wall - health.began, 3),
+        "ready": health.ready,
+        "draining": health.draining,
+        "listen": health.listen or None,
+        "policies": {
+            "version": health.version or None,
+            "loaded": _time(health.loaded_at),
+            "rejected": {"at": _time(health.rejected_at), "why": health.rejected}
+            if health.rejected
+            else None,
+        },
+        "seconds": round(together([*lately.values()]).seconds, 3),
+        "upstreams": list(upstreams(sight, lately)),
+        "tools": listed,
+        "refused": together([*lately.values()]).refused,
+    }
+
+
+def upstreams(sight: Sight, lately: dict[Key, Lately]) -> Iterator[Item]:
+    """Every upstream of the policies, and its own circuit."""
+    circuits, flights, queues = _seen(sight)
+    for name, upstream in sight.table().loaded.upstreams.items():
+        own = [of for (there, _), of in lately.items() if there == name]
+        yield {
+            "name": name,
+            "address": upstream.url.origin.authority,
+            "protocol": upstream.protocol,
+            "path": str(upstream.path),
+            "circuit": circuits.get((name, "")),
+            "in_flight": sum(now for (there, _), now in flights.items() if there == name),
+            "queued": sum(now for (there, _), now in queues.items() if there == name),
+            **_rate(together(own)),
+        }
+
+
+def tools(sight: Sight, lately: dict[Key, Lately]) -> Iterator[Item]:
+    """Every tool that has a name in the metrics; the others share `other`."""
+    circuits, flights, queues = _seen(sight)
+    for upstream, tool in sorted({*lately, *flights}):
+        key = upstream, tool
+        of = lately.get(key, _NEVER)
+        p95 = of.quantile(0.95)
+        yield {
+            "upstream": upstream,
+            "tool": tool,
+            "circuit": circuits.get(key),
+            "in_flight": flights.get(key, 0),
+            "queued": queues.get(key, 0),
+            **_rate(of),
+            "p95": None if p95 is None else round(p95, 6),
+        }
+
+
+def _seen(sight: Sight) -> tuple[dict[Key, str], dict[Key, int], dict[Key, int]]:
+    """Circuits, calls under way, and those of them that stand in a queue of ours."""
+    return _states(sight), _levels(sight, "inflight"), _levels(sight, "queued")
+
+
+def _rate(of: Lately) -> Item:
+    return {
+        "calls": of.calls,
+        "per_second": round(of.per_second, 3),
+        "errors": None if of.errors is None else round(of.errors, 4),
+        "refused": of.refused,
+    }
+
+
+def breakers(sight: Sight) -> Iterator[Item]:
+    """Every circuit that was made: of upstreams, of tools, and those of shadow policies."""
+    now, wall = sight.clock.now(), sight.clock.wall()
+    for shadow, (domain, upstream, tool), circuit in _circuits(sight):
+        yield {
+            "key": f"{upstream}/{tool}" if tool else upstream,
+            "upstream": upstream,
+            "tool": tool or None,
+            "bulkhead": domain or None,
+            "shadow": shadow,
+            "state": circuit.state.value,
+            "since": None if circuit.since is None else _time(wall - (now - circuit.since)),
+            "for": None if circuit.since is None else round(now - circuit.since, 3),
+            "why": circuit.why or None,
+            "next_probe_in": None if circuit.closed else round(circuit.left(now), 3),
+            **_counted(circuit, now),
+        }
+
+
+def _counted(circuit: Circuit, now: float) -> Item:
+    seen, rules = circuit.window.seen(now), circuit.rules
+    return {
+        "window": {
+            "seconds": rules.window,
+            "calls": seen.calls,
+            "failures": seen.failures + seen.held,
+            "slow": seen.slow,
+        },
+        "in_a_row": circuit.streak,
+        "opens_at": {"in_a_row": rules.consecutive, "rate": rules.rate, "calls": rules.min_calls},
+        "probes": {
+            "passed": circuit.passed,
+            "needed": rules.probes,
+            "under_way": circuit.owner is not None,
+        },
+    }
+
+
+def policies(sight: Sight) -> Iterator[Item]:
+    """Every policy that is loaded, in the order in which they apply."""
+    for number, policy in enumerate(sight.table().loaded.policies):
+        yield {
+            "number": number,
+            "name": policy.name,
+            "from": policy.place.short,
+            "mode": policy.mode.value,
+            "match": _match(policy.match),
+            "effect": None if policy.effect is None else policy.effect.value,
+            "sections": {name: _part(part) for name, part in policy.sections.items()},
+        }
+
+
+def number_of(item: Item) -> tuple[str, ...]:
+    """The place of a policy among the others, so that it sorts as text."""
+    return (f"{item['number']:08}",)
+
+
+def _match(match: Match) -> Item:
+    asked: Item = {
+        key: [*globs.wanted, *(f"!{out}" for out in globs.excluded)]
+        for key, globs in match.globs.items()
+    }
+    return asked if match.when is None else {**asked, "when": str(match.when)}
+
+
+def _part(part: Part) -> Item:
+    return {
+        "from": part.place.short,
+        "on": part.on,
+        "mode": part.mode.value,
+        "fields": {
+            name: veiled(spelled(value), part.hidden) for name, value in part.fields.items()
+        },
+    }
+
+
+def _circuits(sight: Sight) -> Iterator[tuple[bool, tuple[str, str, str], Circuit]]:
+    """Whether it is a shadow's; its bulkhead, upstream and tool; the circuit."""
+    for key, kept in sight.keep.items():
+        parts = key if isinstance(key, tuple) else ()
+        shadow = parts[:1] == ("shadow",)
+        parts = parts[1:] if shadow else parts
+        if parts[:1] == ("circuit",):
+            yield shadow, parts[1:], kept
+
+
+def _states(sight: Sight) -> dict[Key, str]:
+    """By the names that metrics show; where several share one, that which is least well."""
+    found: dict[Key, str] = {}
+    worst = (State.CLOSED, State.HALF_OPEN, State.OPEN)
+    for shadow, (_, upstream, tool), circuit in _circuits(sight):
+        if shadow:
+            continue
+        key = sight.metrics.shown(upstream, tool)
+        before = State(found.get(key, State.CLOSED))
+        found[key] = max(before, circuit.state, key=worst.index).value
+    return found
+
+
+def _levels(sight: Sight, kind: str) -> dict[Key, int]:
+    """What goes up and down, by the names that metrics show."""
+    found: dict[Key, int] = defaultdict(int)
+    for key, kept in sight.keep.items():
+        if isinstance(key, tuple) and key[0] == kind:
+            found[sight.metrics.shown(key[2], key[3])] += kept.now
+    return found
+
+
+def _time(wall: float) -> str:
+    return (
+        datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )

@@ -1,0 +1,101 @@
+"""Asking a running proxy at its admin address, and what is said where that cannot be done."""
+
+import http.client
+import json
+import re
+import socket
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+PATIENCE = 10.0
+"""Seconds. An admin side that takes longer is not well."""
+_ADDRESS = re.compile(r"(?:http://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d+)/?")
+
+
+class Unanswered(click.ClickException):
+    """No answer that can be used. Exit code 1."""
+
+
+def ask(admin: str, path: str, query: Mapping[str, str] | None = None) -> Any:
+    """What the proxy at `admin` (a URL, host:port or unix:/path) has at `path`.
+
+    Raises Unanswered, and UsageError for what is no such address.
+    """
+    connection = _connection(admin)
+    try:
+        connection.request("GET", f"{path}?{urlencode(query)}" if query else path)
+        answer = connection.getresponse()
+        content = json.loads(answer.read())
+    except OSError as error:
+        why = error.strerror or str(error) or type(error).__name__
+        raise Unanswered(
+            f"no proxy answers at {admin}: {why}; start one with `holdfast run`,"
+            " or name another with --admin"
+        ) from error
+    except (http.client.HTTPException, ValueError) as error:
+        raise Unanswered(_stranger(admin)) from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise Unanswered(_refused(admin, path, answer.status, content))
+    return content
+
+
+def every(admin: str, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
+    """All items of a list, page by page."""
+    items: list[Any] = []
+    more: dict[str, str] = {}
+    while True:
+        page = ask(admin, path, {**(query or {}), **more, "limit": "1000"})
+        items += page["items"]
+        if page["next"] is None:
+            return items
+        more = {"cursor": page["next"]}
+
+
+def admin_of_settings() -> str:
+    """Where the settings say that the admin side is."""
+    from proxy.cli.problems import loading
+    from proxy.config.settings import load_settings
+
+    with loading():
+        return str(load_settings().admin)
+
+
+def _refused(admin: str, path: str, status: int, content: Any) -> str:
+    if not isinstance(content, dict) or content.get("type") != "about:blank":
+        return _stranger(admin)
+    if status == 404:
+        return f"the proxy at {admin} has no {path}: it is of another version"
+    return f"the proxy at {admin} refuses: {content.get('detail') or content['title']}"
+
+
+def _stranger(admin: str) -> str:
+    return f"what answers at {admin} is no admin side of Holdfast; see --admin"
+
+
+def _connection(admin: str) -> http.client.HTTPConnection:
+    if admin.startswith("unix:"):
+        return _BySocket(admin.removeprefix("unix:"))
+    found = _ADDRESS.fullmatch(admin)
+    if found is None or int(found["port"]) > 65535:
+        raise click.UsageError(
+            f"--admin must be http://host:port, host:port or unix:/path, not {admin}"
+        )
+    return http.client.HTTPConnection(found["host"].strip("[]"), int(found["port"]), PATIENCE)
+
+
+class _BySocket(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)

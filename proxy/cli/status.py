@@ -1,0 +1,275 @@
+"""`holdfast status` and `holdfast breakers`: how a running proxy does, on one screen.
+
+What `/v1/status` and `/v1/breakers` say (docs/admin.md), drawn for people.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+_ADMIN = "Of the proxy: a URL, host:port or unix:/path; else the settings'."
+_EVERY = 2.0
+"""Seconds from look to look of --watch."""
+_MOST = 20
+"""Tools on the screen; --json has all."""
+_COLOURS = {"closed": "green", "half_open": "yellow", "open": "red"}
+_WHY = {
+    "consecutive": "failures in a row",
+    "rate": "too many failed",
+    "slow": "too many were slow",
+    "probe_failed": "a probe failed",
+    "open_time_over": "its time was over",
+    "probes_passed": "probes passed",
+    "by_hand": "opened by hand",
+}
+
+
+@click.command()
+@click.option("--admin", metavar="URL", help=_ADMIN)
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C.")
+def status(admin: str | None, as_json: bool, watch: bool) -> int:
+    """Show how a running proxy does: upstreams, tools, breakers, rates and refusals.
+
+    Rates are those of the last minute.
+
+    \b
+    Examples:
+      holdfast status
+      holdfast status --admin unix:/run/holdfast/admin.sock --watch
+      holdfast status --json | jq '.upstreams[] | {name, errors}'
+    Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
+    """
+    from proxy.cli.asking import admin_of_settings, ask
+
+    address = admin or admin_of_settings()
+    if watch and as_json:
+        raise click.UsageError("--watch is for people, --json is for programs: choose one")
+    if watch:
+        return watching(lambda: list(_screen(ask(address, "/v1/status"))), _pause)
+    told = ask(address, "/v1/status")
+    _show(told, as_json, _screen)
+    return 0
+
+
+@click.command()
+@click.option("--admin", metavar="URL", help=_ADMIN)
+@click.option("--state", type=click.Choice([*_COLOURS]), help="Only those in it.")
+@click.option("--json", "as_json", is_flag=True)
+def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
+    """Show every circuit of a running proxy: its state, since when and why, and its failures.
+
+    \b
+    Examples:
+      holdfast breakers
+      holdfast breakers --state open --json
+    Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
+    """
+    from proxy.cli.asking import admin_of_settings, every
+
+    query = {} if state is None else {"state": state}
+    told = every(admin or admin_of_settings(), "/v1/breakers", query)
+    _show({"items": told, "next": None} if as_json else told, as_json, _circuits)
+    return 0
+
+
+def watching(look: Callable[[], list[str]], pause: Callable[[], None]) -> int:
+    """Show what is seen, again and again, until interrupted. Nothing is cleared before there is
+    something to show in its place."""
+    from proxy.cli.page import say
+
+    try:
+        while True:
+            lines = look()
+            if sys.stdout.isatty():
+                click.clear()
+            say(lines)
+            sys.stdout.flush()
+            pause()
+    except KeyboardInterrupt:
+        return 0
+
+
+def _pause() -> None:
+    threading.Event().wait(_EVERY)
+
+
+def _show(told: Any, as_json: bool, lines: Callable[[Any], Iterator[str]]) -> None:
+    from proxy.cli.page import say
+
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        say(lines(told))
+
+
+def _screen(told: dict[str, Any]) -> Iterator[str]:
+    yield from _head(told)
+    yield ""
+    yield from _upstreams(told["upstreams"])
+    yield ""
+    yield from _tools(told["tools"])
+    if told["refused"]:
+        yield ""
+        yield from _refusals(told["refused"])
+    if told["policies"]["rejected"]:
+        from proxy.cli.page import folded, paint, width
+
+        yield ""
+        yield paint("The last reload failed, and what was in force before still is:", "red")
+        for line in told["policies"]["rejected"]["why"].splitlines():
+            yield from folded("  " + line, 4, width())
+
+
+def _head(told: dict[str, Any]) -> Iterator[str]:
+    from proxy.cli.page import paint
+
+    ready = told["ready"]
+    word = "draining" if told["draining"] else "ready" if ready else "not ready"
+    colour = "green" if ready else "red"
+    yield (
+        f"{paint('holdfast', bold=True)} {paint(told['version'])}  {paint(word, colour)}"
+        f"  up {_span(told['uptime'])}  at {paint(told['listen'])}"
+    )
+    policies = told["policies"]
+    yield (
+        f"policies {paint(policies['version'])}, loaded {paint(policies['loaded'])}"
+        f"  ·  rates of the last {_span(told['seconds'])}"
+    )
+
+
+def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:
+    from proxy.cli.page import cut, paint, table
+
+    rows = [
+        [
+            paint(cut(item["name"], 24), bold=True),
+            _state(item["circuit"]),
+            paint(_now(item)),
+            paint(_per_second(item["per_second"])),
+            _share(item["errors"]),
+            paint(sum(item["refused"].values()) or "–"),
+            paint(cut(item["address"], 28), dim=True),
+        ]
+        for item in items
+    ]
+    head = ("UPSTREAM", "CIRCUIT", "NOW", "CALLS/S", "FAILED", "REFUSED", "AT")
+    yield from table(head, rows, "llrrrrl")
+
+
+def _tools(items: list[dict[str, Any]]) -> Iterator[str]:
+    from proxy.cli.page import cut, paint, table
+
+    if not items:
+        yield "  no tool was called yet"
+        return
+    busiest = sorted(items, key=_interest)
+    rows = [
+        [
+            paint(cut(f"{item['upstream']}/{item['tool']}", 38)),
+            _state(item["circuit"]),
+            paint(_now(item)),
+            paint(_per_second(item["per_second"])),
+            _share(item["errors"]),
+            paint(sum(item["refused"].values()) or "–"),
+            paint("–" if item["p95"] is None else _latency(item["p95"])),
+        ]
+        for item in busiest[:_MOST]
+    ]
+    head = ("TOOL", "CIRCUIT", "NOW", "CALLS/S", "FAILED", "REFUSED", "P95")
+    yield from table(head, rows, "llrrrrr")
+    if len(items) > _MOST:
+        yield paint(f"  and {len(items) - _MOST} more: --json has them all", dim=True)
+
+
+def _now(item: dict[str, Any]) -> str:
+    """Calls under way, and how many of them only wait for their turn."""
+    return (
+        f"{item['in_flight']} ({item['queued']} wait)" if item["queued"] else f"{item['in_flight']}"
+    )
+
+
+def _interest(item: dict[str, Any]) -> tuple[bool, float, str, str]:
+    """What is broken comes first, then what is called most."""
+    broken = item["circuit"] in {"open", "half_open"}
+    return not broken, -item["per_second"], item["upstream"], item["tool"]
+
+
+def _refusals(refused: dict[str, int]) -> Iterator[str]:
+    from proxy.cli.page import paint, table
+
+    rows = [
+        [paint(code, "yellow"), paint(number)]
+        for code, number in sorted(refused.items(), key=lambda row: -row[1])
+    ]
+    yield from table(("REFUSED", "CALLS"), rows, "lr")
+
+
+def _circuits(items: list[dict[str, Any]]) -> Iterator[str]:
+    from proxy.cli.page import cut, paint, table
+
+    if not items:
+        yield "no circuit: no policy with a breaker was asked for yet, or none is in that state"
+        return
+    rows = [
+        [
+            paint(cut(_key(item), 36)),
+            _state(item["state"]),
+            paint("–" if item["for"] is None else f"{_span(item['for'])} ago"),
+            paint(_WHY.get(item["why"] or "", item["why"] or "–")),
+            paint("–" if item["next_probe_in"] is None else _probe(item)),
+            paint(f"{item['window']['failures']}/{item['window']['calls']}"),
+        ]
+        for item in items
+    ]
+    head = ("CIRCUIT", "STATE", "SINCE", "WHY", "NEXT PROBE", "FAILED")
+    yield from table(head, rows, "lllllr")
+
+
+def _key(item: dict[str, Any]) -> str:
+    bulkhead = f"{item['bulkhead']}:" if item["bulkhead"] else ""
+    shadow = " (shadow)" if item["shadow"] else ""
+    return f"{bulkhead}{item['key']}{shadow}"
+
+
+def _probe(item: dict[str, Any]) -> str:
+    if item["probes"]["under_way"]:
+        return "under way"
+    left = item["next_probe_in"]
+    return "the next call" if not left else f"in {_span(left)}"
+
+
+def _state(state: str | None) -> str:
+    from proxy.cli.page import paint
+
+    return paint("–", dim=True) if state is None else paint(state, _COLOURS[state])
+
+
+def _share(share: float | None) -> str:
+    from proxy.cli.page import paint
+
+    if share is None:
+        return paint("–", dim=True)
+    return paint(f"{share:.1%}", "red" if share >= 0.05 else "")
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 100 else f"{rate:.2f}"
+
+
+def _latency(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _span(seconds: float) -> str:
+    """A duration in its two largest units."""
+    days, rest = divmod(int(seconds), 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (left, "s"))
+    told = [f"{number} {unit}" for number, unit in parts if number]
+    return " ".join(told[:2]) or f"{seconds:.1f} s"

@@ -1,0 +1,241 @@
+"""Why a call goes as it goes: what is in force for it, who says so, and what each stage says now.
+
+Nothing here decides anything: policies are laid over each other, and stages built, by what does it
+for real calls (`table.py`, `compile.py`). Stages are built anew on a keep that only shows
+(`glance.py`) and are asked, not passed.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from proxy.call import Call
+from proxy.clock import Clock
+from proxy.config.cascade import Effective, Merged, convert
+from proxy.config.schema import spelled, veiled
+from proxy.config.types import Loaded, Policy
+from proxy.pipeline.asked import Asked
+from proxy.pipeline.compile import Grounds, Stage, nowhere, stages_of
+from proxy.pipeline.glance import Glance
+from proxy.pipeline.table import Mount, Table, facts, failing_over
+from proxy.protocols.identity import Identity
+from proxy.refusal import Refusal
+from proxy.stage import Ground, Keep, no_links
+from proxy.stages import IN_FORCE
+from proxy.stages.timeout import Deadline
+
+BUILT_IN = "built in"
+_BODY_BUFFER = 16 << 20
+
+
+class Source(msgspec.Struct, frozen=True, rename={"at": "from"}):
+    """A value in force, as a file would have it."""
+
+    value: Any
+    at: str = BUILT_IN  # file:line
+    policy: str | None = None  # that gave it
+
+
+class Named(msgspec.Struct, frozen=True, rename={"at": "from"}):
+    """A policy that matches."""
+
+    name: str
+    mode: str
+    at: str
+
+
+class Asks(msgspec.Struct, frozen=True, rename={"at": "from"}):
+    """The condition of a policy, and what it came to for the call."""
+
+    policy: str
+    when: str
+    at: str
+    holds: bool | None  # None: it failed, and only what restricts is in force
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A refusal, in short."""
+
+    code: str
+    detail: str
+    policy: str = ""
+    retry_after: float | None = None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A stage, and what it says."""
+
+    phase: str
+    stage: str
+    section: str  # that switched it on; empty: always there
+    policy: str
+    says: str
+    refusal: Answer | None = None
+    shadow: bool = False
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What would become of the call now, as far as we decide it."""
+
+    allow: bool
+    refusal: Answer | None = None
+    stage: str = ""  # that refuses; empty: the call cannot even be read
+
+
+Fields = dict[str, Source]
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """All of it. `sections` holds those that are on, `shadow` what shadow policies make of them."""
+
+    call: dict[str, str]
+    policy_version: str
+    verdict: Verdict
+    policies: list[Named]  # that match, in the order in which they apply
+    conditions: list[Asks]  # of policies that match but for it
+    effect: Source
+    sections: dict[str, Fields]
+    shadow: dict[str, Fields]
+    stages: list[Step]  # in the order in which a call meets them
+    warnings: list[str]
+
+
+def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
+    """Of a table at work with its state as it is now, or of one made for the question.
+
+    Raises Unaskable.
+    """
+    mount = asked.mount(table)
+    call, refusal = asked.call(mount, identity, table.grounds.enforced.clock.now())
+    grounds = _grounds(table)
+    conditions = table.conditions(call, grounds.enforced)
+    outcomes = conditions.outcomes(call) if refusal is None else refusal
+    if isinstance(outcomes, Refusal):  # nobody knows which policies are in force
+        refusal, effective, asks = outcomes, Effective((), {}), []
+    else:
+        effective = table.effective(call, conditions, outcomes)
+        asks = list(map(_condition, conditions.policies, outcomes))
+    steps = [] if refusal else _steps(effective, call, grounds, mount)
+    loaded = table.loaded
+    return Explanation(
+        call={name: value for name, value in facts(call).items() if value},
+        policy_version=table.version,
+        verdict=_verdict(refusal, steps),
+        policies=_policies(effective, loaded.policies),
+        conditions=asks,
+        effect=_effect(effective, call, loaded.policies),
+        sections=_sections(effective.sections),
+        shadow=_sections(effective.shadow),
+        stages=steps,
+        warnings=[str(problem) for problem in loaded.warnings],
+    )
+
+
+def fresh(loaded: Loaded, clock: Clock) -> Table:
+    """A table made for the question: nothing has happened yet, and nothing can be sent."""
+    keep = Keep()
+    grounds = Grounds(Ground(clock, keep), Ground(clock, keep, shadow=True))
+    return Table(loaded, dict.fromkeys(loaded.upstreams, nowhere), grounds, _BODY_BUFFER)
+
+
+def values(explained: Explanation) -> Fields:
+    """Every value in force by its path: `retry.backoff.base`."""
+    return {
+        path: replace(source, value=value)
+        for section, fields in explained.sections.items()
+        for name, source in fields.items()
+        for path, value in flat(f"{section}.{name}", source.value)
+    }
+
+
+def flat(path: str, value: Any) -> list[tuple[str, Any]]:
+    """A value by its path, or the values inside it by theirs."""
+    if not isinstance(value, dict) or not value:
+        return [(path, value)]
+    return [pair for name, held in value.items() for pair in flat(f"{path}.{name}", held)]
+
+
+def _grounds(table: Table) -> Grounds:
+    """Those of the table, to be looked at."""
+    enforced, shadow = table.grounds.enforced, table.grounds.shadow
+    glance = Glance(enforced.keep)
+    return Grounds(replace(enforced, keep=glance, links=no_links), replace(shadow, keep=glance))
+
+
+def _steps(effective: Effective, call: Call, grounds: Grounds, mount: Mount) -> list[Step]:
+    call.effect = effective.effect or call.effect
+    failover = failing_over(nowhere, mount, effective, call, grounds.enforced)
+    stages = stages_of(effective, call, grounds, mount.backups.names, failover)
+    return [_step(stage, call) for stage in stages]
+
+
+def _step(stage: Stage, call: Call) -> Step:
+    if isinstance(stage.built, Deadline):
+        stage.built.admit(call)  # later stages look at what is left, and the call is the question's
+    said = stage.built.says(call)
+    return Step(
+        phase=stage.phase,
+        stage=type(stage.built).__name__,
+        section=stage.section,
+        policy=stage.policy,
+        says=said.note,
+        refusal=None if said.refusal is None else _answer(said.refusal),
+        shadow=stage.shadow,
+    )
+
+
+def _answer(refusal: Refusal) -> Answer:
+    left = refusal.retry_after
+    after = None if left is None else round(left, 3)
+    return Answer(refusal.code, refusal.detail, refusal.policy, after)
+
+
+def _verdict(unread: Refusal | None, steps: list[Step]) -> Verdict:
+    if unread is not None:
+        return Verdict(False, _answer(unread))
+    for step in steps:
+        if step.refusal is not None and not step.shadow:
+            return Verdict(False, step.refusal, step.stage)
+    return Verdict(True)
+
+
+def _policies(effective: Effective, policies: tuple[Policy, ...]) -> list[Named]:
+    matching = {policy.name: policy for policy in policies}
+    return [
+        Named(name, matching[name].mode.value, matching[name].place.short)
+        for name in effective.policies
+    ]
+
+
+def _condition(policy: Policy, holds: bool | None) -> Asks:
+    place = policy.places.get("match.when", policy.place)
+    return Asks(policy.name, str(policy.match.when), place.short, holds)
+
+
+def _effect(effective: Effective, call: Call, policies: tuple[Policy, ...]) -> Source:
+    place = effective.effect_place
+    if place is None or effective.effect is None:
+        return Source(call.effect.value)
+    givers = (policy.name for policy in policies if policy.places.get("effect") == place)
+    return Source(effective.effect.value, place.short, next(givers))
+
+
+def _sections(merged: dict[str, Merged]) -> dict[str, Fields]:
+    return {name: _fields(name, merged[name]) for name in IN_FORCE if name in merged}
+
+
+def _fields(name: str, merged: Merged) -> Fields:
+    section = convert(IN_FORCE[name], merged.fields)
+    names = zip(section.__struct_fields__, section.__struct_encode_fields__, strict=True)
+    return {
+        written: _source(merged, field, veiled(spelled(getattr(section, field)), merged.hidden))
+        for field, written in names
+    }
+
+
+def _source(merged: Merged, field: str, value: Any) -> Source:
+    if field not in merged.fields:
+        return Source(value)
+    place = merged.places.get(field, merged.place)
+    return Source(value, place.short, merged.giver(field))

@@ -1,0 +1,101 @@
+"""proxy/admin/api.py, without sockets of its own."""
+
+import pytest
+from aiohttp import web
+
+from proxy.admin.api import Api
+from tests.admin.scene import Scene
+from tests.tables import post
+
+
+@pytest.fixture
+def scene():
+    return Scene(500, 500, 200)
+
+
+@pytest.fixture
+async def client(scene, aiohttp_client):
+    api = Api(scene.sight)
+    app = web.Application()
+    api.add_to(app.router)
+    api.serve(local=True, by_socket=False)
+    yield await aiohttp_client(app)
+    api.stop()
+    await scene.clock.stop()
+
+
+async def test_breakers_by_their_state(client, scene):
+    """All of them, or those that are asked for."""
+    for tool in ("pay", "pay", "get_balance"):
+        scene.desk.call(post(tool))
+    everything = await (await client.get("/v1/breakers")).json()
+    broken = await (await client.get("/v1/breakers?state=open")).json()
+
+    assert len(everything["items"]) == 6  # of the upstream and two tools, and of the shadow
+    assert [item["key"] for item in broken["items"]] == ["gateway/pay", "gateway/pay"]
+
+
+async def test_lists_come_in_pages(client, scene):
+    """Each of them, with nothing twice and nothing left out."""
+    found, cursor = [], ""
+    while cursor is not None:
+        told = await (await client.get(f"/v1/policies?limit=2&cursor={cursor}")).json()
+        found += [item["name"] for item in told["items"]]
+        cursor = told["next"]
+
+    assert found == ["default", "reads", "trial"]
+    assert await (await client.get("/v1/tools")).json() == {"items": [], "next": None}
+
+
+async def test_status_is_one_screen(client):
+    """Version, policies, upstreams."""
+    told = await (await client.get("/v1/status")).json()
+
+    assert [upstream["name"] for upstream in told["upstreams"]] == ["gateway"]
+
+
+async def test_explain_sees_the_state_of_now(client, scene):
+    """A circuit that is open refuses, and asking has not opened it further."""
+    for _ in range(2):
+        scene.desk.call(post("pay"))
+    question = {"tool": "pay", "input": '{"amount": 1}', "agent": "bob"}
+    told = await (await client.get("/v1/policies/explain", params=question)).json()
+
+    assert told["verdict"]["refusal"]["code"] == "circuit_open"
+    assert (told["call"]["agent"], told["call"]["fleet"]) == ("bob", "crew")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/policies/explain?upstream=x", "upstream: must be one of the policies' upstreams"),
+        ("/v1/policies/explain?tol=x", "tol: is no part of a call"),
+        ("/v1/policies/explain?input=x", "input: is not JSON"),
+        ("/v1/tools?limit=x", "limit: must be a whole number"),
+    ],
+)
+async def test_what_cannot_be_asked_is_a_problem(client, path, said):
+    """400, with what is wrong."""
+    answer = await client.get(path)
+
+    assert (answer.status, answer.content_type) == (400, "application/problem+json")
+    assert said in (await answer.json(content_type=None))["detail"]
+
+
+async def test_other_sites_are_refused(client):
+    """On every page."""
+    answer = await client.get("/v1/status", headers={"Origin": "http://evil.example"})
+
+    assert answer.status == 403
+
+
+async def test_where_headers_name_agents_it_is_closed(client, scene):
+    """One agent's data is not another's."""
+    scene.sight.identity.static = False
+
+    assert (await client.get("/v1/status")).status == 403
+
+
+async def test_it_can_be_stopped_before_it_served(scene):
+    """A start that failed half-way does so."""
+    Api(scene.sight).stop()

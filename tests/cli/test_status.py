@@ -1,0 +1,189 @@
+import json
+from typing import Any
+
+import pytest
+
+from proxy.cli.status import watching
+from tests.cli.admin import serving
+
+STATUS: dict[str, Any] = {
+    "version": "0.1.0",
+    "started": "2026-11-28T03:01:14.952Z",
+    "uptime": 90_061.0,
+    "ready": True,
+    "draining": False,
+    "listen": "127.0.0.1:8700",
+    "policies": {"version": "ab12cd", "loaded": "2026-11-28T03:01:14.952Z", "rejected": None},
+    "seconds": 58.0,
+    "upstreams": [
+        {
+            "name": "gateway", "address": "h:1", "protocol": "tools", "path": "/", "circuit": None,
+            "in_flight": 1, "queued": 0, "calls": 4, "per_second": 123.4, "errors": 0.25,
+            "refused": {"a": 2},
+        }
+    ],
+    "tools": [],
+    "refused": {},
+}  # fmt: skip
+TOOL = {
+    "upstream": "gateway", "tool": "pay", "circuit": "closed", "in_flight": 3, "queued": 2,
+    "calls": 1, "per_second": 0.5, "errors": None, "refused": {}, "p95": 0.0041,
+}  # fmt: skip
+CIRCUIT = {
+    "key": "gateway/pay", "upstream": "gateway", "tool": "pay", "bulkhead": None, "shadow": False,
+    "state": "open", "since": "2026-11-28T03:01:14.952Z", "for": 4.2, "why": "consecutive",
+    "next_probe_in": 0.5, "window": {"seconds": 60.0, "calls": 7, "failures": 3, "slow": 0},
+    "in_a_row": 0, "opens_at": {}, "probes": {"passed": 0, "needed": 2, "under_way": False},
+}  # fmt: skip
+
+
+@pytest.fixture
+def pages(here):
+    with serving() as found:
+        yield found
+
+
+@pytest.fixture
+def status(holdfast, pages):
+    def call(*arguments, **changes):
+        pages.put("/v1/status", STATUS | changes)
+        return holdfast("status", "--admin", pages.url, *arguments)
+
+    return call
+
+
+def words(text):
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_one_screen(status):
+    """Of how it does, its upstreams and its tools."""
+    ran = status(tools=[TOOL], refused={"circuit_open": 3, "rate_limited": 7})
+
+    assert (ran.code, ran.err) == (0, "")
+    told = words(ran.out)
+    assert told[0] == "holdfast 0.1.0 ready up 1 d 1 h at 127.0.0.1:8700"
+    assert "gateway – 1 123 25.0% 2 h:1" in told
+    assert "gateway/pay closed 3 (2 wait) 0.50 – – 4 ms" in told
+    assert told[-2:] == ["rate_limited 7", "circuit_open 3"]
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_before_anything_was_called(status):
+    """That is said, rather than an empty table."""
+    assert "no tool was called yet" in status().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [({"ready": False}, "not ready"), ({"ready": False, "draining": True}, "draining")],
+)
+def test_whether_it_is_ready(status, changes, word):
+    """In the first line."""
+    assert f"0.1.0  {word}  up" in status(**changes).out
+
+
+def test_a_reload_that_failed(status):
+    """Is what one looks for."""
+    rejected = {"at": "2026-11-28T03:01:14.952Z", "why": "p.yaml:1:2: unknown key\nanother"}
+    told = status(policies={**STATUS["policies"], "rejected": rejected}).out
+
+    assert "The last reload failed, and what was in force before still is:" in told
+    assert "\n  p.yaml:1:2: unknown key\n  another\n" in told
+
+
+def test_what_is_broken_comes_first_and_then_what_is_called_most(status):
+    """As many as fit; that there are more is said."""
+    tools = [{**TOOL, "tool": f"t{n:02}", "per_second": n, "p95": None} for n in range(25)]
+    tools[3]["circuit"] = "open"
+    told = words(status(tools=tools).out)
+    names = [line.split()[0] for line in told if line.startswith("gateway/")]
+
+    assert names[:3] == ["gateway/t03", "gateway/t24", "gateway/t23"]
+    assert len(names) == 20
+    assert "and 5 more: --json has them all" in told
+
+
+def test_names_cannot_speak_to_the_terminal(status):
+    """They are what somebody sent, and some are long."""
+    told = status(tools=[{**TOOL, "tool": "a\x1b[31mb" + "c" * 99, "p95": 3.21}]).out
+
+    assert "\x1b" not in told
+    assert "…" in told
+    assert "3.2 s" in told
+
+
+def test_json(status, holdfast, pages):
+    """As the proxy has it."""
+    assert json.loads(status("--json").out) == STATUS
+    pages.put("/v1/breakers", {"items": [CIRCUIT], "next": None})
+    told = holdfast("breakers", "--admin", pages.url, "--json").out
+    assert json.loads(told) == {"items": [CIRCUIT], "next": None}
+
+
+def test_nobody_there(holdfast, here, monkeypatch):
+    """Exit 1, one line, and what to do; the address is the settings'."""
+    monkeypatch.setenv("HOLDFAST_ADMIN", f"unix:{here}/nothing")
+    for command in ("status", "breakers"):
+        ran = holdfast(command)
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith("holdfast: no proxy answers at unix:")
+        assert ran.err.count("\n") == 1
+
+
+def test_watching_is_for_people(status):
+    """A program asks again itself."""
+    ran = status("--watch", "--json")
+
+    assert ran.code == 64
+    assert "choose one" in ran.err
+
+
+def test_watching_looks_again_until_interrupted(capsys):
+    """Ctrl-C is how it ends, and no error."""
+    pauses = []
+
+    def pause():
+        pauses.append(1)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    assert watching(lambda: [f"look {len(pauses)}"], pause) == 0
+    assert capsys.readouterr().out == "look 0\nlook 1\nlook 2\n"
+
+
+@pytest.fixture
+def breakers(holdfast, pages):
+    def call(*circuits, state=()):
+        items = [CIRCUIT | changes for changes in circuits]
+        pages.put("/v1/breakers", {"items": items, "next": None})
+        return holdfast("breakers", "--admin", pages.url, *state)
+
+    return call
+
+
+def test_each_circuit(breakers):
+    """Its state, since when and why, when it may be tried, and its failures."""
+    probe = {"passed": 0, "needed": 2, "under_way": True}
+    closed = {"state": "closed", "since": None, "for": None, "why": None, "next_probe_in": None}
+    told = words(
+        breakers(
+            {},
+            {"bulkhead": "core", "shadow": True, "next_probe_in": 0.0, "why": "new_word"},
+            {"state": "half_open", "probes": probe, "for": 125.0, "why": "open_time_over"},
+            closed,
+        ).out
+    )
+
+    assert told[1] == "gateway/pay open 4 s ago failures in a row in 0.5 s 3/7"
+    assert told[2] == "core:gateway/pay (shadow) open 4 s ago new_word the next call 3/7"
+    assert told[3] == "gateway/pay half_open 2 min 5 s ago its time was over under way 3/7"
+    assert told[4] == "gateway/pay closed – – – 3/7"
+
+
+def test_only_those_in_a_state(breakers, pages):
+    """The proxy picks them."""
+    told = breakers(state=("--state", "open")).out
+
+    assert pages.asked[-1] == ("/v1/breakers", {"state": "open", "limit": "1000"})
+    assert told.startswith("no circuit")

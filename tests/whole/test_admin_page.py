@@ -1,0 +1,73 @@
+"""docs/admin.md is the manual of the admin side: its examples have the shapes that are answered."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.cli.asking import ask
+from tests.harness import RawUpstream, answer, holdfast, request
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```http\nGET (\S+)\n```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
+POLICIES = """
+policies:
+  - name: default
+    timeout: {total: 45s}
+    retry: {attempts: 2}
+    breaker: {consecutive: 3}
+  - {name: reads, match: {tool: get_balance}, effect: read}
+"""
+
+
+def shape(value: Any, like: Any) -> Any:
+    """What the example shows of a value: of a list its first item, of counts by name none."""
+    if isinstance(like, dict) and isinstance(value, dict):
+        return {name: shape(value.get(name, "missing"), held) for name, held in like.items()}
+    if isinstance(like, list) and isinstance(value, list):
+        return [shape(value[0], like[0])] if value and like else []
+    return "missing" if value == "missing" else "there"
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """Every key, by the path to it."""
+    found: set[str] = set()
+    inside = value.items() if isinstance(value, dict) else []
+    for name, held in inside:
+        found |= {f"{path}.{name}"} | keys(held, f"{path}.{name}")
+    for item in value if isinstance(value, list) else []:
+        found |= keys(item, f"{path}[]")
+    return found
+
+
+OPEN = re.compile(r"\.(refused|sections|fields|match|shadow)\.")
+"""Below these any names may stand."""
+
+
+@pytest.mark.parametrize(("target", "example"), EXAMPLES)
+async def test_its_examples_have_the_shapes_that_are_answered(target: str, example: str) -> None:
+    """Each key that it shows is there, and no other."""
+    shown = json.loads(example)
+    async with RawUpstream() as far, holdfast(far, "tools", POLICIES) as proxy:
+        far.script.extend([answer(500, body=b"{}")] * 3)
+        for tool in ("deposit", "deposit", "deposit", "deposit", "get_balance"):
+            await proxy.call(request(f"/v1/{tool}", method="POST", body=b"{}"))
+        told = await asyncio.to_thread(ask, proxy.admin, target)
+
+    if target == "/v1/breakers":
+        told["items"] = [item for item in told["items"] if item["state"] == "open"]
+    if "stages" in told:
+        told["stages"] = [step for step in told["stages"] if step["refusal"]]
+    assert shape(told, shown) == shape(shown, shown)
+    assert {key for key in keys(told) - keys(shown) if not OPEN.search(key)} == set()
+
+
+def test_it_names_every_page() -> None:
+    """In its table, and with an example where there is JSON to show."""
+    named = set(re.findall(r"`(/v1/[a-z/]+)`", PAGE))
+
+    assert {target.partition("?")[0] for target, _ in EXAMPLES} == named
