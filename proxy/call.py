@@ -145,7 +145,8 @@ class Call(msgspec.Struct):
     extra: bytes = b""  # header lines of ours that go upstream with each of its attempts
     rule: Rule = UNRULED
 
-    effect: Effect = Effect.WRITE
+    usual_effect: Effect = Effect.WRITE  # as far as its protocol knows
+    effect: Effect = Effect.WRITE  # as its policies have it
     deadline: float = float("inf")
     hurried: bool = False  # its client gives it less time than the policy would
     min_attempt: float = 0.1  # seconds; no attempt starts that cannot last so long

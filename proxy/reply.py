@@ -162,6 +162,11 @@ class Reply(msgspec.Struct):
             self.body.abandon()
 
 
+def refused(refusal: "Refusal") -> Reply:
+    """The reply to what did not go: a "no" of ours."""
+    return Reply(status=0, refusal=refusal, executed=refusal.executed)
+
+
 def cancelled(*, sent: bool) -> Reply:
     """What became of a call, or of one attempt, that was cancelled."""
     executed = Executed.UNKNOWN if sent else Executed.NO

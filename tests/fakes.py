@@ -9,7 +9,7 @@ from proxy.call import Call, Effect, Header, RequestHead
 from proxy.clock import NEVER, Alarm, Clock
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
-from proxy.reply import NEVER_SENT, Executed, Failure, Reply, ReplyBody
+from proxy.reply import NEVER_SENT, Failure, Reply, ReplyBody
 from proxy.stage import Ground, Keep, Target
 
 Outcome = TypeVar("Outcome")
@@ -180,7 +180,7 @@ def make_reply(
     """A reply as it leaves the commit: an answer, a failure of the network, or a refusal."""
     fields = fields or {}
     if isinstance(what, Refusal):
-        reply = Reply(status=0, refusal=what, executed=Executed.NO, fields=fields, body=body)
+        reply = Reply(status=0, refusal=what, executed=what.executed, fields=fields, body=body)
     else:
         reply = _answer(what, fields, body)
         HTTP.judge(reply)

@@ -55,7 +55,7 @@ def upstreams(sight: Sight, lately: dict[Key, Lately]) -> Iterator[Item]:
             "name": name,
             "address": upstream.url.origin.authority,
             "protocol": upstream.protocol,
-            "path": str(upstream.path),
+            "path": None if upstream.path is None else str(upstream.path),
             "circuit": circuits.get((name, "")),
             "in_flight": sum(now for (there, _), now in flights.items() if there == name),
             "queued": sum(now for (there, _), now in queues.items() if there == name),

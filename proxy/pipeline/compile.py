@@ -13,7 +13,8 @@ from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply
+from proxy.reply import Reply
+from proxy.reply import refused as reply_to
 from proxy.stage import Check, Ground, Handler, Section, Sender, Target
 from proxy.stages import HOLDS, IN_FORCE, ONCE, ORDER, Entry
 
@@ -52,7 +53,7 @@ class Pipeline(msgspec.Struct):
 
 async def refused(refusal: Refusal) -> Reply:
     """The reply to a call that went nowhere."""
-    return Reply(status=0, refusal=refusal, executed=Executed.NO)
+    return reply_to(refusal)
 
 
 class Grounds(msgspec.Struct, frozen=True):
@@ -93,12 +94,17 @@ def compile_pipeline(
     return Pipeline(handler, target.effect, effective.policies, rule, flight, checks)
 
 
-def compile_link(effective: Effective, call: Call, way: Way, grounds: Grounds) -> Handler:
-    """What sends such calls to one upstream: hedges, attempts, and the gates of each attempt."""
+def compile_link(
+    effective: Effective, call: Call, way: Way, grounds: Grounds, *, others: bool = False
+) -> Handler:
+    """What sends such calls to one upstream: hedges, attempts, and the gates of each attempt.
+
+    `others`: there is somebody who may ask another upstream, if this one's answer breaks off.
+    """
     target, shadow = _targets(effective, call)
     ground, sections = grounds.enforced, effective.sections
     # A shadow must hear the results that it would hear in force, or what it counts is wrong.
-    hold = not HOLDS.isdisjoint(sections.keys() | effective.shadow.keys())
+    hold = others or not HOLDS.isdisjoint(sections.keys() | effective.shadow.keys())
     sender = AttemptGuard(
         _gates("attempt", sections, target, ground),
         _gates("attempt", effective.shadow, shadow, grounds.shadow),
@@ -187,7 +193,7 @@ def _targets(
     effective: Effective, call: Call, backups: tuple[str, ...] = ()
 ) -> tuple[Target, Target]:
     """What the enforced stages are built for, and what the shadow ones are."""
-    effect = effective.effect or call.effect
+    effect = effective.effect or call.usual_effect
     target = Target(
         upstream=call.upstream,
         protocol=call.protocol,

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.cascade import Effective, Merged, convert
+from proxy.config.clamped import clamped
 from proxy.config.schema import spelled, veiled
 from proxy.config.types import Loaded, Policy
 from proxy.pipeline.asked import Asked
@@ -21,9 +22,8 @@ from proxy.pipeline.glance import Glance
 from proxy.pipeline.table import Mount, Table, facts, failing_over
 from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
-from proxy.stage import Ground, Keep, no_links
+from proxy.stage import Check, Ground, Keep, no_links
 from proxy.stages import IN_FORCE
-from proxy.stages.timeout import Deadline
 
 BUILT_IN = "built in"
 _BODY_BUFFER = 16 << 20
@@ -128,7 +128,10 @@ def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
         sections=_sections(effective.sections),
         shadow=_sections(effective.shadow),
         stages=steps,
-        warnings=[str(problem) for problem in loaded.warnings],
+        warnings=[
+            *(str(problem) for problem in loaded.warnings),
+            *clamped(effective, effective.effect or call.usual_effect),
+        ],
     )
 
 
@@ -164,19 +167,20 @@ def _grounds(table: Table) -> Grounds:
 
 
 def _steps(effective: Effective, call: Call, grounds: Grounds, mount: Mount) -> list[Step]:
-    call.effect = effective.effect or call.effect
+    call.effect = effective.effect or call.usual_effect
     failover = failing_over(nowhere, mount, effective, call, grounds.enforced)
     stages = stages_of(effective, call, grounds, mount.backups.names, failover)
     return [_step(stage, call) for stage in stages]
 
 
 def _step(stage: Stage, call: Call) -> Step:
-    if isinstance(stage.built, Deadline):
-        stage.built.admit(call)  # later stages look at what is left, and the call is the question's
-    said = stage.built.says(call)
+    built: Any = stage.built
+    said = built.says(call)
+    if isinstance(built, Check) and not stage.shadow and said.refusal is None:
+        stage.built.admit(call)  # later stages look at what it leaves, and the call is ours
     return Step(
         phase=stage.phase,
-        stage=type(stage.built).__name__,
+        stage=type(built).__name__,
         section=stage.section,
         policy=stage.policy,
         says=said.note,
@@ -216,7 +220,7 @@ def _condition(policy: Policy, holds: bool | None) -> Asks:
 def _effect(effective: Effective, call: Call, policies: tuple[Policy, ...]) -> Source:
     place = effective.effect_place
     if place is None or effective.effect is None:
-        return Source(call.effect.value)
+        return Source(call.usual_effect.value)
     givers = (policy.name for policy in policies if policy.places.get("effect") == place)
     return Source(effective.effect.value, place.short, next(givers))
 

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from msgspec.structs import replace
+
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply, cancelled, settle_all
+from proxy.reply import Executed, Reply, cancelled, refused, settle_all
 from proxy.stage import AttemptGate, CallGate, NothingTaken, Queues, Sender, Verdict, Withdraws
 
 Subject = TypeVar("Subject", Call, Attempt)
@@ -61,7 +63,7 @@ class Guard(Generic[Subject, Gate]):
                     if type(verdict) is not Refusal:
                         verdict = await self._asked(gate, subject, verdict)
                     if verdict is not None:
-                        reply = Reply(status=0, refusal=verdict, executed=Executed.NO)
+                        reply = self._refused(subject, verdict)
                         break
                 asked += 1
             else:
@@ -79,6 +81,9 @@ class Guard(Generic[Subject, Gate]):
         else:
             self._give_back(self._gates[:asked], subject, reply)
         return reply
+
+    def _refused(self, subject: Any, verdict: Refusal) -> Reply:
+        return refused(verdict)
 
     def _ask_shadows(self, subject: Subject) -> list[Gate]:
         """Those that let it through. None of them may hold the call up, or bring it down."""
@@ -186,6 +191,12 @@ class AttemptGuard(Guard[Attempt, AttemptGate]):
     ) -> None:
         super().__init__(gates, shadows, inner, clock, counted)
         self._decide = commit
+
+    def _refused(self, subject: Any, verdict: Refusal) -> Reply:
+        """This attempt does not run; an earlier one of its call may have."""
+        if verdict.executed is Executed.NO and subject.call.sent:
+            verdict = replace(verdict, executed=Executed.UNKNOWN)
+        return refused(verdict)
 
     def _waited(self, subject: Any, began: float, gate: Any) -> None:
         """Nor is it the attempt's, which begins when it may go."""

@@ -189,8 +189,8 @@ class Table:
         return Conditional(conditions, find)
 
     def _built(self, effective: Effective, call: Call, mount: Mount) -> Pipeline:
-        link = self._linked(effective, call, mount, "")
-        for message in clamped(effective, effective.effect or call.effect):
+        link = self._linked(effective, call, mount, "", others=False)
+        for message in clamped(effective, effective.effect or call.usual_effect):
             self._news.tell_once(Overlap(message))
         effective = self._inside(effective, call)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
@@ -229,7 +229,7 @@ class Table:
         if link is None:
             policies = candidates(self.loaded.policies, facts(there))
             conditions = Conditions(policies, self.grounds.enforced)
-            link = conditions or self._linked(merge(policies), there, mount, model)
+            link = conditions or self._linked(merge(policies), there, mount, model, others=True)
             self._keep_link(key, link)
         if not isinstance(link, Conditions):
             return link
@@ -239,16 +239,18 @@ class Table:
         key = (key, outcomes)
         known: Any = self._links.get(key)
         if known is None:
-            known = self._linked(link.effective(outcomes), there, mount, model)
+            known = self._linked(link.effective(outcomes), there, mount, model, others=True)
             self._keep_link(key, known)
         return known  # type: ignore[no-any-return]  # only what has no conditions has such a key
 
-    def _linked(self, effective: Effective, call: Call, mount: Mount, model: str) -> Handler:
+    def _linked(
+        self, effective: Effective, call: Call, mount: Mount, model: str, *, others: bool
+    ) -> Handler:
         way = _way(mount, call)
         effective = self._inside(effective, call)
         if model:
             way = replace(way, send=sends_as(model, way.send))
-        link = compile_link(effective, call, way, self.grounds)
+        link = compile_link(effective, call, way, self.grounds, others=others)
         if model:
             link = called_as(model, link)
         return failing_over(link, mount, effective, call, self.grounds.enforced, model)

@@ -114,7 +114,7 @@ class Http:
         call.path = path = matched_path(call.target)
         method = call.head.method
         call.tool = f"{method} {folded(path)}"
-        call.effect = _EFFECTS.get(method, Effect.WRITE)
+        call.usual_effect = _EFFECTS.get(method, Effect.WRITE)
         return None
 
     def arguments(self, call: Call) -> Arguments:

@@ -173,7 +173,7 @@ class Tools(Http):
         call.layer = "tool"
         call.tool = tool
         call.path = matched_path(call.target)
-        call.effect = _WRITE
+        call.usual_effect = _WRITE
         return None
 
     def _tool(self, call: Call, content: bytes, named: str) -> str:

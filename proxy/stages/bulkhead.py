@@ -28,7 +28,7 @@ from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.counts import Counts
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result
+from proxy.reply import Failure, Reply, Result
 from proxy.stage import LATE, Ground, NothingTaken, Queues, Said, Section, Target, Verdict
 from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
 from proxy.state.queued import Queued
@@ -217,7 +217,6 @@ class _Gate(Queues):
             detail=f"The {scope} {name} has {permits.limit} calls under way, its limit; {why}",
             policy=self._policy,
             retry_after=min(max(self._wait, SHORTEST), LONGEST),
-            executed=Executed.UNKNOWN if call.sent else Executed.NO,
             scope=scope,
         )
 

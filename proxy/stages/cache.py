@@ -31,7 +31,7 @@ from proxy.protocols.document import Ambiguous
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply, Result
+from proxy.reply import Reply, Result, refused
 from proxy.stage import Ground, Handler, Said, Section, Target
 from proxy.state.shelf import LARGEST, Entry, Recipe, Shelf, directives
 from proxy.units import Seconds
@@ -120,7 +120,7 @@ class Cached:
             return await self._past(call, wish)
         key = self._key(call, content) if self._arguments is None else self._key_of(call, content)
         if type(key) is Refusal:
-            return Reply(status=0, refusal=key, executed=Executed.NO)
+            return refused(key)
         entry = None if wish else self._shelf.find(key, head.fields)
         now = self._now()
         if entry is not None and now - entry.born < self._fresh:

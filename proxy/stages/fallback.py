@@ -25,7 +25,7 @@ from proxy.counts import Counts
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply, Result
+from proxy.reply import Executed, Reply, Result, refused
 from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
 from proxy.state.shelf import LARGEST, Recipe, Shelf
 from proxy.units import Seconds
@@ -110,7 +110,7 @@ class _Fall(msgspec.Struct, eq=False):
     def note(self, stands: "_Stands", reply: Reply, now: float) -> None:
         """It did not answer."""
         refusal = reply.refusal
-        self.may_have_run = self.may_have_run or _may_have_run(reply)
+        self.may_have_run = self.may_have_run or reply.executed is not Executed.NO
         if refusal is None or refusal.code not in _COOLING or refusal.retry_after is None:
             self.cooling = False
             return
@@ -253,7 +253,7 @@ class _Human(_Ready):
             executed=_executed(fall),
             scope=self._queue,
         )
-        return Reply(status=0, refusal=refusal, executed=refusal.executed)
+        return refused(refusal)
 
 
 class Chain:
@@ -379,11 +379,6 @@ def _key(call: Call) -> bytes:
 def _aside(reply: Reply) -> Reply:
     """What can be handed back later. One whose body is still coming keeps its connection."""
     return reply.set_aside() or reply if reply.body is None or reply.whole else reply
-
-
-def _may_have_run(reply: Reply) -> bool:
-    refused = reply.refusal is None or reply.refusal.executed is Executed.NO
-    return reply.executed is not Executed.NO or not refused
 
 
 def _executed(fall: _Fall) -> Executed:

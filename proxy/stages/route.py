@@ -15,7 +15,7 @@ from proxy.call import Call
 from proxy.expression import Expression
 from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply
+from proxy.reply import Reply, refused
 from proxy.stage import Ground, Handler, Said, Section, Target
 
 Asks: TypeAlias = Callable[[Condition, Call], bool | Refusal | None]
@@ -110,4 +110,4 @@ def _other(call: Call, upstream: str, model: str) -> str:
 
 
 async def _refused(refusal: Refusal) -> Reply:
-    return Reply(status=0, refusal=refusal, executed=Executed.NO)
+    return refused(refusal)

@@ -14,7 +14,6 @@ from proxy.call import Call, Effect
 from proxy.clock import NEVER
 from proxy.protocols.clients import patience
 from proxy.refusal import Refusal
-from proxy.reply import Executed
 from proxy.stage import Check, Ground, NothingTaken, Said, Section, Target
 from proxy.units import Seconds
 
@@ -194,7 +193,6 @@ class AttemptTime(NothingTaken):
             code="deadline_exceeded",
             detail=f"Too little is left of this call's {deadline - call.started:.3g} s",
             policy=self._policy,
-            executed=Executed.UNKNOWN if call.sent else Executed.NO,
             scope="call",
             harmless=self._harmless,
         )

@@ -76,7 +76,7 @@ def test_plain_http(said: dict[str, Any], tool: str, effect: Effect, body: bytes
     call, unread = called(BOTH, upstream="web", **said)
 
     assert unread is None
-    assert (call.tool, call.effect, call.body.whole) == (tool, effect, body)
+    assert (call.tool, call.usual_effect, call.body.whole) == (tool, effect, body)
 
 
 def test_plain_http_through_an_upstream_of_tools() -> None:

@@ -419,3 +419,14 @@ def test_the_gates_of_attempts_settle_before_those_of_the_call() -> None:
     outer = CallGuard([Gate("call", diary)], [], handles, FakeClock(), Counts(()))
     run(outer(make_call())).finish()
     assert diary[-2:] == ["attempt settled", "call settled"]
+
+
+@pytest.mark.parametrize(("sent", "executed"), [(True, Executed.UNKNOWN), (False, Executed.NO)])
+def test_what_is_refused_later_may_have_run_before(sent: bool, executed: Executed) -> None:
+    """The refused attempt did not run; an earlier one of its call may have."""
+    scene = Scene(NO)
+    call = make_call()
+    call.attempts.append(make_attempt(call, sent=sent))
+    reply = run(scene.guard()(make_attempt(call, number=2, of=2)))
+    assert reply.refusal is not None
+    assert (reply.executed, reply.refusal.executed) == (executed, executed)

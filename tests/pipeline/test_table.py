@@ -320,3 +320,35 @@ policies:
         desk.pipeline(post(tool))
     (told,) = heard
     assert told.message.startswith("timeout.attempt (9s, p, ")
+
+
+SHARED = """
+upstreams:
+  a: {url: 'http://a', protocol: tools}
+  b: {url: 'http://b', protocol: tools, path: /b}
+  c: {url: 'http://c', protocol: tools, path: /c}
+policies:
+  - {name: all, retry: {attempts: 3, backoff: {base: 1ms}}}
+  - {name: read_a, match: {upstream: a}, effect: read}
+"""
+
+
+def test_what_one_upstream_says_of_a_call_is_not_true_for_another() -> None:
+    """A link that two upstreams share is compiled by its own policies: what only reads at the
+    first may write at the second."""
+    desk = Desk(SHARED, 500, 500, mounts="")
+    for path in ("/v1/search", "/b/v1/search"):
+        call = request("POST", path)
+        pipeline = desk.pipeline(call)
+        call.effect = pipeline.effect  # as a pipeline does before anything is sent
+        sent_by(desk, call, "c").drop()
+        assert [attempt.upstream for attempt in call.attempts] == ["c"]
+
+
+def test_the_answer_of_a_link_is_held_for_who_may_ask_another() -> None:
+    """Its own policies need not have a section that wants to know how it ends."""
+    desk = Desk(TWO.replace("retry: {attempts: 1}", "retry: false"), mounts="")
+    call = post("search")
+    desk.pipeline(call)
+    link: Any = desk.table.link(call, "spare", "")
+    assert link.__self__._inner._decide._hold

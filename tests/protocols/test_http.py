@@ -188,7 +188,7 @@ def test_a_call_is_its_method_and_path(method, effect):
     assert HTTP.recognise(call, None, Rules()) is None
     assert (call.protocol, call.layer) == ("http", "http")
     assert (call.tool, call.path) == (f"{method} /orders/{{id}}", "/orders/17")
-    assert call.effect is effect
+    assert call.usual_effect is effect
 
 
 # the result of an attempt (spec 2.6)

@@ -157,7 +157,7 @@ def test_what_is_found_of_a_call():
     call, refusal = asked(FREE, target=b"/%61/../run?q")
     assert refusal is None
     assert (call.protocol, call.layer, call.tool) == ("tools", "tool", "free")
-    assert (call.path, call.effect) == ("/run", Effect.WRITE)
+    assert (call.path, call.usual_effect) == ("/run", Effect.WRITE)
 
 
 @pytest.mark.parametrize("kind", [b"application/octet-stream", b"text/plain", b"image/png"])

@@ -172,16 +172,6 @@ def test_no_attempt_starts_that_cannot_last() -> None:
     assert not refusal.harmless
 
 
-def test_after_an_attempt_was_sent_nobody_knows_whether_it_ran() -> None:
-    """`executed` is unknown then, and repeating a read does no harm."""
-    call = make_call(started=STARTED, deadline=STARTED + 1.0)
-    call.attempts.append(make_attempt(call, sent=True))
-    refusal = gate(Timeout()).admit(make_attempt(call, number=2, of=2, started=STARTED + 1.0))
-    assert refusal is not None
-    assert refusal.executed is Executed.UNKNOWN
-    assert refusal.harmless
-
-
 # --- in shadow ---
 
 
