@@ -73,7 +73,7 @@ class Api:
         return page(items, _circuit, request.query)
 
     def _tools(self, request: web.Request) -> Item:
-        return page(views.tools(self._sight, self._rates.lately()), _tool, request.query)
+        return page(views.tools(self._sight, self._rates), _tool, request.query)
 
     def _policies(self, request: web.Request) -> Item:
         return page(views.policies(self._sight), views.number_of, request.query)

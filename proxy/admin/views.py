@@ -3,10 +3,10 @@
 The shapes are written down in `docs/admin.md`. Times are RFC 3339 in UTC; durations are seconds.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from proxy import __version__
 from proxy.admin.rates import Key, Lately, Rates, together
@@ -22,9 +22,10 @@ _NEVER = Lately(0.0, 0, 0, {}, ())
 
 def status(sight: Sight, rates: Rates) -> Item:
     """One screen of all."""
-    lately = rates.lately()
+    lately, now = rates.lately(), _now(sight)
+    everything = together([*lately.values()])
     health, wall = sight.health, sight.clock.wall()
-    listed = list(tools(sight, lately))
+    rejected = {"at": _time(health.rejected_at), "why": health.rejected}
     return {
         "version": __version__,
         "started": _time(health.began),
@@ -35,55 +36,78 @@ def status(sight: Sight, rates: Rates) -> Item:
         "policies": {
             "version": health.version or None,
             "loaded": _time(health.loaded_at),
-            "rejected": {"at": _time(health.rejected_at), "why": health.rejected}
-            if health.rejected
-            else None,
+            "rejected": rejected if health.rejected else None,
         },
-        "seconds": round(together([*lately.values()]).seconds, 3),
-        "upstreams": list(upstreams(sight, lately)),
-        "tools": listed,
-        "refused": together([*lately.values()]).refused,
+        "seconds": round(everything.seconds, 3),
+        "upstreams": list(_upstreams(sight, lately, now)),
+        "tools": list(_tools(lately, now)),
+        "refused": everything.refused,
     }
 
 
-def upstreams(sight: Sight, lately: dict[Key, Lately]) -> Iterator[Item]:
+def tools(sight: Sight, rates: Rates) -> Iterator[Item]:
+    """Every tool that has a name in the metrics; the others share `other`."""
+    return _tools(rates.lately(), _now(sight))
+
+
+def _upstreams(sight: Sight, lately: dict[Key, Lately], now: "_Now") -> Iterator[Item]:
     """Every upstream of the policies, and its own circuit."""
-    circuits, flights, queues = _seen(sight)
     for name, upstream in sight.table().loaded.upstreams.items():
         own = [of for (there, _), of in lately.items() if there == name]
+        pulse = sight.keep.seen(("pulse", name))
         yield {
             "name": name,
             "address": upstream.url.origin.authority,
             "protocol": upstream.protocol,
             "path": None if upstream.path is None else str(upstream.path),
-            "circuit": circuits.get((name, "")),
-            "in_flight": sum(now for (there, _), now in flights.items() if there == name),
-            "queued": sum(now for (there, _), now in queues.items() if there == name),
+            "circuit": now.circuits.get((name, "")),
+            "well": pulse.well if pulse is not None and pulse.probed else None,
+            "in_flight": sum(n for (there, _), n in now.flights.items() if there == name),
+            "queued": sum(n for (there, _), n in now.queues.items() if there == name),
             **_rate(together(own)),
         }
 
 
-def tools(sight: Sight, lately: dict[Key, Lately]) -> Iterator[Item]:
-    """Every tool that has a name in the metrics; the others share `other`."""
-    circuits, flights, queues = _seen(sight)
-    for upstream, tool in sorted({*lately, *flights}):
-        key = upstream, tool
+def _tools(lately: dict[Key, Lately], now: "_Now") -> Iterator[Item]:
+    for key in sorted({*lately, *now.flights}):
         of = lately.get(key, _NEVER)
         p95 = of.quantile(0.95)
         yield {
-            "upstream": upstream,
-            "tool": tool,
-            "circuit": circuits.get(key),
-            "in_flight": flights.get(key, 0),
-            "queued": queues.get(key, 0),
+            "upstream": key[0],
+            "tool": key[1],
+            "circuit": now.circuits.get(key),
+            "in_flight": now.flights[key],
+            "queued": now.queues[key],
             **_rate(of),
             "p95": None if p95 is None else round(p95, 6),
         }
 
 
-def _seen(sight: Sight) -> tuple[dict[Key, str], dict[Key, int], dict[Key, int]]:
-    """Circuits, calls under way, and those of them that stand in a queue of ours."""
-    return _states(sight), _levels(sight, "inflight"), _levels(sight, "queued")
+class _Now(NamedTuple):
+    """What goes up and down, by the names that metrics show."""
+
+    circuits: dict[Key, str]  # where several share a name, that which is least well
+    flights: Counter[Key]
+    queues: Counter[Key]
+
+
+def _now(sight: Sight) -> _Now:
+    """In one walk: this runs on the loop, and much may be kept."""
+    now = _Now({}, Counter(), Counter())
+    for key, kept in sight.keep.items():
+        if not isinstance(key, tuple) or key[0] not in _KINDS:
+            continue
+        shown = sight.metrics.shown(key[2], key[3])
+        if key[0] == "circuit":
+            before = State(now.circuits.get(shown, State.CLOSED))
+            now.circuits[shown] = max(before, kept.state, key=_WORSE.index).value
+        else:
+            (now.flights if key[0] == "inflight" else now.queues)[shown] += kept.now
+    return now
+
+
+_KINDS = frozenset({"circuit", "inflight", "queued"})
+_WORSE = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 
 
 def _rate(of: Lately) -> Item:
@@ -179,28 +203,6 @@ def _circuits(sight: Sight) -> Iterator[tuple[bool, tuple[str, str, str], Circui
         parts = parts[1:] if shadow else parts
         if parts[:1] == ("circuit",):
             yield shadow, parts[1:], kept
-
-
-def _states(sight: Sight) -> dict[Key, str]:
-    """By the names that metrics show; where several share one, that which is least well."""
-    found: dict[Key, str] = {}
-    worst = (State.CLOSED, State.HALF_OPEN, State.OPEN)
-    for shadow, (_, upstream, tool), circuit in _circuits(sight):
-        if shadow:
-            continue
-        key = sight.metrics.shown(upstream, tool)
-        before = State(found.get(key, State.CLOSED))
-        found[key] = max(before, circuit.state, key=worst.index).value
-    return found
-
-
-def _levels(sight: Sight, kind: str) -> dict[Key, int]:
-    """What goes up and down, by the names that metrics show."""
-    found: dict[Key, int] = defaultdict(int)
-    for key, kept in sight.keep.items():
-        if isinstance(key, tuple) and key[0] == kind:
-            found[sight.metrics.shown(key[2], key[3])] += kept.now
-    return found
 
 
 def _time(wall: float) -> str:

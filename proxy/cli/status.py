@@ -148,7 +148,7 @@ def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:
     rows = [
         [
             paint(cut(item["name"], 24), bold=True),
-            _state(item["circuit"]),
+            _state(item["circuit"]) + (paint(" unwell", "red") if item["well"] is False else ""),
             paint(_now(item)),
             paint(_per_second(item["per_second"])),
             _share(item["errors"]),

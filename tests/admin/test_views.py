@@ -3,6 +3,7 @@
 from proxy.admin import views
 from proxy.admin.rates import Rates
 from proxy.state.circuit import Circuit
+from proxy.state.standing import Pulse
 from tests.admin.scene import Scene
 from tests.fakes import make_reply
 from tests.observe.records import record
@@ -34,6 +35,7 @@ def test_status_of_a_process_that_has_seen_nothing():
             "protocol": "tools",
             "path": "/",
             "circuit": None,
+            "well": None,
             "in_flight": 0,
             "queued": 0,
             "calls": 0,
@@ -80,7 +82,7 @@ def test_tools_without_a_name_share_the_worst_circuit():
     for tool in ("made_up", "made_up", "also"):
         scene.desk.call(post(tool))
         scene.metrics.note(record(tool, outcome="failed"))
-    (shared,) = views.tools(scene.sight, Rates(scene.metrics, scene.clock).lately())
+    (shared,) = views.tools(scene.sight, Rates(scene.metrics, scene.clock))
 
     assert (shared["tool"], shared["circuit"]) == ("other", "open")
 
@@ -156,6 +158,17 @@ def test_policies_in_their_order():
     assert (reads["effect"], default["effect"]) == ("read", None)
     assert (trial["mode"], trial["sections"]["breaker"]["mode"]) == ("shadow", "shadow")
     assert views.number_of(default) < views.number_of(trial)
+
+
+def test_whether_probes_find_it_well():
+    """Nothing is known of one that nobody probes."""
+    scene = Scene()
+    pulse = scene.keep.of(("pulse", "gateway"), Pulse)
+    rates = Rates(scene.metrics, scene.clock)
+    before = views.status(scene.sight, rates)["upstreams"][0]["well"]
+    pulse.probed = True
+
+    assert (before, views.status(scene.sight, rates)["upstreams"][0]["well"]) == (None, True)
 
 
 def test_a_condition_is_part_of_a_match():

@@ -18,8 +18,8 @@ STATUS: dict[str, Any] = {
     "upstreams": [
         {
             "name": "gateway", "address": "h:1", "protocol": "tools", "path": "/", "circuit": None,
-            "in_flight": 1, "queued": 0, "calls": 4, "per_second": 123.4, "errors": 0.25,
-            "refused": {"a": 2},
+            "well": None, "in_flight": 1, "queued": 0, "calls": 4, "per_second": 123.4,
+            "errors": 0.25, "refused": {"a": 2},
         }
     ],
     "tools": [],
@@ -67,6 +67,14 @@ def test_one_screen(status):
     assert "gateway/pay closed 3 (2 wait) 0.50 – – 4 ms" in told
     assert told[-2:] == ["rate_limited 7", "circuit_open 3"]
     assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_an_upstream_that_its_probes_find_unwell(status):
+    """Beside its circuit, which may not know it yet."""
+    (upstream,) = STATUS["upstreams"]
+    told = words(status(upstreams=[upstream | {"circuit": "closed", "well": False}]).out)
+
+    assert "gateway closed unwell 1 123 25.0% 2 h:1" in told
 
 
 def test_before_anything_was_called(status):
