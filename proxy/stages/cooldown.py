@@ -1,9 +1,9 @@
 """Cool-down: a throttled upstream is left alone until it said that it may be asked again (spec
 3.2).
 
-It has no section of its own; it is on where `retry`, `breaker` or `hedge` is. What one call learned holds
-for all calls to that tool: each of them finding out for itself is what makes throttling worse. A
-call that can wait for the end of it does; the others are told how long it takes.
+It has no section of its own; it is on where `retry`, `breaker` or `hedge` is. What one call learned
+holds for all calls to that tool: each of them finding out for itself is what makes throttling
+worse. A call that can wait for the end of it does; the others are told how long it takes.
 """
 
 from collections.abc import Awaitable

@@ -79,7 +79,11 @@ class Fork:
         chosen = self._chosen(call, Condition.holds)
         if chosen is None:
             return self._inner(call)
-        return _refused(chosen) if type(chosen) is Refusal else self._by(chosen, call)
+        if type(chosen) is Refusal:
+            return _refused(chosen)
+        if chosen.model is None and chosen.upstream == call.upstream:  # where it goes anyway
+            return self._inner(call)
+        return self._by(chosen, call)
 
     def says(self, call: Call) -> Said:
         """What it would do with the call now."""

@@ -2,8 +2,8 @@
 
 **Whose an answer is.** One is given again only to who may have had it: the key holds the bulkhead,
 the agent, its credential, the whole target and the body, so that no agent ever sees what another
-one was told. Of the key only a digest is kept, never a credential. The parts of a digest carry
-their lengths, so that no end of one part can pass for the beginning of the next.
+one was told. Of a key with a credential, or a long one, only a digest is kept. The parts of a key
+carry their lengths, so that no end of one part can pass for the beginning of the next.
 
 **What is kept.** Good answers that are here whole. Not those that set cookies (they are one
 client's), that forbid it (`no-store`, `no-cache`), that are a part (206) or have trailers. An
@@ -50,6 +50,10 @@ CREDENTIALS = (
     b"cookie",
 )
 """Headers that say who asks. `vary` names others."""
+_CREDENTIALS = frozenset(CREDENTIALS)
+_SHORT = 512
+"""Bytes of a key that is kept as it is: looking it up costs less than its digest would. A digest is
+shorter than any of these, so the two are never the same."""
 _MEANING = (b"content-type", b"content-encoding")
 """What the bytes of a body mean."""
 _TELLING = frozenset({b"set-cookie", b"cache-control", b"vary", b"age"})
@@ -104,32 +108,36 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class Recipe:
     """What tells one call from another, as far as its answers go."""
 
-    __slots__ = ("_names", "_what")
+    __slots__ = ("_names", "_open", "_what")
 
     def __init__(self, vary: Iterable[str] = (), what: Iterable[str] = ()) -> None:
         """`vary`: headers that count beside those that always do. `what`: which part of the body
         counts, where it is not all of it; calls of another `what` are others."""
-        self._names = (*CREDENTIALS, *_MEANING, *(name.lower().encode() for name in vary))
+        named = tuple(name.lower().encode() for name in vary)
+        self._names = (*_MEANING, *named)
+        self._open = not named  # else one of them may hold a credential
         self._what = _sha256(_encode((self._names, tuple(what)))).digest()
 
     def key(self, call: Call, content: bytes) -> bytes:
-        """The digest of a call and what counts of its body."""
+        """What a call is, and what counts of its body; of what is long or secret only a digest."""
         head = call.head
-        return _sha256(
-            _encode(
-                (
-                    self._what,
-                    call.domain,
-                    call.agent,
-                    call.upstream,
-                    call.tool,
-                    head.method,
-                    call.target,
-                    list(map(head.fields.get, self._names)),
-                    content,
-                )
+        fields = head.fields
+        secret = not (self._open and _CREDENTIALS.isdisjoint(fields))
+        told = _encode(
+            (
+                self._what,
+                call.domain,
+                call.agent,
+                call.upstream,
+                call.tool,
+                head.method,
+                call.target,
+                list(map(fields.get, CREDENTIALS)) if secret else None,
+                list(map(fields.get, self._names)),
+                content,
             )
-        ).digest()
+        )
+        return told if len(told) <= _SHORT and not secret else _sha256(told).digest()
 
 
 class Shelf:
