@@ -14,7 +14,6 @@ of two throttled upstreams would otherwise fail at once, though each alone would
 """
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
@@ -23,6 +22,7 @@ from msgspec import Meta
 from proxy.call import Call, Effect, Whole
 from proxy.counts import Counts
 from proxy.protocols.lacking import code_of, lack_of
+from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, Result, refused
@@ -39,7 +39,6 @@ _REPLAY = 1 << 20
 
 Reason = Literal["failure", "throttled", "circuit_open", "deadline", "budget"]
 _COOLING = frozenset({"circuit_open", "rate_limited"})
-_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class CacheLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +54,11 @@ class Static(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: Annotated[
         Any, Meta(description="Text goes out as it is, anything else as JSON; null: no body.")
     ] = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a body where there can be none."""
+        if self.status in BODILESS and self.body is not None:
+            raise ValueError(f"body: an answer with status {self.status} has none")
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -220,18 +224,15 @@ class _Static(_Ready):
 
     def __init__(self, said: Static) -> None:
         self._status = said.status
-        self._content, kind = _encoded(said.body)
-        phrase = _PHRASES.get(said.status, "").encode()
-        self._lines = b"HTTP/1.1 %d %b\r\n%b" % (said.status, phrase, kind)
+        self._lines, self._content = made(said.status, said.body)
 
     async def answer(self, fall: _Fall) -> Reply:
         """Part of _Stands."""
-        length = len(self._content)
         return Reply(
             status=self._status,
-            lines=b"%bcontent-length: %d\r\n" % (self._lines, length),
+            lines=self._lines,
             body=Whole(self._content),
-            length=length,
+            length=len(self._content),
             result=_SUCCESS,
             executed=_executed(fall),
         )
@@ -242,14 +243,16 @@ class _Human(_Ready):
 
     name = "human"
 
-    def __init__(self, queue: str) -> None:
+    def __init__(self, queue: str, policy: str) -> None:
         self._queue = queue
+        self._policy = policy
 
     async def answer(self, fall: _Fall) -> Reply:
         """Part of _Stands."""
         refusal = Refusal(
             "approval_pending",
             f"It failed ({fall.reason}), and the people of {self._queue} must decide what to do",
+            policy=self._policy,
             executed=_executed(fall),
             scope=self._queue,
         )
@@ -330,8 +333,7 @@ class Chain:
         if reply.result is not _SUCCESS and self._falls(fall.call, reply):
             self._counts.add(self._first.name, stands.name, "failed")
             fall.note(stands, reply, self._clock.now())
-            fall.first.bug = fall.first.bug or reply.bug
-            reply.drop()
+            self._weigh(fall, stands, reply)
             return None
         self._counts.add(self._first.name, stands.name, "ok" if reply.result else "refused")
         reply.bug = reply.bug or fall.first.bug
@@ -341,6 +343,17 @@ class Chain:
             reply.outcome = "stale" if stands.tier == _Kept.tier else "fallback"
             reply.reason = fall.reason
         return reply
+
+    def _weigh(self, fall: _Fall, stands: _Stands, reply: Reply) -> None:
+        """Of two failures the one that is told if nobody answers: that which may have run, for the
+        other would say that the call did not."""
+        told, other = fall.first, reply
+        if told.executed is Executed.NO and reply.executed is not Executed.NO:
+            told, other = _aside(reply), told
+            told.tier, told.served_by = stands.tier, reply.served_by or stands.served_by
+        told.bug = told.bug or other.bug
+        other.drop()
+        fall.first = told
 
     async def _first_to_recover(self, fall: _Fall) -> Reply | None:
         """Where all of them only cool down: the answer of the one that is done first."""
@@ -361,7 +374,7 @@ def _stands(link: Link, ground: Ground) -> _Stands:
     if link.static is not None:
         return _Static(link.static)
     if link.human is not None:
-        return _Human(link.human)
+        return _Human(link.human, ground.policy)
     if link.cache is not None:
         return _Kept(link.cache, ground)
     return _Other(link, ground)
@@ -383,12 +396,3 @@ def _aside(reply: Reply) -> Reply:
 
 def _executed(fall: _Fall) -> Executed:
     return Executed.UNKNOWN if fall.may_have_run else Executed.NO
-
-
-def _encoded(said: Any) -> tuple[bytes, bytes]:
-    """The content, and its type as a header line."""
-    if said is None:
-        return b"", b""
-    if isinstance(said, str):
-        return said.encode(), b"content-type: text/plain; charset=utf-8\r\n"
-    return msgspec.json.encode(said), b"content-type: application/json\r\n"

@@ -17,6 +17,7 @@ That is done from the loop, when no strand is running: so the call surely waits,
 """
 
 import asyncio
+import weakref
 from collections import deque
 from typing import Annotated
 
@@ -101,7 +102,9 @@ class Race:
             ("counts", "holdfast_hedges_total"), lambda: Counts(("upstream", "result"))
         )
         self._waiting: deque[_Race] = deque()
-        self._alarm = ground.clock.alarm(self._rang)
+        # Not held by its own alarm: a pipeline that nobody calls any more is let go at once.
+        rang = weakref.WeakMethod(self._rang)
+        self._alarm = ground.clock.alarm(lambda: ring() if (ring := rang()) is not None else None)
 
     @classmethod
     def wrap(

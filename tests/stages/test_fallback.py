@@ -18,6 +18,12 @@ from proxy.units import Seconds
 from tests.fakes import FakeBody, FakeClock, Ledger, make_call, make_ground, make_reply, make_target
 from tests.fakes import run as finish
 
+
+def made(step: Any) -> Reply:
+    """A reply."""
+    return make_reply(step)
+
+
 OPEN = Refusal("circuit_open", "It keeps failing", retry_after=3.0)
 COOLING = Refusal("rate_limited", "It asked to be left alone", retry_after=2.0)
 DENIED = Refusal("denied", "No")
@@ -169,6 +175,29 @@ def test_where_nobody_answers_the_upstreams_own_words_are_told() -> None:
     assert len(ledger.settled) == 1
 
 
+@pytest.mark.parametrize("first", [OPEN, COOLING, Failure.CONNECT])
+@pytest.mark.parametrize("second", [500, Failure.DISCONNECT, Failure.TIMEOUT])
+def test_of_two_failures_the_one_that_may_have_run_is_told(first: Step, second: Step) -> None:
+    """The call did not run at its own upstream, but perhaps at the next: nobody may hear that it
+    did not run."""
+    bug = ZeroDivisionError()
+    failed = made(first)
+    failed.bug = bug
+    scene = Scene(SPARE, effect=Effect.WRITE, gateway=[failed], spare=[second])
+    reply = scene()
+    assert (reply.executed, reply.served_by, reply.tier) == (Executed.UNKNOWN, "spare", 1)
+    assert (reply.outcome, reply.bug, failed.closed) == ("", bug, True)
+    reply.drop()
+
+
+def test_also_where_the_upstream_itself_was_waited_for() -> None:
+    """It was sent in the end."""
+    scene = Scene(SPARE, effect=Effect.WRITE, gateway=[COOLING, Failure.DISCONNECT], spare=[OPEN])
+    reply = scene()
+    assert (reply.failure, reply.executed) == (Failure.DISCONNECT, Executed.UNKNOWN)
+    assert (reply.tier, reply.served_by) == (0, "")
+
+
 def test_a_failure_that_is_still_coming_keeps_its_connection() -> None:
     """It is handed back as it is, or closed when another answers."""
     coming = make_reply(500, body=FakeBody(None))
@@ -191,23 +220,11 @@ def test_what_the_policy_says_is_the_last_resort() -> None:
     assert (reply.executed, reply.length) == (Executed.NO, 16)
 
 
-@pytest.mark.parametrize(
-    ("body", "content", "kind"),
-    [
-        ("gone fishing", b"gone fishing", b"text/plain; charset=utf-8"),
-        (None, b"", None),
-        ([1], b"[1]", b"application/json"),
-    ],
-)
-def test_what_the_policy_says_may_be_anything(
-    body: Any, content: bytes, kind: bytes | None
-) -> None:
-    """Text goes out as it is."""
-    reply = Scene(Link(static=Static(503, body)), gateway=[500])()
-    assert reply.body is not None
-    assert (reply.status, reply.body.whole) == (503, content)
-    assert (b"content-type: " in reply.lines) == (kind is not None)
-    assert kind is None or kind in reply.lines
+def test_what_cannot_have_a_body_is_given_none() -> None:
+    """An error of the file."""
+    with pytest.raises(ValueError, match="body: an answer with status 204 has none"):
+        Static(204, "words")
+    assert Static(204).body is None
 
 
 KEPT = Link(cache=CacheLink(Seconds(60.0)))
@@ -286,7 +303,7 @@ def test_a_write_that_did_not_run_goes_on() -> None:
     scene = Scene(
         SPARE, THIRD, effect=Effect.WRITE, gateway=[Failure.CONNECT], spare=[500], third=[200]
     )
-    assert (scene().failure, scene.asked) == (Failure.CONNECT, ["gateway", "spare"])
+    assert (scene().status, scene.asked) == (500, ["gateway", "spare"])
 
 
 def test_a_refusal_that_leaves_a_doubt_is_a_doubt() -> None:
@@ -345,7 +362,7 @@ def test_it_may_be_the_upstream_itself() -> None:
 @pytest.mark.parametrize(
     ("first", "spare", "left"),
     [
-        (OPEN, 500, 60.0),  # the spare has failed: it is not only cooling down
+        (OPEN, Failure.CONNECT, 60.0),  # the spare has failed: it is not only cooling down
         (OPEN, COOLING, 2.05),  # too little time to wait
         (OPEN, Refusal("circuit_open", "For ever"), 60.0),  # nobody knows how long
         (OPEN, Refusal("rate_limited", "Long", retry_after=31.0), float("inf")),

@@ -1,6 +1,7 @@
 """A second sending beside a slow one."""
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -484,3 +485,16 @@ def test_whatever_happens_each_reply_settles_once(
             assert heard == 1
     assert scene.ends
     assert Allowance.of(scene.ground, make_target()).take(scene.clock.now())
+
+
+def test_a_stage_that_nobody_needs_is_let_go_at_once() -> None:
+    """An agent may make up names without end, and the collector of cycles looks seldom. An alarm
+    that is still set rings for nobody."""
+    clock = FakeClock(asleep=False)
+    ground = make_ground(clock)
+    handle: Any = Race.wrap(Hedge(), _never, _never_sent, make_target(), ground)
+    stage = weakref.ref(handle.__self__)
+    del handle
+    assert stage() is None
+    for alarm in clock.alarms:
+        alarm.go_off()
