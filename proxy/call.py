@@ -148,6 +148,7 @@ class Call(msgspec.Struct):
     usual_effect: Effect = Effect.WRITE  # as far as its protocol knows
     effect: Effect = Effect.WRITE  # as its policies have it
     deadline: float = float("inf")
+    others: bool = False  # where this upstream does not answer, another one is asked
     hurried: bool = False  # its client gives it less time than the policy would
     min_attempt: float = 0.1  # seconds; no attempt starts that cannot last so long
     finishes_alone: bool = False  # once sent, it goes on when the agent is gone

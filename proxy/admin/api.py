@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -14,8 +14,14 @@ from proxy.admin.rates import Rates
 from proxy.admin.sight import Sight
 from proxy.pipeline.asked import Unaskable, from_query
 from proxy.pipeline.explain import explain
+from proxy.state.circuit import State
 
 View = Callable[[web.Request], Any]
+Shown = TypeVar("Shown")
+
+LONGEST_KEPT = 2.0
+"""Seconds that a look at all that is kept is shown again at most."""
+_KEPT_FOR = 20  # times what it took: however often somebody asks, it takes a twentieth of the loop
 
 
 class Api:
@@ -27,6 +33,7 @@ class Api:
         self._copying: asyncio.Task[None] | None = None
         self._by_socket = False
         self._local = False
+        self._kept: dict[str, tuple[float, Any]] = {}  # until when, and what
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Put the pages at their paths."""
@@ -64,16 +71,33 @@ class Api:
 
         return handler
 
+    def _again(self, name: str, look: Callable[[], Shown]) -> Shown:
+        """What was seen a moment ago. A look goes through all circuits on the loop that calls run
+        on, and an agent may ask for one after the other."""
+        now = self._sight.clock.now
+        until, shown = self._kept.get(name, (-1.0, None))
+        began = now()
+        if began >= until:
+            shown = look()
+            ended = now()
+            kept_for = min(LONGEST_KEPT, (ended - began) * _KEPT_FOR)
+            self._kept[name] = (ended + kept_for, shown)
+        return shown  # type: ignore[no-any-return]  # it is what `look` gave under this name
+
     def _status(self, _: web.Request) -> Item:
-        return views.status(self._sight, self._rates)
+        return self._again("status", lambda: views.status(self._sight, self._rates))
 
     def _breakers(self, request: web.Request) -> Item:
         state = request.query.get("state")
-        items = (item for item in views.breakers(self._sight) if state in {None, item["state"]})
-        return page(items, _circuit, request.query)
+        if state not in _STATES:
+            raise BadParameter(f"state: expected open, half_open or closed, found {state!r}")
+        items = self._again("breakers", lambda: list(views.breakers(self._sight)))
+        wanted = (item for item in items if state in {None, item["state"]})
+        return page(wanted, _circuit, request.query)
 
     def _tools(self, request: web.Request) -> Item:
-        return page(views.tools(self._sight, self._rates), _tool, request.query)
+        items = self._again("tools", lambda: list(views.tools(self._sight, self._rates)))
+        return page(items, _tool, request.query)
 
     def _policies(self, request: web.Request) -> Item:
         return page(views.policies(self._sight), views.number_of, request.query)
@@ -81,6 +105,9 @@ class Api:
     def _explain(self, request: web.Request) -> Any:
         asked = from_query(request.query)
         return msgspec.to_builtins(explain(self._sight.table(), asked, self._sight.identity))
+
+
+_STATES = frozenset({None, *(state.value for state in State)})
 
 
 def _tool(item: Item) -> Key:

@@ -1,10 +1,11 @@
 """Asking a running proxy at its admin address, and what is said where that cannot be done."""
 
+import contextlib
 import http.client
 import json
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,7 +36,7 @@ def ask(admin: str, path: str, query: Mapping[str, str] | None = None) -> Any:
             f"no proxy answers at {admin}: {why}; start one with `holdfast run`,"
             " or name another with --admin"
         ) from error
-    except (http.client.HTTPException, ValueError) as error:
+    except (http.client.HTTPException, ValueError, RecursionError) as error:
         raise Unanswered(_stranger(admin)) from error
     finally:
         connection.close()
@@ -50,10 +51,20 @@ def every(admin: str, path: str, query: Mapping[str, str] | None = None) -> list
     more: dict[str, str] = {}
     while True:
         page = ask(admin, path, {**(query or {}), **more, "limit": "1000"})
-        items += page["items"]
-        if page["next"] is None:
-            return items
-        more = {"cursor": page["next"]}
+        with understood(admin):
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            more = {"cursor": page["next"]}
+
+
+@contextlib.contextmanager
+def understood(admin: str) -> Iterator[None]:
+    """What is read within may be anything: raises Unanswered where it is not what we say."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise Unanswered(_stranger(admin)) from error
 
 
 def admin_of_settings() -> str:

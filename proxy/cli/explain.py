@@ -106,6 +106,8 @@ def _asked(whole: str | None, given: str | None, flags: dict[str, str | None]) -
             said = msgspec.to_builtins(msgspec.json.decode(_text("--call", whole), type=Asked))
         except msgspec.DecodeError as error:
             raise click.UsageError(f"--call is not such a call: {error}") from error
+        except RecursionError:
+            raise click.UsageError("--call is nested too deep") from None
     said |= {name: value for name, value in flags.items() if value is not None}
     if given is not None:
         try:
@@ -113,6 +115,8 @@ def _asked(whole: str | None, given: str | None, flags: dict[str, str | None]) -
             msgspec.json.decode(said["input"])
         except msgspec.DecodeError as error:
             raise click.UsageError(f"--input is not JSON: {error}") from error
+        except RecursionError:
+            raise click.UsageError("--input is nested too deep") from None
     return Asked(**said)
 
 

@@ -44,15 +44,24 @@ def status(admin: str | None, as_json: bool, watch: bool) -> int:
       holdfast status --json | jq '.upstreams[] | {name, errors}'
     Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
     """
-    from proxy.cli.asking import admin_of_settings, ask
+    from proxy.cli.asking import admin_of_settings, ask, understood
+    from proxy.cli.page import say
 
     address = admin or admin_of_settings()
+
+    def look() -> list[str]:
+        told = ask(address, "/v1/status")
+        with understood(address):
+            return list(_screen(told))
+
     if watch and as_json:
         raise click.UsageError("--watch is for people, --json is for programs: choose one")
     if watch:
-        return watching(lambda: list(_screen(ask(address, "/v1/status"))), _pause)
-    told = ask(address, "/v1/status")
-    _show(told, as_json, _screen)
+        return watching(look, _pause)
+    if as_json:
+        print(json.dumps(ask(address, "/v1/status"), indent=2))
+    else:
+        say(look())
     return 0
 
 
@@ -69,11 +78,17 @@ def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
       holdfast breakers --state open --json
     Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
     """
-    from proxy.cli.asking import admin_of_settings, every
+    from proxy.cli.asking import admin_of_settings, every, understood
+    from proxy.cli.page import say
 
-    query = {} if state is None else {"state": state}
-    told = every(admin or admin_of_settings(), "/v1/breakers", query)
-    _show({"items": told, "next": None} if as_json else told, as_json, _circuits)
+    address = admin or admin_of_settings()
+    told = every(address, "/v1/breakers", {} if state is None else {"state": state})
+    if as_json:
+        print(json.dumps({"items": told, "next": None}, indent=2))
+        return 0
+    with understood(address):
+        lines = list(_circuits(told))
+    say(lines)
     return 0
 
 
@@ -96,15 +111,6 @@ def watching(look: Callable[[], list[str]], pause: Callable[[], None]) -> int:
 
 def _pause() -> None:
     threading.Event().wait(_EVERY)
-
-
-def _show(told: Any, as_json: bool, lines: Callable[[Any], Iterator[str]]) -> None:
-    from proxy.cli.page import say
-
-    if as_json:
-        print(json.dumps(told, indent=2))
-    else:
-        say(lines(told))
 
 
 def _screen(told: dict[str, Any]) -> Iterator[str]:

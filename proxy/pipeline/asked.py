@@ -111,6 +111,8 @@ def from_query(given: Mapping[str, str]) -> Asked:
             said[name] = msgspec.json.decode(value.encode(), type=kind)
         except msgspec.DecodeError as error:
             raise Unaskable(f"{name}: is not JSON: {error}") from error
+        except RecursionError:
+            raise Unaskable(f"{name}: is nested too deep") from None
     return Asked(**said)
 
 

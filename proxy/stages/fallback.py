@@ -270,6 +270,8 @@ class Chain:
         self._links = [_stands(link, ground) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
         self._shelf = ground.kept(("shelf",), Shelf) if keeps else None
+        others = [at for at, stands in enumerate(self._links, 1) if isinstance(stands, _Other)]
+        self._elsewhere = others[-1] if others else 0  # the place of the last other upstream
         self._clock = ground.clock
         self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
         self._counts = ground.kept(
@@ -291,6 +293,7 @@ class Chain:
         if call.body.whole is None:
             call.body.keep(_REPLAY)
         asked = self._clock.now()
+        call.others = self._elsewhere > 0
         reply = await self._inner(call)
         if reply.result is _SUCCESS or not self._falls(call, reply):
             if self._shelf is not None:
@@ -314,7 +317,8 @@ class Chain:
         fall = _Fall(call, code_of(reply), first=_aside(reply), key=key)
         fall.note(self._first, reply, self._clock.now())
         try:
-            for stands in self._links:
+            for at, stands in enumerate(self._links, 1):
+                call.others = at < self._elsewhere
                 answer = await self._try(stands, fall)
                 if answer is not None:
                     return answer

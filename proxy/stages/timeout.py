@@ -12,8 +12,10 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import NEVER
+from proxy.counts import Counts
 from proxy.protocols.clients import patience
 from proxy.refusal import Refusal
+from proxy.reply import Reply
 from proxy.stage import Check, Ground, NothingTaken, Said, Section, Target
 from proxy.units import Seconds
 
@@ -25,7 +27,11 @@ class Timeout(Section, frozen=True, kw_only=True):
         Seconds | None, Meta(description="The whole call, backoff and queueing included.")
     ] = None
     attempt: Annotated[
-        Seconds | None, Meta(description="One attempt; the last one may use what is left of total.")
+        Seconds | None,
+        Meta(
+            description="One attempt; the last one may use what is left of total, unless another "
+            "upstream may be asked then."
+        ),
     ] = None
     connect: Annotated[
         Seconds | None, Meta(description="Making a connection: name, TCP and TLS.")
@@ -155,8 +161,9 @@ class AttemptTime(NothingTaken):
     @classmethod
     def build(cls, section: Timeout, target: Target, ground: Ground, policy: str) -> "AttemptTime":
         """For one pipeline."""
-        made = ShadowTime if ground.shadow else cls
-        return made(section, target.effect, policy)
+        if ground.shadow:
+            return ShadowTime(section, target, ground, policy)
+        return cls(section, target.effect, policy)
 
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Sets its limits. Refuses `deadline_exceeded` where it could not last `min_attempt`."""
@@ -165,7 +172,7 @@ class AttemptTime(NothingTaken):
         if call.deadline - now < call.min_attempt:
             return self._too_late(call, call.deadline)
         deadline = call.deadline
-        if attempt.number < attempt.of or deadline == NEVER:
+        if attempt.number < attempt.of or call.others or deadline == NEVER:
             deadline = end if (end := now + self._attempt) < deadline else deadline
         attempt.deadline = deadline
         attempt.connect_by = end if (end := now + self._connect) < deadline else deadline
@@ -199,14 +206,17 @@ class AttemptTime(NothingTaken):
 
 
 class ShadowTime(AttemptTime):
-    """Says which attempts would have come too late, and limits none."""
+    """Says which attempts would have come too late, or been ended, and limits none."""
 
-    __slots__ = ("_min_attempt", "_total")
+    __slots__ = ("_counted", "_min_attempt", "_total")
 
-    def __init__(self, section: Timeout, effect: Effect, policy: str) -> None:
-        super().__init__(section, effect, policy)
+    def __init__(self, section: Timeout, target: Target, ground: Ground, policy: str) -> None:
+        super().__init__(section, target.effect, policy)
         self._total = _limit(section.total)
         self._min_attempt = float(section.min_attempt)
+        self._counted = ground.kept(
+            ("counts", "holdfast_refusals_total"), lambda: Counts(("code", "policy", "enforced"))
+        )
 
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Refuses as the enforced one would."""
@@ -214,6 +224,16 @@ class ShadowTime(AttemptTime):
         deadline = self._deadline(call)
         late = deadline - attempt.started < self._min_attempt
         return self._too_late(call, deadline) if late else None
+
+    def committed(self, attempt: Attempt, reply: Reply) -> None:
+        """Counts what it would have ended before it got so far."""
+        ended, own = attempt.ended or attempt.started, self._first_byte
+        if attempt.number < attempt.of or attempt.call.others:
+            own = min(own, self._attempt)
+        if ended > self._deadline(attempt.call):
+            self._counted.add("deadline_exceeded", self._policy, "false")
+        elif ended > attempt.started + own:
+            self._counted.add("upstream_timeout", self._policy, "false")
 
     def says(self, call: Call) -> Said:
         """As the enforced one would."""

@@ -3,6 +3,7 @@
 import pytest
 from aiohttp import web
 
+from proxy.admin import api
 from proxy.admin.api import Api
 from tests.admin.scene import Scene
 from tests.tables import post
@@ -15,12 +16,12 @@ def scene():
 
 @pytest.fixture
 async def client(scene, aiohttp_client):
-    api = Api(scene.sight)
+    pages = Api(scene.sight)
     app = web.Application()
-    api.add_to(app.router)
-    api.serve(local=True, by_socket=False)
+    pages.add_to(app.router)
+    pages.serve(local=True, by_socket=False)
     yield await aiohttp_client(app)
-    api.stop()
+    pages.stop()
     await scene.clock.stop()
 
 
@@ -99,3 +100,29 @@ async def test_where_headers_name_agents_it_is_closed(client, scene):
 async def test_it_can_be_stopped_before_it_served(scene):
     """A start that failed half-way does so."""
     Api(scene.sight).stop()
+
+
+async def test_a_look_is_shown_again_for_a_while(client, scene, monkeypatch):
+    """Whoever asks again and again takes little of the loop; a quick look is not kept."""
+    looks = []
+
+    def slow(sight):
+        looks.append(scene.clock.now())
+        scene.clock.advance(0.01)
+        return iter(())
+
+    monkeypatch.setattr(api.views, "breakers", slow)
+    for _ in range(3):
+        await client.get("/v1/breakers")
+    scene.clock.advance(0.3)
+    await client.get("/v1/breakers?state=closed")
+
+    assert len(looks) == 2
+
+
+async def test_a_state_that_there_is_not(client):
+    """The parameter, what was found, and what is allowed."""
+    answer = await client.get("/v1/breakers?state=ajar")
+
+    assert answer.status == 400
+    assert "open, half_open or closed, found 'ajar'" in (await answer.json())["detail"]

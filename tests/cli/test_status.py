@@ -139,6 +139,18 @@ def test_nobody_there(holdfast, here, monkeypatch):
         assert ran.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("content", [[], 5, {"upstreams": 5}, {**STATUS, "tools": [[[]]]}])
+def test_what_answers_may_be_anything(holdfast, pages, content):
+    """One line says that it is no admin side of ours."""
+    pages.put("/v1/status", content)
+    pages.put("/v1/breakers", content)
+    for command in ("status", "breakers"):
+        told = holdfast(command, "--admin", pages.url)
+        assert (told.code, told.out) == (1, "")
+        assert told.err.count("\n") == 1
+        assert "is no admin side of Holdfast" in told.err
+
+
 def test_watching_is_for_people(status):
     """A program asks again itself."""
     ran = status("--watch", "--json")

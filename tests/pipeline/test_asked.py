@@ -135,6 +135,7 @@ def test_a_question_goes_through_a_url(asked: Asked) -> None:
     [
         ({"tol": "x"}, "tol: is no part of a call; known are upstream, tool"),
         ({"input": "{"}, "input: is not JSON"),
+        ({"input": "[" * 20_000}, "input: is nested too deep"),
         ({"headers": '{"a": 1}'}, "headers: is not JSON"),
     ],
 )

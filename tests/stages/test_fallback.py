@@ -481,3 +481,18 @@ def test_a_chain_never_outlives_its_deadline(
     reply.drop()
     assert scene.clock.now() <= end + 1e-9
     assert [len(ledger.settled) for ledger in ledgers] == [1] * len(ledgers)
+
+
+def test_each_upstream_leaves_time_for_the_next() -> None:
+    """As long as another one may be asked, attempts keep their own limit."""
+    scene = Scene(SPARE, THIRD, SAID, gateway=[500], spare=[500], third=[500])
+    seen: list[bool] = []
+
+    async def sent(name: str) -> Reply:
+        seen.append(scene.call.others)
+        return await Scene._sent(scene, name)
+
+    scene._sent = sent
+    scene().drop()
+    assert seen == [True, True, False]
+    assert Scene(SAID, gateway=[500]).call.others is False

@@ -11,7 +11,7 @@ from proxy.clock import NEVER
 from proxy.reply import Executed
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout, finishes_alone
 from proxy.units import Seconds
-from tests.fakes import make_attempt, make_call, make_ground, make_target
+from tests.fakes import make_attempt, make_call, make_ground, make_reply, make_target
 
 STARTED = 1000.0
 
@@ -183,6 +183,38 @@ def test_a_shadow_limits_nothing() -> None:
     attempt = make_attempt(call)
     assert gate(limits, shadow=True).admit(attempt) is None
     assert (call.deadline, attempt.deadline, attempt.connect_by) == (NEVER, NEVER, NEVER)
+
+
+@pytest.mark.parametrize(
+    ("limits", "of", "took", "code"),
+    [
+        ({"total": 5.0}, 1, 5.1, "deadline_exceeded"),
+        ({"total": 5.0}, 1, 4.9, ""),
+        ({"attempt": 2.0}, 2, 2.1, "upstream_timeout"),
+        ({"attempt": 2.0}, 1, 2.1, ""),  # the last one may use what is left
+        ({"first_byte": 2.0}, 1, 2.1, "upstream_timeout"),
+    ],
+)
+def test_a_shadow_counts_what_it_would_have_ended(
+    limits: dict[str, float], of: int, took: float, code: str
+) -> None:
+    """When its answer begins at last; it began in time as far as the enforced limits go."""
+    ground = make_ground(shadow=True)
+    shadow = AttemptTime.build(section(**limits), make_target(), ground, "money")
+    attempt = make_attempt(make_call(started=STARTED), of=of, started=STARTED)
+    attempt.ended = STARTED + took
+    shadow.committed(attempt, make_reply(200))
+    rows = dict(ground.keep.items())["shadow", "counts", "holdfast_refusals_total"].rows
+    assert rows == ({(code, "money", "false"): 1} if code else {})
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_the_last_attempt_keeps_its_limit_where_another_upstream_may_answer(others: bool) -> None:
+    """Else an upstream that hangs would use up all the time there is, and nobody else be asked."""
+    call = make_call(started=STARTED, deadline=STARTED + 10.0, others=others)
+    attempt = make_attempt(call, started=STARTED)
+    assert gate(section(attempt=2.0)).admit(attempt) is None
+    assert attempt.deadline == STARTED + (2.0 if others else 10.0)
 
 
 def test_a_shadow_says_what_would_have_come_too_late() -> None:
