@@ -6,7 +6,7 @@ keeps nothing that must survive a reload: that lives in the `Keep`, under a key 
 
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import msgspec
 
@@ -113,7 +113,15 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return ""
 
 
+class Follows(Protocol):
+    """An entry of the keep that obeys what policies say."""
+
+    def follow(self, rules: Any, /) -> None:
+        """Obey these from now on. What was counted, taken or learned stays."""
+
+
 Kept = TypeVar("Kept")
+Obeys = TypeVar("Obeys", bound=Follows)
 
 
 class Keep:
@@ -126,12 +134,23 @@ class Keep:
     Who holds an entry need not fear that another is made beside it: as long as somebody does, it is
     found, kept or not. So a pipeline's idle circuit may make room, and when it opens all see it.
     Pipelines are bounded in number, and so are the entries that only they hold.
+
+    What obeys policies obeys those of the newest table that spoke to it: calls that began before a
+    reload may compile their pipelines after it, and must not bring back the rules of then. Where
+    policies of one table say different things of one entry, the last one that spoke counts.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._entries: dict[Hashable, Any] = {}
         self._held: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()  # these, and more
+        self._spoke: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # the newest that did
+        self._tables = 0
+
+    def generation(self) -> int:
+        """The number of a new table: greater than those of all before."""
+        self._tables += 1
+        return self._tables
 
     def of(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """The entry under `key`, made if there is none. It must bear weak references."""
@@ -144,6 +163,18 @@ class Keep:
                 return entry  # type: ignore[no-any-return]  # as below
         self._entries[key] = entry
         return entry  # type: ignore[no-any-return]  # it is what `make` made under this key
+
+    def followed(
+        self, key: Hashable, make: Callable[[], Obeys], rules: Any, generation: int
+    ) -> Obeys:
+        """The same, and it follows these rules, unless a newer table has spoken."""
+        entry = self.of(key, make)
+        spoke = self._spoke.get(entry, -1)
+        if generation >= spoke:
+            if generation > spoke:
+                self._spoke[entry] = generation
+            entry.follow(rules)
+        return entry
 
     def seen(self, key: Hashable) -> Any:
         """The entry under `key`, or None; looking at it changes nothing."""
@@ -172,6 +203,7 @@ class Target(msgspec.Struct, frozen=True):
     effect: Effect
     domain: str = ""  # the bulkhead of the calling agent: it shares nothing with other ones
     model: str = ""
+    sent_as: str = ""  # the model that its calls are sent as, where that is not their own
     backups: tuple[str, ...] = ()  # other upstreams that its own names
     idempotent_upstream: bool = False  # it honours idempotency keys
 
@@ -188,11 +220,17 @@ class Ground(msgspec.Struct, frozen=True):
     keep: Keep
     shadow: bool = False  # counters of its own, apart from what is enforced
     links: Links = no_links
-    policy: str = ""  # a wrapper's: the last that said something about its section
+    policy: str = ""  # a wrapper's: the giver of its section (`stages.Entry`)
+    generation: int = 0  # of the table: it grows with each one made on one keep
 
     def kept(self, key: tuple[Hashable, ...], make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""
         return self.keep.of(("shadow", *key) if self.shadow else key, make)
+
+    def followed(self, key: tuple[Hashable, ...], make: Callable[[], Obeys], rules: Any) -> Obeys:
+        """The same for one that obeys: it follows these rules, unless a newer table has spoken."""
+        where = ("shadow", *key) if self.shadow else key
+        return self.keep.followed(where, make, rules, self.generation)
 
     def seen(self, key: tuple[Hashable, ...]) -> Any:
         """The same for who only looks: None if there is none."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.stage import Ground, Keep, NothingTaken, Section
-from tests.fakes import make_attempt, make_ground, make_reply
+from tests.fakes import FakeClock, make_attempt, make_ground, make_reply
 
 
 class Anything:
@@ -112,6 +112,53 @@ def test_a_shadow_keeps_its_own() -> None:
     assert ground.kept(("x",), Entry) is enforced
     assert shadow.kept(("x",), Entry) is counted
     assert (ground.seen(("x",)), shadow.seen(("x",))) == (enforced, counted)
+
+
+class Obedient:
+    """Something kept that obeys."""
+
+    def __init__(self) -> None:
+        self.rules: list[str] = []
+
+    def follow(self, rules: str) -> None:
+        """From now on."""
+        self.rules.append(rules)
+
+
+def test_the_newest_table_is_obeyed() -> None:
+    """One of before that speaks late is not heard; of one table, the last that spoke counts."""
+    keep = Keep()
+    entry = keep.of("x", Obedient)
+    for rules, generation in (("a", 1), ("b", 2), ("late", 1), ("c", 2), ("d", 4), ("late", 3)):
+        assert keep.followed("x", Obedient, rules, generation) is entry
+    assert entry.rules == ["a", "b", "c", "d"]
+
+
+def test_an_entry_that_is_new_knows_of_no_table() -> None:
+    """Another one stood there before, and is forgotten."""
+    keep = Keep(limit=1)
+    keep.followed("x", Obedient, "new", 2)
+    keep.of("y", Anything)
+    assert keep.followed("x", Obedient, "old", 1).rules == ["old"]
+
+
+def test_each_table_has_a_number() -> None:
+    """Greater than those before."""
+    keep = Keep()
+    assert keep.generation() < keep.generation() < keep.generation()
+
+
+def test_a_ground_speaks_for_its_table() -> None:
+    """A shadow has its own entries, and they obey it."""
+    old, new, shadow = (
+        Ground(FakeClock(), keep, shadow=shaded, generation=number)
+        for keep in [Keep()]
+        for shaded, number in ((False, 1), (False, 2), (True, 1))
+    )
+    entry = new.followed(("x",), Obedient, "new")
+    assert old.followed(("x",), Obedient, "old") is entry
+    assert entry.rules == ["new"]
+    assert shadow.followed(("x",), Obedient, "old").rules == ["old"]
 
 
 def test_a_section_lacks_nothing_unless_it_says_so() -> None:

@@ -27,15 +27,19 @@ class Merged(msgspec.Struct, frozen=True):
     """One section, merged. It is on."""
 
     policy: str  # the last that said something about it
+    first: str  # that switched it on: nobody gave it before, since it was last off
     fields: dict[str, Any] = {}
     places: dict[str, Place] = {}
     policies: dict[str, str] = {}  # field → the policy that gave it
-    place: Place = Place("")  # where that last policy says it
+    place: Place = Place("")  # where the last one says it
     hidden: dict[str, str] = {}  # as in `Part`
 
     def giver(self, field: str) -> str:
-        """The policy that gave a field; else the last that said something about the section."""
-        return self.policies.get(field, self.policy)
+        """The policy that gave a field; else the one that switched the section on. Not the last
+        that spoke of it: a limit must not begin anew because of a word about something else.
+
+        Of no field in particular, where the name is only told, it is the last that spoke."""
+        return self.policies.get(field, self.first) if field else self.policy
 
 
 class Effective(msgspec.Struct, frozen=True):
@@ -96,7 +100,7 @@ def merge(matching: Iterable[Policy]) -> Effective:
 def inside(effective: Effective, bulkhead: Bulkhead) -> Effective:
     """What is in force for the agents of a bulkhead: its permits as well, by the priorities that
     the call's own policies give."""
-    own = effective.sections.get("bulkhead", Merged("")).fields
+    own = effective.sections.get("bulkhead", Merged("", "")).fields
     fields = {
         "limit": bulkhead.limit,
         "queue": bulkhead.queue,
@@ -104,7 +108,7 @@ def inside(effective: Effective, bulkhead: Bulkhead) -> Effective:
         "per": ("rule",),
         "priority": own.get("priority"),
     }
-    domain = Merged(bulkhead.name, fields, place=bulkhead.place)
+    domain = Merged(bulkhead.name, bulkhead.name, fields, place=bulkhead.place)
     return msgspec.structs.replace(effective, sections={**effective.sections, DOMAIN: domain})
 
 
@@ -136,9 +140,10 @@ def _sections(policies: list[Policy], modes: frozenset[Mode]) -> dict[str, Merge
 def _over(below: Merged | None, part: Part, policy: str) -> Merged:
     givers = dict.fromkeys(part.fields, policy)
     if below is None:
-        return Merged(policy, part.fields, part.places, givers, part.place, part.hidden)
+        return Merged(policy, policy, part.fields, part.places, givers, part.place, part.hidden)
     return Merged(
         policy,
+        below.first,
         {**below.fields, **part.fields},
         {**below.places, **part.places},
         {**below.policies, **givers},

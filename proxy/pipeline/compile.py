@@ -69,6 +69,7 @@ class Way(msgspec.Struct, frozen=True):
     send: Sender
     protocol: Protocol
     minimal: bool = False  # answers say little of us
+    model: str = ""  # that calls are sent as, where that is not their own
 
 
 def compile_pipeline(
@@ -101,7 +102,7 @@ def compile_link(
 
     `others`: there is somebody who may ask another upstream, if this one's answer breaks off.
     """
-    target, shadow = _targets(effective, call)
+    target, shadow = _targets(effective, call, sent_as=way.model)
     ground, sections = grounds.enforced, effective.sections
     # A shadow must hear the results that it would hear in force, or what it counts is wrong.
     hold = others or not HOLDS.isdisjoint(sections.keys() | effective.shadow.keys())
@@ -190,7 +191,7 @@ def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
 
 
 def _targets(
-    effective: Effective, call: Call, backups: tuple[str, ...] = ()
+    effective: Effective, call: Call, backups: tuple[str, ...] = (), sent_as: str = ""
 ) -> tuple[Target, Target]:
     """What the enforced stages are built for, and what the shadow ones are."""
     effect = effective.effect or call.usual_effect
@@ -202,6 +203,7 @@ def _targets(
         effect=effect,
         domain=call.domain,
         model=call.model,
+        sent_as=sent_as,
         idempotent_upstream="idempotency" in effective.sections,
         backups=backups,
     )
@@ -276,7 +278,7 @@ def _gate(entry: Entry, on: tuple[str, Merged], target: Target, ground: Ground) 
 
 
 def _wrapper(entry: Entry, on: tuple[str, Merged], ground: Ground, *inner: Any) -> Handler:
-    standing = msgspec.structs.replace(ground, policy=on[1].policy)
+    standing = msgspec.structs.replace(ground, policy=on[1].giver(entry.giver))
     handler: Handler = entry.build(_section(*on), *inner, standing)
     return handler
 

@@ -21,7 +21,7 @@ from proxy.news import News, TrafficChange
 from proxy.reply import NEVER_SENT, Reply
 from proxy.stage import Ground, Handler, Said
 from proxy.state.circuit import Circuit
-from proxy.state.standing import Pulse, Return, Standing
+from proxy.state.standing import Orders, Pulse, Return, Standing
 
 _BACKUP = 1  # in Reply.tier
 
@@ -168,6 +168,5 @@ def _standing(
         news.tell(TrafficChange(upstream, backups.names, percent, why, bulkhead))
 
     key = ("standing", bulkhead, upstream, breaks)
-    standing = ground.kept(key, lambda: Standing(pulse, changed))
-    standing.follow(backups.back, changed)
-    return standing
+    orders = Orders(backups.back, changed)
+    return ground.followed(key, lambda: Standing(pulse, orders), orders)

@@ -117,7 +117,11 @@ class Table:
         """`senders` send to the upstreams, by their names."""
         self.loaded = loaded
         self.version = loaded.version
-        self.grounds = Grounds(replace(grounds.enforced, links=self.link), grounds.shadow)
+        generation = grounds.enforced.keep.generation()
+        self.grounds = Grounds(
+            replace(grounds.enforced, links=self.link, generation=generation),
+            replace(grounds.shadow, generation=generation),
+        )
         self._news = grounds.enforced.kept(("news",), News)
         self._links: dict[object, Handler | Conditions] = {}
         self._recent: dict[object, Pipeline | Conditional] = {}
@@ -249,7 +253,7 @@ class Table:
         way = _way(mount, call)
         effective = self._inside(effective, call)
         if model:
-            way = replace(way, send=sends_as(model, way.send))
+            way = replace(way, send=sends_as(model, way.send), model=model)
         link = compile_link(effective, call, way, self.grounds, others=others)
         if model:
             link = called_as(model, link)

@@ -50,7 +50,9 @@ class Entry(msgspec.Struct, frozen=True):
     one, around what sends an attempt. In `link` it is given both, `build(section, inner, sender,
     target, ground)`, for it may send beside what makes the attempts. The stage is on if one of
     `sections` is; it is built from the first. `policy` is the one that gave the field `giver`, or
-    else spoke last of the section.
+    else switched the section on: what stands under a policy's name in the keep hangs on it, and a
+    section that gives two limits has a stage for each. Without a `giver` nothing does, and it is
+    the last that said something about the section.
 
     `call` and `wrap` stand once in front of all upstreams that a call may go to; each of these has
     the rest for itself, by its own policies: `link`, `attempts`, `attempt`.
@@ -76,7 +78,7 @@ ORDER: tuple[Entry, ...] = (
     # Around all upstreams that it may go to; each has the stages below for itself.
     Entry("wrap", ("fallback",), Chain.wrap),
     # Innermost of what is for the call as such: what is inside it belongs to one upstream.
-    Entry("wrap", ("route",), Fork.wrap),
+    Entry("wrap", ("route",), Fork.wrap, giver="choices"),
     # A hedge is an attempt beside those of a retry: it is never repeated, nor held up by one.
     Entry("link", ("hedge",), Race.wrap),
     # Each attempt passes all that is below; for a call without `retry` there is one (`ONCE`).
@@ -86,8 +88,10 @@ ORDER: tuple[Entry, ...] = (
     # May wait for an upstream that asked for it.
     Entry("attempt", ("retry", "breaker", "hedge"), CoolDown.build),
     # May wait for its turn. After the cool-down: a turn that is taken and then waits is a turn of
-    # some other moment, and at the end of the wait they would all go at once.
-    Entry("attempt", ("rate_limit",), Turnstile.build, giver="rate"),
+    # some other moment, and at the end of the wait they would all go at once. So calls come last:
+    # they are counted, and tokens are estimated.
+    Entry("attempt", ("rate_limit",), Turnstile.of_tokens, giver="tokens"),
+    Entry("attempt", ("rate_limit",), Turnstile.of_calls, giver="rate"),
     # A permit is held from here until the attempt settles: not while it waits for what is above.
     Entry("attempt", ("bulkhead",), Permit.build, giver="limit"),
     # The tool's own comes first: who waits for a slow tool must not hold what others could use.

@@ -380,9 +380,7 @@ _EVENTS = {
 
 def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: Ground) -> Circuit:
     rules = _rules(section, slow=key == last_key)  # being slow is the tool's, where it has one
-    circuit = Circuit.of(ground, target, target.tool if key == "tool" else "", rules)
-    circuit.follow(rules)
-    return circuit
+    return Circuit.of(ground, target, target.tool if key == "tool" else "", rules)
 
 
 def _rules(section: Breaker, slow: bool) -> CircuitRules:

@@ -30,6 +30,7 @@ from proxy.counts import Counts
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import LATE, Ground, NothingTaken, Queues, Said, Section, Target, Verdict
+from proxy.state.per import Key, Per
 from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
 from proxy.state.queued import Queued
 from proxy.units import Seconds
@@ -91,29 +92,28 @@ class _Gate(Queues):
     """What all gates of permits have in common: whom they let wait, and how they say no."""
 
     __slots__ = (
-        *("_clock", "_ground", "_highest", "_key", "_most", "_names", "_per_call", "_policy"),
-        *("_queued", "_rules", "_scope", "_shed", "_usual", "_wait"),
+        *("_clock", "_ground", "_highest", "_kind", "_most", "_per", "_policy", "_queued"),
+        *("_rules", "_shed", "_usual", "_wait"),
     )
 
+    kind = "permits"
     committed = NothingTaken.committed  # it need not hear of commits
 
     def __init__(
-        self, section: Bulkhead, key: tuple[str, ...], target: Target, ground: Ground, policy: str
+        self, section: Bulkhead, per: Per, target: Target, ground: Ground, policy: str
     ) -> None:
-        """`key` is under what the permits are kept, but for what only a call knows."""
+        """`policy` is the one that gave the limit; its permits are kept under its name."""
         self._clock = ground.clock
         self._ground = ground
-        self._key = key
+        self._kind = (self.kind, target.domain, policy)
         self._policy = policy
-        self._scope: str = section.per[0]
-        self._names = {"tool": target.tool, "upstream": target.upstream, "model": target.model}
-        self._per_call = _PER_CALL & {*section.per}
+        self._per = per
         self._wait = float(section.max_wait)
         self._most = section.queue if self._wait else 0
         asked = None if section.priority is None else _RANKS[section.priority.encode()]
         self._usual = Rank.AGENT if asked is None else asked
         self._highest = Rank.INTERACTIVE if asked is None else asked
-        self._rules = _rules(section, ground.clock.now())
+        self._rules = _rules(section)
         self._queued = Queued.of(ground, target)
         self._shed = ground.kept(("counts", SHED), lambda: Counts(("class",)))
 
@@ -128,23 +128,18 @@ class _Gate(Queues):
         return Said(note, self._refusal(call, permits, _FULL))
 
     def _seen(self, call: Call) -> Permits | None:
-        found: Permits | None = self._ground.seen(self._key_of(call))
+        found: Permits | None = self._ground.seen((*self._kind, *self._per.of(call)))
         return found
-
-    def _key_of(self, call: Call) -> tuple[str, ...]:
-        if not self._per_call:
-            return self._key
-        agent = call.agent if "agent" in self._per_call else ""
-        return (*self._key, agent, call.workflow if "workflow" in self._per_call else "")
 
     def _of(self, call: Call) -> Permits:
         """Those that this call needs one of."""
-        return self._kept(self._key_of(call))
+        return self._kept(self._per.of(call))
 
-    def _kept(self, key: tuple[str, ...]) -> Permits:
-        permits = self._ground.kept(key, lambda: Permits(self._rules, self._clock.now))
-        permits.follow(self._rules)
-        return permits
+    def _kept(self, key: Key) -> Permits:
+        return self._ground.followed((*self._kind, *key), self._made, self._rules)
+
+    def _made(self) -> Permits:
+        return Permits(self._rules, self._clock.now)
 
     def _would_wait(self, rank: Rank, permits: Permits) -> bool:
         if self._ground.shadow:
@@ -210,14 +205,13 @@ class _Gate(Queues):
         return self._refusal(attempt.call, permits, why)
 
     def _refusal(self, call: Call, permits: Permits, why: str) -> Refusal:
-        scope = self._scope
-        name = getattr(call, scope) if scope in _PER_CALL else self._names.get(scope, self._policy)
+        whose = self._per.told(call, self._policy)
         return Refusal(
             code="bulkhead_full",
-            detail=f"The {scope} {name} has {permits.limit} calls under way, its limit; {why}",
+            detail=f"The {whose} has {permits.limit} calls under way, its limit; {why}",
             policy=self._policy,
             retry_after=min(max(self._wait, SHORTEST), LONGEST),
-            scope=scope,
+            scope=self._per.scope,
         )
 
 
@@ -227,19 +221,20 @@ class Permit(_Gate):
     __slots__ = ("_permits",)
 
     def __init__(
-        self, section: Bulkhead, key: tuple[str, ...], target: Target, ground: Ground, policy: str
+        self, section: Bulkhead, per: Per, target: Target, ground: Ground, policy: str
     ) -> None:
-        super().__init__(section, key, target, ground, policy)
-        self._permits = self._kept(key)
+        super().__init__(section, per, target, ground, policy)
+        assert per.fixed is not None  # or it is not built
+        self._permits = self._kept(per.fixed)
 
     @classmethod
     def build(cls, section: Bulkhead, target: Target, ground: Ground, policy: str) -> _Gate:
         """For one pipeline. `policy` is the one that gave the limit."""
-        made: type[_Gate] = Permit if _PER_CALL.isdisjoint(section.per) else PermitPerCall
+        per = Per(section.per, target)
+        made: type[_Gate] = PermitPerCall if per.fixed is None else Permit
         if section.adaptive:
             made = AdaptivePermit
-        key = ("permits", target.domain, policy, *_fixed(section, target))
-        return made(section, key, target, ground, policy)
+        return made(section, per, target, ground, policy)
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Takes a permit, or waits for one. Refuses `bulkhead_full`."""
@@ -256,17 +251,17 @@ class BulkheadPermit(Permit):
 
     __slots__ = ()
 
+    kind = "bulkhead_permits"
+
     @classmethod
     def build(cls, section: Bulkhead, target: Target, ground: Ground, policy: str) -> _Gate:
         """For one pipeline. `policy` is the name of the bulkhead."""
-        key = ("bulkhead_permits", target.domain, policy, "", "", "")
-        gate = cls(section, key, target, ground, policy)
-        gate._scope = "bulkhead"
-        return gate
+        return cls(section, Per(("bulkhead",), target), target, ground, policy)
 
 
 class PermitPerCall(_Gate):
-    """The gate of a tool whose permits are an agent's or a workflow's: found for each call."""
+    """The gate of a tool whose permits are an agent's, a workflow's or a model's: found for each
+    call."""
 
     __slots__ = ()
 
@@ -286,11 +281,11 @@ class AdaptivePermit(PermitPerCall):
     __slots__ = ("_pinned",)
 
     def __init__(
-        self, section: Bulkhead, key: tuple[str, ...], target: Target, ground: Ground, policy: str
+        self, section: Bulkhead, per: Per, target: Target, ground: Ground, policy: str
     ) -> None:
-        super().__init__(section, key, target, ground, policy)
+        super().__init__(section, per, target, ground, policy)
         # What was felt out is not forgotten between two calls, as far as it is known whose it is.
-        self._pinned = None if self._per_call else self._kept(key)
+        self._pinned = None if per.fixed is None else self._kept(per.fixed)
 
     def _of(self, call: Call) -> Permits:
         return super()._of(call) if self._pinned is None else self._pinned
@@ -311,20 +306,11 @@ def priority(fields: dict[bytes, bytes]) -> Rank | None:
     return max(ranks, default=None)
 
 
-def _rules(section: Bulkhead, now: float) -> PermitRules:
+def _rules(section: Bulkhead) -> PermitRules:
     adaptive = Adaptive() if section.adaptive is True else section.adaptive
     if not adaptive:
-        return PermitRules(section.limit, section.limit, section.limit, now)
-    return PermitRules(section.limit, adaptive.min, adaptive.max, now)
-
-
-def _fixed(section: Bulkhead, target: Target) -> tuple[str, ...]:
-    """What is known at compile time of whose permits these are. Tools and models are those of one
-    upstream: what one can do says nothing of another."""
-    per = section.per
-    upstream = target.upstream if {"tool", "upstream", "model"} & {*per} else ""
-    tool = target.tool if "tool" in per else ""
-    return (upstream, tool, target.model if "model" in per else "")
+        return PermitRules(section.limit, section.limit, section.limit)
+    return PermitRules(section.limit, adaptive.min, adaptive.max)
 
 
 def _too_many(attempt: Attempt, reply: Reply) -> bool:
@@ -337,7 +323,6 @@ def _too_many(attempt: Attempt, reply: Reply) -> bool:
     return throttled or reply.status in _TOO_BUSY
 
 
-_PER_CALL = frozenset({"agent", "workflow"})
 _RANKS: dict[bytes, Rank] = {
     b"interactive": Rank.INTERACTIVE,
     b"agent": Rank.AGENT,

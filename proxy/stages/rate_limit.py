@@ -11,13 +11,17 @@ deadline is refused right away instead of waiting for nothing.
 Tokens are taken by an estimate, for nobody knows before the answer how many there will be. What the
 answer tells is the truth: what was too much goes back, what was too little is paid for by those who
 come after.
+
+Calls and tokens are two limits, each by a gate of its own and kept under the name of the policy
+that gave it. Were they one, a policy that gives one agent fewer tokens would stand in the place of
+the limit that all agents have in common. Tokens are asked first: what needs more than ever go at
+once is refused for good, and need not wait for its turn as a call.
 """
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
-from operator import attrgetter
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -28,13 +32,12 @@ from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import LATE, Ground, NothingTaken, Queues, Said, Section, Target, Verdict
-from proxy.state.cell import Cell, Grant, Paces, Waiter, too_late
+from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace
+from proxy.state.per import Per
 from proxy.state.queued import Queued
 from proxy.units import Rate
-
-Per = Literal["rule", "tool", "agent", "workflow", "upstream", "model"]
 
 Burst = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
@@ -61,7 +64,7 @@ class RateLimit(Section, frozen=True, kw_only=True):
         ),
     ] = None
     per: Annotated[
-        tuple[Per, ...],
+        tuple[Literal["rule", "tool", "agent", "workflow", "upstream", "model"], ...],
         Meta(
             min_length=1,
             description="What has a limit of its own: each tool (or model) of an upstream, each "
@@ -92,73 +95,82 @@ class RateLimit(Section, frozen=True, kw_only=True):
 class _Limit(msgspec.Struct, frozen=True):
     """What is said of one of the two limits."""
 
+    kind: str  # in the keep
     pace: Pace
     name: str  # 100/h, 90000/m tokens
     quota: str  # as in RateLimit-Policy
-
-
-_FIXED: dict[str, Callable[[Target], Any]] = {
-    "rule": lambda _: "",
-    "tool": lambda target: (target.upstream, target.tool),
-    "model": lambda target: (target.upstream, target.model),
-    "upstream": lambda target: target.upstream,
-}
-"""What is the same for all calls of one pipeline. The others are looked up for each call."""
+    metered: bool = False  # it counts tokens
 
 
 class Turnstile(Queues):
-    """The gate of one pipeline."""
+    """The gate of one limit, in one pipeline."""
 
     __slots__ = (
-        *("_calls", "_cell", "_cells", "_key", "_now", "_paces", "_policy", "_queue", "_queued"),
-        *("_reads", "_scope", "_tokens"),
+        *("_cell", "_cells", "_limit", "_metered", "_now", "_per", "_policy", "_queue", "_queued"),
     )
 
-    def __init__(self, section: RateLimit, target: Target, ground: Ground, policy: str) -> None:
-        self._calls = _limit(section.rate, section.burst, "")
-        burst = section.burst if section.rate is None else None
-        self._tokens = _limit(section.tokens, burst, " tokens")
-        self._cells = ground.kept(
-            ("rate_limit", target.domain, policy), lambda: Cells(ground.clock)
+    def __init__(
+        self, limit: _Limit, section: RateLimit, target: Target, ground: Ground, policy: str
+    ) -> None:
+        self._limit = limit
+        self._metered = limit.metered
+        self._per = Per(section.per, target)
+        self._cells = ground.followed(
+            (limit.kind, target.domain, policy),
+            lambda: Cells(limit.pace, ground.clock),
+            limit.pace,
         )
-        self._paces = self._cells.same(Paces(_pace(self._calls), _pace(self._tokens)))
+        self._cell: Cell | None = None  # where it is always the same, from the first call on
         self._queued = Queued.of(ground, target)
         self._now = ground.clock.now
         self._queue = section.queue
         self._policy = policy
-        self._scope = section.per
-        self._key: tuple[Any, ...] = (
-            section.per,
-            *(_FIXED[per](target) for per in section.per if per in _FIXED),
-        )
-        named = [per for per in section.per if per not in _FIXED]
-        self._reads = attrgetter(*named) if named else None
-        # Where it is always the same; else it is found for each call.
-        self._cell = None if named else self._cells.of(self._key, self._paces)
 
     @classmethod
-    def build(
+    def of_calls(
         cls, section: RateLimit, target: Target, ground: Ground, policy: str
     ) -> "Turnstile | None":
-        """For one pipeline. None without a number, where an overlap of policies takes it away."""
-        if section.lack():
+        """For one pipeline. `policy` is the one that gave the rate. None where there is none."""
+        rate = section.rate
+        limit = None if rate is None else _limit("rate_limit", rate, section.burst)
+        return cls._built(limit, section, target, ground, policy)
+
+    @classmethod
+    def of_tokens(
+        cls, section: RateLimit, target: Target, ground: Ground, policy: str
+    ) -> "Turnstile | None":
+        """Likewise, by the policy that gave the tokens."""
+        rate, burst = section.tokens, section.burst if section.rate is None else None
+        limit = None if rate is None else _limit("token_limit", rate, burst, metered=True)
+        return cls._built(limit, section, target, ground, policy)
+
+    @classmethod
+    def _built(
+        cls,
+        limit: _Limit | None,
+        section: RateLimit,
+        target: Target,
+        ground: Ground,
+        policy: str,
+    ) -> "Turnstile | None":
+        if limit is None:
             return None
         made = ShadowTurnstile if ground.shadow else cls
-        return made(section, target, ground, policy)
+        return made(limit, section, target, ground, policy)
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
-        """Takes one call, and its tokens. Waits for its turn where there is a queue. Refuses
+        """Takes one call, or its tokens. Waits for its turn where there is a queue. Refuses
         `rate_limited`, with the time until its turn."""
         call = attempt.call
         cell = self._cell
         if cell is None or not cell.kept:
             cell = self._cell_of(call)
-        if cell.paces is not self._paces:  # of another table, before or after a reload
-            cell.follow(self._paces)
-        tokens = 0.0 if self._tokens is None else tokens_of(call)
-        grant = cell.take(attempt.started, tokens)
+        if cell.pace is not self._cells.pace:  # there was a reload
+            cell.follow(self._cells.pace)
+        cost = tokens_of(call) if self._metered else 1.0
+        grant = cell.take(attempt.started, cost)
         if grant is None:
-            return self._not_now(cell, attempt, tokens)
+            return self._not_now(cell, attempt, cost)
         attempt.taken[self] = grant
         return None
 
@@ -168,44 +180,41 @@ class Turnstile(Queues):
         """What was not sent goes back; tokens are set right."""
         grant: Grant = attempt.taken[self]
         if attempt.sent:
-            grant.cell.keep(grant, reply.tokens)
+            grant.cell.keep(grant, reply.tokens if self._metered else None)
         else:
             grant.cell.give_back(grant)
 
     def says(self, call: Call) -> Said:
         """When its turn is, and what it would answer if that is not now."""
-        cell = self._cells.peek(self._key_of(call), self._paces)
-        tokens = 0.0 if self._tokens is None else tokens_of(call)
+        cell = self._cells.peek(self._per.of(call))
+        cost = tokens_of(call) if self._metered else 1.0
         now = self._now()
-        turn = cell.turn(now, tokens)
-        limits = [limit.name for limit in (self._calls, self._tokens) if limit is not None]
-        name = f"{' and '.join(limits)} for each {' and '.join(self._scope)}"
+        turn = cell.turn(now, cost)
+        name = f"{self._limit.name} for each {' and '.join(self._per.words)}"
         if turn <= now:
             return Said(f"{name}: it may go")
-        refusal = self._objection(cell, call, turn, tokens)
+        refusal = self._objection(cell, call, turn, cost)
         place = "" if refusal else f", in a queue of {self._waiting(cell) + 1}"
         return Said(f"{name}: its turn is in {turn - now:.1f} s{place}", refusal)
 
     def _cell_of(self, call: Call) -> Cell:
-        cell = self._cells.of(self._key_of(call), self._paces)
-        if self._reads is None:
-            self._cell = cell
+        key = self._per.fixed
+        if key is None:
+            return self._cells.of(self._per.of(call))
+        self._cell = cell = self._cells.of(key)
         return cell
 
-    def _key_of(self, call: Call) -> tuple[Any, ...]:
-        return self._key if self._reads is None else (*self._key, self._reads(call))
-
-    def _not_now(self, cell: Cell, attempt: Attempt, tokens: float) -> Verdict | Awaitable[Verdict]:
-        turn = cell.turn(attempt.started, tokens)
+    def _not_now(self, cell: Cell, attempt: Attempt, cost: float) -> Verdict | Awaitable[Verdict]:
+        turn = cell.turn(attempt.started, cost)
         if attempt.hedge:  # it is to be faster than another one, not to stand in its way
-            return self._refusal(cell, turn, tokens)
-        refusal = self._objection(cell, attempt.call, turn, tokens)
-        return self._stand(cell, attempt, turn, tokens) if refusal is None else refusal
+            return self._refusal(turn, cost)
+        refusal = self._objection(cell, attempt.call, turn, cost)
+        return self._stand(cell, attempt, turn, cost) if refusal is None else refusal
 
     def _stand(
-        self, cell: Cell, attempt: Attempt, turn: float, tokens: float
+        self, cell: Cell, attempt: Attempt, turn: float, cost: float
     ) -> Verdict | Awaitable[Verdict]:
-        waiter = cell.join(attempt.started, tokens, _latest(attempt.call))
+        waiter = cell.join(attempt.started, cost, _latest(attempt.call))
         return self._waits(cell, attempt, waiter)
 
     async def _waits(self, cell: Cell, attempt: Attempt, waiter: Waiter) -> Verdict:
@@ -218,32 +227,30 @@ class Turnstile(Queues):
         finally:
             self._queued.now -= 1
         if waiter.grant is None:
-            return self._refusal(cell, waiter.turn, waiter.tokens)
+            return self._refusal(waiter.turn, waiter.cost)
         attempt.taken[self] = waiter.grant
         return None
 
-    def _objection(self, cell: Cell, call: Call, turn: float, tokens: float) -> Refusal | None:
+    def _objection(self, cell: Cell, call: Call, turn: float, cost: float) -> Refusal | None:
         """Why an attempt may not wait for its turn."""
         if self._waiting(cell) < self._queue and not too_late(turn, _latest(call)):
             return None
-        return self._refusal(cell, turn, tokens)
+        return self._refusal(turn, cost)
 
     def _waiting(self, cell: Cell) -> int:
         return cell.waiting
 
-    def _refusal(self, cell: Cell, turn: float, tokens: float) -> Refusal:
-        limit = self._tokens if self._calls is None or cell.tokens_bind(tokens) else self._calls
-        assert limit is not None  # without any, every turn is now
-        scope, wait = " and ".join(self._scope), max(0.0, turn - self._now())
-        never = turn == NEVER
+    def _refusal(self, turn: float, cost: float) -> Refusal:
+        limit, never = self._limit, turn == NEVER  # no burst is less than a call
+        scope, wait = " and ".join(self._per.words), max(0.0, turn - self._now())
         return Refusal(
             code="rate_limited",
-            detail=f"It counts as {tokens:.0f} tokens; no more than {limit.pace.burst} go at once"
+            detail=f"It counts as {cost:.0f} tokens; no more than {limit.pace.burst} go at once"
             if never
             else f"No more than {limit.name} for this {scope}; the next may go in {wait:.1f} s",
             policy=self._policy,
             retry_after=None if never else wait,
-            scope=",".join(self._scope),
+            scope=self._per.scope,
             final=never,
             next_step="retry_modified" if never else "",
             quota=limit.quota,
@@ -255,29 +262,25 @@ class ShadowTurnstile(Turnstile):
 
     __slots__ = ()
 
-    def _stand(self, cell: Cell, attempt: Attempt, turn: float, tokens: float) -> Verdict:
-        attempt.taken[self] = cell.borrow(turn, tokens)
+    def _stand(self, cell: Cell, attempt: Attempt, turn: float, cost: float) -> Verdict:
+        attempt.taken[self] = cell.borrow(turn, cost)
         return None
 
     def _waiting(self, cell: Cell) -> int:
         return cell.borrowed(self._now())
 
 
-def _limit(rate: Rate | None, burst: int | None, unit: str) -> _Limit | None:
-    if rate is None:
-        return None
+def _limit(kind: str, rate: Rate, burst: int | None, *, metered: bool = False) -> _Limit:
     pace = Pace(rate.interval, rate.number if burst is None else burst)
     window = max(1, math.ceil(pace.burst * pace.interval - _ROUNDING))
-    quota = f"q={pace.burst};w={window}" + (';qu="tokens"' if unit else "")
-    return _Limit(pace, f"{rate}{unit}", quota)
+    quota = f"q={pace.burst};w={window}"
+    if metered:
+        return _Limit(kind, pace, f"{rate} tokens", f'{quota};qu="tokens"', metered)
+    return _Limit(kind, pace, str(rate), quota)
 
 
 _ROUNDING = 1e-6
 """Seconds: ten tenths of one may be a little more."""
-
-
-def _pace(limit: _Limit | None) -> Pace | None:
-    return None if limit is None else limit.pace
 
 
 def _latest(call: Call) -> float:

@@ -148,7 +148,7 @@ class Repeat:
         self._safety = Safety(target.effect, section.safe, proofs, honours_keys=keyed)
         cap, chance = float(section.retry_after_cap), ground.clock.chance.random
         self._waits = Waits(section.backoff, section.throttled, cap, chance)
-        self._budget = _allowance(section, target, ground)
+        self._budget = Allowance.of(ground, target, section.budget)
         self._news = ground.kept(("news",), News)
         self._retries = ground.kept(
             ("counts", "holdfast_retries_total"), lambda: Counts(("upstream", "decision", "reason"))
@@ -382,13 +382,6 @@ def _replay(section: Retry, target: Target) -> int:
     if section.replay is not None:
         return int(section.replay)
     return 8 << 20 if target.layer == "llm" else 1 << 20
-
-
-def _allowance(section: Retry, target: Target, ground: Ground) -> Allowance:
-    budget = section.budget
-    allowance = Allowance.of(ground, target)
-    allowance.follow(budget.ratio, budget.min_per_minute, budget.burst)
-    return allowance
 
 
 def _ends(section: Retry) -> dict[str, str]:

@@ -42,21 +42,21 @@ class Allowance:
         self._at = now
 
     @classmethod
-    def of(cls, ground: Ground, target: Target) -> "Allowance":
-        """The upstream's, shared by all that repeat calls to it, or send them twice."""
-        return ground.kept(
-            ("retry_budget", target.domain, target.upstream), lambda: cls(ground.clock.now())
-        )
+    def of(cls, ground: Ground, target: Target, budget: RetryBudget | None = None) -> "Allowance":
+        """The upstream's, shared by all that repeat calls to it, or send them twice. It follows the
+        budget, if there is one."""
+        key = ("retry_budget", target.domain, target.upstream)
+        now = ground.clock.now
+        if budget is None:
+            return ground.kept(key, lambda: cls(now()))
+        return ground.followed(key, lambda: cls(now()), budget)
 
-    def follow(self, ratio: float, per_minute: float, burst: int) -> None:
-        """Be filled as a policy says. Where those of one upstream differ, the latest counts.
-
-        One that was full still is.
-        """
+    def follow(self, budget: RetryBudget) -> None:
+        """Be filled as a policy says. One that was full still is."""
         full = self._tokens >= self.burst
-        self.ratio = ratio
-        self.per_second = per_minute / 60
-        self.burst = float(burst)
+        self.ratio = budget.ratio
+        self.per_second = budget.min_per_minute / 60
+        self.burst = float(budget.burst)
         self._tokens = self.burst if full else min(self._tokens, self.burst)
 
     def earn(self) -> None:

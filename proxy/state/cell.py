@@ -1,13 +1,14 @@
-"""A cell: the limits of one key, of calls and of tokens, and those who wait for their turn.
+"""A cell: the limit of one key, and those who wait for their turn.
 
 Those who wait stand in one line. Nobody overtakes it, be what he wants ever so little. Each knows
 when his turn is, as long as nobody before him leaves: then it comes sooner. One alarm serves the
 whole line. Who could not have his turn in time is not let in; who cannot any more, because a call
 took more than it had said or the pace has changed, is sent away at once.
+
+What it counts, calls or tokens, is the caller's affair: each attempt says what it costs.
 """
 
 import asyncio
-from collections.abc import Iterator
 from typing import final
 
 import msgspec
@@ -16,31 +17,23 @@ from proxy.clock import NEVER, Alarm, Clock
 from proxy.state.gcra import Gcra, Pace, Slot
 
 
-class Paces(msgspec.Struct, frozen=True):
-    """The limits that a policy gives; None: it gives none of that kind."""
-
-    calls: Pace | None = None
-    tokens: Pace | None = None
-
-
 @final
 class Grant(msgspec.Struct, eq=False, gc=False):
     """What one attempt took of a cell."""
 
     cell: "Cell"
-    calls: Slot | None
-    tokens: Slot | None
-    estimate: float  # of tokens
+    slot: Slot
+    cost: float
 
 
 @final
 class Waiter:
     """One that stands in the line. Its future is done when it was served, or sent away."""
 
-    __slots__ = ("future", "grant", "latest", "tokens", "turn")
+    __slots__ = ("cost", "future", "grant", "latest", "turn")
 
-    def __init__(self, tokens: float, latest: float, turn: float) -> None:
-        self.tokens = tokens
+    def __init__(self, cost: float, latest: float, turn: float) -> None:
+        self.cost = cost
         self.latest = latest
         self.turn = turn
         self.grant: Grant | None = None  # None when the future is done: sent away
@@ -56,23 +49,21 @@ class _End(msgspec.Struct):
     """The end of the line: when the last one has his turn, and what will be left to drain then."""
 
     turn: float
-    calls: float
-    tokens: float
+    tat: float
 
 
 @final
 class Cell:
-    """See the head of this file. Tokens are 0 where the caller does not count them."""
+    """See the head of this file."""
 
     __slots__ = (
-        "__weakref__", "_alarm", "_clock", "_end", "_line", "_turns", "calls", "kept", "paces",
-        "tokens",
-    )  # fmt: skip
+        *("__weakref__", "_alarm", "_clock", "_end", "_line", "_turns"),
+        *("kept", "limit", "pace"),
+    )
 
-    def __init__(self, paces: Paces, clock: Clock) -> None:
-        self.paces = paces
-        self.calls = None if paces.calls is None else Gcra(paces.calls)
-        self.tokens = None if paces.tokens is None else Gcra(paces.tokens)
+    def __init__(self, pace: Pace, clock: Clock) -> None:
+        self.pace = pace
+        self.limit = Gcra(pace)
         self.kept = False  # it will be found again, whoever holds it
         self._clock = clock
         self._alarm: Alarm | None = None
@@ -83,39 +74,28 @@ class Cell:
     @property
     def idle(self) -> bool:
         """May it make room for others? Has all that was taken drained, and does nobody wait?"""
-        now = self._clock.now()
-        return not self._line and all(limit.tat <= now for limit, _ in self._limits(0.0))
+        return not self._line and self.limit.tat <= self._clock.now()
 
     @property
     def waiting(self) -> int:
         """So many stand in the line."""
         return len(self._line)
 
-    def take(self, now: float, tokens: float) -> Grant | None:
+    def take(self, now: float, cost: float) -> Grant | None:
         """What an attempt needs that goes now; None if it is not its turn: nothing has changed."""
-        calls, metered = self.calls, self.tokens
-        if (
-            self._line
-            or (calls is not None and calls.turn(1.0) > now)
-            or (metered is not None and metered.turn(tokens) > now)
-        ):
+        if self._line or self.limit.turn(cost) > now:
             return None
-        return self._grant(now, tokens)
+        return Grant(self, self.limit.take(now, cost), cost)
 
-    def turn(self, now: float, tokens: float) -> float:
+    def turn(self, now: float, cost: float) -> float:
         """When it would be the turn of an attempt that came now, after all who wait. NEVER: it
         needs more than ever go at once."""
-        return self._turn(self._reckoned(now), tokens)
+        return self._turn(self._reckoned(now), cost)
 
-    def tokens_bind(self, tokens: float) -> bool:
-        """Are tokens what an attempt has to wait for?"""
-        calls, metered = self.calls, self.tokens
-        return metered is not None and (calls is None or metered.turn(tokens) > calls.turn(1.0))
-
-    def join(self, now: float, tokens: float, latest: float) -> Waiter:
+    def join(self, now: float, cost: float, latest: float) -> Waiter:
         """Stand in the line, for a turn that is not later than `latest`: ask for it before."""
         end = self._reckoned(now)
-        waiter = Waiter(tokens, latest, self._turn(end, tokens))
+        waiter = Waiter(cost, latest, self._turn(end, cost))
         self._pass(end, waiter)
         self._line.append(waiter)
         self._end = end
@@ -131,77 +111,49 @@ class Cell:
             self._line.remove(waiter)
             self._moved(self._clock.now())
 
-    def borrow(self, turn: float, tokens: float) -> Grant:
+    def borrow(self, turn: float, cost: float) -> Grant:
         """For one that does not wait, though its turn is later: it takes what it takes then."""
         self._turns.append(turn)
-        return self._grant(turn, tokens)
+        return Grant(self, self.limit.take(turn, cost), cost)
 
     def borrowed(self, now: float) -> int:
         """So many would be waiting now."""
         self._turns = [turn for turn in self._turns if turn > now]
         return len(self._turns)
 
-    def keep(self, grant: Grant, tokens: int | None) -> None:
-        """It was sent. `tokens` is what it used of them; None: nobody knows, the estimate holds."""
-        if grant.calls is not None and self.calls is not None:
-            self.calls.keep(grant.calls)
-        if grant.tokens is not None and self.tokens is not None:
-            self._settle_tokens(self.tokens, grant.tokens, grant.estimate, tokens)
-
-    def _settle_tokens(self, limit: Gcra, slot: Slot, estimate: float, used: int | None) -> None:
-        unused = 0.0 if used is None else estimate - used
+    def keep(self, grant: Grant, used: float | None) -> None:
+        """It was sent. `used` is what it cost in truth; None: nobody knows, what it said holds."""
+        limit, unused = self.limit, 0.0 if used is None else grant.cost - used
         if not unused:
-            limit.keep(slot)
+            limit.keep(grant.slot)
             return
         now = self._clock.now()
         if unused > 0:
-            limit.give_back(slot, unused, now)
+            limit.give_back(grant.slot, unused, now)
         else:
-            limit.keep(slot)
+            limit.keep(grant.slot)
             limit.charge(-unused, now)
         self._moved(now)
 
     def give_back(self, grant: Grant) -> None:
         """It was never sent."""
         now = self._clock.now()
-        if grant.calls is not None and self.calls is not None:
-            self.calls.give_back(grant.calls, 1.0, now)
-        if grant.tokens is not None and self.tokens is not None:
-            self.tokens.give_back(grant.tokens, grant.estimate, now)
+        self.limit.give_back(grant.slot, grant.cost, now)
         self._moved(now)
 
     def owe(self, other: "Cell") -> None:
-        """A new one: let as much be left to drain as is in another one of the same paces."""
-        for mine, his in ((self.calls, other.calls), (self.tokens, other.tokens)):
-            if mine is not None and his is not None:
-                mine.tat = his.tat
+        """A new one: let as much be left to drain as is in another one of the same pace."""
+        self.limit.tat = other.limit.tat
 
-    def follow(self, paces: Paces) -> None:
-        """Go at other paces from now on. What is left to drain stays."""
-        same = paces == self.paces
-        self.paces = paces
+    def follow(self, pace: Pace) -> None:
+        """Go at another pace from now on. What is left to drain stays."""
+        same = pace == self.pace
+        self.pace = pace
         if same:
             return
         now = self._clock.now()
-        self.calls = _followed(self.calls, paces.calls, now)
-        self.tokens = _followed(self.tokens, paces.tokens, now)
+        self.limit.follow(pace, now)
         self._moved(now)
-
-    def _limits(self, tokens: float) -> Iterator[tuple[Gcra, float]]:
-        """Each limit, and what an attempt costs there."""
-        if self.calls is not None:
-            yield self.calls, 1.0
-        if self.tokens is not None:
-            yield self.tokens, tokens
-
-    def _grant(self, now: float, tokens: float) -> Grant:
-        calls, metered = self.calls, self.tokens
-        return Grant(
-            self,
-            None if calls is None else calls.take(now, 1.0),
-            None if metered is None else metered.take(now, tokens),
-            tokens,
-        )
 
     def _moved(self, now: float) -> None:
         """Something else than time has changed when it is whose turn."""
@@ -215,13 +167,13 @@ class Cell:
     def _serve(self, now: float) -> None:
         """Let those through whose turn it is, from the front on."""
         while self._line:
-            turn = self._turn(self._front(now), self._line[0].tokens)
+            turn = self._turn(self._front(now), self._line[0].cost)
             if turn > now:
                 self._ring_at(turn)
                 return
-            late = any(limit.tat < now for limit, _ in self._limits(0.0))
+            late = self.limit.tat < now
             waiter = self._line.pop(0)
-            waiter.grant = self._grant(now, waiter.tokens)
+            waiter.grant = Grant(self, self.limit.take(now, waiter.cost), waiter.cost)
             waiter.done()
             if late:  # a timer's lateness is that of all who stand behind
                 self._line_up(now)
@@ -231,7 +183,7 @@ class Cell:
         end, line = self._front(now), self._line
         self._line = []
         for waiter in line:
-            waiter.turn = self._turn(end, waiter.tokens)
+            waiter.turn = self._turn(end, waiter.cost)
             if too_late(waiter.turn, waiter.latest):
                 waiter.done()
             else:
@@ -244,28 +196,16 @@ class Cell:
 
     def _front(self, now: float) -> _End:
         """The end of a line in which nobody stands."""
-        return _End(
-            now,
-            -NEVER if self.calls is None else self.calls.tat,
-            -NEVER if self.tokens is None else self.tokens.tat,
-        )
+        return _End(now, self.limit.tat)
 
-    def _turn(self, end: _End, tokens: float) -> float:
+    def _turn(self, end: _End, cost: float) -> float:
         """Of one that is put at the end of the line."""
-        turn = end.turn
-        if self.calls is not None:
-            turn = max(turn, self.calls.turn_after(end.calls, 1.0))
-        if self.tokens is not None:
-            turn = max(turn, self.tokens.turn_after(end.tokens, tokens))
-        return turn
+        return max(end.turn, self.limit.turn_after(end.tat, cost))
 
     def _pass(self, end: _End, waiter: Waiter) -> None:
         """He is at the end now."""
         end.turn = waiter.turn
-        if self.calls is not None:
-            end.calls = max(end.calls, waiter.turn) + self.calls.interval
-        if self.tokens is not None:
-            end.tokens = max(end.tokens, waiter.turn) + waiter.tokens * self.tokens.interval
+        end.tat = max(end.tat, waiter.turn) + waiter.cost * self.limit.interval
 
     def _ring_at(self, turn: float) -> None:
         if self._alarm is None:
@@ -276,12 +216,3 @@ class Cell:
 def too_late(turn: float, latest: float) -> bool:
     """Does a turn come too late, or never?"""
     return turn > latest or turn == NEVER
-
-
-def _followed(limit: Gcra | None, pace: Pace | None, now: float) -> Gcra | None:
-    if pace is None:
-        return None
-    if limit is None:
-        return Gcra(pace)
-    limit.follow(pace, now)
-    return limit

@@ -11,7 +11,8 @@ from collections.abc import Hashable
 from weakref import WeakValueDictionary
 
 from proxy.clock import Clock
-from proxy.state.cell import Cell, Paces
+from proxy.state.cell import Cell
+from proxy.state.gcra import Pace
 
 MOST = 10_000
 """Cells of one limit that are kept."""
@@ -22,54 +23,53 @@ _LOOKS = 8
 class Cells:
     """What is kept for one limit, over all reloads."""
 
-    __slots__ = ("__weakref__", "_clock", "_crowd", "_held", "_kept", "_most", "_paces")
+    __slots__ = ("__weakref__", "_clock", "_crowd", "_held", "_kept", "_most", "pace")
 
     idle = False  # never makes room for others in the Keep
 
-    def __init__(self, clock: Clock, most: int = MOST) -> None:
+    def __init__(self, pace: Pace, clock: Clock, most: int = MOST) -> None:
         self._clock = clock
         self._most = most
-        self._paces = Paces()
+        self.pace = pace  # of all; a cell of another pace is to follow before it is asked
         self._kept: OrderedDict[Hashable, Cell] = OrderedDict()  # the one asked for last is last
         self._held: WeakValueDictionary[Hashable, Cell] = WeakValueDictionary()  # these, and more
         self._crowd: Cell | None = None
 
-    def same(self, paces: Paces) -> Paces:
-        """The same paces for all who want such: then one look shows that they are."""
-        if self._paces != paces:
-            self._paces = paces
-        return self._paces
+    def follow(self, pace: Pace) -> None:
+        """All go at another pace from now on, each from when it is asked for next."""
+        if self.pace != pace:  # the same object for the same pace: one look shows that it is
+            self.pace = pace
 
-    def of(self, key: Hashable, paces: Paces) -> Cell:
-        """The cell of a key; made, with these paces, if there is none. Who holds one asks again if
-        it is not `kept`: what is taken of it might be forgotten."""
+    def of(self, key: Hashable) -> Cell:
+        """The cell of a key; made if there is none. Who holds one asks again if it is not `kept`:
+        what is taken of it might be forgotten."""
         cell = self._kept.get(key)
         if cell is None:
-            return self._new(key, paces)
+            return self._new(key)
         self._kept.move_to_end(key)
         return cell
 
-    def peek(self, key: Hashable, paces: Paces) -> Cell:
+    def peek(self, key: Hashable) -> Cell:
         """The cell of a key, to look at: what is not there is as good as new."""
-        return self._held.get(key) or Cell(paces, self._clock)
+        return self._held.get(key) or Cell(self.pace, self._clock)
 
-    def _new(self, key: Hashable, paces: Paces) -> Cell:
+    def _new(self, key: Hashable) -> Cell:
         """One that is not kept. Somebody may still hold it: then no other is made beside it."""
         cell = self._held.get(key)
         if len(self._kept) >= self._most and not self._make_room():
-            return self._shared(paces) if cell is None else cell
+            return self._shared() if cell is None else cell
         if cell is None:
-            cell = self._held[key] = Cell(paces, self._clock)
+            cell = self._held[key] = Cell(self.pace, self._clock)
             if self._crowd is not None:
-                cell.owe(self._shared(paces))  # perhaps it was he who used it
+                cell.owe(self._shared())  # perhaps it was he who used it
         self._kept[key] = cell
         cell.kept = True
         return cell
 
-    def _shared(self, paces: Paces) -> Cell:
+    def _shared(self) -> Cell:
         if self._crowd is None:
-            self._crowd = Cell(paces, self._clock)
-        self._crowd.follow(paces)
+            self._crowd = Cell(self.pace, self._clock)
+        self._crowd.follow(self.pace)
         return self._crowd
 
     def _make_room(self) -> bool:

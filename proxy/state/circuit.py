@@ -120,10 +120,12 @@ class Circuit:
 
     @classmethod
     def of(cls, ground: Ground, target: Target, tool: str, rules: CircuitRules) -> "Circuit":
-        """The tool's, or with an empty name the upstream's own; made if there is none."""
-        return ground.kept(
+        """The tool's, or with an empty name the upstream's own; made if there is none. It follows
+        the rules."""
+        return ground.followed(
             ("circuit", target.domain, target.upstream, tool),
             lambda: cls(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
+            rules,
         )
 
     @property
@@ -132,10 +134,7 @@ class Circuit:
         return self.closed and not self._streak_of_all and not self.window.failures
 
     def follow(self, rules: CircuitRules) -> None:
-        """Obey a policy. Where those of one circuit differ, the one compiled last counts.
-
-        What was counted is kept: agents decide when something is compiled.
-        """
+        """Obey a policy. What was counted is kept: agents decide when something is compiled."""
         if rules.window != self.rules.window:
             before, self.window = self.window.tick, self.window.of_length(rules.window)
             later = self.window.tick - before  # what was so many buckets ago still is

@@ -50,7 +50,6 @@ class PermitRules(msgspec.Struct, frozen=True):
     limit: int
     least: int  # where the limit is not felt out, these two are the limit as well
     most: int
-    since: float  # on `Clock.now`: newer rules are not replaced by older ones
 
 
 class Waiting:
@@ -141,8 +140,8 @@ class Permits:
 
     def follow(self, rules: PermitRules) -> None:
         """Be as many as a policy says. What was felt out stays, as far as it allows."""
-        if rules.since < self._rules.since:
-            return  # of a table that calls begun before a reload still have
+        if rules is self._rules:
+            return
         start = self.limit if rules.limit == self._rules.limit else rules.limit
         self._rules = rules
         self._set(start)

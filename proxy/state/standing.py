@@ -77,33 +77,37 @@ class Return(msgspec.Struct, frozen=True):
         return 1.0
 
 
+class Orders(msgspec.Struct, frozen=True):
+    """What a table has to say of a standing."""
+
+    back: Return
+    changed: Changed  # told of each new share, and why: `probes`, `circuit` or `well`
+
+
 class Standing:
     """See the head of this file."""
 
     __slots__ = (
         "__weakref__",
-        "_changed",
         "_closed_since",
+        "_orders",
         "_pulse",
-        "_rules",
         "_share",
         "falls",
         "full",
     )
 
-    def __init__(self, pulse: Pulse, changed: Changed) -> None:
-        """`changed` is told of each new share, and why: `probes`, `circuit` or `well`."""
+    def __init__(self, pulse: Pulse, orders: Orders) -> None:
         self._pulse = pulse
-        self.follow(Return(), changed)
+        self._orders = orders
         self.full = True  # all of its calls go to it
         self.falls = 0  # those of its pulse that are dealt with
         self._closed_since = _ALWAYS  # its circuit is closed from here on; NEVER: it is not
         self._share = 1.0
 
-    def follow(self, rules: Return, changed: Changed) -> None:
+    def follow(self, orders: Orders) -> None:
         """Obey what a set of policies says, from now on."""
-        self._rules = rules
-        self._changed = changed
+        self._orders = orders
 
     @property
     def idle(self) -> bool:
@@ -126,7 +130,7 @@ class Standing:
         before, self._share = self._share, share
         if share != before:
             fell = "probes" if closed else "circuit"
-            self._changed(share, fell if share < before else "well")
+            self._orders.changed(share, fell if share < before else "well")
         return share
 
     def look(self, now: float, *, closed: bool) -> float:
@@ -136,4 +140,4 @@ class Standing:
         circuit = self._closed_since
         if not closed or circuit == NEVER:
             circuit = now if closed else NEVER
-        return self._rules.share(now - max(circuit, self._pulse.since))
+        return self._orders.back.share(now - max(circuit, self._pulse.since))

@@ -151,15 +151,17 @@ def test_what_is_off_is_not_there():
 
 
 def test_who_gave_a_field_is_known():
-    """Where nobody gave it, it is the last one that said anything."""
-    base = policy("base", bulkhead=part(limit=4))
-    money = policy("money", bulkhead=part(queue=0))
+    """Where nobody gave it, it is the one that switched the section on: who speaks later of another
+    field does not make it his."""
+    base, least = policy("base", bulkhead=part()), policy("least", bulkhead=part(queue=0))
+    off = policy("off", bulkhead=part(on=False))
 
-    merged = merge([base, money]).sections["bulkhead"]
+    merged = merge([base, least]).sections["bulkhead"]
+    anew = merge([base, off, least, base]).sections["bulkhead"]
 
-    assert [merged.giver(field) for field in ("limit", "queue", "max_wait")] == [
-        *("base", "money", "money")
-    ]
+    assert [merged.giver(field) for field in ("limit", "queue")] == ["base", "least"]
+    assert [anew.giver(field) for field in ("limit", "queue")] == ["least", "least"]
+    assert (merged.giver(""), anew.giver("")) == ("least", "base")
 
 
 CORE = Bulkhead("core", HERE, "bulkheads[0]", Globs(("a",)), 8, 4, Seconds(2.0))

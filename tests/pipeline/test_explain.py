@@ -123,13 +123,16 @@ def test_asking_changes_nothing() -> None:
     strict = (
         POLICIES
         + "  - {name: strict, match: {agent: eve}, breaker: {consecutive: 9, window: 9s}}\n"
+        + "  - {name: limits, rate_limit: {rate: 9/s}, bulkhead: {limit: 9}}\n"
+        + "  - {name: fewer, match: {agent: eve}, bulkhead: {adaptive: true}, "
+        + "rate_limit: {burst: 1}, retry: {budget: {burst: 1}}}\n"
     )
     desk = Desk(strict, 500, make_reply(429, {b"retry-after": b"9"}), clock=clock)
     for _ in range(2):
         desk.call(post("pay"))
     clock.advance(120.0)
     before, pipelines = everything(desk), dict(desk.table._recent)
-    for agent in ("ann", "eve", "bob"):
+    for agent in ("ann", "bob", "eve"):
         for tool in ("pay", "never seen", "get_x"):
             told(desk, tool=tool, agent=agent)
 

@@ -376,6 +376,19 @@ def test_a_reload_forgets_nothing() -> None:
     assert scene.told() == [(0, "circuit")]
 
 
+def test_a_table_of_before_does_not_say_how_it_comes_back() -> None:
+    """Though it may be the last that compiled a pipeline."""
+    scene = Scene()
+    old = scene.table
+    healthy = "health: {path: /h, well_for: 5s}, backups"
+    scene.read(BREAKER, UPSTREAMS.replace("backups", healthy, 1))
+    scene.opened()
+    scene.table = old
+    scene.call("another")
+    standing = dict(scene.keep.items())["standing", "", "gateway", True]
+    assert standing._orders.back.well_for == 5.0
+
+
 # --- whose calls ---
 
 

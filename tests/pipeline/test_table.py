@@ -15,8 +15,8 @@ from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.stage import no_links
 from proxy.wire.body import Body
-from tests.fakes import run
-from tests.tables import Desk, post, request
+from tests.fakes import FakeClock, Step, run
+from tests.tables import Desk, give, post, request
 
 MOUNTS = """
 upstreams:
@@ -352,3 +352,61 @@ def test_the_answer_of_a_link_is_held_for_who_may_ask_another() -> None:
     desk.pipeline(call)
     link: Any = desk.table.link(call, "spare", "")
     assert link.__self__._inner._decide._hold
+
+
+def late(text: str, *script: Step) -> tuple[Desk, Desk]:
+    """A table, and the one after it, which has called; then the old one has, for the first time:
+    a call that began before the reload was still being read. For each 9 the new one says 4."""
+    clock = FakeClock()
+    old = Desk(text, *script, clock=clock)
+    new = Desk(text.replace("9", "4"), *script, clock=clock, keep=old.keep)
+    new.call()
+    old.call()
+    return old, new
+
+
+def entry(desk: Desk, kind: str) -> Any:
+    """What is kept of a kind, of the tool if there are several."""
+    (*_, found) = (kept for key, kept in desk.keep.items() if key[0] == kind)  # type: ignore[index]  # they are tuples
+    return found
+
+
+def test_the_newest_tables_permits_are_in_force() -> None:
+    """Also after one of before has compiled a tool."""
+    _, new = late("policies: [{name: p, bulkhead: {limit: 9}}]", 200)
+    assert entry(new, "permits").limit == 4
+
+
+def test_the_newest_tables_circuits_are_in_force() -> None:
+    """Likewise."""
+    _, new = late("policies: [{name: p, breaker: {consecutive: 9}}]", 200)
+    assert entry(new, "circuit").rules.consecutive == 4
+
+
+def test_the_newest_tables_budget_is_in_force() -> None:
+    """Likewise."""
+    _, new = late("policies: [{name: p, retry: {budget: {burst: 9}}}]", 200)
+    assert entry(new, "retry_budget").burst == 4
+
+
+def test_the_newest_tables_rate_is_in_force() -> None:
+    """Also for calls of the old one."""
+    old, new = late("policies: [{name: p, rate_limit: {rate: 9/h}}]", *[200] * 3)
+    assert entry(new, "rate_limit").pace.burst == 4
+    assert [old.codes(1), new.codes(1), old.codes(1)] == [["200"], ["200"], ["rate_limited"]]
+
+
+def test_what_is_sent_as_a_model_is_limited_as_that_model() -> None:
+    """Whatever the call asked for; what is not sent as another one is limited as its own."""
+    text = "policies: [{name: p, effect: read, rate_limit: {rate: 1/h, per: [model]}}]"
+    desk = Desk(text, 200, 200)
+    calls = [give("search", b'{"model": "large"}') for _ in range(3)]
+    for call in calls:
+        assert desk.found(call) is not None
+        call.model = "large"
+    links = [
+        desk.table.link(call, "", model)
+        for call, model in zip(calls, ("", "small", "small"), strict=True)
+    ]
+    replies = [run(link(call)) for link, call in zip(links, calls, strict=True)]
+    assert [reply.refusal is None for reply in replies] == [True, True, False]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.refusal import Refusal
@@ -279,7 +280,7 @@ async def test_a_hedge_never_waits() -> None:
         ("tool", {"model": "m"}, {"tool": "other"}),
         ("tool", {}, {"upstream": "spare"}),
         ("upstream", {"tool": "other"}, {"upstream": "spare"}),
-        ("model", {"tool": "other"}, {"model": "m"}),
+        ("model", {"tool": "other"}, {"sent_as": "m"}),
         ("model", {}, {"upstream": "spare"}),
         ("tool", {}, {"domain": "core"}),
     ],
@@ -309,25 +310,27 @@ def moved(section: Bulkhead, ground: Any, changes: dict[str, Any]) -> Harbour:
         (("agent",), [False, True, False, True]),
         (("workflow",), [False, False, True, True]),
         (("agent", "workflow"), [False, False, False, True]),
+        (("model",), [False, False, True, True]),
     ],
 )
-async def test_agents_and_workflows_may_have_permits_of_their_own(
+async def test_agents_workflows_and_models_may_have_permits_of_their_own(
     per: Any, refusals: list[bool]
 ) -> None:
     """Known only when they call; what ends gives back its own."""
     harbour = Harbour(one(per=per, queue=0))
     pairs = [("ann", "x"), ("ann", "y"), ("bob", "x"), ("ann", "x")]
-    visits = [harbour.visit(agent=agent, workflow=workflow) for agent, workflow in pairs]
+    visits = [harbour.visit(agent=one, workflow=other, model=other) for one, other in pairs]
     assert [visit.state == "refused" for visit in visits] == refusals
     visits[0].end()
-    assert harbour.visit(agent="ann", workflow="x").state == "under way"
+    assert harbour.visit(agent="ann", workflow="x", model="x").state == "under way"
 
 
 @pytest.mark.parametrize(
     ("per", "name"),
     [
         (("rule",), "rule p"),
-        (("tool", "agent"), "tool search"),
+        (("tool", "agent"), "tool search for agent ann"),
+        (("model",), "model large"),
         (("agent",), "agent ann"),
         (("workflow",), "workflow w"),
         (("upstream",), "upstream gateway"),
@@ -336,10 +339,10 @@ async def test_agents_and_workflows_may_have_permits_of_their_own(
 async def test_a_refusal_names_whose_permits_they_are(per: Any, name: str) -> None:
     """In its words, and as its scope."""
     harbour = Harbour(one(per=per, queue=0))
-    harbour.visit(workflow="w")
-    refusal = await refused(harbour.visit(workflow="w"))
+    harbour.visit(workflow="w", model="large")
+    refusal = await refused(harbour.visit(workflow="w", model="large"))
     assert f"The {name} has" in refusal.detail
-    assert refusal.scope == per[0]
+    assert refusal.scope == ",".join(per)
 
 
 async def test_permits_in_use_outlive_a_reload() -> None:
@@ -355,14 +358,17 @@ async def test_permits_in_use_outlive_a_reload() -> None:
     assert new.visit().state == "waits"
 
 
-async def test_the_old_rules_do_not_come_back_with_an_old_call() -> None:
-    """One that began before the reload asks once more; its permits are those of now."""
+@pytest.mark.parametrize("per", [("tool",), ("agent",)])
+async def test_the_old_rules_do_not_come_back_with_an_old_call(per: Any) -> None:
+    """One that began before the reload compiles its pipeline after it, or asks once more; its
+    permits are those of now."""
     ground = make_ground(FakeClock(asleep=False))
-    per: Any = ("agent",)
-    old = Harbour(one(limit=2, per=per), ground=ground)
-    ground.clock.advance(0.1)  # type: ignore[attr-defined]  # it is a fake one
-    new = Harbour(one(limit=1, per=per), ground=ground)
-    assert states(new.visit(), old.visit(), new.visit()) == ["under way", "waits", "waits"]
+    old, new = (msgspec.structs.replace(ground, generation=number) for number in (1, 2))
+    first = Harbour(one(limit=2, per=per), ground=old)
+    now = Harbour(one(limit=1, per=per), ground=new)
+    late = Harbour(one(limit=2, per=per), ground=old)
+    visits = [harbour.visit() for harbour in (now, first, late, now)]
+    assert states(*visits) == ["under way", "waits", "waits", "waits"]
 
 
 async def test_names_that_are_made_up_do_not_fill_the_memory() -> None:

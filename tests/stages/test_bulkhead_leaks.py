@@ -48,6 +48,7 @@ class World:
     def __init__(self, adaptive: bool, per: tuple[Any, ...]) -> None:
         self.adaptive = Adaptive(min=1, max=4) if adaptive else False
         self.per = per
+        self.limit = 2  # the last that a policy gave; those of workflows follow when they call
         self.visits: list[Visit] = []
         self.harbour = Harbour(self.section(2), shared=Bulkhead(limit=3, queue=2, per=("rule",)))
 
@@ -89,6 +90,7 @@ class World:
 
     def reload(self, limit: int) -> None:
         """A new pipeline for who comes from now on."""
+        self.limit = limit
         shared = Bulkhead(limit=limit, queue=2, per=("rule",))
         ground = self.harbour.ground
         self.harbour = Harbour(self.section(limit), ground=ground, shared=shared)
@@ -120,8 +122,8 @@ async def lived(events: list[tuple[Any, ...]], world: World) -> None:
         before = [(permits, max(permits.held, permits.limit)) for permits in world.permits]
         await world.happens(name, how[0] if how else None)
         world.check()
-        for permits, most in before:
-            assert permits.held <= max(permits.limit, most)  # more only until enough come back
+        for permits, most in before:  # more only until enough come back
+            assert permits.held <= max(permits.limit, most, world.limit)
     for visit in world.visits:
         if visit.state == "waits":
             visit.cancel()

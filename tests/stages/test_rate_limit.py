@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.stage import Ground, Said
 from proxy.stages.rate_limit import RateLimit, Turnstile
-from proxy.state.cell import Paces
 from proxy.state.queued import Queued
 from proxy.units import Rate
 from tests.fakes import (
@@ -30,7 +30,7 @@ from tests.fakes import (
     run,
 )
 from tests.pipeline.scene import Free, settle_down
-from tests.tables import Desk, load, post
+from tests.tables import Desk, give, load, post
 
 
 def section(rate: str = "10/s", **more: Any) -> RateLimit:
@@ -44,8 +44,9 @@ def metered(tokens: str = "600/m", **more: Any) -> RateLimit:
 
 
 def turnstile(said: RateLimit, ground: Ground, policy: str = "fair", **target: Any) -> Turnstile:
-    """The gate of a tool."""
-    gate = Turnstile.build(said, make_target(**target), ground, policy)
+    """The gate of a tool, of calls if they are limited."""
+    build = Turnstile.of_tokens if said.rate is None else Turnstile.of_calls
+    gate = build(said, make_target(**target), ground, policy)
     assert gate is not None
     return gate
 
@@ -207,14 +208,18 @@ def test_more_tokens_than_ever_go_at_once_are_refused_for_good() -> None:
 
 
 def test_a_burst_is_of_calls_where_both_are_limited() -> None:
-    """That of tokens is their own number. Both must agree, and the slower one is told of."""
-    door = Door(section("10/s", tokens=Rate.parse("6000/m")))
+    """That of tokens is their own number."""
+    both = section("10/s", tokens=Rate.parse("6000/m"))
+    door = Door(both)
+    assert door.go(5, size=4) == 2
+    gate = Turnstile.of_tokens(both, make_target(), door.ground, "fair")
+    assert gate is not None
+    door.gate = gate
     assert door.go(1, size=20_000) == 1
     refusal = refused(door.comes(size=8_000))
     assert refusal.retry_after == pytest.approx(10.0)
     assert "6000/m tokens" in refusal.detail
-    assert door.go(5, size=4) == 1
-    assert "10/s for" in refused(door.comes(size=4)).detail
+    assert door.go(1, size=4_000) == 1
 
 
 def test_estimates_cost_nothing_where_nobody_counts_tokens() -> None:
@@ -231,7 +236,7 @@ def test_estimates_cost_nothing_where_nobody_counts_tokens() -> None:
         ("tool", {"tool": "deposit"}, {"model": "m"}),
         ("tool", {"upstream": "b"}, {"model": "m"}),
         ("upstream", {"upstream": "b"}, {"tool": "deposit"}),
-        ("model", {"model": "m"}, {"tool": "deposit"}),
+        ("model", {"sent_as": "m"}, {"tool": "deposit"}),
         ("rule", {"domain": "core"}, {"tool": "deposit", "upstream": "b", "model": "m"}),
     ],
 )
@@ -247,10 +252,10 @@ def test_what_is_fixed_has_a_limit_of_its_own(
     assert door.go(5) == 2
 
 
-@pytest.mark.parametrize("per", ["agent", "workflow"])
+@pytest.mark.parametrize("per", ["agent", "workflow", "model"])
 def test_who_calls_has_a_limit_of_his_own(per: Any) -> None:
     """Looked up at each call; also together with what is fixed."""
-    for pers in ((per,), (per, "tool"), ("agent", "workflow")):
+    for pers in ((per,), (per, "tool"), ("agent", "workflow", "model")):
         door = Door(section(per=pers))
         assert door.go(5, **{per: "a"}) == 2
         assert door.go(5, **{per: "b"}) == 2
@@ -273,7 +278,8 @@ def test_it_is_the_policys_own() -> None:
 
 
 def test_a_reload_changes_the_rate_and_forgets_nothing() -> None:
-    """The gate of the new table goes on with what was used, and so does that of the old one."""
+    """The gate of the new table goes on with what was used, and so does that of the old one: there
+    is one rate, the newest."""
     door = Door(section("100/h", burst=None))
     old = door.gate
     assert door.go(60) == 60
@@ -281,21 +287,22 @@ def test_a_reload_changes_the_rate_and_forgets_nothing() -> None:
     assert door.go(60) == 0
     door.clock.advance(60.0)
     assert door.go(60) == 40
-    door.gate = old  # of a call that began before: its own limit counts what came since as well
-    assert door.go(80) == 50
-    door.gate = turnstile(section("50/m", burst=None), door.ground)
-    assert door.go(5) == 0
+    door.gate = old  # of a call that began before
+    assert door.go(80) == 0
+    door.clock.advance(1.2)
+    assert door.go(80) == 1
 
 
-def test_a_table_of_before_does_not_leave_its_rate_behind() -> None:
-    """A call that began before a reload may compile its gate after it: the next call of the new
-    table goes by its own rate all the same."""
+def test_a_table_of_before_does_not_bring_its_rate_back() -> None:
+    """A call that began before a reload may compile its gate after it: it goes by the new rate."""
     door = Door(section("50/m", burst=None))
+    old, new = (msgspec.structs.replace(door.ground, generation=number) for number in (1, 2))
+    door.gate = turnstile(section("50/m", burst=None), new)
     assert door.go(10) == 10
-    new, door.gate = door.gate, turnstile(section("1/h", burst=None), door.ground)
-    assert door.go(5) == 0
-    door.gate = new
-    assert door.go(60) == 40
+    current, door.gate = door.gate, turnstile(section("1/h", burst=None), old)
+    assert door.go(5) == 5
+    door.gate = current
+    assert door.go(60) == 35
 
 
 def test_those_looked_up_follow_too() -> None:
@@ -309,9 +316,10 @@ def test_those_looked_up_follow_too() -> None:
 def test_a_cell_that_made_room_is_looked_up_again() -> None:
     """What is taken of it is not forgotten with the pipeline that held it."""
     door = Door(section())
+    assert door.go(1, sent=False) == 1
     (cells,) = (entry for key, entry in door.ground.keep.items() if "rate_limit" in str(key))
     cells._most = 1
-    cells.of("another", Paces())
+    cells.of("another")
     assert not door.gate._cell.kept  # type: ignore[union-attr]  # it is bound
     assert door.go(5) == 2
     assert door.gate._cell.kept  # type: ignore[union-attr]  # it is bound
@@ -401,7 +409,7 @@ async def test_a_call_that_hangs_up_when_its_turn_comes_costs_nothing() -> None:
         else:
             passing.result().drop()
         assert door.gate._cell.waiting == 0  # type: ignore[union-attr]  # it is bound
-        assert door.gate._cell.calls._live == {}  # type: ignore[union-attr]  # as above
+        assert door.gate._cell.limit._live == {}  # type: ignore[union-attr]  # as above
 
 
 async def test_who_is_sent_away_is_told_how_long_it_would_take_now() -> None:
@@ -420,7 +428,8 @@ async def test_who_is_sent_away_is_told_how_long_it_would_take_now() -> None:
 
 def test_a_limit_without_a_number_limits_nothing() -> None:
     """Only where one policy takes away what another one gave; at load it is an error."""
-    assert Turnstile.build(RateLimit(queue=3), make_target(), make_ground(), "p") is None
+    for build in (Turnstile.of_calls, Turnstile.of_tokens):
+        assert build(RateLimit(queue=3), make_target(), make_ground(), "p") is None
     assert RateLimit().lack() == "a rate, or tokens, must be given"
     assert [section().lack(), metered().lack()] == ["", ""]
 
@@ -508,3 +517,56 @@ def test_what_is_written_down() -> None:
         "shared": False,
     }
     assert msgspec.structs.asdict(RateLimit())["shared"] is True
+
+
+TWO = """policies:
+  - {name: all, rate_limit: {rate: 1000/s}}
+  - {name: batch, match: {agent: x}, rate_limit: {tokens: 20/h}}
+"""
+
+
+def asked(agent: str) -> Call:
+    """A call of ten tokens."""
+    call = give("search", b"[" + b" " * 38 + b"]")
+    call.agent = agent
+    return call
+
+
+def codes(desk: Desk, *agents: str) -> list[str]:
+    """What calls of these agents come to."""
+    replies = [desk.call(asked(agent)) for agent in agents]
+    return [str(reply.refusal.code if reply.refusal else reply.status) for reply in replies]
+
+
+def test_a_limit_of_tokens_is_not_lifted_by_who_has_none() -> None:
+    """Agents whose policies differ call in turn: the one that is limited stays so."""
+    desk = Desk(TWO, *[200] * 8)
+    assert codes(desk, "x", "y", "x", "y", "x", "y", "x") == [
+        *("200", "200", "200", "200", "rate_limited", "200", "rate_limited")
+    ]
+    refusal = desk.call(asked("x")).refusal
+    assert refusal is not None
+    assert refusal.policy == "batch"
+
+
+def test_a_limit_of_tokens_does_not_begin_the_one_of_calls_anew() -> None:
+    """Who has one besides shares the calls of all."""
+    desk = Desk(TWO.replace("1000/s", "3/h"), *[200] * 3)
+    assert codes(desk, "y", "x", "y", "y", "x") == [*["200"] * 3, *["rate_limited"] * 2]
+
+
+def test_what_a_call_takes_of_tokens_is_free_again_if_it_may_not_go() -> None:
+    """Both limits must agree."""
+    desk = Desk(TWO.replace("1000/s", "1/m").replace("20/h", "10/h"), 200, 200)
+    assert codes(desk, "y", "x") == ["200", "rate_limited"]
+    desk.clock.advance(60.0)  # type: ignore[attr-defined]  # it is a fake one
+    assert codes(desk, "x") == ["200"]
+
+
+def test_models_have_a_limit_each() -> None:
+    """Though their calls have one pipeline."""
+    desk = Desk(RULE.replace("burst: 2", "burst: 1, per: [model]"), *[200] * 2)
+    calls = [post("search") for _ in range(3)]
+    for call, model in zip(calls, ("large", "small", "large"), strict=True):
+        call.model = model
+    assert [desk.call(call).refusal is None for call in calls] == [True, True, False]

@@ -31,7 +31,7 @@ from tests.tables import load
 GATES = {"call", "attempt"}
 LEAST = {
     "cache": "{max_age: 5m}",
-    "rate_limit": "{rate: 2/s}",
+    "rate_limit": "{rate: 2/s, tokens: 100/s}",
     "fallback": "[{static: {status: 200, body: {}}}]",
 }
 """What a file must say of a section that an empty mapping leaves nothing to do."""

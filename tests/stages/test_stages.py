@@ -49,7 +49,10 @@ def gates(clock: FakeClock) -> list[Any]:
     )
     sections["rate_limit"] = RateLimit(rate=Rate("6/m"), burst=1)
     entries = [entry for entry in ORDER if entry.phase == "attempt"]
-    return [entry.build(sections[entry.sections[0]], make_target(), ground, "p") for entry in entries]  # fmt: skip  # noqa: E501
+    built = (
+        entry.build(sections[entry.sections[0]], make_target(), ground, "p") for entry in entries
+    )
+    return [gate for gate in built if gate is not None]
 
 
 def told(gates: list[Any], attempt: Attempt, reply: Reply) -> None:

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.state.allowance import Allowance
+from proxy.state.allowance import Allowance, RetryBudget
 from tests.fakes import FakeClock, make_ground, make_target
 
 
 def make(burst: int = 3, ratio: float = 0.2, per_minute: float = 0.0) -> Allowance:
     """A full one, at time 0."""
     allowance = Allowance(0.0)
-    allowance.follow(ratio, per_minute, burst)
+    allowance.follow(RetryBudget(ratio=ratio, min_per_minute=per_minute, burst=burst))
     return allowance
 
 
@@ -50,7 +50,7 @@ def test_what_is_given_back_can_be_taken_again() -> None:
 def test_a_smaller_burst_holds_at_once() -> None:
     """A policy that lowers the burst is obeyed without waiting for tokens to be spent."""
     allowance = make(burst=10)
-    allowance.follow(0.2, 0.0, 1)
+    allowance.follow(RetryBudget(min_per_minute=0.0, burst=1))
     assert [allowance.take(0.0), allowance.take(0.0)] == [True, False]
 
 

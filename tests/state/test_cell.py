@@ -8,23 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.clock import NEVER
-from proxy.state.cell import Cell, Grant, Paces, Waiter, too_late
+from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.gcra import Pace
 from tests.fakes import FakeClock
 
-TENTH = Pace(interval=0.1, burst=2)
-CALLS = Paces(calls=TENTH)
-TOKENS = Paces(tokens=Pace(interval=0.01, burst=100))
-BOTH = Paces(calls=TENTH, tokens=Pace(interval=0.01, burst=100))
+CALLS = Pace(interval=0.1, burst=2)
+TOKENS = Pace(interval=0.01, burst=100)
 ROUNDING = 1e-4
 
 
-def make(paces: Paces = CALLS, used: int = 0) -> tuple[Cell, FakeClock]:
+def make(pace: Pace = CALLS, used: int = 0) -> tuple[Cell, FakeClock]:
     """A cell of which so many calls were used just now, all of them sent."""
     clock = FakeClock()
-    cell = Cell(paces, clock)
+    cell = Cell(pace, clock)
     for _ in range(used):
-        grant = cell.take(clock.now(), 0.0)
+        grant = cell.take(clock.now(), 1.0)
         assert grant is not None
         cell.keep(grant, None)
     return cell, clock
@@ -32,7 +30,7 @@ def make(paces: Paces = CALLS, used: int = 0) -> tuple[Cell, FakeClock]:
 
 def joined(cell: Cell, clock: FakeClock, number: int = 1, latest: float = NEVER) -> list[Waiter]:
     """So many who stand in the line."""
-    return [cell.join(clock.now(), 0.0, latest) for _ in range(number)]
+    return [cell.join(clock.now(), 1.0, latest) for _ in range(number)]
 
 
 def served(waiters: list[Waiter]) -> list[bool]:
@@ -44,35 +42,11 @@ def served(waiters: list[Waiter]) -> list[bool]:
 def test_it_goes_at_once_as_long_as_it_may() -> None:
     """Then not, and asking changes nothing."""
     cell, clock = make(used=2)
-    assert cell.take(clock.now(), 0.0) is None
-    assert cell.turn(clock.now(), 0.0) == pytest.approx(clock.now() + 0.1)
+    assert cell.take(clock.now(), 1.0) is None
+    assert cell.turn(clock.now(), 1.0) == pytest.approx(clock.now() + 0.1)
     clock.advance(0.1)
-    assert cell.turn(clock.now(), 0.0) == clock.now()
-    assert cell.take(clock.now(), 0.0) is not None
-
-
-def test_without_a_limit_everything_goes() -> None:
-    """There is nothing to wait for, to keep or to give back."""
-    cell, clock = make(Paces(), used=50)
-    grant = cell.take(clock.now(), 7.0)
-    assert grant is not None
-    cell.keep(grant, 5)
-    cell.give_back(grant)
-    assert (cell.idle, cell.turn(clock.now(), 9.0)) == (True, clock.now())
-    assert not cell.tokens_bind(1.0)
-
-
-def test_of_two_limits_both_must_agree() -> None:
-    """And neither is touched if the other one says no."""
-    cell, clock = make(BOTH)
-    now = clock.now()
-    assert cell.take(now, 100.0) is not None
-    assert cell.take(now, 10.0) is None
-    assert cell.tokens_bind(10.0)
-    assert cell.turn(now, 10.0) == pytest.approx(now + 0.1)
-    assert cell.take(now, 0.0) is not None
-    assert cell.take(now, 0.0) is None
-    assert not cell.tokens_bind(0.0)
+    assert cell.turn(clock.now(), 1.0) == clock.now()
+    assert cell.take(clock.now(), 1.0) is not None
 
 
 def test_tokens_that_were_not_used_go_back() -> None:
@@ -96,8 +70,8 @@ def test_more_tokens_than_were_taken_are_paid_for_later() -> None:
 
 
 def test_what_was_not_sent_goes_back() -> None:
-    """Calls and tokens."""
-    cell, clock = make(BOTH)
+    """All of it."""
+    cell, clock = make(TOKENS)
     for _ in range(5):
         grants = [cell.take(clock.now(), 50.0) for _ in range(2)]
         assert cell.take(clock.now(), 1.0) is None
@@ -106,12 +80,12 @@ def test_what_was_not_sent_goes_back() -> None:
             cell.give_back(grant)
 
 
-@pytest.mark.parametrize("paces", [CALLS, TOKENS])
-def test_it_is_idle_when_all_has_drained(paces: Paces) -> None:
+@pytest.mark.parametrize(("pace", "cost"), [(CALLS, 1.0), (TOKENS, 10.0)])
+def test_it_is_idle_when_all_has_drained(pace: Pace, cost: float) -> None:
     """Then it may be forgotten: a new one would be the same."""
-    cell, clock = make(paces)
+    cell, clock = make(pace)
     assert cell.idle
-    cell.take(clock.now(), 10.0)
+    cell.take(clock.now(), cost)
     assert not cell.idle
     clock.advance(0.1)
     assert cell.idle
@@ -192,13 +166,13 @@ async def test_who_was_cancelled_is_served_without_harm() -> None:
     waiter.future.cancel()
     clock.advance(0.1)
     cell.leave(waiter)
-    assert cell.take(clock.now(), 0.0) is not None
+    assert cell.take(clock.now(), 1.0) is not None
 
 
 async def test_what_is_given_back_lets_the_next_one_go() -> None:
     """At once."""
     cell, clock = make(used=1)
-    grant = cell.take(clock.now(), 0.0)
+    grant = cell.take(clock.now(), 1.0)
     waiters = joined(cell, clock, 2)
     assert grant is not None
     cell.give_back(grant)
@@ -236,7 +210,7 @@ async def test_all_may_be_sent_away() -> None:
 
 async def test_a_late_timer_does_not_make_up_for_lost_time() -> None:
     """With a burst of one, who is served late makes the next one later; the told turn follows."""
-    cell, clock = make(Paces(calls=Pace(0.1, 1)), used=1)
+    cell, clock = make(Pace(0.1, 1), used=1)
     waiters = joined(cell, clock, 3)
     clock.time += 0.15
     clock.advance(0.0)
@@ -259,10 +233,10 @@ async def test_another_pace_moves_the_line() -> None:
     (waiter,) = joined(cell, clock)
     cell.follow(CALLS)
     assert served([waiter]) == [False]
-    cell.follow(Paces(calls=Pace(0.1, 3)))
+    cell.follow(Pace(0.1, 3))
     assert served([waiter]) == [True]
     (waiter,) = joined(cell, clock, latest=clock.now() + 0.5)
-    cell.follow(Paces(calls=Pace(10.0, 3)))
+    cell.follow(Pace(10.0, 3))
     assert (waiter.future.done(), waiter.grant) == (True, None)
 
 
@@ -271,52 +245,29 @@ async def test_who_wants_more_than_a_new_burst_is_sent_away() -> None:
     cell, clock = make(TOKENS)
     cell.take(clock.now(), 100.0)
     waiter, other = cell.join(clock.now(), 50.0, NEVER), cell.join(clock.now(), 5.0, NEVER)
-    cell.follow(Paces(tokens=Pace(0.01, 20)))
+    cell.follow(Pace(0.01, 20))
     assert (waiter.future.done(), waiter.grant, waiter.turn) == (True, None, NEVER)
     clock.advance(60.0)
     assert served([other]) == [True]
 
 
 def test_a_new_one_may_owe_what_is_left_in_another() -> None:
-    """Of each limit that both have."""
-    other, clock = make(BOTH)
+    """He who used the other one has not got another burst."""
+    other, clock = make(TOKENS)
     other.take(clock.now(), 90.0)
-    for paces, tokens in ((BOTH, 10.0), (CALLS, 0.0), (TOKENS, 10.0)):
-        cell = Cell(paces, clock)
-        cell.owe(other)
-        assert cell.take(clock.now(), tokens) is not None
-        if paces.tokens is not None:
-            assert cell.take(clock.now(), 1.0) is None
     cell = Cell(TOKENS, clock)
-    cell.owe(make(CALLS, used=2)[0])
-    assert cell.take(clock.now(), 100.0) is not None
-
-
-def test_limits_come_and_go() -> None:
-    """What was taken of one that is gone is nobody's; one that comes is new."""
-    cell, clock = make(BOTH)
-    grants = [cell.take(clock.now(), 10.0) for _ in range(2)]
-    cell.follow(TOKENS)
-    cell.follow(BOTH)
-    for grant in grants:
-        assert grant is not None
-    cell.keep(grants[0], 4)  # type: ignore[arg-type]  # said above
-    cell.give_back(grants[1])  # type: ignore[arg-type]  # said above
-    assert cell.turn(clock.now(), 96.0) <= clock.now() < cell.turn(clock.now(), 97.0)
-    cell.follow(CALLS)
-    cell.keep(grants[1], 4)  # type: ignore[arg-type]  # said above
-    assert cell.take(clock.now(), 0.0) is not None
-    cell.follow(Paces())
-    assert cell.idle
+    cell.owe(other)
+    assert cell.take(clock.now(), 11.0) is None
+    assert cell.take(clock.now(), 10.0) is not None
 
 
 def test_one_that_only_would_have_waited_counts_from_his_turn() -> None:
     """As many would be waiting as have their turn in the future."""
     cell, clock = make(used=2)
     for _ in range(2):
-        cell.borrow(cell.turn(clock.now(), 0.0), 0.0)
+        cell.borrow(cell.turn(clock.now(), 1.0), 1.0)
     assert cell.borrowed(clock.now()) == 2
-    assert cell.turn(clock.now(), 0.0) == pytest.approx(clock.now() + 0.3)
+    assert cell.turn(clock.now(), 1.0) == pytest.approx(clock.now() + 0.3)
     clock.advance(0.15)
     assert cell.borrowed(clock.now()) == 1
     clock.advance(0.1)
@@ -340,11 +291,7 @@ STEPS = st.lists(
     ),
     max_size=50,
 )
-PACES = st.builds(
-    Paces,
-    st.none() | st.builds(Pace, st.sampled_from([0.2, 0.5]), st.integers(1, 3)),
-    st.none() | st.builds(Pace, st.sampled_from([0.1, 0.3]), st.integers(4, 8)),
-)
+PACES = st.builds(Pace, st.sampled_from([0.1, 0.2, 0.5]), st.integers(4, 8))
 
 
 class Went:
@@ -354,16 +301,15 @@ class Went:
         self.at = at
         self.grant = grant
         self.ended = False
-        self.calls = 1.0
-        self.tokens = grant.estimate
+        self.cost = grant.cost
 
 
 class History:
     """All that happens to one cell."""
 
-    def __init__(self, paces: Paces) -> None:
-        self.paces = paces
-        self.cell, self.clock = make(paces)
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self.cell, self.clock = make(pace)
         self.went: list[Went] = []
         self.line: list[Waiter] = []  # in the order in which they came
 
@@ -380,17 +326,17 @@ class History:
             self._look()
         self.clock.advance(max(0.0, end - self.clock.now()))
 
-    def _come(self, tokens: int, patience: float) -> None:
+    def _come(self, cost: int, patience: float) -> None:
         now, cell = self.clock.now(), self.cell
-        grant = cell.take(now, tokens)
+        grant = cell.take(now, cost)
         if grant is not None:
             assert not self.line  # nobody was overtaken
             self.went.append(Went(now, grant))
             return
-        turn, latest = cell.turn(now, tokens), now + patience
+        turn, latest = cell.turn(now, cost), now + patience
         assert turn > now
         if cell.waiting < 3 and not too_late(turn, latest):
-            self.line.append(cell.join(now, tokens, latest))
+            self.line.append(cell.join(now, cost, latest))
             assert self.line[-1].turn == turn
 
     def _leave(self, which: int) -> None:
@@ -410,11 +356,11 @@ class History:
         one.ended = True
         if how == "unsent":
             self.cell.give_back(one.grant)
-            one.calls = one.tokens = 0.0
+            one.cost = 0.0
         else:
-            used = int(one.tokens) // 2
+            used = int(one.cost) // 2
             self.cell.keep(one.grant, used if how == "known" else None)
-            one.tokens = used if how == "known" else one.tokens
+            one.cost = used if how == "known" else one.cost
 
     def _look(self) -> None:
         now = self.clock.now()
@@ -429,16 +375,11 @@ class History:
         assert not any(one.future.done() for one in self.line)  # nobody is sent away
 
     def holds(self) -> bool:
-        """Both promises."""
-        return self._promise(self.paces.calls, [one.calls for one in self.went]) and self._promise(
-            self.paces.tokens, [one.tokens for one in self.went]
-        )
-
-    def _promise(self, pace: Pace | None, counts: list[float]) -> bool:
-        if pace is None or not counts:
+        """The promise."""
+        if not self.went:
             return True
-        last = self.went[-1].at
-        sums = accumulate(reversed(counts))
+        last, pace = self.went[-1].at, self.pace
+        sums = accumulate(one.cost for one in reversed(self.went))
         return all(
             total <= (last - one.at) / pace.interval + pace.burst + ROUNDING
             for one, total in zip(reversed(self.went), sums, strict=True)
@@ -448,11 +389,11 @@ class History:
 @given(PACES, STEPS)
 @settings(max_examples=300)
 async def test_a_line_keeps_its_order_its_turns_and_the_promise(
-    paces: Paces, steps: list[Any]
+    pace: Pace, steps: list[Any]
 ) -> None:
     """Whoever comes, leaves, is cancelled or uses less than he took: they go in the order in which
     they came, never later than they were told, and never more than rate · t + burst."""
-    history = History(paces)
+    history = History(pace)
     for step in steps:
         history.step(*step)
         assert history.holds()

@@ -6,46 +6,34 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.state.cell import Cell, Paces
+from proxy.state.cell import Cell
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace
 from tests.fakes import FakeClock
 
-SLOW = Paces(calls=Pace(interval=10.0, burst=1))
-FAST = Paces(calls=Pace(interval=1.0, burst=1))
+SLOW = Pace(interval=10.0, burst=1)
+FAST = Pace(interval=1.0, burst=1)
 
 
-class Rate:
-    """Cells of one pace at a time."""
-
-    def __init__(self, clock: FakeClock, most: int) -> None:
-        self.cells = Cells(clock, most)
-        self.paces = self.cells.same(SLOW)
+class Rate(Cells):
+    """Cells, as a gate asks for them."""
 
     def of(self, key: Hashable) -> Cell:
-        """As a gate asks for it."""
-        cell = self.cells.of(key, self.paces)
-        cell.follow(self.paces)
+        """It follows."""
+        cell = super().of(key)
+        cell.follow(self.pace)
         return cell
-
-    def peek(self, key: Hashable) -> Cell:
-        """Likewise."""
-        return self.cells.peek(key, self.paces)
-
-    def follow(self, paces: Paces) -> None:
-        """From now on another one."""
-        self.paces = self.cells.same(paces)
 
 
 def make(most: int = 3) -> tuple[Rate, FakeClock]:
     """Room for so many."""
     clock = FakeClock()
-    return Rate(clock, most), clock
+    return Rate(SLOW, clock, most), clock
 
 
 def goes(cell: Cell, clock: FakeClock) -> bool:
     """Does a call go that comes now?"""
-    return cell.take(clock.now(), 0.0) is not None
+    return cell.take(clock.now(), 1.0) is not None
 
 
 def test_a_key_has_one_cell() -> None:
@@ -160,13 +148,13 @@ def test_a_look_makes_nothing() -> None:
     assert not goes(cells.peek("a"), clock)
 
 
-def test_equal_paces_are_the_same() -> None:
-    """Those of the newest policies; a gate sees by one look that nothing has changed."""
-    cells = Cells(FakeClock())
-    first = cells.same(Paces(calls=Pace(10.0, 1)))
-    assert cells.same(SLOW) is first
-    assert cells.same(FAST) is FAST
-    assert cells.same(Paces(calls=Pace(1.0, 1))) is FAST
+def test_an_equal_pace_is_the_same() -> None:
+    """A gate sees by one look that nothing has changed."""
+    cells, _ = make()
+    cells.follow(Pace(10.0, 1))
+    assert cells.pace is SLOW
+    cells.follow(FAST)
+    assert cells.pace is FAST
 
 
 def test_it_stays_in_the_keep() -> None:

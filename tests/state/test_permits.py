@@ -63,9 +63,9 @@ class Queue:
         return told.result() if told.done() and not told.cancelled() else None
 
 
-def rules(limit: int, least: int = 0, most: int = 0, since: float = 0.0) -> PermitRules:
+def rules(limit: int, least: int = 0, most: int = 0) -> PermitRules:
     """Of a limit that is not felt out, unless said otherwise."""
-    return PermitRules(limit, least or limit, most or limit, since)
+    return PermitRules(limit, least or limit, most or limit)
 
 
 def taken(limit: int = 1, **more: int) -> Queue:
@@ -200,24 +200,18 @@ def test_a_lower_limit_waits_until_enough_came_back() -> None:
     assert queue.permits.held == 1
 
 
-def test_older_rules_do_not_replace_newer_ones() -> None:
-    """A call that began before a reload still has the old ones."""
-    permits = Queue(1).permits
-    permits.follow(rules(5, since=2.0))
-    permits.follow(rules(2, since=1.0))
-    assert permits.limit == 5
-
-
 def test_what_was_felt_out_outlives_the_same_rules() -> None:
     """A reload that changes the limit begins there; other bounds hold at once."""
     permits = taken(10, least=2, most=20).permits
     permits.lost(began=1.0)
     assert permits.limit == 7
-    permits.follow(rules(10, 2, 20, since=1.0))
-    assert permits.limit == 7
-    permits.follow(rules(10, 8, 20, since=2.0))
+    same = rules(10, 2, 20)
+    for _ in range(2):
+        permits.follow(same)
+        assert permits.limit == 7
+    permits.follow(rules(10, 8, 20))
     assert permits.limit == 8
-    permits.follow(rules(12, 8, 20, since=3.0))
+    permits.follow(rules(12, 8, 20))
     assert permits.limit == 12
 
 
@@ -312,7 +306,7 @@ class Model:
 
     def limit(self, limit: int) -> None:
         """A reload."""
-        self.queue.permits.follow(rules(limit, 1, 4, since=self.queue.time))
+        self.queue.permits.follow(rules(limit, 1, 4))
 
     def pass_(self, seconds: int) -> None:
         """Time goes by."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.state.standing import SHARES, Pulse, Return, Standing
+from proxy.state.standing import SHARES, Orders, Pulse, Return, Standing
 
 WELL_FOR, STEP, FAILURES = 60.0, 15.0, 3
 RETURNED = WELL_FOR + len(SHARES) * STEP
@@ -16,7 +16,7 @@ class Watched:
     def __init__(self) -> None:
         self.told: list[tuple[float, str]] = []
         self.pulse = Pulse()
-        self.standing = Standing(self.pulse, self.tell)
+        self.standing = Standing(self.pulse, Orders(Return(), self.tell))
 
     def tell(self, share: float, why: str) -> None:
         self.told.append((share, why))
@@ -101,7 +101,7 @@ def test_a_standing_that_is_new_knows_of_the_fall() -> None:
     """Other agents' calls had found it."""
     watched = Watched()
     watched.probes(0.0, False, False, False, True)
-    late = Standing(watched.pulse, watched.tell)
+    late = Standing(watched.pulse, Orders(Return(), watched.tell))
     assert late.share(10.0, closed=True) == 0.0
 
 
@@ -130,7 +130,7 @@ def test_it_obeys_other_rules() -> None:
     watched = Watched()
     watched.share(0.0, closed=False)
     watched.share(0.0)
-    watched.standing.follow(Return(well_for=1.0, step=2.0), watched.tell)
+    watched.standing.follow(Orders(Return(well_for=1.0, step=2.0), watched.tell))
     assert [watched.share(now) for now in (0.9, 1.0, 3.0, 5.0, 7.0)] == [0.0, *SHARES, 1.0]
 
 
