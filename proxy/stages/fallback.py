@@ -27,7 +27,7 @@ from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, Result, refused
 from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
-from proxy.state.shelf import LARGEST, Recipe, Shelf
+from proxy.state.shelf import Shelf, whole_key
 from proxy.units import Seconds
 
 PATIENCE = 30.0
@@ -303,7 +303,7 @@ class Chain:
 
     def _keep(self, shelf: Shelf, call: Call, reply: Reply, asked: float) -> None:
         """For the day on which there is no answer."""
-        key, body = _key(call), reply.body
+        key, body = whole_key(call), reply.body
         comes = body is not None and body.whole is None
         if key and not (comes and self._streams(reply)):
             _ = shelf.keep(key, call, reply, asked)
@@ -313,7 +313,7 @@ class Chain:
         return call.stopped is None and lack_of(reply) in self._on
 
     async def _fall(self, call: Call, reply: Reply) -> Reply:
-        key = b"" if self._shelf is None else _key(call)
+        key = b"" if self._shelf is None else whole_key(call)
         fall = _Fall(call, code_of(reply), first=_aside(reply), key=key)
         fall.note(self._first, reply, self._clock.now())
         try:
@@ -382,15 +382,6 @@ def _stands(link: Link, ground: Ground) -> _Stands:
     if link.cache is not None:
         return _Kept(link.cache, ground)
     return _Other(link, ground)
-
-
-_recipe = Recipe()
-
-
-def _key(call: Call) -> bytes:
-    """All of the body counts; empty where it is not at hand, or too large."""
-    content = call.body.whole
-    return b"" if content is None or len(content) > LARGEST else _recipe.key(call, content)
 
 
 def _aside(reply: Reply) -> Reply:

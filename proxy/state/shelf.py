@@ -20,6 +20,7 @@ An answer that is older never takes the place of a newer one, whichever comes in
 """
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -40,17 +41,19 @@ _COMING = 16 << 20
 _FRAME = 1024
 """Bytes that an entry costs beside its texts: its objects, and its place on the shelf."""
 
-CREDENTIALS = (
-    b"authorization",
-    b"proxy-authorization",
-    b"x-api-key",
-    b"api-key",
-    b"x-auth-token",
-    b"x-goog-api-key",
-    b"cookie",
+_PLAIN = frozenset(
+    {
+        b"accept", b"accept-encoding", b"accept-language", b"baggage", b"cache-control",
+        b"connection", b"content-encoding", b"content-length", b"content-type", b"date", b"expect",
+        b"host", b"idempotency-key", b"origin", b"pragma", b"referer", b"te", b"traceparent",
+        b"tracestate", b"transfer-encoding", b"user-agent", b"via", b"x-request-id",
+    }
+)  # fmt: skip
+"""Headers that surely say nothing of who asks. Most heads have no others."""
+_SAYS_WHO = re.compile(
+    rb"auth|token|secret|passw|credential|cookie|session|signature|key|cert|user"
 )
-"""Headers that say who asks. `vary` names others."""
-_CREDENTIALS = frozenset(CREDENTIALS)
+"""Somewhere in the name of a header that may. Another one is named in `vary`."""
 _SHORT = 512
 """Bytes of a key that is kept as it is: looking it up costs less than its digest would. A digest is
 shorter than any of these, so the two are never the same."""
@@ -122,7 +125,8 @@ class Recipe:
         """What a call is, and what counts of its body; of what is long or secret only a digest."""
         head = call.head
         fields = head.fields
-        secret = not (self._open and _CREDENTIALS.isdisjoint(fields))
+        others = fields.keys() - _PLAIN
+        who = _credentials(fields, others) if others else None
         told = _encode(
             (
                 self._what,
@@ -132,12 +136,34 @@ class Recipe:
                 call.tool,
                 head.method,
                 call.target,
-                list(map(fields.get, CREDENTIALS)) if secret else None,
+                who,
                 list(map(fields.get, self._names)),
                 content,
             )
         )
-        return told if len(told) <= _SHORT and not secret else _sha256(told).digest()
+        plain = self._open and who is None and len(told) <= _SHORT
+        return told if plain else _sha256(told).digest()
+
+
+@remembered
+def _says_who(name: bytes) -> bool:
+    return _SAYS_WHO.search(name) is not None
+
+
+def _credentials(fields: dict[bytes, bytes], names: set[bytes]) -> dict[bytes, bytes] | None:
+    """Those of the headers that may say who asks, in one order; None: none does."""
+    found = sorted(filter(_says_who, names))
+    return {name: fields[name] for name in found} or None
+
+
+_of_all = Recipe().key
+
+
+def whole_key(call: Call) -> bytes:
+    """The key of a call of which all of the body counts; empty where that is not at hand, or too
+    large."""
+    content = call.body.whole
+    return b"" if content is None or len(content) > LARGEST else _of_all(call, content)
 
 
 class Shelf:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, RequestHead, Whole
 from proxy.reply import Executed, Failure, Reply, ReplyBody, Result
-from proxy.state.shelf import LARGEST, Recipe, Shelf, directives
+from proxy.state.shelf import LARGEST, Recipe, Shelf, directives, whole_key
 from tests.fakes import FakeBody, Ledger, make_call, make_reply
 
 KEY = b"k" * 32
@@ -103,7 +103,14 @@ def test_no_end_of_a_part_passes_for_the_beginning_of_the_next(
     assert (key(left, b.encode()) == key(right, d.encode())) == ((a, b) == (c, d))
 
 
-@pytest.mark.parametrize("name", ["authorization", "x-api-key", "cookie", "api-key"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("authorization", "x-api-key", "cookie", "api-key", "x-access-token", "private-token"),
+        *("x-vault-token", "x-amz-security-token", "x-goog-iap-jwt-assertion-token", "x-user-id"),
+        *("x-session", "x-client-cert", "x-hub-signature"),
+    ],
+)
 def test_credentials_part_agents(name: str) -> None:
     """Also one that is empty from one that is not there."""
     key = Recipe().key
@@ -112,6 +119,13 @@ def test_credentials_part_agents(name: str) -> None:
         for fields in ({}, {name.encode(): b""}, {name.encode(): b"a"}, {name.encode(): b"b"})
     }
     assert len(found) == 4
+
+
+def test_other_headers_part_nobody() -> None:
+    """Or an id that is new with each call would keep every answer from being found."""
+    fields = {b"x-request-id": b"1", b"x-trace": b"2", b"user-agent": b"3", b"traceparent": b"4"}
+    key = Recipe().key
+    assert key(called(fields=fields), b"") == key(called(fields={}), b"")
 
 
 def test_recipes_that_differ_share_nothing() -> None:
@@ -131,6 +145,13 @@ def test_a_key_tells_nothing_of_a_credential() -> None:
     ):
         assert len(key) == 32
     assert 32 < len(Recipe().key(called(), b"x")) <= 512
+
+
+def test_a_call_whose_body_is_not_at_hand_has_no_key() -> None:
+    """Nor one with a body that is too large to be digested at once."""
+    assert whole_key(make_call(body=FakeBody(None))) == b""
+    assert whole_key(make_call(body=FakeBody(b"x" * (LARGEST + 1)))) == b""
+    assert whole_key(make_call(body=FakeBody(b"x"))) != whole_key(make_call(body=FakeBody(b"y")))
 
 
 # --- what is kept ---
