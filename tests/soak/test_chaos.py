@@ -36,7 +36,9 @@ FAULTS = (
 )
 READS = ("get_balance", "list_escrows", "get_usage_analytics", "search_services")
 WRITES = ("deposit", "record_transaction", "send_message")
+DENIED = "set_budget"
 RATIO, PER_MINUTE, BURST = 0.2, 60.0, 50
+RATE = 400  # calls a second and tool
 
 
 def policies(spare: str, turn: int) -> str:
@@ -44,7 +46,8 @@ def policies(spare: str, turn: int) -> str:
     odd = turn % 2
     return f"""
 upstreams:
-  spare: {{url: '{spare}', protocol: tools, path: /spare}}
+  spare:
+    {{url: '{spare}', protocol: tools, path: /spare, health: {{tool: get_balance, interval: 1s}}}}
 policies:
   - name: all
     timeout: {{total: {3 + odd}s, attempt: 1s, connect: 1s, on_disconnect: cancel}}
@@ -56,11 +59,26 @@ policies:
     breaker:
       {{consecutive: 20, rate: 0.7, min_calls: 50, window: 5s, open: {{base: 500ms, max: 2s}}}}
     bulkhead: {{limit: {20 + 10 * odd}, queue: 16, max_wait: 300ms, adaptive: {{min: 4, max: 40}}}}
-    fallback: {{chain: [{{upstream: spare}}, {{static: {{status: 503, body: {{turn: {turn}}}}}}}]}}
+    rate_limit: {{rate: {RATE * (1 + odd)}/s, burst: {RATE}, queue: 20}}
+    idempotency: {{}}
+    fallback:
+      - {{upstream: spare}}
+      - {{cache: {{max_age: 10s}}}}
+      - {{static: {{status: 503, body: {{turn: {turn}}}}}}}
   - name: reads
     match: {{tool: [{", ".join(f'"{tool}"' for tool in READS)}]}}
     effect: read
     hedge: {{after: {100 + 50 * odd}ms}}
+    cache: {{stale_if_error: 5s}}
+  - name: never
+    match: {{tool: set_budget}}
+    deny: {{reason: nobody may}}
+  - name: someday
+    match: {{tool: "search_*"}}
+    mode: shadow
+    rate_limit: {{rate: 1/s}}
+    bulkhead: {{limit: 1, queue: 0}}
+    timeout: {{total: 200ms, attempt: 100ms}}
 bulkheads:
   - {{name: everybody, agents: ["*"], limit: {80 + 20 * odd}, queue: 40}}
 """
@@ -103,7 +121,7 @@ class Crowd:
 
     def _request(self) -> bytes:
         chance = self.chance
-        tool = chance.choice(READS if chance.random() < 0.7 else WRITES)
+        tool = chance.choice(READS if chance.random() < 0.7 else (*WRITES, DENIED))
         lines = ["Content-Type: application/json"]
         if chance.random() < 0.5:
             lines.append(f"x-sandbox-fault: {chance.choice(FAULTS)}")
@@ -242,7 +260,10 @@ async def test_a_minute_of_chaos() -> None:
     for given_back in ("inflight", "queued", "bulkhead_inflight"):
         assert total(rows, f"holdfast_{given_back}") == 0
     assert total(rows, "holdfast_bulkhead_limit") > 0
-    assert sent <= attempts
+    assert sent <= attempts + total(rows, "holdfast_health_probes_total")
+    assert not [row for row in rows if f'tool="{DENIED}"' in row and "attempts_total" in row]
+    assert total(rows, "holdfast_refusals_total", code="denied", enforced="true") > 0
+    assert total(rows, "holdfast_refusals_total", policy="someday", enforced="false") > 0
     # Two upstreams, each with a budget of its own.
     assert repeated + hedged <= RATIO * originals + 2 * (BURST + PER_MINUTE * (SECONDS + 60) / 60)
     assert attempts <= 2 * 4 * calls
