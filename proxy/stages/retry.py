@@ -188,6 +188,7 @@ class Repeat:
             wait = self._decide(attempt, reply, tries)
             if wait is None:
                 break
+            why = symptom_of(reply)
             last = reply.set_aside()
             bug = bug or reply.bug
             attempt = self._again(attempt.call)
@@ -195,11 +196,11 @@ class Repeat:
             try:
                 reply = await self._send_later(attempt, wait, tries.left)
             except BaseException:  # cancelled, or a bug further in: nothing may leak either way
-                self._take_back(attempt)
+                self._count(attempt, "cancelled", why)
                 _drop(last)
                 raise
+            self._count(attempt, "" if reply.refusal is None else reply.refusal.code, why)
             if reply.refused:
-                self._take_back(attempt)
                 bug = bug or reply.bug
                 reply = _hand_back(last, reply)
                 break
@@ -262,8 +263,8 @@ class Repeat:
         wait, objection = judged(attempt, reply, tries)
         if not objection and not self._budget.take(self._clock.now()):
             objection = "retry_budget"
-        self._retries.add(self._upstream, "denied" if objection else "sent", objection or symptom)
         if objection:
+            self._retries.add(self._upstream, "denied", objection)
             self._give_up(attempt.call, reply, objection)
             return None
         tries.go_on("" if refreshes else symptom, attempt)
@@ -329,8 +330,12 @@ class Repeat:
         retrying = self._single and client_retries(call.head.fields)
         return "client_retries" if retrying else "not_replayable"
 
-    def _take_back(self, attempt: Attempt) -> None:
-        if not attempt.sent:
+    def _count(self, attempt: Attempt, refused: str, why: str) -> None:
+        """A repetition that a gate refused, or that was cancelled first, gives its token back."""
+        if attempt.sent or not refused:
+            self._retries.add(self._upstream, "sent", why)
+        else:
+            self._retries.add(self._upstream, "denied", refused)
             self._budget.give_back()
 
 

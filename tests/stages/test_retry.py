@@ -658,3 +658,10 @@ def test_once_is_one_attempt() -> None:
     assert (reply.status, reply.given_up) == (503, "")
     assert call.attempts == upstream.attempts
     assert (call.attempts[0].of, call.attempts[0].started) == (1, clock.now())
+
+
+def test_a_repetition_that_a_gate_refuses_was_not_sent() -> None:
+    """It was decided upon, but is counted by what became of it."""
+    pipeline = Pipeline(ScriptedUpstream(503, Refusal("circuit_open", "It keeps failing")))
+    pipeline()
+    assert pipeline.counted() == {("gateway", "denied", "circuit_open"): 1}
