@@ -270,8 +270,11 @@ class Chain:
         self._links = [_stands(link, ground) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
         self._shelf = ground.kept(("shelf",), Shelf) if keeps else None
+        # The place of the last upstream that is asked when another took too long: for writes, of
+        # which nobody knows then whether they ran, there is none.
+        waits = "failure" in self._on and target.effect is not Effect.WRITE
         others = [at for at, stands in enumerate(self._links, 1) if isinstance(stands, _Other)]
-        self._elsewhere = others[-1] if others else 0  # the place of the last other upstream
+        self._elsewhere = others[-1] if others and waits else 0
         self._clock = ground.clock
         self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
         self._counts = ground.kept(

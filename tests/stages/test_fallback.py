@@ -496,3 +496,21 @@ def test_each_upstream_leaves_time_for_the_next() -> None:
     scene().drop()
     assert seen == [True, True, False]
     assert Scene(SAID, gateway=[500]).call.others is False
+
+
+@pytest.mark.parametrize(
+    ("effect", "section"), [(Effect.WRITE, {}), (Effect.READ, {"on": ("circuit_open",)})]
+)
+def test_no_time_is_left_for_who_would_not_be_asked(effect: Effect, section: Any) -> None:
+    """A write that took too long may have run; and not every chain begins with a failure."""
+    scene = Scene(SPARE, effect=effect, gateway=[Failure.TIMEOUT])
+    scene.section = section
+    seen: list[bool] = []
+
+    async def sent(name: str) -> Reply:
+        seen.append(scene.call.others)
+        return await Scene._sent(scene, name)
+
+    scene._sent = sent
+    scene().drop()
+    assert (seen, scene.asked) == ([False], ["gateway"])
