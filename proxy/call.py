@@ -56,6 +56,8 @@ class RequestHead(msgspec.Struct, gc=False):
     upgrade: bool = False
     expects_continue: bool = False
     signs: bool = True  # it has some of SIGNS
+    worked_out: dict[Any, Any] = {}
+    """What somebody made of it, under himself: the same head comes again and again."""
 
 
 class Body(Protocol):

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from proxy.uuids import uuids
+
 Outcome = TypeVar("Outcome")
 NEVER = float("inf")
 
@@ -16,6 +18,7 @@ class Clock:
 
     def __init__(self, seed: int | None = None) -> None:
         self.chance = random.Random(seed)
+        self.uuid = uuids(self.chance.randbytes).__next__
         self._tasks: set[asyncio.Task[Any]] = set()
         self._soon: list[Callable[[], None]] = []
 

@@ -20,6 +20,14 @@ class Counts(msgspec.Struct, weakref=True):
 
     def add(self, *values: str) -> None:
         """It happened once more."""
-        if values not in self.rows and len(self.rows) >= MOST:
-            values = ("other",) * len(values)
-        self.rows[values] = self.rows.get(values, 0) + 1
+        self.more(values)
+
+    def more(self, values: tuple[str, ...]) -> None:
+        """The same for values that are put together once, by who counts on every call."""
+        rows = self.rows
+        number = rows.get(values)
+        if number is None:
+            if len(rows) >= MOST:
+                values = ("other",) * len(values)
+            number = rows.get(values, 0)
+        rows[values] = number + 1

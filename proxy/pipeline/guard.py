@@ -53,7 +53,7 @@ class Guard(Generic[Subject, Gate]):
 
     async def __call__(self, subject: Subject) -> Reply:
         """The reply of what stands behind, or the refusal of the first gate that says no."""
-        asked = 0
+        gate: Gate | None = None  # that is asked just now; those before it let it through
         verdict: Any = None
         shadows: list[Gate] = []  # those that let it through
         try:
@@ -65,8 +65,8 @@ class Guard(Generic[Subject, Gate]):
                     if verdict is not None:
                         reply = self._refused(subject, verdict)
                         break
-                asked += 1
             else:
+                gate = None
                 if self._shadows:
                     shadows = self._ask_shadows(subject)
                 reply = await self._inner(subject)
@@ -74,13 +74,17 @@ class Guard(Generic[Subject, Gate]):
                 if waits is not None:
                     await waits
         except BaseException:  # cancelled, or a bug: either way what was taken goes back
-            self._lost(self._gates[:asked] + shadows, subject, sent=subject.sent)
+            self._lost(self._before(gate) + shadows, subject, sent=subject.sent)
             raise
         if verdict is None:
             self._admitted(subject, reply, shadows)
         else:
-            self._give_back(self._gates[:asked], subject, reply)
+            self._give_back(self._before(gate), subject, reply)
         return reply
+
+    def _before(self, gate: Gate | None) -> list[Gate]:
+        """The gates that are asked before this one; None: all of them."""
+        return self._gates if gate is None else self._gates[: self._gates.index(gate)]
 
     def _refused(self, subject: Any, verdict: Refusal) -> Reply:
         return refused(verdict)
@@ -116,8 +120,9 @@ class Guard(Generic[Subject, Gate]):
         """Whoever let it through hears of its commit, and of its end, the last one first."""
         if shadows:
             reply.finishers += [(settle, subject) for settle in _settles(shadows)]
+        finishers = reply.finishers
         for settle in self._settles:
-            reply.finishers.append((settle, subject))
+            finishers.append((settle, subject))
         try:
             for hear in self._hear:
                 hear(subject, reply)

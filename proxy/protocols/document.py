@@ -148,9 +148,9 @@ class Pointer:
 
     def surely_absent(self, content: bytes) -> bool:
         """Is the last key nowhere in it, in any letters or escaped? The cheapest look of all."""
-        if not content.isascii() or content.find(b"\\") >= 0:
+        if b"\\" in content or not content.isascii():
             return False
-        return content.lower().find(self._last) < 0
+        return self._last not in content.lower()
 
     def read(self, content: bytes) -> Any:
         """What stands there: a text, None for nothing or null, or something that is neither.

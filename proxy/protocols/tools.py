@@ -275,15 +275,16 @@ class Argument:
     def __init__(self, path: tuple[str, ...]) -> None:
         self._enveloped = Pointer(("input", *path))
         self._alone = Pointer(path)
+        self._surely_absent = self._alone.surely_absent
 
     def of(self, call: Call) -> Any:
         """See `Pointer.read`."""
-        content = call.body.whole if call.protocol == Tools.name else None
-        if content is None:
+        content = call.body.whole
+        if content is None or call.protocol != Tools.name:
             return None
         coding = call.head.fields.get(b"content-encoding")
         if coding is None:
-            if self._alone.surely_absent(content):
+            if self._surely_absent(content):
                 return None
         else:
             plain = decoded(content, coding, len(content) * MOST_PER_BYTE)

@@ -33,7 +33,7 @@ from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result, refused
 from proxy.stage import Ground, Handler, Said, Section, Target
-from proxy.state.shelf import LARGEST, Entry, Recipe, Shelf, directives
+from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
 
 CACHED = "holdfast_cache_total"
@@ -98,11 +98,12 @@ class Cached:
         only_input = bool(section.key or section.volatile)
         self._arguments = ARGUMENTS.get(target.protocol) if only_input else None
         what = ("input", *sorted(section.volatile)) if only_input else ()
-        self._key = Recipe(sorted({name.lower() for name in section.vary}), what).key
+        self._key = recipe(tuple(sorted({name.lower() for name in section.vary})), what).key
         self._shelf = ground.kept(("shelf",), Shelf)
         self._counts = ground.kept(
             ("counts", CACHED), lambda: Counts(("upstream", "tool", "result"))
         )
+        self._missed = (target.upstream, target.tool, "miss")
 
     @classmethod
     def wrap(cls, section: Cache, inner: Handler, target: Target, ground: Ground) -> Handler:
@@ -131,8 +132,10 @@ class Cached:
             stale = self._instead(call, key, reply)
             if stale is not None:
                 return stale
-        self._counts.add(self._upstream, self._tool, "miss")
-        self._keep(call, key, reply, now, wish or ("miss" if entry is None else "stale"))
+        self._counts.more(self._missed)
+        kept = self._keep(call, key, reply, now)
+        why = wish or ("miss" if entry is None else "stale")
+        _tell(call, reply, _STORED[why] if kept else _SENT[why])
         return reply
 
     async def _past(self, call: Call, wish: str) -> Reply:
@@ -142,17 +145,15 @@ class Cached:
         _tell(call, reply, _SENT[wish or "bypass"])
         return reply
 
-    def _keep(self, call: Call, key: bytes, reply: Reply, asked: float, why: str) -> None:
-        """Put the answer on the shelf, if it may be there, and say so in it. A stream may have no
-        end, and is nobody's but who asked for it."""
+    def _keep(self, call: Call, key: Key, reply: Reply, asked: float) -> bool:
+        """Put the answer on the shelf, if it may be there. A stream may have no end, and is
+        nobody's but who asked for it."""
         body = reply.body
-        comes = body is not None and body.whole is None
-        if not (comes and self._streams(reply)) and self._shelf.keep(key, call, reply, asked):
-            _tell(call, reply, _STORED[why])
-        else:
-            _tell(call, reply, _SENT[why])
+        if body is not None and body.whole is None and self._streams(reply):
+            return False
+        return self._shelf.keep(key, call, reply, asked)
 
-    def _key_of(self, call: Call, content: bytes) -> bytes | Refusal:
+    def _key_of(self, call: Call, content: bytes) -> Key | Refusal:
         """What the call is found by; a refusal where its arguments can be read in two ways."""
         counts: bytes | None = None
         if self._arguments is not None and b"content-encoding" not in call.head.fields:
@@ -163,7 +164,7 @@ class Cached:
         # Told apart by a byte: a body that is no JSON may look like arguments in their one form.
         return self._key(call, b"=" + content if counts is None else b":" + counts)
 
-    def _instead(self, call: Call, key: bytes, reply: Reply) -> Reply | None:
+    def _instead(self, call: Call, key: Key, reply: Reply) -> Reply | None:
         """An old answer, if there is one that may stand in for this failure."""
         if call.stopped is not None or lack_of(reply) not in _REPLACED:
             return None

@@ -27,7 +27,7 @@ from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, Result, refused
 from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
-from proxy.state.shelf import Shelf, whole_key
+from proxy.state.shelf import Key, Shelf, whole_key
 from proxy.units import Seconds
 
 PATIENCE = 30.0
@@ -106,7 +106,7 @@ class _Fall(msgspec.Struct, eq=False):
     call: Call
     reason: str  # why the upstream did not answer, as the answer says it
     first: Reply  # what the upstream's own link came to: handed back if nobody does better
-    key: bytes = b""  # by which the shelf knows the call; empty: nothing is kept of it
+    key: Key = ()  # by which the shelf knows the call; empty: nothing is kept of it
     may_have_run: bool = False  # some sending may
     cooling: bool = True  # every upstream that was asked only wants to be left alone for a while
     earliest: "tuple[float, _Stands] | None" = None  # on Clock.now: when the first may be asked
@@ -316,7 +316,7 @@ class Chain:
         return call.stopped is None and lack_of(reply) in self._on
 
     async def _fall(self, call: Call, reply: Reply) -> Reply:
-        key = b"" if self._shelf is None else whole_key(call)
+        key: Key = () if self._shelf is None else whole_key(call)
         fall = _Fall(call, code_of(reply), first=_aside(reply), key=key)
         fall.note(self._first, reply, self._clock.now())
         try:

@@ -68,15 +68,14 @@ class _Race(msgspec.Struct, eq=False):
     waited: float  # by the call, before it was sent
     over: bool = False
     sent: int = 0  # hedges
-    running: list[Strand] = []
+    running: tuple[Strand, ...] = ()
     won: Reply | None = None  # a hedge's
     rest: Signal[None] | None = None  # somebody waits for what the hedges come to
     bug: Exception | None = None  # of a hedge
 
     def end(self) -> None:
         """The call has its answer, or is over: what still runs is cancelled, and not awaited."""
-        self.over = True
-        running, self.running = self.running, []
+        running, self.running = self.running, ()
         for strand in running:
             strand.cancel()
 
@@ -127,8 +126,11 @@ class Race:
         after = self._latency.p95 if self._by_p95 else self._after
         began = self._clock.now()
         race = _Race(call, began, began + after, after, call.waited)
+        waiting = self._waiting
         if after != NEVER:
-            self._watch(race)
+            waiting.append(race)
+            if len(waiting) == 1:
+                self._alarm.set(race.due)
         try:
             reply = await self._inner(call)
             if race.sent and reply.result not in _ANSWERS:
@@ -138,9 +140,14 @@ class Race:
                 raise
             reply = self._taken(race)
         finally:
-            self._end(race)
-        reply.bug = reply.bug or race.bug
-        if reply.result is _SUCCESS and reply.attempt is not None:
+            race.over = True
+            if race.sent:
+                self._end(race)
+            while waiting and waiting[0].over:
+                waiting.popleft()
+        if race.bug is not None:
+            reply.bug = reply.bug or race.bug
+        if self._by_p95 and reply.result is _SUCCESS and reply.attempt is not None:
             attempt = reply.attempt
             self._latency.note((attempt.first_byte or self._clock.now()) - attempt.started)
         return reply
@@ -176,28 +183,17 @@ class Race:
 
     # --- what comes due ---
 
-    def _watch(self, race: _Race) -> None:
-        self._waiting.append(race)
-        if len(self._waiting) == 1:
-            self._alarm.set(race.due)
-
     def _end(self, race: _Race) -> None:
-        if race.sent:
-            self._end_of_hedged(race)
-        race.end()
-        if race.won is not None:  # it came just too late
-            race.won.drop()
-            race.won = None
-        waiting = self._waiting
-        while waiting and waiting[0].over:
-            waiting.popleft()
-
-    def _end_of_hedged(self, race: _Race) -> None:
+        """Of one in which hedges were sent."""
         for _ in race.running:
             self._counts.add(self._upstream, "lost")
         # Both have waited, at the same time; the call waits once.
         call, took = race.call, self._clock.now() - race.began
         call.waited = min(call.waited, race.waited + took)
+        race.end()
+        if race.won is not None:  # it came just too late
+            race.won.drop()
+            race.won = None
 
     def _rang(self) -> None:
         now = self._clock.now()
@@ -219,7 +215,7 @@ class Race:
             race.due = now + race.after
             self._waiting.append(race)
         strand = Strand(self._leg(race), lambda bug: self._leg_ended(race, strand, bug))
-        race.running.append(strand)
+        race.running += (strand,)
         strand.step()
 
     def _objection(self, call: Call, now: float) -> str:
@@ -260,7 +256,7 @@ class Race:
             race.bug = race.bug or bug
         if race.over:
             return
-        race.running.remove(strand)
+        race.running = tuple(other for other in race.running if other is not strand)
         if race.rest is not None:
             if race.won is not None or not race.running:
                 race.rest.set(None)

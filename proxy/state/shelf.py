@@ -2,8 +2,8 @@
 
 **Whose an answer is.** One is given again only to who may have had it: the key holds the bulkhead,
 the agent, its credential, the whole target and the body, so that no agent ever sees what another
-one was told. Of a key with a credential, or a long one, only a digest is kept. The parts of a key
-carry their lengths, so that no end of one part can pass for the beginning of the next.
+one was told. Of what the head says, credentials above all, and of what is long, only a digest is
+kept. The parts stand apart, so that no end of one can pass for the beginning of the next.
 
 **What is kept.** Good answers that are here whole. Not those that set cookies (they are one
 client's), that forbid it (`no-store`, `no-cache`), that are a part (206) or have trailers. An
@@ -19,14 +19,16 @@ still coming in is bounded as well: a thousand agents that fetch slowly hold no 
 An answer that is older never takes the place of a newer one, whichever comes in first.
 """
 
+import functools
 import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import msgspec
 
-from proxy.call import Call, Whole
+from proxy.call import Call, RequestHead, Whole
 from proxy.memo import remembered
 from proxy.reply import Executed, Reply, Result
 
@@ -55,15 +57,19 @@ _SAYS_WHO = re.compile(
 )
 """Somewhere in the name of a header that may. Another one is named in `vary`."""
 _SHORT = 512
-"""Bytes of a key that is kept as it is: looking it up costs less than its digest would. A digest is
-shorter than any of these, so the two are never the same."""
+"""Bytes of target and content that a key holds as they are: that costs less than a digest would."""
 _MEANING = (b"content-type", b"content-encoding")
 """What the bytes of a body mean."""
 _TELLING = frozenset({b"set-cookie", b"cache-control", b"vary", b"age"})
 """Headers by which an answer says that it must not be kept, or how. Most have none."""
 _FORBIDS = frozenset({b"no-store", b"no-cache"})
+_RECIPES = 16
+"""For so many, what they make of a head is kept with it."""
 _BODILESS = 204
 _PART = 206
+
+Key: TypeAlias = tuple[str | bytes, ...]
+"""By which a call is found; empty: it is not."""
 
 # Looking into an enum costs more than finding an entry.
 _SUCCESS, _NO = Result.SUCCESS, Executed.NO
@@ -111,38 +117,34 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class Recipe:
     """What tells one call from another, as far as its answers go."""
 
-    __slots__ = ("_names", "_open", "_what")
+    __slots__ = ("_names", "_what")
 
     def __init__(self, vary: Iterable[str] = (), what: Iterable[str] = ()) -> None:
         """`vary`: headers that count beside those that always do. `what`: which part of the body
         counts, where it is not all of it; calls of another `what` are others."""
-        named = tuple(name.lower().encode() for name in vary)
-        self._names = (*_MEANING, *named)
-        self._open = not named  # else one of them may hold a credential
-        self._what = _sha256(_encode((self._names, tuple(what)))).digest()
+        self._names = (*_MEANING, *(name.lower().encode() for name in vary))
+        self._what = tuple(what)
 
-    def key(self, call: Call, content: bytes) -> bytes:
-        """What a call is, and what counts of its body; of what is long or secret only a digest."""
-        head = call.head
+    def key(self, call: Call, content: bytes) -> Key:
+        """What a call is, and what counts of its body."""
+        head, target = call.head, call.target
+        told = head.worked_out.get(self) or self._told(head)
+        if len(content) + len(target) <= _SHORT:
+            return told, call.domain, call.agent, call.upstream, call.tool, target, content
+        digest = _sha256(_encode((target, content))).digest()
+        return told, call.domain, call.agent, call.upstream, call.tool, digest
+
+    def _told(self, head: RequestHead) -> bytes:
+        """What its head says; the same head comes again and again."""
         fields = head.fields
         others = fields.keys() - _PLAIN
         who = _credentials(fields, others) if others else None
-        told = _encode(
-            (
-                self._what,
-                call.domain,
-                call.agent,
-                call.upstream,
-                call.tool,
-                head.method,
-                call.target,
-                who,
-                list(map(fields.get, self._names)),
-                content,
-            )
-        )
-        plain = self._open and who is None and len(told) <= _SHORT
-        return told if plain else _sha256(told).digest()
+        values = list(map(fields.get, self._names))
+        told = _sha256(_encode((self._names, self._what, head.method, who, values))).digest()
+        if len(head.worked_out) >= _RECIPES:
+            head.worked_out.clear()
+        head.worked_out[self] = told
+        return told
 
 
 @remembered
@@ -156,18 +158,24 @@ def _credentials(fields: dict[bytes, bytes], names: set[bytes]) -> dict[bytes, b
     return {name: fields[name] for name in found} or None
 
 
-_of_all = Recipe().key
+@functools.lru_cache(_RECIPES)
+def recipe(vary: tuple[str, ...] = (), what: tuple[str, ...] = ()) -> Recipe:
+    """The one for these: pipelines share it, and with it what was worked out of a head."""
+    return Recipe(vary, what)
 
 
-def whole_key(call: Call) -> bytes:
+_of_all = recipe().key
+
+
+def whole_key(call: Call) -> Key:
     """The key of a call of which all of the body counts; empty where that is not at hand, or too
     large."""
     content = call.body.whole
-    return b"" if content is None or len(content) > LARGEST else _of_all(call, content)
+    return () if content is None or len(content) > LARGEST else _of_all(call, content)
 
 
 class Shelf:
-    """Entries by the digests of their calls. One for the process: look it up in the `Keep`."""
+    """Entries by the keys of their calls. One for the process: look it up in the `Keep`."""
 
     __slots__ = ("__weakref__", "_coming", "_entries", "_most", "_room", "bytes")
 
@@ -176,7 +184,7 @@ class Shelf:
     def __init__(self, most: int = MOST, room: int = ROOM) -> None:
         self._most = most
         self._room = room
-        self._entries: OrderedDict[bytes, Entry] = OrderedDict()
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
         self._coming = 0  # bytes promised
         self.bytes = 0
 
@@ -185,12 +193,12 @@ class Shelf:
         """How many there are."""
         return len(self._entries)
 
-    def look(self, key: bytes, fields: dict[bytes, bytes]) -> Entry | None:
+    def look(self, key: Key, fields: dict[bytes, bytes]) -> Entry | None:
         """What is there for this request, and nothing changes."""
         entry = self._entries.get(key)
         return entry if entry is not None and (not entry.vary or entry.suits(fields)) else None
 
-    def find(self, key: bytes, fields: dict[bytes, bytes]) -> Entry | None:
+    def find(self, key: Key, fields: dict[bytes, bytes]) -> Entry | None:
         """What is there for this request; it is the last that will make room for others."""
         entry = self._entries.get(key)
         if entry is None or (entry.vary and not entry.suits(fields)):
@@ -198,7 +206,7 @@ class Shelf:
         self._entries.move_to_end(key)
         return entry
 
-    def keep(self, key: bytes, call: Call, reply: Reply, asked: float) -> bool:
+    def keep(self, key: Key, call: Call, reply: Reply, asked: float) -> bool:
         """Keep the answer, if it may be. `asked`: when, on Clock.now. True: it is here now.
 
         One that is still coming in is kept when it has ended well: it must not be a stream, which
@@ -207,16 +215,17 @@ class Shelf:
         body = reply.body
         if body is None or not _may_be_kept(reply):
             return False
-        if body.whole is None:
+        content = body.whole
+        if content is None:
             self._expect(key, call, reply, asked)
             return False
-        if len(body.whole) > LARGEST or body.trailers:
+        if body.trailers or len(content) > LARGEST:
             return False
-        whole = body if type(body) is Whole else Whole(body.whole)
-        self._put(key, _entry(reply, reply.lines, whole, call.head.fields, asked))
+        whole = body if type(body) is Whole else Whole(content)
+        self._put(key, _entry(reply, reply.lines, whole, len(content), call.head.fields, asked))
         return True
 
-    def _expect(self, key: bytes, call: Call, reply: Reply, asked: float) -> None:
+    def _expect(self, key: Key, call: Call, reply: Reply, asked: float) -> None:
         expected = LARGEST if reply.length is None else reply.length
         if expected > LARGEST or self._coming + expected > _COMING or reply.body is None:
             return
@@ -231,10 +240,11 @@ class Shelf:
         body = reply.body
         if reply.failure is not None or body is None or body.whole is None or body.trailers:
             return
-        whole = Whole(body.whole)
-        self._put(coming.key, _entry(reply, coming.lines, whole, coming.asked_with, coming.asked))
+        whole, count = Whole(body.whole), len(body.whole)
+        entry = _entry(reply, coming.lines, whole, count, coming.asked_with, coming.asked)
+        self._put(coming.key, entry)
 
-    def _put(self, key: bytes, entry: Entry) -> None:
+    def _put(self, key: Key, entry: Entry) -> None:
         entries = self._entries
         before = entries.get(key)
         if before is None:
@@ -252,7 +262,7 @@ class Shelf:
 class _Coming(msgspec.Struct, frozen=True):
     """An answer of which the body is still coming in."""
 
-    key: bytes
+    key: Key
     lines: bytes
     asked_with: dict[bytes, bytes]  # the fields of its request
     asked: float
@@ -262,9 +272,7 @@ class _Coming(msgspec.Struct, frozen=True):
 def _may_be_kept(reply: Reply) -> bool:
     """Is it a good answer, of the upstream itself, that does not forbid it?"""
     fields, status = reply.fields, reply.status
-    if reply.result is not _SUCCESS or reply.outcome or not 200 <= status < 300:
-        return False
-    if status == _PART:
+    if reply.result is not _SUCCESS or not 200 <= status < 300 or reply.outcome or status == _PART:
         return False
     if _TELLING.isdisjoint(fields):
         return True
@@ -276,13 +284,21 @@ def _may_be_kept(reply: Reply) -> bool:
 
 
 def _entry(
-    reply: Reply, lines: bytes, body: Whole, asked_with: dict[bytes, bytes], asked: float
+    reply: Reply,
+    lines: bytes,
+    body: Whole,
+    count: int,
+    asked_with: dict[bytes, bytes],
+    asked: float,
 ) -> Entry:
+    """What is kept of an answer whose body has `count` bytes."""
     length, fields = reply.length, reply.fields
-    count = len(body.whole or b"")
     if length is None and reply.status != _BODILESS:  # now it is known
         length = count
         lines += b"Content-Length: %d\r\n" % length
+    size = _FRAME + 2 * len(lines) + count  # the fields are the lines once more
+    if _TELLING.isdisjoint(fields):
+        return Entry(reply.status, lines, fields, body, length, size, asked, reply.served_by)
     vary: tuple[bytes, ...] = ()
     varied = b""
     if b"age" in fields:
@@ -291,7 +307,6 @@ def _entry(
     if b"vary" in fields:
         vary = _listed(fields[b"vary"])
         varied = _digest(asked_with, vary)
-    size = _FRAME + 2 * len(lines) + count  # the fields are the lines once more
     served_by = reply.served_by
     return Entry(reply.status, lines, fields, body, length, size, asked, served_by, vary, varied)
 

@@ -52,6 +52,7 @@ def with_content(head: RequestHead, content: bytes) -> RequestHead:
         lines=lines_to_pass_on(headers, fields, REWRITTEN),
         length=len(content),
         chunked=False,
+        worked_out={},
     )
 
 

@@ -180,7 +180,7 @@ def test_what_is_kept_to_be_given_again_is_shown():
     found = metrics(keep)
     assert rows(found, "holdfast_cache_entries") == {(): 0}
     shelf = keep.of(("shelf",), Shelf)
-    shelf.keep(b"key", make_call(), make_reply(200), 1000.0)
+    shelf.keep(("key",), make_call(), make_reply(200), 1000.0)
     assert rows(found, "holdfast_cache_entries") == {(): 1}
     assert rows(found, "holdfast_cache_bytes") == {(): shelf.bytes}
     assert shelf.bytes > 1000
