@@ -83,9 +83,8 @@ class Cell:
 
     def take(self, now: float, cost: float) -> Grant | None:
         """What an attempt needs that goes now; None if it is not its turn: nothing has changed."""
-        if self._line or self.limit.turn(cost) > now:
-            return None
-        return Grant(self, self.limit.take(now, cost), cost)
+        slot = None if self._line else self.limit.claim(now, cost)
+        return None if slot is None else Grant(self, slot, cost)
 
     def turn(self, now: float, cost: float) -> float:
         """When it would be the turn of an attempt that came now, after all who wait. NEVER: it
@@ -123,11 +122,11 @@ class Cell:
 
     def keep(self, grant: Grant, used: float | None) -> None:
         """It was sent. `used` is what it cost in truth; None: nobody knows, what it said holds."""
-        limit, unused = self.limit, 0.0 if used is None else grant.cost - used
-        if not unused:
+        limit = self.limit
+        if used is None or used == grant.cost:
             limit.keep(grant.slot)
             return
-        now = self._clock.now()
+        now, unused = self._clock.now(), grant.cost - used
         if unused > 0:
             limit.give_back(grant.slot, unused, now)
         else:

@@ -65,13 +65,20 @@ class Gcra:
         """The same, if all that was taken had drained at `tat`."""
         return NEVER if cost > self.burst else tat + cost * self.interval - self._tolerance
 
+    def claim(self, now: float, cost: float) -> Slot | None:
+        """It goes now; None if it is not its turn: nothing has changed."""
+        if cost > self.burst or self.tat + cost * self.interval - self._tolerance > now:
+            return None
+        return self.take(now, cost)
+
     def take(self, now: float, cost: float) -> Slot:
         """It goes now: ask for its turn before. Nothing else moves the line back."""
         start = self.tat
         if start < now:
             start = now
-        slot = Slot(start, cost * self.interval)
-        self.tat = start + slot.length
+        length = cost * self.interval
+        slot = Slot(start, length)
+        self.tat = start + length
         self._live[slot] = None
         return slot
 

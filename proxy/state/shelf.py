@@ -41,7 +41,8 @@ LARGEST = 1 << 20
 _COMING = 16 << 20
 """Bytes promised to answers that are still coming in."""
 _FRAME = 1024
-"""Bytes that an entry costs beside its texts: its objects, and its place on the shelf."""
+"""Bytes that an entry costs beside its texts: its objects, and its place on the shelf. The head
+counts twice, for its fields are its lines once more."""
 
 _PLAIN = frozenset(
     {
@@ -65,6 +66,7 @@ _TELLING = frozenset({b"set-cookie", b"cache-control", b"vary", b"age"})
 _FORBIDS = frozenset({b"no-store", b"no-cache"})
 _RECIPES = 16
 """For so many, what they make of a head is kept with it."""
+_OK = 200
 _BODILESS = 204
 _PART = 206
 
@@ -213,16 +215,27 @@ class Shelf:
         may never end, and its head may be changed meanwhile.
         """
         body = reply.body
-        if body is None or not _may_be_kept(reply):
+        if body is None or reply.result is not _SUCCESS or reply.outcome:
+            return False
+        status, fields = reply.status, reply.fields
+        plain = status == _OK and _TELLING.isdisjoint(fields)  # nearly always
+        if not plain and not _may_be_kept(status, fields):
             return False
         content = body.whole
         if content is None:
             self._expect(key, call, reply, asked)
             return False
-        if body.trailers or len(content) > LARGEST:
+        count = len(content)
+        if count > LARGEST or body.trailers:
             return False
         whole = body if type(body) is Whole else Whole(content)
-        self._put(key, _entry(reply, reply.lines, whole, len(content), call.head.fields, asked))
+        lines, length = reply.lines, reply.length
+        if not plain or length is None:
+            entry = _entry(reply, lines, whole, count, call.head.fields, asked)
+        else:
+            size = _FRAME + 2 * len(lines) + count
+            entry = Entry(status, lines, fields, whole, length, size, asked, reply.served_by)
+        self._put(key, entry)
         return True
 
     def _expect(self, key: Key, call: Call, reply: Reply, asked: float) -> None:
@@ -269,15 +282,12 @@ class _Coming(msgspec.Struct, frozen=True):
     expected: int  # bytes promised to it
 
 
-def _may_be_kept(reply: Reply) -> bool:
-    """Is it a good answer, of the upstream itself, that does not forbid it?"""
-    fields, status = reply.fields, reply.status
-    if reply.result is not _SUCCESS or not 200 <= status < 300 or reply.outcome or status == _PART:
-        return False
-    if _TELLING.isdisjoint(fields):
-        return True
+def _may_be_kept(status: int, fields: dict[bytes, bytes]) -> bool:
+    """Is it a good answer that does not forbid it?"""
     return (
-        b"set-cookie" not in fields
+        200 <= status < 300
+        and status != _PART
+        and b"set-cookie" not in fields
         and b"*" not in _listed(fields.get(b"vary", b""))
         and _FORBIDS.isdisjoint(_listed(fields.get(b"cache-control", b"")))
     )
@@ -296,9 +306,6 @@ def _entry(
     if length is None and reply.status != _BODILESS:  # now it is known
         length = count
         lines += b"Content-Length: %d\r\n" % length
-    size = _FRAME + 2 * len(lines) + count  # the fields are the lines once more
-    if _TELLING.isdisjoint(fields):
-        return Entry(reply.status, lines, fields, body, length, size, asked, reply.served_by)
     vary: tuple[bytes, ...] = ()
     varied = b""
     if b"age" in fields:
@@ -307,6 +314,7 @@ def _entry(
     if b"vary" in fields:
         vary = _listed(fields[b"vary"])
         varied = _digest(asked_with, vary)
+    size = _FRAME + 2 * len(lines) + count
     served_by = reply.served_by
     return Entry(reply.status, lines, fields, body, length, size, asked, served_by, vary, varied)
 
