@@ -36,6 +36,9 @@ class Kind(msgspec.Struct, frozen=True):
         str  # retry_later | retry_modified | use_alternative | verify_then_retry | ask_owner | stop
     )
     proxy_status: str  # error type of RFC 9209 2.3
+    lack: str = ""  # as `lack_of` says it; empty: the call's own fault, or a policy's will
+    cools: bool = False  # it only asks to come back after a while
+    spoils: str = ""  # `given_up` of an answer whose repetition it refused; empty: the code itself
 
 
 def _kinds() -> dict[str, Kind]:
@@ -43,20 +46,20 @@ def _kinds() -> dict[str, Kind]:
     return {
         "denied": Kind(403, "policy", "A policy denies this call", never, "use_alternative", "http_request_denied"),
         "approval_pending": Kind(403, "policy", "A person must look at this call first", never, "ask_owner", "http_request_denied"),
-        "bulkhead_full": Kind(503, "transient", "Too many calls are under way", later, "retry_later", "connection_limit_reached"),
-        "circuit_open": Kind(503, "upstream", "The circuit is open", later, "use_alternative", "destination_unavailable"),
-        "rate_limited": Kind(429, "throttle", "Too many calls", later, "retry_later", "http_request_denied"),
-        "deadline_exceeded": Kind(504, "timeout", "The time for this call is over", harmless, "verify_then_retry", "http_response_timeout"),
+        "bulkhead_full": Kind(503, "transient", "Too many calls are under way", later, "retry_later", "connection_limit_reached", lack="throttled"),
+        "circuit_open": Kind(503, "upstream", "The circuit is open", later, "use_alternative", "destination_unavailable", lack="circuit_open", cools=True),
+        "rate_limited": Kind(429, "throttle", "Too many calls", later, "retry_later", "http_request_denied", lack="throttled", cools=True, spoils="pushback"),
+        "deadline_exceeded": Kind(504, "timeout", "The time for this call is over", harmless, "verify_then_retry", "http_response_timeout", lack="deadline", spoils="deadline"),
         "upstream_unreachable": Kind(502, "upstream", "The upstream cannot be reached", later, "retry_later", "destination_unavailable"),
         "upstream_timeout": Kind(504, "timeout", "The upstream did not answer in time", harmless, "verify_then_retry", "http_response_timeout"),
         "upstream_disconnected": Kind(502, "upstream", "The upstream closed the connection", harmless, "verify_then_retry", "connection_terminated"),
         "truncated": Kind(502, "upstream", "The answer ended early", harmless, "verify_then_retry", "http_response_incomplete"),
         "bad_upstream_response": Kind(502, "upstream", "The answer is not valid HTTP", harmless, "verify_then_retry", "http_protocol_error"),
-        "overloaded": Kind(503, "transient", "Holdfast is full", later, "retry_later", "connection_limit_reached"),
+        "overloaded": Kind(503, "transient", "Holdfast is full", later, "retry_later", "connection_limit_reached", lack="failure"),
         "internal_error": Kind(500, "transient", "Holdfast failed", harmless, "verify_then_retry", "proxy_internal_error"),
         "shutting_down": Kind(503, "transient", "Holdfast is stopping", harmless, "verify_then_retry", "destination_unavailable"),
         "proxy_loop": Kind(508, "policy", "The call came back to this proxy", never, "ask_owner", "proxy_loop_detected"),
-        "no_route": Kind(404, "caller", "No upstream is mounted here", never, "ask_owner", "destination_not_found"),
+        "no_route": Kind(404, "caller", "No upstream is mounted here", never, "ask_owner", "destination_not_found", lack="failure"),  # of a link: its body cannot be sent as another model
         "method_refused": Kind(405, "caller", "The method is refused", never, "retry_modified", "http_request_denied"),
         "unknown_method": Kind(501, "caller", "The method is unknown", never, "retry_modified", "http_request_denied"),
         "bad_request": Kind(400, "caller", "The request is not valid", never, "retry_modified", "http_request_error"),
@@ -201,12 +204,15 @@ _CODES = {
 }
 
 
+def code_of_failure(failure: Failure, *, late: bool) -> str:
+    """What such a failure of the network is called. `late`: the call's own time was over."""
+    return "deadline_exceeded" if late and failure is Failure.TIMEOUT else _CODES[failure]
+
+
 def of_failure(reply: Reply, *, harmless: bool, late: bool, scope: str = "upstream") -> Refusal:
-    """What an agent is told of a failure of the network. `late`: the call's own time was over."""
+    """What an agent is told of a failure of the network. `late` as above."""
     assert reply.failure is not None
-    code = (
-        "deadline_exceeded" if late and reply.failure is Failure.TIMEOUT else _CODES[reply.failure]
-    )
+    code = code_of_failure(reply.failure, late=late)
     return Refusal(
         code=code,
         detail=reply.detail or KINDS[code].title,

@@ -173,6 +173,16 @@ def cancelled(*, sent: bool) -> Reply:
     return Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED, executed=executed)
 
 
+def outcome_of(reply: Reply) -> str:
+    """What became of a call that this answers: ok | failed | refused | truncated | cancelled, or of
+    a good answer fallback | stale, where it was not the upstream's own."""
+    if reply.result is _SUCCESS:
+        return reply.outcome or "ok"
+    if reply.refused:
+        return "refused"
+    return _OUTCOMES.get(reply.result, "failed")
+
+
 def settle_all(finishers: list[Finisher], reply: Reply) -> None:
     """Tell each of them, also when one raises: that is a bug, kept in `reply.bug`."""
     for settle, subject in finishers:
@@ -186,4 +196,10 @@ _AFTER_COMMIT: dict[Failure, Result] = {
     Failure.CANCELLED: Result.CANCELLED,
     Failure.BAD_REQUEST: Result.CALLER_ERROR,
     Failure.TRUNCATED: Result.TRUNCATED,
+}
+
+_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest
+_OUTCOMES: dict[Result | None, str] = {
+    Result.TRUNCATED: "truncated",
+    Result.CANCELLED: "cancelled",
 }

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.reply import Executed, Failure, Reply, Result, cancelled, settle_all
+from proxy.refusal import Refusal
+from proxy.reply import Executed, Failure, Reply, Result, cancelled, outcome_of, settle_all
 from tests.fakes import FakeBody, Ledger, make_reply
 
 
@@ -210,3 +211,21 @@ def test_the_commit_is_told_to_who_asked(streams: bool) -> None:
     reply.on_commit = told.append
     reply.commit(streams=streams)
     assert told == [streams]
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (make_reply(200), "ok"),
+        (make_reply(200, outcome="stale"), "stale"),
+        (make_reply(500, outcome="stale"), "failed"),
+        (make_reply(Refusal("denied", "No")), "refused"),
+        (make_reply(Refusal("internal_error", "oh"), result=Result.FAILURE), "failed"),
+        (make_reply(Failure.TRUNCATED), "truncated"),
+        (make_reply(Failure.CANCELLED), "cancelled"),
+        (Reply(status=200), "failed"),
+    ],
+)
+def test_what_became_of_a_call(reply: Reply, outcome: str) -> None:
+    """A stand-in's word is for a good answer alone; a bug of ours is no refusal."""
+    assert outcome_of(reply) == outcome

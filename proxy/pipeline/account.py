@@ -6,13 +6,9 @@ from proxy.attempt import Attempt
 from proxy.call import Call, Stop
 from proxy.clock import Clock
 from proxy.record import AttemptRecord, Record
-from proxy.reply import Failure, Reply, Result
+from proxy.refusal import code_of_failure
+from proxy.reply import Failure, Reply, Result, outcome_of
 
-_OUTCOMES = {
-    Result.SUCCESS: "ok",
-    Result.TRUNCATED: "truncated",
-    Result.CANCELLED: "cancelled",
-}
 _OUT_OF_TIME = frozenset({Failure.TIMEOUT, Failure.EXPIRED})
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
 _GONE = Stop.AGENT_GONE
@@ -54,7 +50,6 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     plain = (
         reply.result is _SUCCESS and not reply.given_up and not reply.outcome and refusal is None
     )
-    refused = refusal is not None and reply.result is None
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
     own = first - call.waited
@@ -67,8 +62,8 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         call.tool,
         call.head.method,
         call.rule.version,
-        "refuse" if refused else "allow",
-        "ok" if plain else _outcome(call, reply, refused=refused),
+        "refuse" if refusal is not None and reply.result is None else "allow",
+        "ok" if plain else outcome_of(reply),
         reply.executed,
         reply.status,
         _attempts(call, reply, now),
@@ -86,23 +81,15 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     )
 
 
-def _outcome(call: Call, reply: Reply, *, refused: bool) -> str:
-    if reply.outcome and reply.result is _SUCCESS:
-        return reply.outcome
-    if refused:
-        return "refused"
-    if call.stopped is not None and reply.failure is Failure.CANCELLED:
-        return "cancelled"
-    return "failed" if reply.result is None else _OUTCOMES.get(reply.result, "failed")
-
-
 def _code(call: Call, reply: Reply) -> str:
     if call.stopped is _GONE and reply.failure is Failure.CANCELLED:
         return Stop.AGENT_GONE
     if reply.refusal is not None:
         return reply.refusal.code
-    if reply.failure in _OUT_OF_TIME:  # after its head had come, or it would be a refusal
-        return "deadline_exceeded"
+    failure = reply.failure
+    if failure is not None and failure in _OUT_OF_TIME:
+        # After its head had come, or it would be a refusal: no time was left for the rest.
+        return code_of_failure(failure, late=True)
     if reply.reason or reply.given_up:
         return reply.reason or reply.given_up
     return "" if reply.result in {None, Result.SUCCESS} else str(reply.result)

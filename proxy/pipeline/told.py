@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from proxy.call import Call, Effect
 from proxy.protocols.recognise import HTTP
-from proxy.refusal import Refusal, of_failure
-from proxy.reply import Reply, Result
+from proxy.refusal import KINDS, Refusal, of_failure
+from proxy.reply import Reply, Result, outcome_of
 
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
+_INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
 _SAID_BY_POLICY = 3  # as Reply.tier has it
 
 
@@ -64,7 +65,7 @@ def _why(reply: Reply) -> list[bytes]:
     if refusal is None and _spent(reply):
         lines.append(b"x-should-retry: false\r\n")
     if refusal is None and reply.failure is not None:
-        lines.append(b"proxy-status: holdfast; error=http_response_incomplete\r\n")
+        lines.append(_INCOMPLETE)
     return lines
 
 
@@ -85,11 +86,10 @@ def _policy(call: Call, reply: Reply) -> bytes:
 
 
 def _outcome(reply: Reply) -> str:
-    if reply.refusal is None:
-        return reply.outcome or "ok" if reply.result is _SUCCESS else "failed"
-    if reply.result is None:
-        return "refused"
-    return "truncated" if reply.refusal.code == "truncated" else "failed"
+    """As records have it, but for what was cancelled: that has no word of its own (spec 2.4), for
+    who is still there to read it was failed."""
+    outcome = outcome_of(reply)
+    return "failed" if outcome == "cancelled" else outcome
 
 
 def sent(call: Call) -> int:

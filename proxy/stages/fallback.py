@@ -38,7 +38,6 @@ _REPLAY = 1 << 20
 """Bytes of a body that are kept for other upstreams, where `retry` does not say how many."""
 
 Reason = Literal["failure", "throttled", "circuit_open", "deadline", "budget"]
-_COOLING = frozenset({"circuit_open", "rate_limited"})
 
 
 class CacheLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,7 +114,7 @@ class _Fall(msgspec.Struct, eq=False):
         """It did not answer."""
         refusal = reply.refusal
         self.may_have_run = self.may_have_run or reply.executed is not Executed.NO
-        if refusal is None or refusal.code not in _COOLING or refusal.retry_after is None:
+        if refusal is None or not refusal.kind.cools or refusal.retry_after is None:
             self.cooling = False
             return
         at = now + refusal.retry_after

@@ -366,7 +366,6 @@ class _Tries(msgspec.Struct):
 
 _ONE = Said("one attempt, nothing is repeated")
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
-_WHY = {"circuit_open": "circuit_open", "rate_limited": "pushback", "deadline_exceeded": "deadline"}
 
 
 def _drop(reply: Reply | None) -> None:
@@ -379,7 +378,7 @@ def _hand_back(last: Reply | None, refused: Reply) -> Reply:
     if last is None or refused.refusal is None:
         return refused
     _drop(refused)
-    last.given_up = _WHY.get(refused.refusal.code, refused.refusal.code)
+    last.given_up = refused.refusal.kind.spoils or refused.refusal.code
     return last
 
 

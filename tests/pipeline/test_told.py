@@ -65,6 +65,7 @@ def test_an_answer_without_any_body_is_over() -> None:
         (None, "circuit_open", "refused"),
         (Failure.CONNECT, "upstream_unreachable", "failed"),
         (Failure.TRUNCATED, "truncated", "truncated"),
+        (Failure.CANCELLED, "shutting_down", "failed"),
     ],
 )
 def test_what_we_say_ourselves(failure: Failure | None, code: str, outcome: str) -> None:
