@@ -208,6 +208,18 @@ class Target(msgspec.Struct, frozen=True):
     idempotent_upstream: bool = False  # it honours idempotency keys
 
 
+def latest_start(call: Call) -> float:
+    """The last moment on `Clock.now` until which it may be made to wait, so that there is time for
+    another attempt."""
+    return call.deadline - call.min_attempt - LATE
+
+
+def spread(wait: float, room: float, chance: float) -> float:
+    """A wait that somebody asked for, longer by chance (0 to 1) if there is room for that."""
+    longer = wait * (1 + SPREAD * chance)
+    return longer if longer <= room else wait
+
+
 def no_links(call: Call, upstream: str, model: str) -> Handler:
     """Where there is no table, there is no other upstream. Raises LookupError."""
     raise LookupError(upstream)

@@ -1,10 +1,12 @@
 """The keep, and what every stage stands on."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.stage import Ground, Keep, NothingTaken, Section
-from tests.fakes import FakeClock, make_attempt, make_ground, make_reply
+from proxy.clock import NEVER
+from proxy.stage import LATE, Ground, Keep, NothingTaken, Section, latest_start, spread
+from tests.fakes import FakeClock, make_attempt, make_call, make_ground, make_reply
 
 
 class Anything:
@@ -172,3 +174,20 @@ def test_a_gate_that_takes_nothing_has_nothing_to_settle() -> None:
     gate.committed(make_attempt(), reply)
     gate.settle(make_attempt(), reply)
     assert reply == make_reply(200, body=reply.body)  # type: ignore[arg-type]  # the same fake body
+
+
+def test_who_waits_leaves_time_for_an_attempt() -> None:
+    """And for a timer that wakes him late; without a deadline he may wait for ever."""
+    assert latest_start(make_call(deadline=10.0, min_attempt=1.0)) == 9.0 - LATE
+    assert latest_start(make_call(deadline=NEVER)) == NEVER
+
+
+@pytest.mark.parametrize(
+    ("room", "chance", "waits"),
+    [(20.0, 0.0, 10.0), (20.0, 1.0, 11.0), (10.5, 0.5, 10.5), (10.4, 0.5, 10.0), (5.0, 0.0, 10.0)],
+)
+def test_a_wait_that_was_asked_for_is_longer_where_there_is_room(
+    room: float, chance: float, waits: float
+) -> None:
+    """Never shorter: whether it fits at all is asked before."""
+    assert spread(10.0, room, chance) == pytest.approx(waits)

@@ -27,9 +27,19 @@ from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.counts import Counts
+from proxy.protocols.blame import cut_short
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import LATE, Ground, NothingTaken, Queues, Said, Section, Target, Verdict
+from proxy.stage import (
+    Ground,
+    NothingTaken,
+    Queues,
+    Said,
+    Section,
+    Target,
+    Verdict,
+    latest_start,
+)
 from proxy.state.per import Key, Per
 from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
 from proxy.state.queued import Queued
@@ -172,9 +182,8 @@ class _Gate(Queues):
         """Seconds that it may wait."""
         if call.deadline == NEVER:
             return self._wait
-        left = call.deadline - now
-        room = left - call.min_attempt - LATE
-        return min(self._wait, room, left * PATIENCE if call.hurried else room)
+        room = latest_start(call) - now
+        return min(self._wait, room, (call.deadline - now) * PATIENCE if call.hurried else room)
 
     async def _wait_for(self, attempt: Attempt, permits: Permits, entry: Waiting) -> Verdict:
         alarm = self._clock.alarm(lambda: permits.expire(entry))
@@ -317,8 +326,7 @@ def _too_many(attempt: Attempt, reply: Reply) -> bool:
     """Does it say that the upstream had more than it bears? A used-up quota does not come back by
     asking less at once, and a client that gives little time must not talk the limit down."""
     if reply.failure is Failure.TIMEOUT:
-        end = attempt.call.deadline - LATE
-        return not (attempt.call.hurried and (attempt.ended or NEVER) >= end)
+        return not cut_short(attempt, reply, attempt.ended or NEVER)
     throttled = reply.result is Result.THROTTLED and not reply.quota_exhausted
     return throttled or reply.status in _TOO_BUSY
 

@@ -14,7 +14,16 @@ from proxy.clock import NEVER
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Said, Section, Target, Verdict
+from proxy.stage import (
+    Ground,
+    NothingTaken,
+    Said,
+    Section,
+    Target,
+    Verdict,
+    latest_start,
+    spread,
+)
 from proxy.state.quiet import Quiet
 
 QUOTA = 300.0
@@ -78,11 +87,11 @@ class CoolDown(NothingTaken):
     def _room(self, call: Call) -> float:
         if call.deadline == NEVER:
             return PATIENCE
-        return call.deadline - call.min_attempt - LATE - self._clock.now()
+        return latest_start(call) - self._clock.now()
 
     async def _wait(self, attempt: Attempt, left: float) -> Verdict:
-        longer = left * (1 + SPREAD * self._clock.chance.random())
-        await self._clock.sleep(longer if longer <= self._room(attempt.call) else left)
+        room, chance = self._room(attempt.call), self._clock.chance.random()
+        await self._clock.sleep(spread(left, room, chance))
         verdict = self.admit(attempt)  # it may have been extended meanwhile
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 

@@ -26,7 +26,7 @@ from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, Result, refused
-from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
+from proxy.stage import Ground, Handler, Said, Section, Target, latest_start, spread
 from proxy.state.shelf import Key, Shelf, whole_key
 from proxy.units import Seconds
 
@@ -367,11 +367,11 @@ class Chain:
             return None
         at, stands = fall.earliest
         began = self._clock.now()
-        room = min(fall.call.deadline - fall.call.min_attempt - LATE, began + PATIENCE)
-        if at > room:
+        room = min(latest_start(fall.call) - began, PATIENCE)
+        wait = at - began
+        if wait > room:
             return None
-        longer = at + SPREAD * (at - began) * self._clock.chance.random()
-        await self._clock.sleep((longer if longer <= room else at) - began)
+        await self._clock.sleep(spread(wait, room, self._clock.chance.random()))
         fall.call.waited += self._clock.now() - began
         return await self._try(stands, fall)
 

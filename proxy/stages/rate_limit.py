@@ -31,7 +31,16 @@ from proxy.call import Call, tokens_of
 from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import LATE, Ground, NothingTaken, Queues, Said, Section, Target, Verdict
+from proxy.stage import (
+    Ground,
+    NothingTaken,
+    Queues,
+    Said,
+    Section,
+    Target,
+    Verdict,
+    latest_start,
+)
 from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace
@@ -214,7 +223,7 @@ class Turnstile(Queues):
     def _stand(
         self, cell: Cell, attempt: Attempt, turn: float, cost: float
     ) -> Verdict | Awaitable[Verdict]:
-        waiter = cell.join(attempt.started, cost, _latest(attempt.call))
+        waiter = cell.join(attempt.started, cost, latest_start(attempt.call))
         return self._waits(cell, attempt, waiter)
 
     async def _waits(self, cell: Cell, attempt: Attempt, waiter: Waiter) -> Verdict:
@@ -233,7 +242,7 @@ class Turnstile(Queues):
 
     def _objection(self, cell: Cell, call: Call, turn: float, cost: float) -> Refusal | None:
         """Why an attempt may not wait for its turn."""
-        if self._waiting(cell) < self._queue and not too_late(turn, _latest(call)):
+        if self._waiting(cell) < self._queue and not too_late(turn, latest_start(call)):
             return None
         return self._refusal(turn, cost)
 
@@ -281,8 +290,3 @@ def _limit(kind: str, rate: Rate, burst: int | None, *, metered: bool = False) -
 
 _ROUNDING = 1e-6
 """Seconds: ten tenths of one may be a little more."""
-
-
-def _latest(call: Call) -> float:
-    """The last moment at which an attempt at it may begin."""
-    return call.deadline - call.min_attempt - LATE

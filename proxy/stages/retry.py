@@ -34,7 +34,7 @@ from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.protocols.safety import SAYS_NOT_RUN, Safety
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, Ground, Handler, Said, Section, Sender, Target
+from proxy.stage import Ground, Handler, Said, Section, Sender, Target, latest_start
 from proxy.state.allowance import Allowance, RetryBudget
 from proxy.state.backoff import Backoff, Throttled, Wait, Waits
 from proxy.symptom import Symptom, symptom_of, symptoms
@@ -294,7 +294,7 @@ class Repeat:
 
     def _room(self, call: Call) -> float:
         """Seconds that may be waited so that there is time for another attempt."""
-        return call.deadline - call.min_attempt - LATE - self._clock.now()
+        return latest_start(call) - self._clock.now()
 
     def _objection(self, call: Call, reply: Reply, tries: "_Tries") -> str:
         """What speaks against another attempt, in the words of `given_up`; empty: nothing."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from proxy.stage import SPREAD, Section
+from proxy.stage import Section, spread
 from proxy.units import Seconds
 
 Factor = Annotated[float, Meta(ge=1, le=10)]
@@ -83,8 +83,7 @@ class Waits:
         """What the upstream asks for alone."""
         if asked > min(self._cap, room):
             return 0.0, "pushback"
-        longer = asked if self._chance is None else asked * (1 + SPREAD * self._chance())
-        return (longer if longer <= room else asked), ""
+        return (asked if self._chance is None else spread(asked, room, self._chance())), ""
 
     @property
     def told(self) -> str:
