@@ -22,6 +22,7 @@ from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
+from proxy.keys import NEWS
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
@@ -55,7 +56,7 @@ class App:
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health(began=self.clock.wall())
         self._keep = Keep()
-        self._keep.of(("news",), News).listeners.append(self.log.hear)
+        self._keep.of(NEWS, News).listeners.append(self.log.hear)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)

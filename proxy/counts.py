@@ -1,11 +1,13 @@
-"""Counts: how often something rare happened, by its labels. Read when `/metrics` is scraped.
+"""Counts: how often something happened that only a stage knows of.
 
-A stage keeps its counts in the `Keep` under ("counts", name of the metric); shadow stages have
-theirs apart, under ("shadow", "counts", name). What happens on every call is not counted here but
-drawn from the record.
+What stages count stands in one table here, from which both they and the catalogue of metrics have
+names and labels. The numbers lie in the `Keep`; shadow stages have theirs apart. What happens on
+every call is not counted here but drawn from the record.
 """
 
 import msgspec
+
+from proxy.keys import CountsKey
 
 MOST = 5_000
 """Rows of one metric. An agent can make up names that are labels: from there on it is `other`."""
@@ -31,3 +33,92 @@ class Counts(msgspec.Struct, weakref=True):
                 values = ("other",) * len(values)
             number = rows.get(values, 0)
         rows[values] = number + 1
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A metric that stages count: `ground.kept(RETRIES.key, RETRIES.counts)`."""
+
+    name: str
+    labels: tuple[str, ...]
+    help: str
+
+    @property
+    def key(self) -> CountsKey:
+        """Where its counts lie in the Keep."""
+        return CountsKey(self.name)
+
+    def counts(self) -> Counts:
+        """Nothing counted yet."""
+        return Counts(self.labels)
+
+
+RETRIES = Counted(
+    "holdfast_retries_total",
+    ("upstream", "decision", "reason"),
+    "Repetitions sent and denied.",
+)
+RETRY_DISABLED = Counted(
+    "holdfast_retry_disabled_total",
+    ("reason",),
+    "Calls sent once only, though their policy has retries.",
+)
+BREAKER_TRANSITIONS = Counted(
+    "holdfast_breaker_transitions_total",
+    ("upstream", "tool", "from", "to"),
+    "Changes of state of circuits.",
+)
+BREAKER_PROBES = Counted(
+    "holdfast_breaker_probes_total",
+    ("upstream", "tool", "result"),
+    "Calls let through a half-open circuit to try it.",
+)
+BULKHEAD_SHED = Counted(
+    "holdfast_bulkhead_shed_total",
+    ("class",),
+    "Attempts that got no permit, by their class.",
+)
+HEDGES = Counted(
+    "holdfast_hedges_total",
+    ("upstream", "result"),
+    "Second sendings beside a slow one, and what became of them; or why none was sent.",
+)
+FALLBACKS = Counted(
+    "holdfast_fallbacks_total",
+    ("from", "to", "result"),
+    "Links of fallback chains that were tried: ok, failed, skipped, refused.",
+)
+EXPRESSION_ERRORS = Counted(
+    "holdfast_expression_errors_total",
+    ("policy", "where"),
+    "Conditions of policies that failed when they were asked of a call.",
+)
+CACHE = Counted(
+    "holdfast_cache_total",
+    ("upstream", "tool", "result"),
+    "Calls under a cache section, by what came of it: hit, stale, miss, bypass.",
+)
+HEALTH_PROBES = Counted(
+    "holdfast_health_probes_total",
+    ("upstream", "result"),
+    "Probes that asked an upstream whether it is well.",
+)
+REFUSALS = Counted(
+    "holdfast_refusals_total",
+    ("code", "policy", "enforced"),
+    "Calls refused; enforced=false: would have been, by a policy in shadow mode.",
+)
+"""By stages only where a shadow would have refused; the others are in the records."""
+
+COUNTED = (
+    RETRIES,
+    RETRY_DISABLED,
+    BREAKER_TRANSITIONS,
+    BREAKER_PROBES,
+    BULKHEAD_SHED,
+    HEDGES,
+    FALLBACKS,
+    EXPRESSION_ERRORS,
+    CACHE,
+    HEALTH_PROBES,
+)
+"""Those of which stages alone know."""

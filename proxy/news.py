@@ -1,6 +1,6 @@
 """News: what a person should know at once, told to whoever listens (the log, later the journal).
 
-Kept in the `Keep` under ("news",), so that listeners outlive a reload.
+Kept in the `Keep` under NEWS, so that listeners outlive a reload.
 """
 
 from collections.abc import Callable

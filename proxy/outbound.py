@@ -12,8 +12,8 @@ from typing import NamedTuple
 from proxy.clock import Clock
 from proxy.config.types import Upstream
 from proxy.config.watch import digests
-from proxy.counts import Counts
-from proxy.observe.catalogue import HEALTH_PROBES
+from proxy.counts import HEALTH_PROBES
+from proxy.keys import PulseKey
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.stage import Keep
 from proxy.state.standing import Pulse
@@ -65,9 +65,7 @@ class Outbound:
         self._instance = instance
         self._keep = keep
         self._bug = bug
-        self._probes = keep.of(
-            ("counts", HEALTH_PROBES.name), lambda: Counts(("upstream", "result"))
-        )
+        self._probes = keep.of(HEALTH_PROBES.key, HEALTH_PROBES.counts)
 
     def made(self, upstreams: dict[str, Upstream], trust: dict[str, Trust]) -> dict[str, AtWork]:
         """What these need: what there is already, where it is the same."""
@@ -129,7 +127,7 @@ class Outbound:
             Client(name, writer, pool, self._clock, Forward()),
             asked,
             PROTOCOLS[upstream.protocol].judge,
-            self._keep.of(("pulse", name), Pulse),
+            self._keep.of(PulseKey(name), Pulse),
             self._probes,
             self._clock,
             self._bug,

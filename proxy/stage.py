@@ -4,7 +4,7 @@ A policy's section is frozen data and keeps nothing; a stage is built from it at
 keeps nothing that must survive a reload: that lives in the `Keep`, under a key that outlives it.
 """
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -13,6 +13,7 @@ import msgspec
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import Clock
+from proxy.keys import Key, Names, shadowed
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -185,6 +186,10 @@ class Keep:
         """All entries that are kept or held, for those who show them."""
         return list({**self._entries, **self._held}.items())
 
+    def each(self, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
+        """Those of one kind, of what is enforced and of shadows."""
+        return ((key, entry) for key, entry in self.items() if isinstance(key, kind))
+
     def _make_room(self) -> bool:
         for key, entry in self._entries.items():
             if getattr(entry, "idle", True):
@@ -235,15 +240,15 @@ class Ground(msgspec.Struct, frozen=True):
     policy: str = ""  # a wrapper's: the giver of its section (`stages.Entry`)
     generation: int = 0  # of the table: it grows with each one made on one keep
 
-    def kept(self, key: tuple[Hashable, ...], make: Callable[[], Kept]) -> Kept:
+    def kept(self, key: Key, make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""
-        return self.keep.of(("shadow", *key) if self.shadow else key, make)
+        return self.keep.of(shadowed(key) if self.shadow else key, make)
 
-    def followed(self, key: tuple[Hashable, ...], make: Callable[[], Obeys], rules: Any) -> Obeys:
+    def followed(self, key: Key, make: Callable[[], Obeys], rules: Any) -> Obeys:
         """The same for one that obeys: it follows these rules, unless a newer table has spoken."""
-        where = ("shadow", *key) if self.shadow else key
+        where = shadowed(key) if self.shadow else key
         return self.keep.followed(where, make, rules, self.generation)
 
-    def seen(self, key: tuple[Hashable, ...]) -> Any:
+    def seen(self, key: Key) -> Any:
         """The same for who only looks: None if there is none."""
-        return self.keep.seen(("shadow", *key) if self.shadow else key)
+        return self.keep.seen(shadowed(key) if self.shadow else key)

@@ -7,8 +7,9 @@ from proxy.call import Call, RequestHead, Whole
 from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.types import Loaded
-from proxy.counts import Counts
-from proxy.pipeline.compile import REFUSALS, Grounds, Pipeline
+from proxy.counts import REFUSALS, Counted, Counts
+from proxy.keys import shadowed
+from proxy.pipeline.compile import Grounds, Pipeline
 from proxy.pipeline.conditional import Conditional
 from proxy.pipeline.table import Table
 from proxy.protocols.protocol import Rules
@@ -99,16 +100,18 @@ class Desk:
         replies = [self.call() for _ in range(calls)]
         return [_code(reply.refusal) or str(reply.status) for reply in replies]
 
-    def rows(self, *key: str) -> dict[tuple[str, ...], int]:
-        """The counts that are kept under this key."""
-        counts = dict(self.keep.items()).get(key, Counts(()))
+    def rows(self, metric: Counted) -> dict[tuple[str, ...], int]:
+        """What was counted under this name."""
+        counts = dict(self.keep.items()).get(metric.key, Counts(()))
         assert isinstance(counts, Counts)
         return counts.rows
 
     @property
     def shadowed(self) -> dict[tuple[str, ...], int]:
         """What shadow policies would have refused."""
-        return self.rows("shadow", "counts", REFUSALS)
+        counts = dict(self.keep.items()).get(shadowed(REFUSALS.key), Counts(()))
+        assert isinstance(counts, Counts)
+        return counts.rows
 
 
 def _code(refusal: Refusal | None) -> str:

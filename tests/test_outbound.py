@@ -5,6 +5,7 @@ import trustme
 
 from proxy.config.health import Health
 from proxy.config.types import Tls, Upstream, Url
+from proxy.keys import PulseKey
 from proxy.outbound import AtWork, Outbound, Trust, trust_of
 from proxy.stage import Keep
 from proxy.state.standing import Pulse
@@ -33,7 +34,7 @@ class Scene:
 
     def pulse(self, name: str) -> Pulse:
         """What is known of one."""
-        return self.keep.of(("pulse", name), Pulse)
+        return self.keep.of(PulseKey(name), Pulse)
 
 
 async def test_one_that_did_not_change_stays_as_it_is() -> None:

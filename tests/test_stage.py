@@ -5,8 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.clock import NEVER
+from proxy.keys import CountsKey, PulseKey, shadowed
 from proxy.stage import LATE, Ground, Keep, NothingTaken, Section, latest_start, spread
 from tests.fakes import FakeClock, make_attempt, make_call, make_ground, make_reply
+
+X = PulseKey("x")
 
 
 class Anything:
@@ -109,11 +112,11 @@ def test_a_shadow_keeps_its_own() -> None:
     """What it counts is apart from what is enforced, in the same keep."""
     ground = make_ground()
     shadow = Ground(ground.clock, ground.keep, shadow=True)
-    enforced, counted = ground.kept(("x",), Entry), shadow.kept(("x",), Entry)
+    enforced, counted = ground.kept(X, Entry), shadow.kept(X, Entry)
     assert enforced is not counted
-    assert ground.kept(("x",), Entry) is enforced
-    assert shadow.kept(("x",), Entry) is counted
-    assert (ground.seen(("x",)), shadow.seen(("x",))) == (enforced, counted)
+    assert ground.kept(X, Entry) is enforced
+    assert shadow.kept(X, Entry) is counted
+    assert (ground.seen(X), shadow.seen(X)) == (enforced, counted)
 
 
 class Obedient:
@@ -157,10 +160,17 @@ def test_a_ground_speaks_for_its_table() -> None:
         for keep in [Keep()]
         for shaded, number in ((False, 1), (False, 2), (True, 1))
     )
-    entry = new.followed(("x",), Obedient, "new")
-    assert old.followed(("x",), Obedient, "old") is entry
+    entry = new.followed(X, Obedient, "new")
+    assert old.followed(X, Obedient, "old") is entry
     assert entry.rules == ["new"]
-    assert shadow.followed(("x",), Obedient, "old").rules == ["old"]
+    assert shadow.followed(X, Obedient, "old").rules == ["old"]
+
+
+def test_what_is_kept_can_be_looked_through_by_its_kind() -> None:
+    """That of shadows is in it, and says so."""
+    keep = Keep()
+    entries = [keep.of(key, Entry) for key in (X, shadowed(X), CountsKey("x"), "x")]
+    assert list(keep.each(PulseKey)) == [(X, entries[0]), (shadowed(X), entries[1])]
 
 
 def test_a_section_lacks_nothing_unless_it_says_so() -> None:

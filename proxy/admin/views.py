@@ -14,6 +14,7 @@ from proxy.admin.sight import Sight
 from proxy.config.match import Match
 from proxy.config.schema import spelled, veiled
 from proxy.config.types import Part
+from proxy.keys import CircuitKey, InFlightKey, PulseKey, QueuedKey
 from proxy.state.circuit import Circuit, State
 
 Item = dict[str, Any]
@@ -54,7 +55,7 @@ def _upstreams(sight: Sight, lately: dict[Key, Lately], now: "_Now") -> Iterator
     """Every upstream of the policies, and its own circuit."""
     for name, upstream in sight.table().loaded.upstreams.items():
         own = [of for (there, _), of in lately.items() if there == name]
-        pulse = sight.keep.seen(("pulse", name))
+        pulse = sight.keep.seen(PulseKey(name))
         yield {
             "name": name,
             "address": upstream.url.origin.authority,
@@ -95,18 +96,17 @@ def _now(sight: Sight) -> _Now:
     """In one walk: this runs on the loop, and much may be kept."""
     now = _Now({}, Counter(), Counter())
     for key, kept in sight.keep.items():
-        if not isinstance(key, tuple) or key[0] not in _KINDS:
+        if not isinstance(key, CircuitKey | InFlightKey | QueuedKey) or key.shadow:
             continue
-        shown = sight.metrics.shown(key[2], key[3])
-        if key[0] == "circuit":
+        shown = sight.metrics.shown(key.upstream, key.tool)
+        if isinstance(key, CircuitKey):
             before = State(now.circuits.get(shown, State.CLOSED))
             now.circuits[shown] = max(before, kept.state, key=_WORSE.index).value
         else:
-            (now.flights if key[0] == "inflight" else now.queues)[shown] += kept.now
+            (now.flights if isinstance(key, InFlightKey) else now.queues)[shown] += kept.now
     return now
 
 
-_KINDS = frozenset({"circuit", "inflight", "queued"})
 _WORSE = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 
 
@@ -122,13 +122,13 @@ def _rate(of: Lately) -> Item:
 def breakers(sight: Sight) -> Iterator[Item]:
     """Every circuit that was made: of upstreams, of tools, and those of shadow policies."""
     now, wall = sight.clock.now(), sight.clock.wall()
-    for shadow, (domain, upstream, tool), circuit in _circuits(sight):
+    for key, circuit in sight.keep.each(CircuitKey):
         yield {
-            "key": f"{upstream}/{tool}" if tool else upstream,
-            "upstream": upstream,
-            "tool": tool or None,
-            "bulkhead": domain or None,
-            "shadow": shadow,
+            "key": f"{key.upstream}/{key.tool}" if key.tool else key.upstream,
+            "upstream": key.upstream,
+            "tool": key.tool or None,
+            "bulkhead": key.bulkhead or None,
+            "shadow": bool(key.shadow),
             "state": circuit.state.value,
             "since": None if circuit.since is None else _time(wall - (now - circuit.since)),
             "for": None if circuit.since is None else round(now - circuit.since, 3),
@@ -193,16 +193,6 @@ def _part(part: Part) -> Item:
             name: veiled(spelled(value), part.hidden) for name, value in part.fields.items()
         },
     }
-
-
-def _circuits(sight: Sight) -> Iterator[tuple[bool, tuple[str, str, str], Circuit]]:
-    """Whether it is a shadow's; its bulkhead, upstream and tool; the circuit."""
-    for key, kept in sight.keep.items():
-        parts = key if isinstance(key, tuple) else ()
-        shadow = parts[:1] == ("shadow",)
-        parts = parts[1:] if shadow else parts
-        if parts[:1] == ("circuit",):
-            yield shadow, parts[1:], kept
 
 
 def _time(wall: float) -> str:

@@ -4,6 +4,8 @@ import enum
 
 import msgspec
 
+from proxy import counts
+
 
 class Kind(enum.Enum):
     """How a metric is read."""
@@ -21,6 +23,10 @@ class Metric(msgspec.Struct, frozen=True):
     name: str
     labels: tuple[str, ...]
     help: str
+
+
+def _counter(counted: counts.Counted) -> Metric:
+    return Metric(Kind.COUNTER, counted.name, counted.labels, counted.help)
 
 
 _PER_TOOL = ("upstream", "tool")
@@ -70,82 +76,16 @@ BULKHEAD_LIMIT = Metric(
 BULKHEAD_INFLIGHT = Metric(
     Kind.GAUGE, "holdfast_bulkhead_inflight", _PERMITS, "Permits that are taken."
 )
-BULKHEAD_SHED = Metric(
-    Kind.COUNTER,
-    "holdfast_bulkhead_shed_total",
-    ("class",),
-    "Attempts that got no permit, by their class.",
-)
-REFUSALS = Metric(
-    Kind.COUNTER,
-    "holdfast_refusals_total",
-    ("code", "policy", "enforced"),
-    "Calls refused; enforced=false: would have been, by a policy in shadow mode.",
-)
-RETRIES = Metric(
-    Kind.COUNTER,
-    "holdfast_retries_total",
-    ("upstream", "decision", "reason"),
-    "Repetitions sent and denied.",
-)
-RETRY_DISABLED = Metric(
-    Kind.COUNTER,
-    "holdfast_retry_disabled_total",
-    ("reason",),
-    "Calls sent once only, though their policy has retries.",
-)
-HEDGES = Metric(
-    Kind.COUNTER,
-    "holdfast_hedges_total",
-    ("upstream", "result"),
-    "Second sendings beside a slow one, and what became of them; or why none was sent.",
-)
-FALLBACKS = Metric(
-    Kind.COUNTER,
-    "holdfast_fallbacks_total",
-    ("from", "to", "result"),
-    "Links of fallback chains that were tried: ok, failed, skipped, refused.",
-)
 BREAKER_STATE = Metric(
     Kind.GAUGE,
     "holdfast_breaker_state",
     (*_PER_TOOL, "state"),
     "1 for the state a circuit is in, 0 for the others; tool is empty for the upstream's own.",
 )
-BREAKER_TRANSITIONS = Metric(
-    Kind.COUNTER,
-    "holdfast_breaker_transitions_total",
-    (*_PER_TOOL, "from", "to"),
-    "Changes of state of circuits.",
-)
-BREAKER_PROBES = Metric(
-    Kind.COUNTER,
-    "holdfast_breaker_probes_total",
-    (*_PER_TOOL, "result"),
-    "Calls let through a half-open circuit to try it.",
-)
-EXPRESSION_ERRORS = Metric(
-    Kind.COUNTER,
-    "holdfast_expression_errors_total",
-    ("policy", "where"),
-    "Conditions of policies that failed when they were asked of a call.",
-)
-CACHE = Metric(
-    Kind.COUNTER,
-    "holdfast_cache_total",
-    (*_PER_TOOL, "result"),
-    "Calls under a cache section, by what came of it: hit, stale, miss, bypass.",
-)
 CACHE_ENTRIES = Metric(
     Kind.GAUGE, "holdfast_cache_entries", (), "Answers that are kept to be given again."
 )
 CACHE_BYTES = Metric(Kind.GAUGE, "holdfast_cache_bytes", (), "Memory that they take, about.")
-HEALTH_PROBES = Metric(
-    Kind.COUNTER,
-    "holdfast_health_probes_total",
-    ("upstream", "result"),
-    "Probes that asked an upstream whether it is well.",
-)
 UPSTREAM_HEALTHY = Metric(
     Kind.GAUGE,
     "holdfast_upstream_healthy",
@@ -168,18 +108,8 @@ CONFIG = Metric(
     Kind.INFO, "holdfast_config_info", ("policy_version",), "The policies in force, by their hash."
 )
 
-COUNTED = (
-    RETRIES,
-    RETRY_DISABLED,
-    BREAKER_TRANSITIONS,
-    BREAKER_PROBES,
-    BULKHEAD_SHED,
-    HEDGES,
-    FALLBACKS,
-    EXPRESSION_ERRORS,
-    CACHE,
-    HEALTH_PROBES,
-)
-"""What stages count, in the keep under ("counts", name of the metric)."""
+REFUSALS = _counter(counts.REFUSALS)
+COUNTED = tuple(map(_counter, counts.COUNTED))
+"""What stages count, under the keys of these."""
 
 CIRCUIT_STATES = ("closed", "open", "half_open")

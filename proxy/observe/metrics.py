@@ -14,7 +14,18 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from proxy.counts import Counts
+from proxy.counts import REFUSALS, Counts
+from proxy.keys import (
+    SHELF,
+    CircuitKey,
+    CountsKey,
+    InFlightKey,
+    Names,
+    PermitsKey,
+    PulseKey,
+    QueuedKey,
+    shadowed,
+)
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
@@ -184,8 +195,8 @@ class Metrics:
             *self._read_rows(),
             Family(catalogue.REFUSALS, self._read_refusals(kept)),
             *(Family(metric, self._read_counts(metric, kept)) for metric in catalogue.COUNTED),
-            Family(catalogue.INFLIGHT, self._read_levels("inflight", kept)),
-            Family(catalogue.QUEUED, self._read_levels("queued", kept)),
+            Family(catalogue.INFLIGHT, self._read_levels(InFlightKey, kept)),
+            Family(catalogue.QUEUED, self._read_levels(QueuedKey, kept)),
             Family(catalogue.BULKHEAD_LIMIT, self._read_permits("limit", kept)),
             Family(catalogue.BULKHEAD_INFLIGHT, self._read_permits("held", kept)),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
@@ -229,13 +240,13 @@ class Metrics:
 
     def _read_refusals(self, kept: Kept) -> Rows:
         """Those of records, and the verdicts of shadow policies, which are in no record."""
-        shadow = kept.get(("shadow", "counts", catalogue.REFUSALS.name), Counts(()))
+        shadow = kept.get(shadowed(REFUSALS.key), Counts(()))
         found = [((*key, "true"), number) for key, number in self._refusals.items()]
         found += [((*key[:2], "false"), number) for key, number in shadow.rows.items()]
         return self._relabelled(catalogue.REFUSALS, Counts(catalogue.REFUSALS.labels, dict(found)))
 
     def _read_counts(self, metric: Metric, kept: Kept) -> Rows:
-        counts = kept.get(("counts", metric.name))
+        counts = kept.get(CountsKey(metric.name))
         return {} if counts is None else self._relabelled(metric, counts)
 
     def _relabelled(self, metric: Metric, counts: Counts) -> Rows:
@@ -254,49 +265,47 @@ class Metrics:
             return vocabulary.of(value)
         return value if presentable(value) else OTHER
 
-    def _read_levels(self, kind: str, kept: Kept) -> Rows:
+    def _read_levels(self, kind: type[InFlightKey] | type[QueuedKey], kept: Kept) -> Rows:
         """What goes up and down, of all bulkheads together."""
-        return _summed(
-            ((self._label("upstream", key[2]), self._label("tool", key[3])), level.now)
-            for key, level in kept.items()
-            if isinstance(key, tuple) and key[0] == kind
-        )
+        levels = _enforced(kept, kind)
+        return _summed((self.shown(key.upstream, key.tool), level.now) for key, level in levels)
 
     def _read_permits(self, fact: str, kept: Kept) -> Rows:
         """Those of several agents, workflows and bulkheads are added up."""
         return _summed(
             (
-                tuple(map(self._label, catalogue.BULKHEAD_LIMIT.labels, key[2:5])),
+                (self._label("policy", key.policy), *self.shown(key.upstream, key.tool)),
                 getattr(each, fact),
             )
-            for key, each in kept.items()
-            if isinstance(key, tuple) and key[0] in {"permits", "bulkhead_permits"}
+            for key, each in _enforced(kept, PermitsKey)
         )
 
     def _read_pulses(self, kept: Kept) -> Rows:
         return {
-            (self._label("upstream", key[1]),): int(pulse.well)
-            for key, pulse in kept.items()
-            if isinstance(key, tuple) and key[0] == "pulse" and pulse.probed
+            (self._label("upstream", key.upstream),): int(pulse.well)
+            for key, pulse in _enforced(kept, PulseKey)
+            if pulse.probed
         }
 
     def _read_circuits(self, kept: Kept) -> Rows:
         """Circuits of several bulkheads, or of tools without a name here, share their rows."""
         found: Rows = {}
-        for key, circuit in kept.items():
-            if not isinstance(key, tuple) or key[0] != "circuit":
-                continue
-            _, _, upstream, tool = key
-            labels = (self._label("upstream", upstream), self._label("tool", tool))
+        for key, circuit in _enforced(kept, CircuitKey):
+            labels = self.shown(key.upstream, key.tool)
             for state in catalogue.CIRCUIT_STATES:
                 row = (*labels, state)
                 found[row] = 1 if circuit.state == state else found.get(row, 0)
         return found
 
 
+def _enforced(kept: Kept, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
+    """What is kept of one kind, without what shadows have."""
+    return ((key, entry) for key, entry in kept.items() if isinstance(key, kind) and not key.shadow)
+
+
 def _read_shelf(kept: Kept) -> Iterator[Family]:
     """There is none before a policy asks for one."""
-    shelf = kept.get(("shelf",), Shelf())
+    shelf = kept.get(SHELF, Shelf())
     yield Family(catalogue.CACHE_ENTRIES, {(): shelf.entries})
     yield Family(catalogue.CACHE_BYTES, {(): shelf.bytes})
 

@@ -8,7 +8,8 @@ import msgspec
 
 from proxy.call import Call, Effect, InFlight, Rule
 from proxy.config.cascade import Effective, Merged, convert
-from proxy.counts import Counts
+from proxy.counts import REFUSALS, Counts
+from proxy.keys import InFlightKey
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
@@ -18,7 +19,6 @@ from proxy.reply import refused as reply_to
 from proxy.stage import Check, Ground, Handler, Section, Sender, Target
 from proxy.stages import HOLDS, IN_FORCE, ONCE, ORDER, Entry
 
-REFUSALS = "holdfast_refusals_total"
 _WRITE = Effect.WRITE  # looking into an enum costs more than a gate
 
 
@@ -91,7 +91,7 @@ def compile_pipeline(
     if shadows or len(checks) < len(gates):
         counted = _counted(grounds)
         handler = CallGuard(gates[len(checks) :], shadows, handler, ground.clock, counted)
-    flight = ground.kept(("inflight", call.domain, call.upstream, call.tool), InFlight)
+    flight = ground.kept(InFlightKey(call.domain, call.upstream, call.tool), InFlight)
     return Pipeline(handler, target.effect, effective.policies, rule, flight, checks)
 
 
@@ -221,11 +221,7 @@ def _priced(sections: Mapping[str, Merged]) -> bool:
 
 
 def _counted(grounds: Grounds) -> Counts:
-    return grounds.shadow.kept(("counts", REFUSALS), _refusals)
-
-
-def _refusals() -> Counts:
-    return Counts(("code", "policy", "enforced"))
+    return grounds.shadow.kept(REFUSALS.key, REFUSALS.counts)
 
 
 def _checks(gates: list[Any]) -> tuple[Callable[[Call], Any], ...]:

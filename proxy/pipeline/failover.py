@@ -17,6 +17,7 @@ import msgspec
 
 from proxy.call import Call
 from proxy.config.cascade import Merged
+from proxy.keys import NEWS, CircuitKey, PulseKey, StandingKey
 from proxy.news import News, TrafficChange
 from proxy.reply import NEVER_SENT, Reply
 from proxy.stage import Ground, Handler, Said
@@ -142,12 +143,12 @@ def went_nowhere(call: Call, reply: Reply) -> bool:
 
 def pulse_of(upstream: str, ground: Ground) -> Pulse:
     """What probes say of it."""
-    return ground.kept(("pulse", upstream), Pulse)
+    return ground.kept(PulseKey(upstream), Pulse)
 
 
 def circuit_of(upstream: str, call: Call, ground: Ground) -> Circuit | None:
     """The upstream's own circuit for such calls, if it has one yet."""
-    found: Circuit | None = ground.keep.seen(("circuit", call.domain, upstream, ""))
+    found: Circuit | None = ground.keep.seen(CircuitKey(call.domain, upstream, ""))
     return found
 
 
@@ -161,12 +162,12 @@ def _standing(
 ) -> Standing:
     """Calls without a breaker know nothing of its circuit, and follow the probes alone."""
     upstream, bulkhead = call.upstream, call.domain
-    news = ground.kept(("news",), News)
+    news = ground.kept(NEWS, News)
 
     def changed(share: float, why: str) -> None:
         percent = round(share * 100)
         news.tell(TrafficChange(upstream, backups.names, percent, why, bulkhead))
 
-    key = ("standing", bulkhead, upstream, breaks)
+    key = StandingKey(bulkhead, upstream, "breaks" if breaks else "")
     orders = Orders(backups.back, changed)
     return ground.followed(key, lambda: Standing(pulse, orders), orders)

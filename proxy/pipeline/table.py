@@ -16,6 +16,7 @@ from proxy.call import Call
 from proxy.config.cascade import Effective, candidates, inside, merge
 from proxy.config.clamped import clamped
 from proxy.config.types import Loaded, Upstream
+from proxy.keys import NEWS
 from proxy.memo import Memo
 from proxy.news import News, Overlap
 from proxy.pipeline.compile import (
@@ -122,7 +123,7 @@ class Table:
             replace(grounds.enforced, links=self.link, generation=generation),
             replace(grounds.shadow, generation=generation),
         )
-        self._news = grounds.enforced.kept(("news",), News)
+        self._news = grounds.enforced.kept(NEWS, News)
         self._links: dict[object, Handler | Conditions] = {}
         self._recent: dict[object, Pipeline | Conditional] = {}
         # Those that had no call since `_recent` began.

@@ -5,15 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from proxy.call import Call, tokens_of
-from proxy.counts import Counts
+from proxy.counts import EXPRESSION_ERRORS
 from proxy.expression import Expression
 from proxy.protocols.arguments import KEPT, Arguments
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.stage import Ground
-
-ERRORS = "holdfast_expression_errors_total"
 
 
 class Condition:
@@ -31,7 +29,7 @@ class Condition:
         self._policy = policy
         self._where = where
         # Not `ground.kept`: one that fails in a shadow will fail in force.
-        self._errors = ground.keep.of(("counts", ERRORS), lambda: Counts(("policy", "where")))
+        self._errors = ground.keep.of(EXPRESSION_ERRORS.key, EXPRESSION_ERRORS.counts)
         readers = _readers(expression, ground)
         self._reads = tuple((name, readers[name]) for name in sorted(expression.uses))
 

@@ -54,7 +54,7 @@ from msgspec.structs import replace
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import NEVER
-from proxy.counts import Counts
+from proxy.counts import BREAKER_PROBES
 from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
@@ -243,10 +243,7 @@ class ProbeLease(_Circuits):
         self._slow_over = NEVER if section.slow is None else float(section.slow.over)
         self._wall = ground.clock.wall
         self._shadow = ground.shadow
-        self._probes = ground.kept(
-            ("counts", "holdfast_breaker_probes_total"),
-            lambda: Counts(("upstream", "tool", "result")),
-        )
+        self._probes = ground.kept(BREAKER_PROBES.key, BREAKER_PROBES.counts)
 
     @classmethod
     def build(

@@ -26,7 +26,8 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import NEVER
-from proxy.counts import Counts
+from proxy.counts import BULKHEAD_SHED
+from proxy.keys import PermitsKey
 from proxy.protocols.blame import cut_short
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
@@ -45,7 +46,6 @@ from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
 from proxy.state.queued import Queued
 from proxy.units import Seconds
 
-SHED = "holdfast_bulkhead_shed_total"
 SHORTEST, LONGEST = 1.0, 5.0
 """Seconds after which a refused call is told to come back: when all who wait now are gone, that is
 after `max_wait`, but not sooner or later than this."""
@@ -57,6 +57,7 @@ Places = Annotated[int, Meta(ge=0, le=10_000)]
 
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 _GRANTED, _HEDGE, _RETRY = End.GRANTED, Rank.HEDGE, Rank.RETRY
+_MADE = tuple.__new__
 _TOO_BUSY = frozenset({503, 529})
 
 
@@ -102,8 +103,8 @@ class _Gate(Queues):
     """What all gates of permits have in common: whom they let wait, and how they say no."""
 
     __slots__ = (
-        *("_clock", "_ground", "_highest", "_kind", "_most", "_per", "_policy", "_queued"),
-        *("_rules", "_shed", "_usual", "_wait"),
+        *("_clock", "_ground", "_highest", "_most", "_names", "_per", "_policy", "_queued"),
+        *("_rest", "_rules", "_shed", "_usual", "_wait"),
     )
 
     kind = "permits"
@@ -115,7 +116,7 @@ class _Gate(Queues):
         """`policy` is the one that gave the limit; its permits are kept under its name."""
         self._clock = ground.clock
         self._ground = ground
-        self._kind = (self.kind, target.domain, policy)
+        self._names, self._rest = (target.domain, policy), (self.kind, "")
         self._policy = policy
         self._per = per
         self._wait = float(section.max_wait)
@@ -125,7 +126,7 @@ class _Gate(Queues):
         self._highest = Rank.INTERACTIVE if asked is None else asked
         self._rules = _rules(section)
         self._queued = Queued.of(ground, target)
-        self._shed = ground.kept(("counts", SHED), lambda: Counts(("class",)))
+        self._shed = ground.kept(BULKHEAD_SHED.key, BULKHEAD_SHED.counts)
 
     def says(self, call: Call) -> Said:
         """How many are taken, and what a first attempt would come to."""
@@ -138,15 +139,18 @@ class _Gate(Queues):
         return Said(note, self._refusal(call, permits, _FULL))
 
     def _seen(self, call: Call) -> Permits | None:
-        found: Permits | None = self._ground.seen((*self._kind, *self._per.of(call)))
+        key = PermitsKey(*self._names, *self._per.of(call), self.kind)
+        found: Permits | None = self._ground.seen(key)
         return found
 
     def _of(self, call: Call) -> Permits:
         """Those that this call needs one of."""
         return self._kept(self._per.of(call))
 
-    def _kept(self, key: Key) -> Permits:
-        return self._ground.followed((*self._kind, *key), self._made, self._rules)
+    def _kept(self, whose: Key) -> Permits:
+        # The same key; made for each call, so without its `__new__`, which costs twice as much.
+        key = _MADE(PermitsKey, self._names + whose + self._rest)
+        return self._ground.followed(key, self._made, self._rules)
 
     def _made(self) -> Permits:
         return Permits(self._rules, self._clock.now)

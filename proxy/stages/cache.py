@@ -25,7 +25,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from proxy.call import Call, Effect, RequestHead
-from proxy.counts import Counts
+from proxy.counts import CACHE
+from proxy.keys import SHELF
 from proxy.protocols.canonical import ARGUMENTS
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.lacking import code_of, lack_of
@@ -35,8 +36,6 @@ from proxy.reply import Reply, Result, refused
 from proxy.stage import Ground, Handler, Said, Section, Target
 from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
-
-CACHED = "holdfast_cache_total"
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _MEMBER = re.compile(r"input(\.[^.]+)+")
@@ -99,10 +98,8 @@ class Cached:
         self._arguments = ARGUMENTS.get(target.protocol) if only_input else None
         what = ("input", *sorted(section.volatile)) if only_input else ()
         self._key = recipe(tuple(sorted({name.lower() for name in section.vary})), what).key
-        self._shelf = ground.kept(("shelf",), Shelf)
-        self._counts = ground.kept(
-            ("counts", CACHED), lambda: Counts(("upstream", "tool", "result"))
-        )
+        self._shelf = ground.kept(SHELF, Shelf)
+        self._counts = ground.kept(CACHE.key, CACHE.counts)
         self._missed = (target.upstream, target.tool, "miss")
 
     @classmethod

@@ -11,6 +11,7 @@ from collections.abc import Awaitable
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import NEVER
+from proxy.keys import QuietKey
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
@@ -43,7 +44,7 @@ class CoolDown(NothingTaken):
         self._clock = ground.clock
         self._shadow = ground.shadow
         self._quiet = ground.kept(
-            ("cooldown", target.domain, target.upstream, target.tool),
+            QuietKey(target.domain, target.upstream, target.tool),
             lambda: Quiet(ground.clock.now),
         )
         self._tool = target.tool

@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Meta
 
 from proxy.call import Call, Effect, Whole
-from proxy.counts import Counts
+from proxy.counts import FALLBACKS
+from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import HTTP, PROTOCOLS
@@ -200,7 +201,7 @@ class _Kept(_Ready):
     def __init__(self, link: CacheLink, ground: Ground) -> None:
         self._max_age = float(link.max_age)
         self._now = ground.clock.now
-        self._shelf = ground.kept(("shelf",), Shelf)
+        self._shelf = ground.kept(SHELF, Shelf)
 
     def objection(self, fall: _Fall) -> str:
         """Part of _Stands."""
@@ -268,7 +269,7 @@ class Chain:
         chain = section.chain or tuple(Link(upstream=name) for name in target.backups)
         self._links = [_stands(link, ground) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
-        self._shelf = ground.kept(("shelf",), Shelf) if keeps else None
+        self._shelf = ground.kept(SHELF, Shelf) if keeps else None
         # The place of the last upstream that is asked when another took too long: for writes, of
         # which nobody knows then whether they ran, there is none.
         waits = "failure" in self._on and target.effect is not Effect.WRITE
@@ -276,9 +277,7 @@ class Chain:
         self._elsewhere = others[-1] if others and waits else 0
         self._clock = ground.clock
         self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
-        self._counts = ground.kept(
-            ("counts", "holdfast_fallbacks_total"), lambda: Counts(("from", "to", "result"))
-        )
+        self._counts = ground.kept(FALLBACKS.key, FALLBACKS.counts)
 
     @classmethod
     def wrap(cls, section: Fallback, inner: Handler, target: Target, ground: Ground) -> Handler:

@@ -27,7 +27,8 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import NEVER
-from proxy.counts import Counts
+from proxy.counts import HEDGES
+from proxy.keys import LatencyKey
 from proxy.reply import Reply, Result
 from proxy.stage import Ground, Handler, Said, Section, Sender, Target
 from proxy.state.allowance import Allowance
@@ -94,12 +95,10 @@ class Race:
         self._by_p95 = section.after.measured
         self._max = section.max
         self._latency = ground.kept(
-            ("latency", target.domain, target.upstream, target.tool), Latency
+            LatencyKey(target.domain, target.upstream, target.tool), Latency
         )
         self._budget = Allowance.of(ground, target)
-        self._counts = ground.kept(
-            ("counts", "holdfast_hedges_total"), lambda: Counts(("upstream", "result"))
-        )
+        self._counts = ground.kept(HEDGES.key, HEDGES.counts)
         self._waiting: deque[_Race] = deque()
         # Not held by its own alarm: a pipeline that nobody calls any more is let go at once.
         rang = weakref.WeakMethod(self._rang)

@@ -29,6 +29,7 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call, tokens_of
 from proxy.clock import NEVER
+from proxy.keys import CellsKey
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import (
@@ -125,7 +126,7 @@ class Turnstile(Queues):
         self._metered = limit.metered
         self._per = Per(section.per, target)
         self._cells = ground.followed(
-            (limit.kind, target.domain, policy),
+            CellsKey(target.domain, policy, limit.kind),
             lambda: Cells(limit.pace, ground.clock),
             limit.pace,
         )

@@ -28,7 +28,8 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.clock import NEVER
-from proxy.counts import Counts
+from proxy.counts import RETRIES, RETRY_DISABLED
+from proxy.keys import NEWS
 from proxy.news import Escalation, News
 from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
@@ -149,13 +150,9 @@ class Repeat:
         cap, chance = float(section.retry_after_cap), ground.clock.chance.random
         self._waits = Waits(section.backoff, section.throttled, cap, chance)
         self._budget = Allowance.of(ground, target, section.budget)
-        self._news = ground.kept(("news",), News)
-        self._retries = ground.kept(
-            ("counts", "holdfast_retries_total"), lambda: Counts(("upstream", "decision", "reason"))
-        )
-        self._disabled = ground.kept(
-            ("counts", "holdfast_retry_disabled_total"), lambda: Counts(("reason",))
-        )
+        self._news = ground.kept(NEWS, News)
+        self._retries = ground.kept(RETRIES.key, RETRIES.counts)
+        self._disabled = ground.kept(RETRY_DISABLED.key, RETRY_DISABLED.counts)
 
     @classmethod
     def wrap(cls, section: Retry, inner: Sender, target: Target, ground: Ground) -> Handler:

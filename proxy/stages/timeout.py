@@ -12,7 +12,7 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import NEVER
-from proxy.counts import Counts
+from proxy.counts import REFUSALS
 from proxy.protocols.clients import patience
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -214,9 +214,7 @@ class ShadowTime(AttemptTime):
         super().__init__(section, target.effect, policy)
         self._total = _limit(section.total)
         self._min_attempt = float(section.min_attempt)
-        self._counted = ground.kept(
-            ("counts", "holdfast_refusals_total"), lambda: Counts(("code", "policy", "enforced"))
-        )
+        self._counted = ground.kept(REFUSALS.key, REFUSALS.counts)
 
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Refuses as the enforced one would."""

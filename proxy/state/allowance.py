@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from proxy.keys import AllowanceKey
 from proxy.stage import Ground, Section, Target
 
 _ONE = 1.0 - 1e-9  # ten tenths add up to a little less than one
@@ -45,7 +46,7 @@ class Allowance:
     def of(cls, ground: Ground, target: Target, budget: RetryBudget | None = None) -> "Allowance":
         """The upstream's, shared by all that repeat calls to it, or send them twice. It follows the
         budget, if there is one."""
-        key = ("retry_budget", target.domain, target.upstream)
+        key = AllowanceKey(target.domain, target.upstream)
         now = ground.clock.now
         if budget is None:
             return ground.kept(key, lambda: cls(now()))

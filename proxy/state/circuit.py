@@ -22,7 +22,8 @@ from collections.abc import Callable
 import msgspec
 
 from proxy.attempt import Attempt
-from proxy.counts import Counts
+from proxy.counts import BREAKER_TRANSITIONS
+from proxy.keys import NEWS, CircuitKey
 from proxy.news import CircuitChange, News
 from proxy.stage import Ground, Target
 from proxy.state.rules import CircuitRules
@@ -123,7 +124,7 @@ class Circuit:
         """The tool's, or with an empty name the upstream's own; made if there is none. It follows
         the rules."""
         return ground.followed(
-            ("circuit", target.domain, target.upstream, tool),
+            CircuitKey(target.domain, target.upstream, tool),
             lambda: cls(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
             rules,
         )
@@ -323,11 +324,8 @@ class Circuit:
 
 def _teller(upstream: str, tool: str, ground: Ground) -> Changed:
     """Counts a circuit's changes, and tells the news of them."""
-    counts = ground.kept(
-        ("counts", "holdfast_breaker_transitions_total"),
-        lambda: Counts(("upstream", "tool", "from", "to")),
-    )
-    news = ground.kept(("news",), News)
+    counts = ground.kept(BREAKER_TRANSITIONS.key, BREAKER_TRANSITIONS.counts)
+    news = ground.kept(NEWS, News)
 
     def changed(before: State, after: State, why: str, open_for: float) -> None:
         counts.add(upstream, tool, before.value, after.value)

@@ -1,5 +1,6 @@
 """How many attempts at one tool stand in queues of ours now."""
 
+from proxy.keys import QueuedKey
 from proxy.stage import Ground, Target
 
 
@@ -14,7 +15,7 @@ class Queued:
     @classmethod
     def of(cls, ground: Ground, target: Target) -> "Queued":
         """The tool's, shared by all stages that make its calls wait in a queue."""
-        return ground.kept(("queued", target.domain, target.upstream, target.tool), cls)
+        return ground.kept(QueuedKey(target.domain, target.upstream, target.tool), cls)
 
     @property
     def idle(self) -> bool:

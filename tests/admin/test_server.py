@@ -14,6 +14,7 @@ from proxy.admin.server import AdminServer, _takes_gzip
 from proxy.admin.sight import Sight
 from proxy.call import InFlight
 from proxy.clock import Clock
+from proxy.keys import InFlightKey
 from proxy.observe.metrics import Metrics
 from proxy.protocols.identity import Identity
 from proxy.stage import Keep
@@ -103,7 +104,7 @@ async def test_startup_is_told_apart_from_readiness(client, health):
 async def test_metrics_are_those_of_now(client, metrics, keep):
     """What was counted before the scrape is in it."""
     metrics.note(record())
-    keep.of(("inflight", "", "gateway", "get_balance"), InFlight)
+    keep.of(InFlightKey("", "gateway", "get_balance"), InFlight)
     async with client.get("/metrics") as response:
         text = await response.text()
     assert response.content_type == "text/plain"

@@ -2,6 +2,7 @@
 
 from proxy.admin import views
 from proxy.admin.rates import Rates
+from proxy.keys import PulseKey
 from proxy.state.circuit import Circuit
 from proxy.state.standing import Pulse
 from tests.admin.scene import Scene
@@ -163,7 +164,7 @@ def test_policies_in_their_order():
 def test_whether_probes_find_it_well():
     """Nothing is known of one that nobody probes."""
     scene = Scene()
-    pulse = scene.keep.of(("pulse", "gateway"), Pulse)
+    pulse = scene.keep.of(PulseKey("gateway"), Pulse)
     rates = Rates(scene.metrics, scene.clock)
     before = views.status(scene.sight, rates)["upstreams"][0]["well"]
     pulse.probed = True

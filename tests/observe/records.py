@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 from typing import Any
 
+from proxy.observe import catalogue
+from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Labels, Metrics, Spread
 from proxy.record import AttemptRecord, Record
 from proxy.stage import Keep
@@ -50,3 +52,9 @@ def metrics(keep: Keep | None = None) -> Metrics:
 def rows(found: Metrics, name: str) -> dict[Labels, int | Spread]:
     """What is read of one metric."""
     return next(family.rows for family in found.read() if family.metric.name == name)
+
+
+def catalogued() -> list[Metric]:
+    """Every metric of the catalogue."""
+    named = [thing for thing in vars(catalogue).values() if isinstance(thing, Metric)]
+    return [*named, *catalogue.COUNTED]

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import re
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from proxy.call import InFlight
-from proxy.counts import Counts
-from proxy.observe import catalogue
-from proxy.observe.catalogue import Metric
+from proxy.counts import COUNTED
+from proxy.keys import CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe.exposition import Exposition, wanted
 from proxy.stage import Keep
 from tests.fakes import FakeClock
-from tests.observe.records import Anything, metrics, record
+from tests.observe.records import Anything, catalogued, metrics, record
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 OPEN = "application/openmetrics-text; version=1.0.0"
@@ -28,14 +26,14 @@ OPEN = "application/openmetrics-text; version=1.0.0"
 def busy():
     """Metrics of which each one has a row."""
     keep = Keep()
-    for metric in catalogue.COUNTED:
-        counts = keep.of(("counts", metric.name), partial(Counts, metric.labels))
-        counts.add(*metric.labels)
-    keep.of(("circuit", "", "gateway", ""), lambda: Anything(state="open"))
-    keep.of(("pulse", "gateway"), lambda: Anything(probed=True, well=True))
-    keep.of(("inflight", "", "gateway", "get_balance"), InFlight)
-    keep.of(("queued", "", "gateway", "get_balance"), lambda: Anything(now=1))
-    keep.of(("permits", "", "p", "gateway", "", ""), lambda: Anything(limit=2, held=1))
+    for metric in COUNTED:
+        keep.of(metric.key, metric.counts).add(*metric.labels)
+    keep.of(CircuitKey("", "gateway", ""), lambda: Anything(state="open"))
+    keep.of(PulseKey("gateway"), lambda: Anything(probed=True, well=True))
+    keep.of(InFlightKey("", "gateway", "get_balance"), InFlight)
+    keep.of(QueuedKey("", "gateway", "get_balance"), lambda: Anything(now=1))
+    permits = PermitsKey("", "p", "gateway", "", "", "", "", "upstream")
+    keep.of(permits, lambda: Anything(limit=2, held=1))
     found = metrics(keep)
     found.note(record(queue_us=20))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
@@ -88,7 +86,7 @@ async def test_each_metric_is_documented():
 async def test_each_metric_of_the_catalogue_is_exposed():
     """Also before it has a row: dashboards find it, and see that it is zero."""
     text = await scrape(metrics())
-    names = [thing.name for thing in vars(catalogue).values() if isinstance(thing, Metric)]
+    names = [metric.name for metric in catalogued()]
     assert [name for name in names if f"# TYPE {name} " not in text] == []
 
 

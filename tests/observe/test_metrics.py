@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import InFlight
-from proxy.counts import Counts
+from proxy.counts import BREAKER_TRANSITIONS, REFUSALS, RETRIES, Counts
+from proxy.keys import SHELF, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey, shadowed
 from proxy.observe.labels import LIMIT, OTHER
 from proxy.observe.metrics import LONG, SHORT, Spread
 from proxy.record import AttemptRecord
@@ -70,9 +71,12 @@ def test_histograms_are_exact(durations):
             )
 
 
+DEPOSIT = ("gateway", "deposit", "", "", "", "tool")
+
+
 def flight(keep: Keep, tool: str, now: int = 0) -> InFlight:
     """Calls of a tool on their way, counted where pipelines count them."""
-    return keep.of(("inflight", "", "gateway", tool), lambda: InFlight(now))
+    return keep.of(InFlightKey("", "gateway", tool), lambda: InFlight(now))
 
 
 def test_in_flight_is_what_is_on_its_way_now():
@@ -88,7 +92,7 @@ def test_who_waits_is_added_up_over_bulkheads():
     """As calls in flight are."""
     keep = Keep()
     held = [
-        keep.of(("queued", domain, "gateway", "deposit"), lambda: Anything(now=2))
+        keep.of(QueuedKey(domain, "gateway", "deposit"), lambda: Anything(now=2))
         for domain in ("", "core")
     ]
     found = metrics(keep)
@@ -116,12 +120,12 @@ def test_permits_are_shown_by_whose_they_are():
     """Those of a bulkhead by its name; of agents added up; of shadows not at all."""
     keep = Keep()
     there = {
-        ("permits", "", "p", "gateway", "deposit", ""): (2, 1),
-        ("permits", "core", "p", "gateway", "deposit", ""): (2, 0),
-        ("permits", "", "q", "", "", "", "ann", ""): (3, 3),
-        ("permits", "", "q", "", "", "", "bob", ""): (3, 1),
-        ("bulkhead_permits", "core", "core", "", "", ""): (64, 5),
-        ("shadow", "permits", "", "p", "gateway", "deposit", ""): (9, 9),
+        PermitsKey("", "p", *DEPOSIT): (2, 1),
+        PermitsKey("core", "p", *DEPOSIT): (2, 0),
+        PermitsKey("", "q", "", "", "ann", "", "", "agent"): (3, 3),
+        PermitsKey("", "q", "", "", "bob", "", "", "agent"): (3, 1),
+        PermitsKey("core", "core", "", "", "", "", "", "", "bulkhead_permits"): (64, 5),
+        shadowed(PermitsKey("", "p", *DEPOSIT)): (9, 9),
     }
     for key, (limit, held) in there.items():
         keep.of(key, partial(Anything, limit=limit, held=held))
@@ -179,7 +183,7 @@ def test_what_is_kept_to_be_given_again_is_shown():
     keep = Keep()
     found = metrics(keep)
     assert rows(found, "holdfast_cache_entries") == {(): 0}
-    shelf = keep.of(("shelf",), Shelf)
+    shelf = keep.of(SHELF, Shelf)
     shelf.keep(("key",), make_call(), make_reply(200), 1000.0)
     assert rows(found, "holdfast_cache_entries") == {(): 1}
     assert rows(found, "holdfast_cache_bytes") == {(): shelf.bytes}
@@ -189,8 +193,7 @@ def test_what_is_kept_to_be_given_again_is_shown():
 def test_refusals_are_counted_by_policy_and_shadow_ones_apart():
     """Refused calls come from records, shadow verdicts from the guard's counts in the keep."""
     keep = Keep()
-    key = ("shadow", "counts", "holdfast_refusals_total")
-    shadow = keep.of(key, lambda: Counts(("code", "policy", "enforced")))
+    shadow = keep.of(shadowed(REFUSALS.key), REFUSALS.counts)
     shadow.add("circuit_open", "trial", "false")
     found = metrics(keep)
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
@@ -203,19 +206,15 @@ def test_refusals_are_counted_by_policy_and_shadow_ones_apart():
 def test_counts_of_stages_are_shown_in_the_metrics_order():
     """A stage may keep its labels in another order."""
     keep = Keep()
-    keep.of(
-        ("counts", "holdfast_retries_total"), lambda: Counts(("reason", "upstream", "decision"))
-    ).add("503", "gateway", "sent")
+    counts = keep.of(RETRIES.key, lambda: Counts(("reason", "upstream", "decision")))
+    counts.add("503", "gateway", "sent")
     assert rows(metrics(keep), "holdfast_retries_total") == {("gateway", "sent", "503"): 1}
 
 
 def test_counts_of_unknown_tools_are_added_up():
     """Circuits of made-up tools share one row; the upstream's own has no tool."""
     keep = Keep()
-    counts = keep.of(
-        ("counts", "holdfast_breaker_transitions_total"),
-        lambda: Counts(("upstream", "tool", "from", "to")),
-    )
+    counts = keep.of(BREAKER_TRANSITIONS.key, BREAKER_TRANSITIONS.counts)
     for tool in ("made_up", "made_up_too", ""):
         counts.add("gateway", tool, "closed", "open")
     assert rows(metrics(keep), "holdfast_breaker_transitions_total") == {
@@ -229,7 +228,7 @@ def test_a_circuit_has_a_row_for_each_state():
     keep = Keep()
     keep.of("something else", Anything)
     for tool, state in (("", "half_open"), ("made_up", "open"), ("made_up_too", "closed")):
-        keep.of(("circuit", "", "gateway", tool), partial(Anything, state=state))
+        keep.of(CircuitKey("", "gateway", tool), partial(Anything, state=state))
     assert rows(metrics(keep), "holdfast_breaker_state") == {
         ("gateway", "", "closed"): 0,
         ("gateway", "", "open"): 0,
@@ -244,7 +243,7 @@ def test_an_upstream_that_is_probed_is_well_or_not():
     """Of others nobody knows."""
     keep = Keep()
     for name, probed, well in (("a", True, True), ("b", True, False), ("c", False, True)):
-        keep.of(("pulse", name), partial(Anything, probed=probed, well=well))
+        keep.of(PulseKey(name), partial(Anything, probed=probed, well=well))
     assert rows(metrics(keep), "holdfast_upstream_healthy") == {("a",): 1, ("b",): 0}
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.call import Call, Effect
 from proxy.config.cascade import cascade
+from proxy.keys import InFlightKey
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.compile import _targets
 from proxy.pipeline.guard import AttemptGuard, CallGuard
@@ -266,7 +267,7 @@ def test_calls_of_one_tool_are_counted_together() -> None:
     one, other = desk.pipeline(post("search")), again.pipeline(post("search"))
     for pipeline in (one, other):
         run(pipeline(post("search")))
-    flight = dict(desk.keep.items())["inflight", "", "gateway", "search"]
+    flight = dict(desk.keep.items())[InFlightKey("", "gateway", "search")]
     assert (one.flight is flight, other.flight is flight, flight.now) == (True, True, 2)
     assert not flight.idle
     assert desk.pipeline(post("other")).flight.idle

@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.admin.health import Health
+from proxy.keys import CircuitKey
 from proxy.observe.metrics import Metrics
 from tests.fakes import FakeClock
 from tests.tables import Desk, post
@@ -101,7 +102,7 @@ policies:
 """
     desk = Desk(text, *[500] * 4)
     assert desk.codes(2) == ["500"] * 2
-    circuit = dict(desk.keep.items())["circuit", "", "gateway", "search"]
+    circuit = dict(desk.keep.items())[CircuitKey("", "gateway", "search")]
     assert (circuit.window.calls, circuit.window.failures) == (2, 2)
     assert desk.codes(4) == ["500", "500", "circuit_open", "circuit_open"]
     assert desk.shadowed == shadowed

@@ -5,10 +5,10 @@ import itertools
 import pytest
 
 from proxy.call import Effect
+from proxy.counts import EXPRESSION_ERRORS
 from proxy.pipeline import table
 from proxy.pipeline.compile import Pipeline
 from proxy.pipeline.conditional import Conditional
-from proxy.protocols.condition import ERRORS
 from proxy.reply import Failure
 from tests.fakes import run
 from tests.tables import Desk, give, post
@@ -41,7 +41,7 @@ def test_a_condition_is_asked_of_each_call(content: bytes, names: tuple[str, ...
     pipeline = desk.pipeline(give("pay", content))
     assert pipeline.policies == names
     assert pipeline.effect is (Effect.READ if len(names) == 2 else Effect.WRITE)
-    assert desk.rows("counts", ERRORS) == ({("big", "match"): 1} if content == b"{}" else {})
+    assert desk.rows(EXPRESSION_ERRORS) == ({("big", "match"): 1} if content == b"{}" else {})
 
 
 def test_calls_that_no_condition_may_hold_for_have_a_plain_pipeline() -> None:

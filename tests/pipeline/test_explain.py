@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from proxy.config.load import load_policies
+from proxy.counts import EXPRESSION_ERRORS
 from proxy.pipeline.asked import Asked
 from proxy.pipeline.compile import nowhere
 from proxy.pipeline.explain import Explanation, Source, explain, flat, fresh, values
@@ -224,7 +225,7 @@ def test_conditions_are_told_with_what_they_came_to() -> None:
     assert (big.verdict.allow, small.verdict.allow, failed.verdict.allow) == (False, True, False)
     assert big.sections["timeout"]["total"].value == "5s"
     assert failed.sections["timeout"]["total"].value == "45s"
-    assert dict(desk.keep.items()).get(("counts", "holdfast_expression_errors_total")) is None
+    assert dict(desk.keep.items()).get(EXPRESSION_ERRORS.key) is None
 
 
 def test_arguments_that_can_be_read_in_two_ways() -> None:

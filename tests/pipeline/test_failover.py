@@ -7,6 +7,7 @@ import pytest
 from proxy.attempt import Attempt
 from proxy.call import Call, Whole
 from proxy.clock import Clock
+from proxy.keys import NEWS, CircuitKey, StandingKey
 from proxy.news import Event, News, TrafficChange
 from proxy.pipeline.compile import Grounds
 from proxy.pipeline.failover import Failover, circuit_of, pulse_of, went_nowhere
@@ -61,7 +62,7 @@ class Scene:
     def __init__(self, policies: str = BREAKER, upstreams: str = UPSTREAMS) -> None:
         self.clock, self.keep = Chance(), Keep()
         self.heard: list[Event] = []
-        self.keep.of(("news",), News).listeners.append(self.heard.append)
+        self.keep.of(NEWS, News).listeners.append(self.heard.append)
         self.ground = Ground(self.clock, self.keep)
         self.hosts = {name: Host(self.clock) for name in ("gateway", "b", "c")}
         self.read(policies, upstreams)
@@ -304,7 +305,7 @@ def test_who_was_refused_at_the_gate_goes_on() -> None:
     scene.fails("gateway", Failure.CONNECT)
     assert scene.went_to(tool="other") == ["gateway"]  # the upstream's: a second tool failed
     scene.clock.advance(5.1)
-    tool = scene.keep.seen(("circuit", "", "gateway", "search"))
+    tool = scene.keep.seen(CircuitKey("", "gateway", "search"))
     tool.until += 60.0
     assert tool.state is State.OPEN
     assert scene.went_to() == ["b"]
@@ -385,7 +386,7 @@ def test_a_table_of_before_does_not_say_how_it_comes_back() -> None:
     scene.opened()
     scene.table = old
     scene.call("another")
-    standing = dict(scene.keep.items())["standing", "", "gateway", True]
+    standing = dict(scene.keep.items())[StandingKey("", "gateway", "breaks")]
     assert standing._orders.back.well_for == 5.0
 
 

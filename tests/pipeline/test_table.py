@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.call import Call, Whole
+from proxy.keys import NEWS, AllowanceKey, CellsKey, CircuitKey, Key, PermitsKey
 from proxy.news import News
 from proxy.pipeline import table
 from proxy.pipeline.compile import Pipeline
@@ -315,7 +316,7 @@ policies:
 """
     )
     heard: list[Any] = []
-    desk.keep.of(("news",), News).listeners.append(heard.append)
+    desk.keep.of(NEWS, News).listeners.append(heard.append)
     for tool in ("get_x", "get_y_x", "get_y"):
         desk.pipeline(post(tool))
     (told,) = heard
@@ -365,34 +366,34 @@ def late(text: str, *script: Step) -> tuple[Desk, Desk]:
     return old, new
 
 
-def entry(desk: Desk, kind: str) -> Any:
+def entry(desk: Desk, kind: type[Key]) -> Any:
     """What is kept of a kind, of the tool if there are several."""
-    (*_, found) = (kept for key, kept in desk.keep.items() if key[0] == kind)  # type: ignore[index]  # they are tuples
+    (*_, (_, found)) = desk.keep.each(kind)
     return found
 
 
 def test_the_newest_tables_permits_are_in_force() -> None:
     """Also after one of before has compiled a tool."""
     _, new = late("policies: [{name: p, bulkhead: {limit: 9}}]", 200)
-    assert entry(new, "permits").limit == 4
+    assert entry(new, PermitsKey).limit == 4
 
 
 def test_the_newest_tables_circuits_are_in_force() -> None:
     """Likewise."""
     _, new = late("policies: [{name: p, breaker: {consecutive: 9}}]", 200)
-    assert entry(new, "circuit").rules.consecutive == 4
+    assert entry(new, CircuitKey).rules.consecutive == 4
 
 
 def test_the_newest_tables_budget_is_in_force() -> None:
     """Likewise."""
     _, new = late("policies: [{name: p, retry: {budget: {burst: 9}}}]", 200)
-    assert entry(new, "retry_budget").burst == 4
+    assert entry(new, AllowanceKey).burst == 4
 
 
 def test_the_newest_tables_rate_is_in_force() -> None:
     """Also for calls of the old one."""
     old, new = late("policies: [{name: p, rate_limit: {rate: 9/h}}]", *[200] * 3)
-    assert entry(new, "rate_limit").pace.burst == 4
+    assert entry(new, CellsKey).pace.burst == 4
     assert [old.codes(1), new.codes(1), old.codes(1)] == [["200"], ["200"], ["rate_limited"]]
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from proxy.call import Call, Whole
+from proxy.counts import EXPRESSION_ERRORS
 from proxy.expression import Expression
 from proxy.protocols.arguments import KEPT
-from proxy.protocols.condition import ERRORS, Condition
+from proxy.protocols.condition import Condition
 from proxy.protocols.protocol import Rules
 from proxy.protocols.recognise import HTTP, TOOLS
 from proxy.refusal import Refusal
@@ -33,7 +34,7 @@ def condition(text: str, ground: Ground | None = None) -> Condition:
 
 def counted(ground: Ground) -> dict[tuple[str, ...], int]:
     """Failures, by policy and place."""
-    rows: dict[tuple[str, ...], int] = dict(ground.keep.items())["counts", ERRORS].rows
+    rows: dict[tuple[str, ...], int] = dict(ground.keep.items())[EXPRESSION_ERRORS.key].rows
     return rows
 
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from proxy.attempt import Attempt
-from proxy.counts import Counts
+from proxy.counts import BULKHEAD_SHED, Counts
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.stage import Ground
-from proxy.stages.bulkhead import SHED, Bulkhead, BulkheadPermit, Permit
+from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.state.permits import Permits
 from proxy.state.queued import Queued
 from proxy.strand import Strand
@@ -134,8 +134,7 @@ class Harbour:
     @property
     def shed(self) -> dict[tuple[str, ...], int]:
         """How many got no permit."""
-        key: tuple[str, ...] = ("counts", SHED)
-        counts: Counts = self.ground.seen(key)
+        counts: Counts = self.ground.seen(BULKHEAD_SHED.key)
         return counts.rows
 
 

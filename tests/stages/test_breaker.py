@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.attempt import Attempt
-from proxy.counts import Counts
+from proxy.counts import BREAKER_PROBES, BREAKER_TRANSITIONS, Counted, Counts
+from proxy.keys import NEWS, CircuitKey
 from proxy.news import CircuitChange, Event, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
@@ -67,14 +68,14 @@ class Tool:
 
 def circuit(ground: Ground, tool: str = "") -> Circuit:
     """The circuit of a tool, or the upstream's."""
-    found = dict(ground.keep.items())["circuit", "", "gateway", tool]
+    found = dict(ground.keep.items())[CircuitKey("", "gateway", tool)]
     assert isinstance(found, Circuit)
     return found
 
 
-def counts(ground: Ground, name: str) -> dict[tuple[str, ...], int]:
+def counts(ground: Ground, metric: Counted) -> dict[tuple[str, ...], int]:
     """The rows of a metric."""
-    found = dict(ground.keep.items())["counts", name]
+    found = dict(ground.keep.items())[metric.key]
     assert isinstance(found, Counts)
     return found.rows
 
@@ -259,8 +260,8 @@ def test_probes_close_it_and_are_counted() -> None:
     tool = opened(ground)
     tool.send(times=2)
     assert circuit(ground, "search").closed
-    assert counts(ground, "holdfast_breaker_probes_total") == {("gateway", "search", "passed"): 2}
-    assert counts(ground, "holdfast_breaker_transitions_total") == {
+    assert counts(ground, BREAKER_PROBES) == {("gateway", "search", "passed"): 2}
+    assert counts(ground, BREAKER_TRANSITIONS) == {
         ("gateway", "search", "closed", "open"): 1,
         ("gateway", "search", "open", "half_open"): 1,
         ("gateway", "search", "half_open", "closed"): 1,
@@ -282,9 +283,7 @@ def test_a_probe_that_was_never_sent_gives_its_lease_back() -> None:
     assert isinstance(probe, Attempt)
     tool.lease.settle(probe, Reply(status=0, failure=Failure.CANCELLED, result=Result.CANCELLED))
     assert isinstance(tool.admit(), Attempt)
-    assert counts(ground, "holdfast_breaker_probes_total") == {
-        ("gateway", "search", "given_back"): 1
-    }
+    assert counts(ground, BREAKER_PROBES) == {("gateway", "search", "given_back"): 1}
 
 
 def test_a_probe_needs_the_leases_of_both_circuits() -> None:
@@ -326,7 +325,7 @@ def test_a_lost_probe_does_not_keep_it_half_open(deadline: float, seconds: float
     assert isinstance(tool.admit(), Refusal)
     tool.clock.advance(0.2)
     assert tool.send(500) is None
-    assert counts(ground, "holdfast_breaker_probes_total")["gateway", "search", "lost"] == 1
+    assert counts(ground, BREAKER_PROBES)["gateway", "search", "lost"] == 1
     tool.end(lost, make_reply(200))
     assert circuit(ground, "search").state is State.OPEN
 
@@ -362,7 +361,7 @@ def test_a_change_is_told() -> None:
     """Somebody who listens hears of an opening: which, why, and for how long."""
     ground = make_ground()
     heard: list[Event] = []
-    ground.kept(("news",), News).listeners.append(heard.append)
+    ground.kept(NEWS, News).listeners.append(heard.append)
     Tool(ground).send(500, times=5)
     assert heard == [CircuitChange("gateway", "search", "closed", "open", "consecutive", 5.0)]
 

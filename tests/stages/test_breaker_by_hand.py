@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from proxy.attempt import Attempt
+from proxy.counts import BREAKER_PROBES, BREAKER_TRANSITIONS
+from proxy.keys import NEWS
 from proxy.news import CircuitChange, Event, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure
@@ -94,14 +96,12 @@ def test_an_observed_circuit_opens_and_refuses_nothing() -> None:
     """The news and the metrics tell of it."""
     ground = make_ground()
     heard: list[Event] = []
-    ground.kept(("news",), News).listeners.append(heard.append)
+    ground.kept(NEWS, News).listeners.append(heard.append)
     tool = Observed(ground)
     tool.send(500, times=9)
     assert circuit(ground, "search").state is State.OPEN
     assert heard == [CircuitChange("gateway", "search", "closed", "open", "consecutive", 5.0)]
-    assert counts(ground, "holdfast_breaker_transitions_total") == {
-        ("gateway", "search", "closed", "open"): 1
-    }
+    assert counts(ground, BREAKER_TRANSITIONS) == {("gateway", "search", "closed", "open"): 1}
 
 
 def test_an_observed_circuit_closes_by_what_comes_after_its_time() -> None:
@@ -118,7 +118,7 @@ def test_an_observed_circuit_closes_by_what_comes_after_its_time() -> None:
     assert circuit(ground, "search").owner is None
     tool.end(first, 404)
     assert circuit(ground, "search").closed
-    assert counts(ground, "holdfast_breaker_probes_total") == {("gateway", "search", "passed"): 2}
+    assert counts(ground, BREAKER_PROBES) == {("gateway", "search", "passed"): 2}
 
 
 def test_an_observed_circuit_opens_again_for_longer() -> None:

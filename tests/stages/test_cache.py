@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, Rule, Stop, Whole
-from proxy.counts import Counts
+from proxy.counts import CACHE, Counts
+from proxy.keys import SHELF
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import Ground, Handler
@@ -73,7 +74,7 @@ class Pipeline:
     @property
     def counted(self) -> dict[str, int]:
         """The counts of this tool, by result."""
-        counts = dict(self.ground.keep.items())["counts", "holdfast_cache_total"]
+        counts = dict(self.ground.keep.items())[CACHE.key]
         assert isinstance(counts, Counts)
         assert {row[:2] for row in counts.rows} <= {("gateway", "search")}
         return {row[2]: number for row, number in counts.rows.items()}
@@ -615,6 +616,6 @@ def test_one_shelf_is_there_for_all() -> None:
     ground = make_ground()
     for name in ("a", "b"):
         Pipeline(max_age=30, ground=ground, target={"tool": name})()
-    shelf = dict(ground.keep.items())["shelf",]
+    shelf = dict(ground.keep.items())[SHELF]
     assert isinstance(shelf, Shelf)
     assert shelf.entries == 1  # the calls are the same: it is they that count

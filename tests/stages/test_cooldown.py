@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from proxy.attempt import Attempt
 from proxy.counts import Counts
+from proxy.keys import QuietKey
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -189,7 +190,7 @@ def test_it_makes_room_when_it_is_over() -> None:
     clock = FakeClock()
     ground = make_ground(clock)
     gate(ground).committed(attempt(clock), throttled(60.0))
-    quiet = dict(ground.keep.items())["cooldown", "", "gateway", "search"]
+    quiet = dict(ground.keep.items())[QuietKey("", "gateway", "search")]
     assert not quiet.idle
     clock.advance(60.0)
     assert quiet.idle

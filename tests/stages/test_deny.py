@@ -2,9 +2,8 @@
 
 import pytest
 
-from proxy.counts import Counts
+from proxy.counts import EXPRESSION_ERRORS, Counts
 from proxy.expression import Expression
-from proxy.protocols.condition import ERRORS
 from proxy.refusal import Refusal
 from proxy.stages.deny import Denial, Deny
 from tests.fakes import make_ground, make_target
@@ -105,5 +104,5 @@ def test_a_shadow_counts_what_it_would_have_refused() -> None:
     for content in (b'{"amount": 150}', b"{}", b'{"amount": 1, "amount": 2}'):
         assert desk.call(give("pay", content)).status == 200
     assert desk.shadowed == {("denied", "p", "false"): 2, ("ambiguous_call", "p", "false"): 1}
-    assert desk.rows("counts", ERRORS) == {("p", "deny"): 1}
-    assert isinstance(dict(desk.keep.items())["counts", ERRORS], Counts)
+    assert desk.rows(EXPRESSION_ERRORS) == {("p", "deny"): 1}
+    assert isinstance(dict(desk.keep.items())[EXPRESSION_ERRORS.key], Counts)

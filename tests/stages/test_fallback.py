@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, Stop, Whole
-from proxy.counts import Counts
+from proxy.counts import FALLBACKS, Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import Handler
@@ -73,8 +73,7 @@ class Scene:
     @property
     def counted(self) -> dict[tuple[str, str], int]:
         """(to, result) → how often."""
-        key = ("counts", "holdfast_fallbacks_total")
-        counts = dict(self.ground.keep.items()).get(key, Counts(()))
+        counts = dict(self.ground.keep.items()).get(FALLBACKS.key, Counts(()))
         return {(to, result): number for (_, to, result), number in counts.rows.items()}
 
 

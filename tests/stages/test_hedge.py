@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Stop
-from proxy.counts import Counts
+from proxy.counts import HEDGES, Counts
+from proxy.keys import LatencyKey
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import Ground, Sender
@@ -106,8 +107,7 @@ class Scene:
     @property
     def counted(self) -> dict[str, int]:
         """What became of hedges."""
-        key = ("counts", "holdfast_hedges_total")
-        counts = dict(self.ground.keep.items()).get(key, Counts(()))
+        counts = dict(self.ground.keep.items()).get(HEDGES.key, Counts(()))
         return {result: number for (_, result), number in counts.rows.items()}
 
     def late(self) -> "Scene":
@@ -411,7 +411,7 @@ def test_it_says_when() -> None:
 
     assert says(after=Delay(0.8)) == "1 more after 800 ms"
     assert says() == "not before 20 answers have shown how long they take"
-    latency = ground.kept(("latency", "", "gateway", "search"), Latency)
+    latency = ground.kept(LatencyKey("", "gateway", "search"), Latency)
     for _ in range(LEAST):
         latency.note(0.1)
     assert says(max=2) == "2 more after 100 ms"

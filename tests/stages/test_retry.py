@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Stop
-from proxy.counts import Counts
+from proxy.counts import RETRIES, RETRY_DISABLED, Counted, Counts
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
@@ -72,9 +72,9 @@ class Pipeline:
         now = self.clock.now()
         return make_call(fields, started=now, **({"deadline": now + left} | changes))
 
-    def counted(self, name: str = "holdfast_retries_total") -> dict[tuple[str, ...], int]:
+    def counted(self, metric: Counted = RETRIES) -> dict[tuple[str, ...], int]:
         """The rows of a metric."""
-        found = dict(self.ground.keep.items())["counts", name]
+        found = dict(self.ground.keep.items())[metric.key]
         assert isinstance(found, Counts)
         return found.rows
 
@@ -576,7 +576,7 @@ def test_a_large_body_is_sent_once() -> None:
     assert pipeline(call).given_up == "not_replayable"
     assert upstream.attempts[0].of == 1
     assert call.body.kept == 0
-    assert pipeline.counted("holdfast_retry_disabled_total") == {("body_too_large",): 1}
+    assert pipeline.counted(RETRY_DISABLED) == {("body_too_large",): 1}
 
 
 def test_a_body_that_could_not_be_kept_is_sent_once() -> None:
@@ -584,7 +584,7 @@ def test_a_body_that_could_not_be_kept_is_sent_once() -> None:
     pipeline = Pipeline(ScriptedUpstream(503))
     call = pipeline.call(length=None, body=FakeBody(None, replayable=False))
     assert pipeline(call).given_up == "not_replayable"
-    assert pipeline.counted("holdfast_retry_disabled_total") == {("body_too_large",): 1}
+    assert pipeline.counted(RETRY_DISABLED) == {("body_too_large",): 1}
 
 
 def test_one_attempt_keeps_nothing() -> None:

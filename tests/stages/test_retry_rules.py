@@ -6,6 +6,8 @@ import pytest
 
 from proxy.attempt import Attempt
 from proxy.call import Effect, Stop
+from proxy.counts import RETRY_DISABLED
+from proxy.keys import NEWS
 from proxy.news import Escalation, Event, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
@@ -137,7 +139,7 @@ def test_a_body_is_kept_for_it() -> None:
     pipeline = refreshing(Choosy(401))
     reply = pipeline(pipeline.call(body=FakeBody(None, replayable=False)))
     assert reply.given_up == "not_replayable"
-    assert pipeline.counted("holdfast_retry_disabled_total") == {("body_too_large",): 1}
+    assert pipeline.counted(RETRY_DISABLED) == {("body_too_large",): 1}
 
 
 def test_there_must_be_time_for_it() -> None:
@@ -195,7 +197,7 @@ def test_a_403_is_a_persons_to_decide() -> None:
     upstream = ScriptedUpstream(403)
     pipeline = Pipeline(upstream, on_403="escalate", on=(403,))
     heard: list[Event] = []
-    pipeline.ground.kept(("news",), News).listeners.append(heard.append)
+    pipeline.ground.kept(NEWS, News).listeners.append(heard.append)
     reply = pipeline(pipeline.call(tool="deposit", agent="ann"))
     assert (reply, reply.given_up) == (upstream.replies[0], "escalated")
     assert heard == [Escalation("gateway", "deposit", "ann", 403)]
@@ -206,5 +208,5 @@ def test_a_403_passes_where_nothing_is_said() -> None:
     """Nobody is told."""
     pipeline = Pipeline(ScriptedUpstream(403))
     heard: list[Event] = []
-    pipeline.ground.kept(("news",), News).listeners.append(heard.append)
+    pipeline.ground.kept(NEWS, News).listeners.append(heard.append)
     assert (pipeline().given_up, heard) == ("", [])

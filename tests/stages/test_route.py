@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.call import Call
-from proxy.protocols.condition import ERRORS
+from proxy.counts import EXPRESSION_ERRORS
 from proxy.reply import Failure, Reply
 from proxy.stages.route import Choice, Fork, Route
 from tests.fakes import ScriptedUpstream, Step, make_call, make_ground, make_target
@@ -45,7 +45,7 @@ def test_the_first_choice_that_holds_counts(content: bytes, upstream: str, serve
     reply, desk = routed(rules(LARGE), give("pay", content), 200)
     (attempt,) = desk.upstream.attempts
     assert (attempt.upstream, reply.served_by, reply.status) == (upstream, served_by, 200)
-    assert desk.rows("counts", ERRORS) == ({("p", "route"): 1} if content == b"{}" else {})
+    assert desk.rows(EXPRESSION_ERRORS) == ({("p", "route"): 1} if content == b"{}" else {})
 
 
 def test_a_choice_without_a_condition_always_holds() -> None:
@@ -157,7 +157,7 @@ def test_it_says_where_a_call_would_go(content: bytes, note: str, code: str) -> 
     said = fork.says(call)
     assert said.note == note
     assert ("" if said.refusal is None else said.refusal.code) == code
-    assert desk.rows("counts", ERRORS) == {}
+    assert desk.rows(EXPRESSION_ERRORS) == {}
 
 
 def test_a_choice_leads_somewhere() -> None:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, Effect
 from proxy.clock import NEVER
+from proxy.counts import REFUSALS
+from proxy.keys import shadowed
 from proxy.reply import Executed
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout, finishes_alone
 from proxy.units import Seconds
@@ -204,7 +206,7 @@ def test_a_shadow_counts_what_it_would_have_ended(
     attempt = make_attempt(make_call(started=STARTED), of=of, started=STARTED)
     attempt.ended = STARTED + took
     shadow.committed(attempt, make_reply(200))
-    rows = dict(ground.keep.items())["shadow", "counts", "holdfast_refusals_total"].rows
+    rows = dict(ground.keep.items())[shadowed(REFUSALS.key)].rows
     assert rows == ({(code, "money", "false"): 1} if code else {})
 
 

@@ -7,13 +7,14 @@ import msgspec
 
 from proxy.call import Call
 from proxy.config.types import Loaded
-from proxy.counts import Counts
+from proxy.counts import REFUSALS, Counts
+from proxy.keys import CircuitKey, QuietKey, shadowed
 from proxy.lab.trials.clock import OwnClock, OwnLoop, Stuck
 from proxy.lab.trials.script import UNDER_WAY, Endless, Scripted
 from proxy.lab.trials.written import Case, State
 from proxy.pipeline.account import Account
 from proxy.pipeline.asked import Unaskable
-from proxy.pipeline.compile import REFUSALS, Grounds, refused
+from proxy.pipeline.compile import Grounds, refused
 from proxy.pipeline.conditional import Conditional
 from proxy.pipeline.explain import Explanation, explain
 from proxy.pipeline.table import Mount, Table
@@ -123,16 +124,14 @@ class _Stage:
         domain = call.domain
         for name, wanted in state.circuits.items():
             upstream, tool = self._named("circuits", name)
-            circuit = self._keep.of(("circuit", domain, upstream, tool), self._circuit)
+            circuit = self._keep.of(CircuitKey(domain, upstream, tool), self._circuit)
             circuit.trip(self._clock.now())
             if wanted == "half_open":
                 circuit.until = self._clock.now()
                 circuit.wait(self._clock.now())
         for name, length in state.throttled.items():
             upstream, tool = self._named("throttled", name)
-            quiet = self._keep.of(
-                ("cooldown", domain, upstream, tool), lambda: Quiet(self._clock.now)
-            )
+            quiet = self._keep.of(QuietKey(domain, upstream, tool), lambda: Quiet(self._clock.now))
             quiet.extend(self._clock.now() + length, quota=False)
 
     def _circuit(self) -> Circuit:
@@ -174,7 +173,7 @@ class _Stage:
         return reply.status
 
     def _shadowed(self) -> dict[tuple[str, ...], int]:
-        counts = self._keep.seen(("shadow", "counts", REFUSALS))
+        counts = self._keep.seen(shadowed(REFUSALS.key))
         return dict(counts.rows) if isinstance(counts, Counts) else {}
 
     def note(self, record: Record) -> None:
