@@ -116,9 +116,10 @@ class Outbound:
             return None
         pool = ConnectionPool(origin, self._clock, self._limits, most=1, idle=0.0)
         writer = self._writer(upstream, keeps_host=False)
+        protocol = PROTOCOLS[upstream.protocol]
+        method, path = "" if health.tool else "GET", (health.path or "").encode()
         asked = question(
-            health.tool,
-            health.path,
+            protocol.spell(health.tool or "", method, path, b""),
             interval=float(health.interval),
             timeout=float(health.timeout),
             failures=health.failures,
@@ -126,7 +127,7 @@ class Outbound:
         return Prober(
             Client(name, writer, pool, self._clock, Forward()),
             asked,
-            PROTOCOLS[upstream.protocol].judge,
+            protocol.judge,
             self._keep.of(PulseKey(name), Pulse),
             self._probes,
             self._clock,

@@ -1,5 +1,7 @@
 """The upstreams at work, without a network. What calls see of them is in tests/whole."""
 
+from typing import Any
+
 import pytest
 import trustme
 
@@ -116,3 +118,24 @@ def test_whom_an_upstream_believes(tmp_path) -> None:
     assert (usual.ca, len(own.ca) > 0, any_.ca) == (b"", True, b"")
     hosts = [trust.tls is not None and trust.tls.check_hostname for trust in (usual, own, any_)]
     assert hosts == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "health", "method", "content"),
+    [
+        ("http", Health(path="/healthz"), "GET", b""),
+        ("tools", Health(path="/healthz"), "GET", b""),
+        ("tools", Health(tool="ping", path="/healthz"), "POST", b'{"tool":"ping","input":{}}'),
+    ],
+)
+async def test_a_probe_is_spelled_as_the_upstream_speaks(
+    protocol: Any, health: Health, method: str, content: bytes
+) -> None:
+    """Only protocols know how a tool is called."""
+    scene = Scene()
+    (only,) = scene.use(a=Upstream(Url("http://h"), protocol, health=health)).values()
+    assert only.prober is not None
+    asked = only.prober._asked
+    assert (asked.head.method, asked.head.target) == (method, b"/healthz")
+    assert asked.content == content
+    scene.outbound.stop()

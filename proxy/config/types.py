@@ -16,6 +16,7 @@ from proxy.config.disk import content
 from proxy.config.health import Health
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place, Problem
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.units import Seconds
 
 HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
@@ -272,8 +273,10 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError for a tool of an upstream that has none."""
-        if self.protocol == "http" and self.health is not None and self.health.tool is not None:
-            raise ValueError("health: an upstream of protocol http has no tools; expected path")
+        asks_a_tool = self.health is not None and self.health.tool is not None
+        if asks_a_tool and not PROTOCOLS[self.protocol].names_tools:
+            word = self.protocol
+            raise ValueError(f"health: an upstream of protocol {word} has no tools; expected path")
 
     @property
     def credentials(self) -> tuple[tuple[bytes, bytes], ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from proxy.call import Call, Effect
-from proxy.protocols.recognise import HTTP
+from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
 from proxy.reply import Reply, Result, outcome_of
 
@@ -28,7 +28,8 @@ def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
     reply.finish()
     reply.close()
     accept = call.head.fields.get(b"accept", b"")
-    answer = HTTP.refuse(refusal, call.id, sent(call), accept)
+    protocol = PROTOCOLS.get(call.protocol, HTTP)
+    answer = protocol.refuse(refusal, call.id, sent(call), accept)
     answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
     answer.tier, answer.served_by = reply.tier, reply.served_by
     return answer

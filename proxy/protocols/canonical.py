@@ -13,6 +13,8 @@ from proxy.protocols.document import Ambiguous, NotADocument, check
 
 Paths: TypeAlias = tuple[tuple[str, ...], ...]
 """Members of the arguments, by the keys that lead to them. A list is gone through."""
+Canonical: TypeAlias = Callable[[bytes, Paths], bytes | None]
+"""The arguments in a body, apart from some members; None: there are none to be read."""
 
 
 class _Number(str):
@@ -54,9 +56,6 @@ def of_tool(content: bytes, without: Paths) -> bytes | None:
 
 _NONE = _Number("-")
 """Where there is no input: not the same as null."""
-
-ARGUMENTS: dict[str, Callable[[bytes, Paths], bytes | None]] = {"tools": of_tool}
-"""By the names of the protocols whose calls have arguments."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 from proxy.call import Call, Effect, RequestHead, Whole
 from proxy.memo import remembered
 from proxy.protocols.arguments import NOTHING, Arguments
+from proxy.protocols.canonical import Canonical
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
@@ -92,6 +93,7 @@ class Http:
     """Anything: the tool is its method and path."""
 
     name = "http"
+    names_tools = False
 
     def reads(self, head: RequestHead) -> Reads:
         """Nothing: any body passes as it comes."""
@@ -120,6 +122,10 @@ class Http:
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: nothing, its body is not read."""
         return NOTHING
+
+    def canonical(self) -> Canonical | None:
+        """See Protocol: a body may be anything."""
+        return None
 
     def looks_read(self, beginning: bytes) -> bool:
         """See Protocol."""

@@ -7,6 +7,7 @@ import msgspec
 
 from proxy.call import Call, RequestHead
 from proxy.protocols.arguments import Arguments
+from proxy.protocols.canonical import Canonical
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -39,6 +40,8 @@ class Protocol(Shape):
     """One way in which agents and tools speak."""
 
     name: str
+    names_tools: bool
+    """Have its tools names of their own? Else a method and a path stand for one."""
 
     def reads(self, head: RequestHead, /) -> Reads:
         """What must be read before `recognise`."""
@@ -64,6 +67,10 @@ class Protocol(Shape):
 
         Called once it was recognised. Raises Ambiguous where it could be read in more than one way.
         """
+
+    def canonical(self) -> Canonical | None:
+        """What brings the arguments of a body into one form, so that calls can be compared; None:
+        its calls have none."""
 
     def streams(self, reply: Reply, /) -> bool:
         """Is the answer a stream, whose end may be an hour away (spec 3.10)?"""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from proxy.call import Call, Effect, RequestHead
 from proxy.memo import remembered
 from proxy.protocols.arguments import Arguments, read_arguments
+from proxy.protocols.canonical import Canonical, of_tool
 from proxy.protocols.coding import MOST_PER_BYTE, decoded
 from proxy.protocols.document import (
     Ambiguous,
@@ -84,6 +85,7 @@ class Tools(Http):
     """See the head of this file. Whatever is no such call is a plain HTTP call."""
 
     name = "tools"
+    names_tools = True
 
     def reads(self, head: RequestHead) -> Reads:
         """The body of a POST: its tool may stand in there, whatever the type says."""
@@ -165,6 +167,10 @@ class Tools(Http):
         if named and not body.keys() <= _OF_AN_ENVELOPE:
             raise Ambiguous("the body is the tool's input, and has one")
         return replace(read, value=given)
+
+    def canonical(self) -> Canonical:
+        """See Protocol."""
+        return of_tool
 
     def _is_for(self, call: Call, tool: str) -> Refusal | None:
         if len(tool) > _LONGEST_NAME:

@@ -27,7 +27,6 @@ from msgspec import Meta
 from proxy.call import Call, Effect, RequestHead
 from proxy.counts import CACHE
 from proxy.keys import SHELF
-from proxy.protocols.canonical import ARGUMENTS
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import HTTP, PROTOCOLS
@@ -92,10 +91,11 @@ class Cached:
         self._stale = self._fresh + section.stale_if_error if section.stale_if_error else 0.0
         self._upstream = target.upstream
         self._tool = target.tool
-        self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
+        protocol = PROTOCOLS.get(target.protocol, HTTP)
+        self._streams = protocol.streams
         self._without = tuple(tuple(path.split(".")[1:]) for path in section.volatile)
         only_input = bool(section.key or section.volatile)
-        self._arguments = ARGUMENTS.get(target.protocol) if only_input else None
+        self._arguments = protocol.canonical() if only_input else None
         what = ("input", *sorted(section.volatile)) if only_input else ()
         self._key = recipe(tuple(sorted({name.lower() for name in section.vary})), what).key
         self._shelf = ground.kept(SHELF, Shelf)

@@ -18,6 +18,7 @@ from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Header, RequestHead, Whole
 from proxy.clock import Clock
 from proxy.counts import Counts
+from proxy.protocols.protocol import Spelled
 from proxy.reply import Failure, Reply, Result
 from proxy.state.standing import Pulse
 from proxy.strand import Strand
@@ -47,20 +48,16 @@ class Question(msgspec.Struct, frozen=True):
     failures: int  # in a row, after which the upstream is unwell
 
 
-def question(
-    tool: str | None, path: str | None, *, interval: float, timeout: float, failures: int
-) -> Question:
-    """A GET of a path, or a call of a tool with an empty input."""
-    target = (path or "/").encode()
+def question(spelled: Spelled, *, interval: float, timeout: float, failures: int) -> Question:
+    """What is asked is spelled by the upstream's protocol; a body is JSON."""
+    content = spelled.body
     lines = [(b"accept", b"*/*"), (b"user-agent", b"holdfast")]
-    method, content = "GET", b""
-    if tool is not None:
-        method, content = "POST", msgspec.json.encode({"tool": tool, "input": {}})
+    if content:
         lines += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
     headers: list[Header] = [(name, name, value) for name, value in lines]
     head = RequestHead(
-        method,
-        target,
+        spelled.method,
+        spelled.target,
         1,
         headers,
         dict(lines),

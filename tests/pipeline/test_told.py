@@ -3,8 +3,10 @@
 import pytest
 
 from proxy.call import UNRULED, Call, Effect, Rule
-from proxy.pipeline.told import lines_of, refusal_of, sent
-from proxy.protocols.recognise import HTTP
+from proxy.pipeline.told import in_our_words, lines_of, refusal_of, sent
+from proxy.protocols.http import answer
+from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from tests.fakes import FakeBody, make_attempt, make_call, make_reply
@@ -166,6 +168,25 @@ def test_a_failure_is_said_by_what_it_may_have_done(
     refusal = refusal_of(call, make_reply(Failure.TIMEOUT), now)
     assert refusal is not None
     assert (refusal.code, refusal.should_retry) == (code, should)
+
+
+class Curt(Tools):
+    """A protocol whose clients understand one word."""
+
+    def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes) -> Reply:
+        """See Protocol."""
+        return answer(refusal, [], refusal.code.encode())
+
+
+def test_a_refusal_is_in_the_words_of_the_calls_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clients know no other; what the failed reply was stays known."""
+    monkeypatch.setitem(PROTOCOLS, "tools", Curt())
+    failed = make_reply(OPEN, result=Result.FAILURE, tier=1, served_by="spare")
+    told = in_our_words(make_call(protocol="tools"), failed, OPEN)
+    assert told.body is not None
+    assert (told.status, told.body.whole) == (503, b"circuit_open")
+    assert (told.result, told.tier, told.served_by) == (Result.FAILURE, 1, "spare")
+    assert failed.closed
 
 
 def test_attempts_are_those_that_were_tried() -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols.canonical import ARGUMENTS, Paths, of_tool
+from proxy.protocols.canonical import Paths, of_tool
 from proxy.protocols.document import Ambiguous
+from proxy.protocols.recognise import HTTP, TOOLS
 
 NONCE: Paths = (("nonce",),)
 
@@ -148,4 +149,4 @@ def test_texts_that_are_no_unicode_still_count() -> None:
 
 def test_tools_have_arguments() -> None:
     """Plain HTTP has a body."""
-    assert list(ARGUMENTS.items()) == [("tools", of_tool)]
+    assert (TOOLS.canonical(), HTTP.canonical()) == (of_tool, None)

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.clock import Clock
 from proxy.counts import Counts
-from proxy.protocols.recognise import HTTP
+from proxy.protocols.recognise import HTTP, TOOLS
 from proxy.reply import Failure, Reply
 from proxy.state.standing import Pulse
 from proxy.wire.client import Client, Forward
@@ -36,11 +36,11 @@ class Asking:
         self.counted = Counts(("upstream", "result"))
         self.bugs: list[BaseException] = []
         settings: dict[str, Any] = {"interval": 10.0, "timeout": 2.0, "failures": 3}
-        tool, path = asked.pop("tool", None), asked.pop("path", "/healthz")
+        spelled = asked.pop("spelled", HTTP.spell("", "GET", b"/healthz", b""))
         self.client = client(upstream, self.clock)
         self.prober = Prober(
             self.client,
-            question(tool, path, **(settings | asked)),
+            question(spelled, **(settings | asked)),
             HTTP.judge,
             self.pulse,
             self.counted,
@@ -84,10 +84,10 @@ async def test_it_asks_for_a_path(upstream: RawUpstream) -> None:
     assert asking.found() == {"passed": 1}
 
 
-@pytest.mark.parametrize(("path", "target"), [(None, b"/base/"), ("/v1/run", b"/base/v1/run")])
-async def test_it_calls_a_tool(upstream: RawUpstream, path: str | None, target: bytes) -> None:
-    """With an empty input, where calls are taken."""
-    asking = Asking(upstream, tool="get_balance", path=path)
+@pytest.mark.parametrize(("path", "target"), [(b"", b"/base/"), (b"/v1/run", b"/base/v1/run")])
+async def test_it_calls_a_tool(upstream: RawUpstream, path: bytes, target: bytes) -> None:
+    """With an empty input, where calls are taken: as its protocol spells it."""
+    asking = Asking(upstream, spelled=TOOLS.spell("get_balance", "", path, b""))
     asking.prober.start()
     await asking.ask()
     asking.prober.stop()
