@@ -12,7 +12,7 @@ MOST = 1_000
 """Events that are remembered as told."""
 
 
-class CircuitChange(msgspec.Struct, frozen=True):
+class CircuitChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """A circuit went from one state to another: closed, open or half_open."""
 
     word: ClassVar[str] = "circuit"
@@ -23,6 +23,7 @@ class CircuitChange(msgspec.Struct, frozen=True):
     after: str
     why: str  # consecutive | rate | slow | probe_failed | open_time_over | probes_passed
     open_for: float  # seconds; 0 unless it opened
+    bulkhead: str = ""  # whose circuit; left out where it is that of agents that are in none
 
     @property
     def grave(self) -> bool:

@@ -90,7 +90,7 @@ class Log:
             self._changed(event)
 
     def _changed(self, change: Change) -> None:
-        fields = msgspec.structs.asdict(change)
+        fields: Fields = msgspec.to_builtins(change)
         self._write(logging.WARNING if change.grave else logging.INFO, change.word, fields)
 
     def _escalated(self, asked: Escalation) -> None:

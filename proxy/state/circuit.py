@@ -125,7 +125,7 @@ class Circuit:
         the rules."""
         return ground.followed(
             CircuitKey(target.domain, target.upstream, tool),
-            lambda: cls(rules, ground.clock.chance.random, _teller(target.upstream, tool, ground)),
+            lambda: cls(rules, ground.clock.chance.random, _teller(target, tool, ground)),
             rules,
         )
 
@@ -322,13 +322,14 @@ class Circuit:
         self._changed(before, state, why, open_for)
 
 
-def _teller(upstream: str, tool: str, ground: Ground) -> Changed:
+def _teller(target: Target, tool: str, ground: Ground) -> Changed:
     """Counts a circuit's changes, and tells the news of them."""
     counts = ground.kept(BREAKER_TRANSITIONS.key, BREAKER_TRANSITIONS.counts)
     news = ground.kept(NEWS, News)
+    upstream, bulkhead = target.upstream, target.domain
 
     def changed(before: State, after: State, why: str, open_for: float) -> None:
         counts.add(upstream, tool, before.value, after.value)
-        news.tell(CircuitChange(upstream, tool, before.value, after.value, why, open_for))
+        news.tell(CircuitChange(upstream, tool, before.value, after.value, why, open_for, bulkhead))
 
     return changed

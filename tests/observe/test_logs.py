@@ -196,6 +196,15 @@ def test_a_change_of_a_circuit_is_an_event(written):
     ]
 
 
+@pytest.mark.parametrize("bulkhead", ["", "core"])
+def test_whose_circuit_it_is_stands_in_the_event(written, bulkhead):
+    """Bulkheads have circuits of their own; who is in none need not know the word."""
+    written.log.hear(CircuitChange("gateway", "", "closed", "open", "rate", 5.0, bulkhead))
+    (line,) = written.lines
+    assert line.get("bulkhead") == (bulkhead or None)
+    assert line["tool"] == ""  # the upstream's own
+
+
 def test_an_escalation_is_one_line_a_second(written):
     """A person is to see it, and an agent can cause as many as it likes."""
     for upstream in ("gateway", "gateway", "bank"):

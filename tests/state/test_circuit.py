@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from proxy.attempt import Attempt
+from proxy.keys import NEWS
+from proxy.news import CircuitChange, News
+from proxy.news import Event as Told
 from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
 from proxy.state.rules import CircuitRules
-from tests.fakes import make_attempt
+from tests.fakes import make_attempt, make_ground, make_target
 
 NOW = 1000.0
 STEADY = CircuitRules(jitter=0.0)
@@ -423,3 +426,15 @@ class Interleaved(RuleBasedStateMachine):
 
 
 TestInterleaved = Interleaved.TestCase
+
+
+@pytest.mark.parametrize("bulkhead", ["", "core"])
+def test_news_of_a_circuit_say_whose_it_is(bulkhead: str) -> None:
+    """Each bulkhead has its own: one that opens says nothing of the others."""
+    ground = make_ground()
+    heard: list[Told] = []
+    ground.kept(NEWS, News).listeners.append(heard.append)
+    circuit = Circuit.of(ground, make_target(domain=bulkhead), "search", STEADY)
+    circuit.trip(1.0)
+    expected = CircuitChange("gateway", "search", "closed", "open", "by_hand", 5.0, bulkhead)
+    assert heard == [expected]
