@@ -98,7 +98,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 UNRULED = Rule()
-"""Before it is known what a call is for."""
+"""Before a call has come to a table."""
 
 
 class Message(msgspec.Struct, frozen=True):

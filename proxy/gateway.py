@@ -93,7 +93,9 @@ class Gateway:
 
     def _mount(self, call: Call) -> Mount | Refusal:
         """The upstream that it is for; its table is kept for all of the call."""
-        mount = self.table.mount(call.target)
+        table = self.table
+        call.rule = table.rule  # until its pipeline says more
+        mount = table.mount(call.target)
         if mount is None:
             return _NO_ROUTE
         if call.head.signs and came_back(call.head, self._token):

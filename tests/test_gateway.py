@@ -205,7 +205,8 @@ def test_where_nothing_is_mounted() -> None:
     answer = path.call()
     assert (answer.status, answer.problem["code"]) == (404, "no_route")
     assert "holdfast-policy" not in answer.lines
-    assert (path.record.outcome, path.record.policy_version) == ("refused", "")
+    assert (path.record.outcome, path.record.policy) == ("refused", "")
+    assert path.record.policy_version == path.desk.table.version
 
 
 def test_a_prefix_is_not_passed_on() -> None:
@@ -254,6 +255,7 @@ def test_a_body_that_cannot_be_read_is_a_bad_request() -> None:
     body.fail(Failure.BAD_REQUEST)
     assert path.answer(exchange).problem["code"] == "bad_request"
     assert path.watching.bad == ["bad_request"]
+    assert path.record.policy_version == path.desk.table.version
 
 
 def test_a_call_that_can_be_read_in_two_ways_is_a_bad_request() -> None:
@@ -262,15 +264,19 @@ def test_a_call_that_can_be_read_in_two_ways_is_a_bad_request() -> None:
     answer = path.call(FakeExchange(body=Whole(b'{"tool": "pay"}')))
     assert (answer.status, answer.problem["code"]) == (400, "ambiguous_call")
     assert path.watching.bad == ["ambiguous_call"]
-    assert path.record.policy_version == ""
+    assert path.record.policy_version == path.desk.table.version
 
 
-def test_arguments_that_can_be_read_in_two_ways_are_a_bad_request() -> None:
+@pytest.mark.parametrize(
+    "asks", ["deny: {when: 'input.a > 1'}", "match: {when: 'input.a > 1'}, timeout: {total: 9s}"]
+)
+def test_arguments_that_can_be_read_in_two_ways_are_a_bad_request(asks: str) -> None:
     """Found by the policy that reads them: it is told, and counted like those at the door."""
-    path = Path(text="policies: [{name: p, deny: {when: 'input.a > 1'}}]")
+    path = Path(text=f"policies: [{{name: p, {asks}}}]")
     answer = path.call(FakeExchange(body=Whole(b'{"a": 1, "a": 2}')))
     assert (answer.status, answer.problem["code"]) == (400, "ambiguous_call")
     assert (answer.problem["policy"], path.record.policy) == ("p", "p")
+    assert answer.lines["holdfast-policy"] == f"p@{path.desk.table.version}"
     assert path.watching.bad == ["ambiguous_call"]
 
 

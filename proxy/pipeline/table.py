@@ -12,7 +12,7 @@ from typing import Any, TypeVar, final
 import msgspec
 from msgspec.structs import replace
 
-from proxy.call import Call
+from proxy.call import Call, Rule
 from proxy.config.cascade import Effective, candidates, inside, merge
 from proxy.config.clamped import clamped
 from proxy.config.types import Loaded, Upstream
@@ -118,6 +118,7 @@ class Table:
         """`senders` send to the upstreams, by their names."""
         self.loaded = loaded
         self.version = loaded.version
+        self.rule = Rule(loaded.version)  # of calls that no pipeline has taken
         generation = grounds.enforced.keep.generation()
         self.grounds = Grounds(
             replace(grounds.enforced, links=self.link, generation=generation),

@@ -106,8 +106,8 @@ def test_a_call_that_was_stopped_is_cancelled() -> None:
     assert (record.outcome, record.decision, record.ttfb_us) == ("cancelled", "allow", -1)
 
 
-def test_a_call_without_a_pipeline_has_no_version() -> None:
-    """No policies were asked."""
+def test_a_call_that_came_to_no_table_has_no_version() -> None:
+    """There are no policies that could have been asked."""
     assert make_call().rule is UNRULED
     assert record_of(make_call(), make_reply(OPEN), NOW).policy_version == ""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proxy.call import UNRULED, Call, Effect, Rule
+from proxy.call import Call, Effect, Rule
 from proxy.pipeline.told import in_our_words, lines_of, refusal_of, sent
 from proxy.protocols.http import answer
 from proxy.protocols.recognise import HTTP, PROTOCOLS
@@ -89,8 +89,8 @@ def test_our_own_bug_is_a_failure() -> None:
 
 
 def test_before_any_policy_was_asked_none_is_named() -> None:
-    """A call that nobody recognised has no rule."""
-    told = lines(called(rule=UNRULED), make_reply(Refusal("no_route", "nothing is there")))
+    """A call that nobody recognised has no rule but that of its table, which names none."""
+    told = lines(called(rule=Rule("v1")), make_reply(Refusal("no_route", "nothing is there")))
     assert "holdfast-policy" not in told
     assert told["holdfast-attempts"] == "0"
 
