@@ -13,22 +13,21 @@ and nothing else answers, the call waits for the first of them, if that fits its
 of two throttled upstreams would otherwise fail at once, though each alone would be waited for.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
-from proxy.call import Call, Effect, Whole
+from proxy.call import Call, Effect
 from proxy.counts import FALLBACKS
 from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import HTTP, PROTOCOLS
-from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply, Result, refused
+from proxy.reply import Executed, Reply, Result
 from proxy.stage import Ground, Handler, Said, Section, Target, latest_start, spread
 from proxy.state.shelf import Key, Shelf, whole_key
+from proxy.state.stand_ins import Fall, First, Kept, Other, People, StandIn, Written
 from proxy.units import Seconds
 
 PATIENCE = 30.0
@@ -100,180 +99,21 @@ class Fallback(Section, frozen=True, kw_only=True):
     ] = ()
 
 
-class _Fall(msgspec.Struct, eq=False):
-    """A call whose upstream did not answer, on its way down the chain."""
-
-    call: Call
-    reason: str  # why the upstream did not answer, as the answer says it
-    first: Reply  # what the upstream's own link came to: handed back if nobody does better
-    key: Key = ()  # by which the shelf knows the call; empty: nothing is kept of it
-    may_have_run: bool = False  # some sending may
-    cooling: bool = True  # every upstream that was asked only wants to be left alone for a while
-    earliest: "tuple[float, _Stands] | None" = None  # on Clock.now: when the first may be asked
-
-    def note(self, stands: "_Stands", reply: Reply, now: float) -> None:
-        """It did not answer."""
-        refusal = reply.refusal
-        self.may_have_run = self.may_have_run or reply.executed is not Executed.NO
-        if refusal is None or not refusal.kind.cools or refusal.retry_after is None:
-            self.cooling = False
-            return
-        at = now + refusal.retry_after
-        if self.earliest is None or at < self.earliest[0]:
-            self.earliest = (at, stands)
-
-
-class _Stands(Protocol):
-    """Who may stand in."""
-
-    name: str  # in metrics
-    tier: int  # as Reply has it
-    served_by: str  # as the answer names it, where it is an upstream or a model
-
-    def objection(self, fall: _Fall, /) -> str:
-        """Why it is passed over; empty: it is not."""
-
-    async def answer(self, fall: _Fall, /) -> Reply:
-        """What it comes to."""
-
-
-class _First:
-    """The upstream that was called."""
-
-    tier = 0
-    served_by = ""
-
-    def __init__(self, name: str, inner: Handler, now: Callable[[], float]) -> None:
-        self.name = name
-        self._inner = inner
-        self._now = now
-
-    def objection(self, fall: _Fall) -> str:
-        """Part of _Stands: it takes time, and may run twice what ran already."""
-        call = fall.call
-        if call.effect is Effect.WRITE and fall.may_have_run:
-            return "may_have_run"
-        if call.deadline - self._now() < call.min_attempt:
-            return "too_late"
-        return "" if call.body.replayable else "not_replayable"
-
-    async def answer(self, fall: _Fall) -> Reply:
-        """Part of _Stands."""
-        return await self._inner(fall.call)
-
-
-class _Other(_First):
-    """Another upstream, or the same one with another model."""
-
-    tier = 1
-
-    def __init__(self, link: Link, ground: Ground) -> None:
-        self.served_by = link.name
-        self._own = link.upstream if link.model is None else None
-        upstream, model = link.upstream or "", link.model or ""
-        super().__init__(
-            link.name, lambda call: ground.links(call, upstream, model)(call), ground.clock.now
-        )
-
-    def objection(self, fall: _Fall) -> str:
-        """Part of _Stands. A rule for all may name one of them; failover may have asked it."""
-        itself = self._own in {fall.call.upstream, fall.first.served_by}
-        return "itself" if itself else super().objection(fall)
-
-
-class _Ready:
-    """An answer that takes no time and harms nobody."""
-
-    tier = 3
-    served_by = ""
-
-    def objection(self, fall: _Fall) -> str:
-        """Part of _Stands: there is none."""
-        return ""
-
-
-class _Kept(_Ready):
-    """The last good answer to the same call, which this pipeline has put on the shelf."""
-
-    name = "cache"
-    tier = 2
-
-    def __init__(self, link: CacheLink, ground: Ground) -> None:
-        self._max_age = float(link.max_age)
-        self._now = ground.clock.now
-        self._shelf = ground.kept(SHELF, Shelf)
-
-    def objection(self, fall: _Fall) -> str:
-        """Part of _Stands."""
-        entry = self._shelf.look(fall.key, fall.call.head.fields)
-        return "" if entry is not None and entry.age(self._now()) <= self._max_age else "nothing"
-
-    async def answer(self, fall: _Fall) -> Reply:
-        """Part of _Stands."""
-        entry = self._shelf.find(fall.key, fall.call.head.fields)
-        assert entry is not None  # said by `objection`
-        reply = entry.reply(b"Age: %d\r\n" % entry.age(self._now()))
-        reply.executed = _executed(fall)
-        return reply
-
-
-class _Static(_Ready):
-    """What the policy says."""
-
-    name = "static"
-
-    def __init__(self, said: Static) -> None:
-        self._status = said.status
-        self._lines, self._content = made(said.status, said.body)
-
-    async def answer(self, fall: _Fall) -> Reply:
-        """Part of _Stands."""
-        return Reply(
-            status=self._status,
-            lines=self._lines,
-            body=Whole(self._content),
-            length=len(self._content),
-            result=_SUCCESS,
-            executed=_executed(fall),
-        )
-
-
-class _Human(_Ready):
-    """A queue of people: the agent is told that they must decide."""
-
-    name = "human"
-
-    def __init__(self, queue: str, policy: str) -> None:
-        self._queue = queue
-        self._policy = policy
-
-    async def answer(self, fall: _Fall) -> Reply:
-        """Part of _Stands."""
-        refusal = Refusal(
-            "approval_pending",
-            f"It failed ({fall.reason}), and the people of {self._queue} must decide what to do",
-            policy=self._policy,
-            executed=_executed(fall),
-            scope=self._queue,
-        )
-        return refused(refusal)
-
-
 class Chain:
     """The stage."""
 
     def __init__(self, section: Fallback, inner: Handler, target: Target, ground: Ground) -> None:
         self._inner = inner
         self._on = frozenset(section.on)
-        self._first = _First(target.upstream, inner, ground.clock.now)
+        self._first = First(target.upstream, inner, ground.clock.now)
         chain = section.chain or tuple(Link(upstream=name) for name in target.backups)
-        self._links = [_stands(link, ground) for link in chain]
+        self._links = [_stand_in(link, ground) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
         self._shelf = ground.kept(SHELF, Shelf) if keeps else None
         # The place of the last upstream that is asked when another took too long: for writes, of
         # which nobody knows then whether they ran, there is none.
         waits = "failure" in self._on and target.effect is not Effect.WRITE
-        others = [at for at, stands in enumerate(self._links, 1) if isinstance(stands, _Other)]
+        others = [at for at, stands in enumerate(self._links, 1) if isinstance(stands, Other)]
         self._elsewhere = others[-1] if others and waits else 0
         self._clock = ground.clock
         self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
@@ -315,7 +155,7 @@ class Chain:
 
     async def _fall(self, call: Call, reply: Reply) -> Reply:
         key: Key = () if self._shelf is None else whole_key(call)
-        fall = _Fall(call, code_of(reply), first=_aside(reply), key=key)
+        fall = Fall(call, code_of(reply), first=_aside(reply), key=key)
         fall.note(self._first, reply, self._clock.now())
         try:
             for at, stands in enumerate(self._links, 1):
@@ -329,7 +169,7 @@ class Chain:
             raise
         return answer or fall.first
 
-    async def _try(self, stands: _Stands, fall: _Fall) -> Reply | None:
+    async def _try(self, stands: StandIn, fall: Fall) -> Reply | None:
         """Its answer; None if it has none."""
         if stands.objection(fall):
             self._counts.add(self._first.name, stands.name, "skipped")
@@ -345,11 +185,11 @@ class Chain:
         fall.first.drop()
         if stands.tier:
             reply.tier, reply.served_by = stands.tier, reply.served_by or stands.served_by
-            reply.outcome = "stale" if stands.tier == _Kept.tier else "fallback"
+            reply.outcome = "stale" if stands.tier == Kept.tier else "fallback"
             reply.reason = fall.reason
         return reply
 
-    def _weigh(self, fall: _Fall, stands: _Stands, reply: Reply) -> None:
+    def _weigh(self, fall: Fall, stands: StandIn, reply: Reply) -> None:
         """Of two failures the one that is told if nobody answers: that which may have run, for the
         other would say that the call did not."""
         told, other = fall.first, reply
@@ -360,7 +200,7 @@ class Chain:
         other.drop()
         fall.first = told
 
-    async def _first_to_recover(self, fall: _Fall) -> Reply | None:
+    async def _first_to_recover(self, fall: Fall) -> Reply | None:
         """Where all of them only cool down: the answer of the one that is done first."""
         if not fall.cooling or fall.earliest is None:
             return None
@@ -375,20 +215,16 @@ class Chain:
         return await self._try(stands, fall)
 
 
-def _stands(link: Link, ground: Ground) -> _Stands:
+def _stand_in(link: Link, ground: Ground) -> StandIn:
     if link.static is not None:
-        return _Static(link.static)
+        return Written(link.static.status, *made(link.static.status, link.static.body))
     if link.human is not None:
-        return _Human(link.human, ground.policy)
+        return People(link.human, ground.policy)
     if link.cache is not None:
-        return _Kept(link.cache, ground)
-    return _Other(link, ground)
+        return Kept(float(link.cache.max_age), ground)
+    return Other(link.name, link.upstream or "", link.model or "", ground)
 
 
 def _aside(reply: Reply) -> Reply:
     """What can be handed back later. One whose body is still coming keeps its connection."""
     return reply.set_aside() or reply if reply.body is None or reply.whole else reply
-
-
-def _executed(fall: _Fall) -> Executed:
-    return Executed.UNKNOWN if fall.may_have_run else Executed.NO
