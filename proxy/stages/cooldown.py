@@ -14,7 +14,7 @@ from proxy.clock import NEVER
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Said, Section, Target, Verdict
+from proxy.stage import LATE, SPREAD, Ground, NothingTaken, Said, Section, Site, Target, Verdict
 from proxy.state.quiet import Quiet
 
 QUOTA = 300.0
@@ -41,9 +41,9 @@ class CoolDown(NothingTaken):
         self._policy = policy
 
     @classmethod
-    def build(cls, section: Section, target: Target, ground: Ground, policy: str) -> "CoolDown":
+    def build(cls, section: Section, site: Site) -> "CoolDown":
         """For one pipeline, whichever section switched it on."""
-        return cls(target, ground, policy)
+        return cls(site.target, site.ground, site.policy)
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Waits for the end where that fits. Refuses `rate_limited`, with what is left."""

@@ -25,8 +25,8 @@ from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply, Result, refused
-from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Target
+from proxy.reply import BACKUP, KEPT, PRIMARY, SAID, Executed, Reply, Result, refused
+from proxy.stage import LATE, SPREAD, Ground, Handler, Said, Section, Site
 from proxy.state.shelf import Shelf, whole_key
 from proxy.units import Seconds
 
@@ -90,6 +90,7 @@ class Fallback(Section, frozen=True, kw_only=True):
     """Who answers where the upstream does not: a list of links, or `on` and `chain`."""
 
     written_as_list: ClassVar[str] = "chain"
+    holds: ClassVar[bool] = True
 
     on: Annotated[
         tuple[Reason, ...], Meta(min_length=1, description="What makes the chain begin.")
@@ -137,10 +138,10 @@ class _Stands(Protocol):
         """What it comes to."""
 
 
-class _First:
+class _Own:
     """The upstream that was called."""
 
-    tier = 0
+    tier = PRIMARY
     served_by = ""
 
     def __init__(self, name: str, inner: Handler, now: Callable[[], float]) -> None:
@@ -162,10 +163,10 @@ class _First:
         return await self._inner(fall.call)
 
 
-class _Other(_First):
+class _Other(_Own):
     """Another upstream, or the same one with another model."""
 
-    tier = 1
+    tier = BACKUP
 
     def __init__(self, link: Link, ground: Ground) -> None:
         self.served_by = link.name
@@ -184,7 +185,7 @@ class _Other(_First):
 class _Ready:
     """An answer that takes no time and harms nobody."""
 
-    tier = 3
+    tier = SAID
     served_by = ""
 
     def objection(self, fall: _Fall) -> str:
@@ -196,7 +197,7 @@ class _Kept(_Ready):
     """The last good answer to the same call, which this pipeline has put on the shelf."""
 
     name = "cache"
-    tier = 2
+    tier = KEPT
 
     def __init__(self, link: CacheLink, ground: Ground) -> None:
         self._max_age = float(link.max_age)
@@ -262,12 +263,13 @@ class _Human(_Ready):
 class Chain:
     """The stage."""
 
-    def __init__(self, section: Fallback, inner: Handler, target: Target, ground: Ground) -> None:
-        self._inner = inner
+    def __init__(self, section: Fallback, site: Site) -> None:
+        target, ground = site.target, site.ground
+        self._inner = site.inner
         self._on = frozenset(section.on)
-        self._first = _First(target.upstream, inner, ground.clock.now)
+        self._own = _Own(target.upstream, site.inner, ground.clock.now)
         chain = section.chain or tuple(Link(upstream=name) for name in target.backups)
-        self._links = [_stands(link, ground) for link in chain]
+        self._links = [_stands(link, site) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
         self._shelf = ground.kept(("shelf",), Shelf) if keeps else None
         # The place of the last upstream that is asked when another took too long: for writes, of
@@ -280,11 +282,6 @@ class Chain:
         self._counts = ground.kept(
             ("counts", "holdfast_fallbacks_total"), lambda: Counts(("from", "to", "result"))
         )
-
-    @classmethod
-    def wrap(cls, section: Fallback, inner: Handler, target: Target, ground: Ground) -> Handler:
-        """The handler of a pipeline that has a chain."""
-        return cls(section, inner, target, ground).handle
 
     def says(self, call: Call) -> Said:
         """Part of a stage."""
@@ -318,7 +315,7 @@ class Chain:
     async def _fall(self, call: Call, reply: Reply) -> Reply:
         key = b"" if self._shelf is None else whole_key(call)
         fall = _Fall(call, code_of(reply), first=_aside(reply), key=key)
-        fall.note(self._first, reply, self._clock.now())
+        fall.note(self._own, reply, self._clock.now())
         try:
             for at, stands in enumerate(self._links, 1):
                 call.others = at < self._elsewhere
@@ -334,21 +331,20 @@ class Chain:
     async def _try(self, stands: _Stands, fall: _Fall) -> Reply | None:
         """Its answer; None if it has none."""
         if stands.objection(fall):
-            self._counts.add(self._first.name, stands.name, "skipped")
+            self._counts.add(self._own.name, stands.name, "skipped")
             return None
         reply = await stands.answer(fall)
         if reply.result is not _SUCCESS and self._falls(fall.call, reply):
-            self._counts.add(self._first.name, stands.name, "failed")
+            self._counts.add(self._own.name, stands.name, "failed")
             fall.note(stands, reply, self._clock.now())
             self._weigh(fall, stands, reply)
             return None
-        self._counts.add(self._first.name, stands.name, "ok" if reply.result else "refused")
+        self._counts.add(self._own.name, stands.name, "ok" if reply.result else "refused")
         reply.bug = reply.bug or fall.first.bug
         fall.first.drop()
         if stands.tier:
-            reply.tier, reply.served_by = stands.tier, reply.served_by or stands.served_by
-            reply.outcome = "stale" if stands.tier == _Kept.tier else "fallback"
-            reply.reason = fall.reason
+            reply.by(stands.tier, stands.served_by)
+            reply.instead("stale" if stands.tier == KEPT else "fallback", fall.reason)
         return reply
 
     def _weigh(self, fall: _Fall, stands: _Stands, reply: Reply) -> None:
@@ -357,7 +353,7 @@ class Chain:
         told, other = fall.first, reply
         if told.executed is Executed.NO and reply.executed is not Executed.NO:
             told, other = _aside(reply), told
-            told.tier, told.served_by = stands.tier, reply.served_by or stands.served_by
+            told.by(stands.tier, stands.served_by)
         told.bug = told.bug or other.bug
         other.drop()
         fall.first = told
@@ -377,14 +373,14 @@ class Chain:
         return await self._try(stands, fall)
 
 
-def _stands(link: Link, ground: Ground) -> _Stands:
+def _stands(link: Link, site: Site) -> _Stands:
     if link.static is not None:
         return _Static(link.static)
     if link.human is not None:
-        return _Human(link.human, ground.policy)
+        return _Human(link.human, site.policy)
     if link.cache is not None:
-        return _Kept(link.cache, ground)
-    return _Other(link, ground)
+        return _Kept(link.cache, site.ground)
+    return _Other(link, site.ground)
 
 
 def _aside(reply: Reply) -> Reply:
