@@ -50,8 +50,7 @@ TYPES: dict[str, type[Section]] = {**IN_FORCE, BACKUPS: Backups}
 Phase: TypeAlias = Literal["call", "link", "attempt"]
 Kind: TypeAlias = Literal["gate", "wrapper", "maker"]
 Build: TypeAlias = Callable[[Any, Site], Any]
-"""Of a section and its site: a gate, a wrapper, or None where the section leaves it nothing to do.
-"""
+"""Makes a gate or a wrapper of a section; None where the section leaves it nothing to do."""
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -1,9 +1,12 @@
 """The one walk through ORDER."""
 
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.call import Call
 from proxy.config.cascade import cascade
@@ -255,12 +258,20 @@ class Line:
     gate in capitals takes something, `!` behind it is one of a wrapper, `-` of one that leaves
     nothing to do; a `:` parts what is for the call from what is for its link."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, text: str, policies: str = "") -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        text: str,
+        policies: str = "",
+        says_no: str = "",
+        upstream: Any = 200,
+    ) -> None:
         self.diary: list[str] = []
+        self._says_no = says_no
         of_call, _, of_link = text.partition(":")
         order = (*self._entries("call", of_call), *self._entries("link", of_link), *_BEHIND)
         monkeypatch.setattr("proxy.pipeline.walk.ORDER", order)
-        self.desk = Desk(policies or policy("timeout: {total: 5s}"), *[200] * 4)
+        self.desk = Desk(policies or policy("timeout: {total: 5s}"), upstream)
         self.pipeline = self.desk.pipeline(post("search"))
 
     def _entries(self, phase: Phase, text: str) -> list[Entry]:
@@ -273,7 +284,8 @@ class Line:
 
     def _gate(self, phase: Phase, name: str) -> Entry:
         made = Gate if name.isupper() else Plain
-        return Entry(phase, "gate", ("timeout",), lambda *_: made(name, self.diary, None))
+        answer = NO if name == self._says_no else None
+        return Entry(phase, "gate", ("timeout",), lambda *_: made(name, self.diary, answer))
 
     def _wrapper(self, phase: Phase, name: str) -> Entry:
         def build(_: Any, site: Site) -> Around:
@@ -330,6 +342,28 @@ def test_gates_and_wrappers_stand_in_any_order(
     assert settled == [name for name in reversed(there) if name.isupper()]
 
 
+@given(
+    st.lists(st.sampled_from(["A!", "A", "a"]), max_size=6),
+    st.integers(0, 6),
+    st.sampled_from(["", *"ABCDEF"]),
+    st.sampled_from([200, 503, Failure.CONNECT, RuntimeError()]),
+)
+def test_whoever_lets_a_call_through_is_settled_once(
+    kinds: list[str], link: int, says_no: str, upstream: Any
+) -> None:
+    """Wherever it stands, whoever says no, and however it ends; the last one first."""
+    names = [("ABCDEF"[at], kind) for at, kind in enumerate(kinds)]
+    named = [name.lower() if kind == "a" else kind.replace("A", name) for name, kind in names]
+    with pytest.MonkeyPatch.context() as patch:
+        text = "".join(named[:link]) + ":" + "".join(named[link:])
+        line = Line(patch, text, says_no=says_no, upstream=upstream)
+        with suppress(RuntimeError):
+            run(line.pipeline(post("search"))).finish()
+    asked = [entry[0] for entry in line.diary if entry.endswith("asked")]
+    settled = [entry[0] for entry in line.diary if entry.endswith("settled")]
+    assert settled == [name for name in reversed(asked) if name.isupper() and name != says_no]
+
+
 def test_what_a_wrapper_answers_itself_asks_no_gate_behind_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -349,10 +383,8 @@ def test_a_gate_behind_a_wrapper_knows_what_was_sent_before(
 ) -> None:
     """Where the call may have run already, its refusal does not say that it did not."""
     for sent, executed in ((False, Executed.NO), (True, Executed.UNKNOWN)):
-        line, call = Line(monkeypatch, ":w!A"), post("search")
+        line, call = Line(monkeypatch, ":w!A", says_no="A"), post("search")
         call.attempts.append(make_attempt(call, sent=sent))
-        guard: Any = line.pipeline.handle.__self__._inner  # type: ignore[attr-defined]  # a method
-        guard._gates[0]._answer = NO
         assert run(line.pipeline(call)).executed is executed
         assert line.desk.upstream.attempts == []
 
