@@ -27,8 +27,8 @@ from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
 from proxy.outbound import Outbound, Trust, trust_of
-from proxy.pipeline.compile import Grounds
 from proxy.pipeline.table import Table
+from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Ground, Keep, Sender

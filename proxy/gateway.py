@@ -8,18 +8,19 @@ last byte goes.
 
 import asyncio
 import itertools
+from functools import partial
 
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.pipeline.account import Account, Watcher
-from proxy.pipeline.compile import refused
+from proxy.pipeline.mount import Mount, Unread
 from proxy.pipeline.reading import Reader
-from proxy.pipeline.table import Mount, Table, Unread
+from proxy.pipeline.table import Table
 from proxy.pipeline.told import in_our_words, lines_of, refusal_of
 from proxy.protocols.identity import Identity, came_back
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result, cancelled
+from proxy.reply import Executed, Failure, Reply, Result, cancelled, refused, refusing
 from proxy.stage import Handler
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage
@@ -51,7 +52,7 @@ class Gateway:
         try:
             mount = self._mount(call)
             if type(mount) is Refusal:
-                reply = await refused(mount)
+                reply = refused(mount)
             else:
                 content: bytes | Unread | Refusal | None = mount.at_hand(call)
                 if type(content) is Unread:
@@ -112,7 +113,7 @@ class Gateway:
             return found
         if exchange.bad is None and found.code != "overloaded":  # that is our own memory's fault
             self._watcher.bad_request(found.code)
-        return lambda _: refused(found)
+        return partial(refusing, found)
 
     def _answer(self, exchange: Exchange, call: Call, reply: Reply) -> Reply:
         """What the agent gets; where nothing came, it is made in the words of the protocol."""

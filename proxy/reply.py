@@ -14,6 +14,7 @@ from proxy.call import Body, Header
 
 if TYPE_CHECKING:
     from proxy.attempt import Attempt
+    from proxy.call import Call
     from proxy.refusal import Refusal
 
 
@@ -32,6 +33,12 @@ class Failure(enum.StrEnum):
     BAD_REQUEST = "bad_request"  # the agent's body is not valid, or comes too slowly
     CANCELLED = "cancelled"  # we gave up on it: the agent left, or the call was stopped
 
+
+PRIMARY, BACKUP, KEPT, SAID = range(4)
+"""Who answered: the upstream that was called, another one, what was answered before, a policy.
+
+Plain numbers: they are compared on the way of good calls, and stand in records.
+"""
 
 NEVER_SENT = frozenset({Failure.CONNECT, Failure.CERTIFICATE, Failure.OVERLOADED})
 
@@ -97,7 +104,7 @@ class Reply(msgspec.Struct):
     """From there on other time limits rule: those of a stream, if it is one."""
     given_up: str = ""  # why it was not tried again, though it might have been
     attempt: "Attempt | None" = None  # the sending that it is the answer to
-    tier: int = 0  # who answered: 0 the primary, 1 a backup, 2 what was kept, 3 what a policy says
+    tier: int = PRIMARY  # who answered
     served_by: str = ""  # the upstream or model, where it is not the one that was called
     outcome: str = ""  # fallback | stale; empty: what its result says
     reason: str = ""  # of a stand-in: why the upstream itself did not answer
@@ -126,6 +133,17 @@ class Reply(msgspec.Struct):
             self.failure = failure
             self.result = _AFTER_COMMIT.get(failure, Result.FAILURE)
         settle_all(self.finishers, self)
+
+    def by(self, tier: int, served_by: str) -> None:
+        """Who answered, and his name where the agent is told one. Who stands nearer to the upstream
+        has said the name first, and knows it better."""
+        self.tier = tier
+        self.served_by = self.served_by or served_by
+
+    def instead(self, outcome: str, reason: str) -> None:
+        """It stands in for what the upstream did not answer, for this reason."""
+        self.outcome = outcome
+        self.reason = reason
 
     @property
     def refused(self) -> bool:
@@ -165,6 +183,11 @@ class Reply(msgspec.Struct):
 def refused(refusal: "Refusal") -> Reply:
     """The reply to what did not go: a "no" of ours."""
     return Reply(status=0, refusal=refusal, executed=refusal.executed)
+
+
+async def refusing(refusal: "Refusal", call: "Call | None" = None) -> Reply:
+    """The same to be awaited. `partial(refusing, refusal)` handles calls: it refuses each."""
+    return refused(refusal)
 
 
 def cancelled(*, sent: bool) -> Reply:

@@ -42,6 +42,16 @@ class Said(msgspec.Struct, frozen=True):
     refusal: Refusal | None = None  # what it would answer
 
 
+class Wrapper(Protocol):
+    """Decides how: it holds what stands behind it, and hands a call on once, never, or often."""
+
+    def handle(self, call: Call, /) -> Awaitable[Reply]:
+        """The call's reply, at its commit. What stands in front calls this method itself."""
+
+    def says(self, call: Call, /) -> Said:
+        """What it would do with the call now."""
+
+
 class CallGate(Protocol):
     """Asked once for each call."""
 
@@ -105,6 +115,12 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     written_as_list: ClassVar[str] = ""
+    holds: ClassVar[bool] = False
+    """It wants to know how an attempt ended before its answer goes to the agent."""
+    restricts: ClassVar[bool] = False
+    """It only ever keeps calls back: it holds as well where its policy's condition fails."""
+    reads_only: ClassVar[bool] = False
+    """It acts on calls whose effect is read, and on no others."""
 
     def lack(self) -> str:
         """What must be given and is not, in the words of an error; empty: nothing.
@@ -237,7 +253,6 @@ class Ground(msgspec.Struct, frozen=True):
     keep: Keep
     shadow: bool = False  # counters of its own, apart from what is enforced
     links: Links = no_links
-    policy: str = ""  # a wrapper's: the giver of its section (`stages.Entry`)
     generation: int = 0  # of the table: it grows with each one made on one keep
 
     def kept(self, key: Key, make: Callable[[], Kept]) -> Kept:
@@ -252,3 +267,18 @@ class Ground(msgspec.Struct, frozen=True):
     def seen(self, key: Key) -> Any:
         """The same for who only looks: None if there is none."""
         return self.keep.seen(shadowed(key) if self.shadow else key)
+
+
+def nobody(subject: Any, /) -> Awaitable[Reply]:
+    """Stands where nothing is meant to be called. Raises AssertionError."""
+    raise AssertionError("there is nobody behind")
+
+
+class Site(msgspec.Struct, frozen=True):
+    """Where a stage is built: what it is given beside its section."""
+
+    target: Target
+    ground: Ground
+    policy: str = ""  # that gave what it enforces (`Entry.giver` in `proxy/stages`)
+    inner: Handler = nobody  # a wrapper's: what stands behind it
+    sender: Sender = nobody  # in the phase `link`: sends one attempt through its gates

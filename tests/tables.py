@@ -9,9 +9,10 @@ from proxy.config.load import load_policies
 from proxy.config.types import Loaded
 from proxy.counts import REFUSALS, Counted, Counts
 from proxy.keys import shadowed
-from proxy.pipeline.compile import Grounds, Pipeline
+from proxy.pipeline.compile import Pipeline
 from proxy.pipeline.conditional import Conditional
 from proxy.pipeline.table import Table
+from proxy.pipeline.walk import Grounds
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -73,11 +74,11 @@ class Desk:
     def pipeline(self, call: Call) -> Pipeline:
         """The pipeline for a call, once its protocol has recognised it."""
         found = self.found(call)
-        pipeline = found.pipeline(call) if isinstance(found, Conditional) else found
+        pipeline = found.of(call) if isinstance(found, Conditional) else found
         assert isinstance(pipeline, Pipeline)
         return pipeline
 
-    def found(self, call: Call) -> Pipeline | Conditional:
+    def found(self, call: Call) -> Pipeline | Conditional[Pipeline]:
         """The same, or what knows it by the policies' conditions."""
         mount = self.table.mount(call.target)
         assert mount is not None

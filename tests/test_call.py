@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.call import SIGNS, Call, Effect, InFlight, Message, RequestHead, Stop, Whole, tokens_of
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
+from proxy.stage import Site
 from proxy.stages.bulkhead import priority
 from proxy.stages.retry import Repeat, Retry
 from proxy.stages.timeout import Deadline, Timeout
@@ -202,7 +203,7 @@ def looked_for(asks: Callable[[Call], Any]) -> set[bytes]:
 
 ASKED: dict[str, Callable[[Call], Any]] = {
     "gateway.py _mount": lambda call: came_back(call.head, b"holdfast-abcd"),
-    "pipeline/table.py identify": complete,
+    "pipeline/mount.py identify": complete,
     "gateway.py _open": Identity("ann", "crew").name,
     "stages/bulkhead.py _rank_of": lambda call: priority(call.head.fields),
     "stages/retry.py _limit": lambda call: client_retries(call.head.fields),
@@ -264,6 +265,6 @@ def test_a_head_without_signs_is_treated_as_if_they_were_looked_for(
         call.head.signs = signs
         Identity("ann", "crew").name(call)
         Deadline(Timeout(total=Seconds(30.0)), Effect.READ).admit(call)
-        run(Repeat.wrap(Retry(), upstream, target, ground)(call))
+        run(Repeat(Retry(), Site(target, ground, sender=upstream)).handle(call))
         found.append((call.agent, call.workflow, call.task, call.deadline, len(call.attempts)))
     assert found == [("ann", "", "", make_call().started + 30.0, 3)] * 2

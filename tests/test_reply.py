@@ -1,12 +1,28 @@
 """The two ends of a reply."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result, cancelled, outcome_of, settle_all
-from tests.fakes import FakeBody, Ledger, make_reply
+from proxy.reply import (
+    BACKUP,
+    KEPT,
+    PRIMARY,
+    SAID,
+    Executed,
+    Failure,
+    Reply,
+    Result,
+    cancelled,
+    outcome_of,
+    refused,
+    refusing,
+    settle_all,
+)
+from tests.fakes import FakeBody, Ledger, make_call, make_reply, run
 
 
 class Diary:
@@ -229,3 +245,39 @@ def test_the_commit_is_told_to_who_asked(streams: bool) -> None:
 def test_what_became_of_a_call(reply: Reply, outcome: str) -> None:
     """A stand-in's word is for a good answer alone; a bug of ours is no refusal."""
     assert outcome_of(reply) == outcome
+
+
+# --- who answered ---
+
+
+def test_a_plain_reply_is_the_primarys() -> None:
+    """The ranks are what records have: 0, 1, 2, 3."""
+    reply = make_reply(200)
+    assert (reply.tier, reply.served_by, reply.outcome, reply.reason) == (PRIMARY, "", "", "")
+    assert (PRIMARY, BACKUP, KEPT, SAID) == (0, 1, 2, 3)
+
+
+def test_who_stood_nearer_to_the_upstream_is_named() -> None:
+    """What stands further out knows only where it sent the call; its rank is that of the reply."""
+    reply = make_reply(200)
+    reply.by(BACKUP, "spare")
+    reply.by(SAID, "further out")
+    assert (reply.tier, reply.served_by) == (SAID, "spare")
+
+
+def test_a_stand_in_says_what_it_is_and_why() -> None:
+    """As it is told and recorded."""
+    reply = make_reply(200)
+    reply.instead("stale", "circuit_open")
+    assert (reply.outcome, reply.reason) == ("stale", "circuit_open")
+
+
+def test_a_refusal_becomes_a_reply() -> None:
+    """At once, awaited, or as what handles calls; one for each time that it is asked for."""
+    no = Refusal("denied", "no", executed=Executed.UNKNOWN)
+    replies = [refused(no), run(refusing(no)), run(partial(refusing, no)(make_call()))]
+    assert {(reply.status, reply.refusal, reply.executed) for reply in replies} == {
+        (0, no, Executed.UNKNOWN)
+    }
+    assert all(reply.refused for reply in replies)
+    assert len({id(reply) for reply in replies}) == 3

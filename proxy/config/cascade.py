@@ -17,7 +17,7 @@ from proxy.call import Effect
 from proxy.config.places import Place
 from proxy.config.types import Bulkhead, Mode, Part, Policy
 from proxy.stage import Section
-from proxy.stages import DOMAIN, RESTRICTS
+from proxy.stages import DOMAIN, SECTIONS
 
 _ENFORCED = frozenset({Mode.ENFORCE})
 _ALL = frozenset({Mode.ENFORCE, Mode.SHADOW})
@@ -76,8 +76,8 @@ def settled(policies: Iterable[Policy], outcomes: Iterable[bool | None]) -> Iter
 
 
 def _restrictions(policy: Policy) -> Iterator[Policy]:
-    sections = {name: policy.sections[name] for name in policy.sections if name in RESTRICTS}
-    left = {name: part for name, part in sections.items() if part.on}
+    parts = policy.sections.items()
+    left = {name: part for name, part in parts if part.on and SECTIONS[name].restricts}
     if left:
         yield msgspec.structs.replace(policy, effect=None, sections=left)
 
@@ -109,7 +109,12 @@ def inside(effective: Effective, bulkhead: Bulkhead) -> Effective:
         "priority": own.get("priority"),
     }
     domain = Merged(bulkhead.name, bulkhead.name, fields, place=bulkhead.place)
-    return msgspec.structs.replace(effective, sections={**effective.sections, DOMAIN: domain})
+    return beside(effective, DOMAIN, domain)
+
+
+def beside(effective: Effective, name: str, section: Merged) -> Effective:
+    """The same, and a section that no policy holds."""
+    return msgspec.structs.replace(effective, sections={**effective.sections, name: section})
 
 
 def convert(section: type[Section], fields: Mapping[str, Any]) -> Section:

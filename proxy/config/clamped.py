@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 from proxy.call import Effect
 from proxy.config.cascade import Effective, Merged
+from proxy.stages import READS_ONLY
 
 
 def clamped(effective: Effective, effect: Effect) -> list[str]:
     """What was made safe for calls with this effect, in words."""
     sections = effective.sections
     found = [*_attempt(sections.get("timeout")), *_always(sections.get("retry"), effect)]
-    for name in ("hedge", "cache"):
+    for name in READS_ONLY:
         section = sections.get(name)
         if section is not None and effect is not Effect.READ:
             found.append(f"{name} ({_from(section)}) is off: it is for reads, this is {effect}")

@@ -18,7 +18,7 @@ from proxy.config.places import Place, Problem
 from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
 from proxy.protocols.safety import SAYS_NOT_RUN
-from proxy.stages import GATES, SECTIONS, WRAPPERS
+from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
 from proxy.stages.retry import Retry
 from proxy.symptom import symptoms
 
@@ -243,7 +243,7 @@ def _always(
 
 def _not_read(policy: Policy, effective: Effective, *, writes: bool) -> Iterator[Problem]:
     """Sections that are for reads alone."""
-    for name in ("hedge", "cache"):
+    for name in READS_ONLY:
         section = effective.sections.get(name)
         if section is not None and (writes or effective.effect is Effect.IDEMPOTENT):
             effect = effective.effect or Effect.WRITE

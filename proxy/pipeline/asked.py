@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType
 
 from proxy.call import SIGNS, Call, RequestHead, Whole
 from proxy.config.match import path_as_sent
-from proxy.pipeline.table import Mount, Table, Unread
+from proxy.pipeline.mount import Mount, Unread
+from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
 

@@ -7,17 +7,17 @@ Where no such policy may hold, nothing of this is there.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from proxy.call import Call
 from proxy.config.cascade import Effective, merge, settled
 from proxy.config.types import Mode, Policy
-from proxy.pipeline.compile import Pipeline, refused
 from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
-from proxy.reply import Reply
-from proxy.stage import Ground
+from proxy.reply import Reply, refusing
+from proxy.stage import Ground, Handler
 
+Found = TypeVar("Found", bound=Handler)
 Outcomes: TypeAlias = tuple[bool | None, ...]
 """What the conditions came to, in the order of their policies; None: it failed."""
 
@@ -70,22 +70,22 @@ def _enforces(policy: Policy) -> bool:
     return says or any(part.mode is Mode.ENFORCE for part in policy.sections.values())
 
 
-class Conditional:
-    """Called like a pipeline: asks which one is the call's, and calls it."""
+class Conditional(Generic[Found]):
+    """Called like a pipeline: asks which one is the call's, and calls it. Likewise for links."""
 
     __slots__ = ("_conditions", "_find")
 
-    def __init__(self, conditions: Conditions, find: Callable[[Call, Outcomes], Pipeline]) -> None:
+    def __init__(self, conditions: Conditions, find: Callable[[Call, Outcomes], Found]) -> None:
         """`find` knows the pipeline for such a call, where the conditions came to this."""
         self._conditions = conditions
         self._find = find
 
     def __call__(self, call: Call) -> Awaitable[Reply]:
         """The call's reply, at its commit."""
-        found = self.pipeline(call)
-        return refused(found) if type(found) is Refusal else found(call)
+        found = self.of(call)
+        return refusing(found) if type(found) is Refusal else found(call)
 
-    def pipeline(self, call: Call) -> Pipeline | Refusal:
+    def of(self, call: Call) -> Found | Refusal:
         """The call's own, or what says no where it cannot be told which one that is."""
         outcomes = self._conditions.outcomes(call)
         return outcomes if isinstance(outcomes, Refusal) else self._find(call, outcomes)

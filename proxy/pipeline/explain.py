@@ -1,7 +1,7 @@
 """Why a call goes as it goes: what is in force for it, who says so, and what each stage says now.
 
 Nothing here decides anything: policies are laid over each other, and stages built, by what does it
-for real calls (`table.py`, `compile.py`). Stages are built anew on a keep that only shows
+for real calls (`table.py`, `walk.py`). Stages are built anew on a keep that only shows
 (`glance.py`) and are asked, not passed.
 """
 
@@ -17,12 +17,13 @@ from proxy.config.clamped import clamped
 from proxy.config.schema import spelled, veiled
 from proxy.config.types import Loaded, Policy
 from proxy.pipeline.asked import Asked
-from proxy.pipeline.compile import Grounds, Stage, nowhere, stages_of
 from proxy.pipeline.glance import Glance
-from proxy.pipeline.table import Mount, Table, facts, failing_over
+from proxy.pipeline.mount import Mount
+from proxy.pipeline.table import Table, facts
+from proxy.pipeline.walk import Grounds, Stage, Way, plan_of, walk
 from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
-from proxy.stage import Check, Ground, Keep, no_links
+from proxy.stage import Check, Ground, Keep, no_links, nobody
 from proxy.stages import IN_FORCE
 
 BUILT_IN = "built in"
@@ -54,7 +55,7 @@ class Asks(msgspec.Struct, frozen=True, rename={"at": "from"}):
     holds: bool | None  # None: it failed, and only what restricts is in force
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class Refused(msgspec.Struct, frozen=True, omit_defaults=True):
     """A refusal, in short."""
 
     code: str
@@ -68,18 +69,18 @@ class Step(msgspec.Struct, frozen=True):
 
     phase: str
     stage: str
-    section: str  # that switched it on; empty: always there
+    section: str  # that switched it on; empty: none that anybody wrote
     policy: str
     says: str
-    refusal: Answer | None = None
+    refusal: Refused | None = None
     shadow: bool = False
 
 
-class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """What would become of the call now, as far as we decide it."""
 
     allow: bool
-    refusal: Answer | None = None
+    refusal: Refused | None = None
     stage: str = ""  # that refuses; empty: the call cannot even be read
 
 
@@ -91,7 +92,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
     call: dict[str, str]
     policy_version: str
-    verdict: Verdict
+    verdict: Decision
     policies: list[Named]  # that match, in the order in which they apply
     conditions: list[Asks]  # of policies that match but for it
     effect: Source
@@ -114,14 +115,14 @@ def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
     if isinstance(outcomes, Refusal):  # nobody knows which policies are in force
         refusal, effective, asks = outcomes, Effective((), {}), []
     else:
-        effective = table.effective(call, conditions, outcomes)
+        effective = table.effective(call, mount, conditions, outcomes)
         asks = list(map(_condition, conditions.policies, outcomes))
     steps = [] if refusal else _steps(effective, call, grounds, mount)
     loaded = table.loaded
     return Explanation(
         call={name: value for name, value in facts(call).items() if value},
         policy_version=table.version,
-        verdict=_verdict(refusal, steps),
+        verdict=_decision(refusal, steps),
         policies=_policies(effective, loaded.policies),
         conditions=asks,
         effect=_effect(effective, call, loaded.policies),
@@ -139,7 +140,7 @@ def fresh(loaded: Loaded, clock: Clock) -> Table:
     """A table made for the question: nothing has happened yet, and nothing can be sent."""
     keep = Keep()
     grounds = Grounds(Ground(clock, keep), Ground(clock, keep, shadow=True))
-    return Table(loaded, dict.fromkeys(loaded.upstreams, nowhere), grounds, _BODY_BUFFER)
+    return Table(loaded, dict.fromkeys(loaded.upstreams, nobody), grounds, _BODY_BUFFER)
 
 
 def values(explained: Explanation) -> Fields:
@@ -168,9 +169,8 @@ def _grounds(table: Table) -> Grounds:
 
 def _steps(effective: Effective, call: Call, grounds: Grounds, mount: Mount) -> list[Step]:
     call.effect = effective.effect or call.usual_effect
-    failover = failing_over(nowhere, mount, effective, call, grounds.enforced)
-    stages = stages_of(effective, call, grounds, mount.backups.names, failover)
-    return [_step(stage, call) for stage in stages]
+    plan = plan_of(effective, call, grounds)
+    return [_step(stage, call) for stage in walk(plan, Way(nobody, mount.protocol)).stages]
 
 
 def _step(stage: Stage, call: Call) -> Step:
@@ -181,27 +181,27 @@ def _step(stage: Stage, call: Call) -> Step:
     return Step(
         phase=stage.phase,
         stage=type(built).__name__,
-        section=stage.section,
+        section=stage.section if stage.section in IN_FORCE else "",
         policy=stage.policy,
         says=said.note,
-        refusal=None if said.refusal is None else _answer(said.refusal),
+        refusal=None if said.refusal is None else _refused(said.refusal),
         shadow=stage.shadow,
     )
 
 
-def _answer(refusal: Refusal) -> Answer:
+def _refused(refusal: Refusal) -> Refused:
     left = refusal.retry_after
     after = None if left is None else round(left, 3)
-    return Answer(refusal.code, refusal.detail, refusal.policy, after)
+    return Refused(refusal.code, refusal.detail, refusal.policy, after)
 
 
-def _verdict(unread: Refusal | None, steps: list[Step]) -> Verdict:
+def _decision(unread: Refusal | None, steps: list[Step]) -> Decision:
     if unread is not None:
-        return Verdict(False, _answer(unread))
+        return Decision(False, _refused(unread))
     for step in steps:
         if step.refusal is not None and not step.shadow:
-            return Verdict(False, step.refusal, step.stage)
-    return Verdict(True)
+            return Decision(False, step.refusal, step.stage)
+    return Decision(True)
 
 
 def _policies(effective: Effective, policies: tuple[Policy, ...]) -> list[Named]:

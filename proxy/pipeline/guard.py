@@ -86,8 +86,15 @@ class Guard(Generic[Subject, Gate]):
         """The gates that are asked before this one; None: all of them."""
         return self._gates if gate is None else self._gates[: self._gates.index(gate)]
 
-    def _refused(self, subject: Any, verdict: Refusal) -> Reply:
+    def _refused(self, subject: Subject, verdict: Refusal) -> Reply:
+        """It does not run; an earlier attempt of its call may have."""
+        if verdict.executed is Executed.NO and self._call(subject).sent:
+            verdict = replace(verdict, executed=Executed.UNKNOWN)
         return refused(verdict)
+
+    @staticmethod
+    def _call(subject: Any) -> Call:
+        return subject  # type: ignore[no-any-return]  # it is one, or has one
 
     def _ask_shadows(self, subject: Subject) -> list[Gate]:
         """Those that let it through. None of them may hold the call up, or bring it down."""
@@ -197,11 +204,9 @@ class AttemptGuard(Guard[Attempt, AttemptGate]):
         super().__init__(gates, shadows, inner, clock, counted)
         self._decide = commit
 
-    def _refused(self, subject: Any, verdict: Refusal) -> Reply:
-        """This attempt does not run; an earlier one of its call may have."""
-        if verdict.executed is Executed.NO and subject.call.sent:
-            verdict = replace(verdict, executed=Executed.UNKNOWN)
-        return refused(verdict)
+    @staticmethod
+    def _call(subject: Any) -> Call:
+        return subject.call  # type: ignore[no-any-return]  # as above
 
     def _waited(self, subject: Any, began: float, gate: Any) -> None:
         """Nor is it the attempt's, which begins when it may go."""

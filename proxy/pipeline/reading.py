@@ -2,7 +2,7 @@
 
 from proxy.call import Call
 from proxy.clock import Clock
-from proxy.pipeline.table import Mount
+from proxy.pipeline.mount import Mount
 from proxy.protocols.clients import patience
 from proxy.protocols.protocol import Reads
 from proxy.refusal import Refusal

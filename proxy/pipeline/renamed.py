@@ -4,10 +4,9 @@ from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Message
-from proxy.pipeline.compile import refused
 from proxy.protocols.rewriting import with_model
 from proxy.refusal import Refusal
-from proxy.reply import Reply
+from proxy.reply import Reply, refusing
 from proxy.stage import Handler, Sender
 from proxy.wire.compose import with_content
 
@@ -24,7 +23,9 @@ def called_as(model: str, link: Handler) -> Handler:
     def handle(call: Call) -> Awaitable[Reply]:
         if rewritten(call, model) is not None:
             return link(call)
-        return refused(Refusal("no_route", f"The body cannot be sent as the model {model}: {_WHY}"))
+        return refusing(
+            Refusal("no_route", f"The body cannot be sent as the model {model}: {_WHY}")
+        )
 
     return handle
 

@@ -5,11 +5,10 @@ from collections.abc import Callable
 from proxy.call import Call, Effect
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
-from proxy.reply import Reply, Result, outcome_of
+from proxy.reply import SAID, Reply, Result, outcome_of
 
 _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
 _INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
-_SAID_BY_POLICY = 3  # as Reply.tier has it
 
 
 def refusal_of(call: Call, reply: Reply, now: Callable[[], float]) -> Refusal | None:
@@ -31,7 +30,7 @@ def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
     protocol = PROTOCOLS.get(call.protocol, HTTP)
     answer = protocol.refuse(refusal, call.id, sent(call), accept)
     answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
-    answer.tier, answer.served_by = reply.tier, reply.served_by
+    answer.by(reply.tier, reply.served_by)
     return answer
 
 
@@ -42,7 +41,7 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     plain = reply.result is _SUCCESS and whole and len(call.attempts) == 1
     if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
         return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
-    ours = reply.refusal is not None or reply.tier == _SAID_BY_POLICY
+    ours = reply.refusal is not None or reply.tier == SAID
     lines = [
         b"holdfast-call: %b\r\n" % call.id.encode(),
         b"holdfast-origin: holdfast\r\n" if ours else b"holdfast-origin: upstream\r\n",

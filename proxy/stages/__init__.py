@@ -1,16 +1,17 @@
 """The sections of a policy that say whether and how a call goes, and their one order."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from proxy.stage import Section
+from proxy.stage import Section, Site
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cache import Cache, Cached
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.deny import Denial, Deny
+from proxy.stages.failover import Backups, Failover
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
 from proxy.stages.idempotency import Idempotency, IdempotencyKey
@@ -38,86 +39,92 @@ DOMAIN = "domain"
 """What is in force because of the bulkhead that the calling agent is in: no policy holds it."""
 
 IN_FORCE: dict[str, type[Section]] = {**SECTIONS, DOMAIN: Bulkhead}
-"""All that can be in force for a call."""
+"""All rules that can be in force for a call, as they are told to people."""
+
+BACKUPS = "backups"
+"""What is in force because the call's own upstream has backups: no policy holds it either."""
+
+TYPES: dict[str, type[Section]] = {**IN_FORCE, BACKUPS: Backups}
+"""All that a stage can be built from."""
+
+Phase: TypeAlias = Literal["call", "link", "attempt"]
+Kind: TypeAlias = Literal["gate", "wrapper", "maker"]
+Build: TypeAlias = Callable[[Any, Site], Any]
+"""Makes a gate or a wrapper of a section; None where the section leaves it nothing to do."""
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One stage of a pipeline.
+    """One stage of a pipeline; a section may have several, in any phases.
 
-    `build(section, target, ground, policy)` makes a gate, or None where the section leaves it
-    nothing to do. `build(section, inner, target, ground)`
-    makes a wrapper: a handler around another handler or, in the phase `attempts`, of which there is
-    one, around what sends an attempt. In `link` it is given both, `build(section, inner, sender,
-    target, ground)`, for it may send beside what makes the attempts. The stage is on if one of
-    `sections` is; it is built from the first. `policy` is the one that gave the field `giver`, or
-    else switched the section on: what stands under a policy's name in the keep hangs on it, and a
-    section that gives two limits has a stage for each. Without a `giver` nothing does, and it is
-    the last that said something about the section.
+    `call` stands once in front of all upstreams that a call may go to. Each of these has the rest
+    for itself, by its own policies: `link` for each call that goes there, `attempt` for each time
+    that it is sent.
 
-    `call` and `wrap` stand once in front of all upstreams that a call may go to; each of these has
-    the rest for itself, by its own policies: `link`, `attempts`, `attempt`.
+    A `gate` decides whether, a `wrapper` how. Both may stand in any order: a gate is asked when
+    all in front of it have let the call through, and again if a wrapper in front hands it on again.
+    Gates that are neighbours share a guard (`proxy/pipeline/walk.py`). The `maker`, of which there
+    is one, ends the phase `link`: it makes attempts of a call. In `attempt` there are gates only.
+
+    The stage is on if one of `sections` is; it is built from the first, else by `otherwise` from
+    none, if that is given. `Site.policy` is the one that gave the field `giver`, or else switched
+    the section on: what stands under a policy's name in the keep hangs on it, and a section that
+    gives two limits has a stage for each. Without a `giver` nothing does, and it is the last that
+    said something about the section.
     """
 
-    phase: Literal["call", "wrap", "link", "attempts", "attempt"]
+    phase: Phase
+    kind: Kind
     sections: tuple[str, ...]
-    build: Callable[..., Any]
+    build: Build
     giver: str = ""
+    otherwise: Build | None = None
 
 
 ORDER: tuple[Entry, ...] = (
     # What must not go need not be asked anything else.
-    Entry("call", ("deny",), Denial.build),
+    Entry("call", "gate", ("deny",), Denial.build),
     # Once for a call. The deadline comes before all that takes time: it eats from it.
-    Entry("call", ("timeout",), Deadline.build),
+    Entry("call", "gate", ("timeout",), Deadline.build),
     # Before anything is sent, and once: all attempts, hedges and links have the same key.
-    Entry("call", ("idempotency",), IdempotencyKey.build),
+    Entry("call", "gate", ("idempotency",), IdempotencyKey.build),
     # The outermost wrapper. After the gates of the call, for what is denied is denied, whatever was
     # answered before; in front of all that costs something or takes a permit. And around all that
     # might still find a new answer: an old one is the last thing that is given instead of an error.
-    Entry("wrap", ("cache",), Cached.wrap),
+    Entry("call", "wrapper", ("cache",), Cached.build),
     # Around all upstreams that it may go to; each has the stages below for itself.
-    Entry("wrap", ("fallback",), Chain.wrap),
+    Entry("call", "wrapper", ("fallback",), Chain),
     # Innermost of what is for the call as such: what is inside it belongs to one upstream.
-    Entry("wrap", ("route",), Fork.wrap, giver="choices"),
+    Entry("call", "wrapper", ("route",), Fork, giver="choices"),
+    # Around all that is its own upstream's: a backup has stages of its own.
+    Entry("link", "wrapper", (BACKUPS,), Failover.build),
     # A hedge is an attempt beside those of a retry: it is never repeated, nor held up by one.
-    Entry("link", ("hedge",), Race.wrap),
-    # Each attempt passes all that is below; for a call without `retry` there is one (`ONCE`).
-    Entry("attempts", ("retry",), Repeat.wrap),
+    Entry("link", "wrapper", ("hedge",), Race.build),
+    # Each attempt passes all that is below; for a call without `retry` there is one.
+    Entry("link", "maker", ("retry",), Repeat, otherwise=Once),
     # Before anything that waits or takes something: what would not be sent need not ask for more.
-    Entry("attempt", ("breaker",), CircuitCheck.build),
+    Entry("attempt", "gate", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
-    Entry("attempt", ("retry", "breaker", "hedge"), CoolDown.build),
+    Entry("attempt", "gate", ("retry", "breaker", "hedge"), CoolDown.build),
     # May wait for its turn. After the cool-down: a turn that is taken and then waits is a turn of
     # some other moment, and at the end of the wait they would all go at once. So calls come last:
     # they are counted, and tokens are estimated.
-    Entry("attempt", ("rate_limit",), Turnstile.of_tokens, giver="tokens"),
-    Entry("attempt", ("rate_limit",), Turnstile.of_calls, giver="rate"),
+    Entry("attempt", "gate", ("rate_limit",), Turnstile.of_tokens, giver="tokens"),
+    Entry("attempt", "gate", ("rate_limit",), Turnstile.of_calls, giver="rate"),
     # A permit is held from here until the attempt settles: not while it waits for what is above.
-    Entry("attempt", ("bulkhead",), Permit.build, giver="limit"),
+    Entry("attempt", "gate", ("bulkhead",), Permit.build, giver="limit"),
     # The tool's own comes first: who waits for a slow tool must not hold what others could use.
-    Entry("attempt", (DOMAIN,), BulkheadPermit.build),
+    Entry("attempt", "gate", (DOMAIN,), BulkheadPermit.build),
     # After all waiting, so that an attempt's own time is its upstream's alone.
-    Entry("attempt", ("timeout",), AttemptTime.build),
+    Entry("attempt", "gate", ("timeout",), AttemptTime.build),
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.
-    Entry("attempt", ("breaker",), ProbeLease.build),
+    Entry("attempt", "gate", ("breaker",), ProbeLease.build),
 )
 
 WRAPPERS, GATES = (
-    frozenset(
-        name
-        for entry in ORDER
-        if (entry.phase in {"call", "attempt"}) is gate
-        for name in entry.sections
-    )
+    frozenset(name for entry in ORDER if (entry.kind == "gate") is gate for name in entry.sections)
     for gate in (False, True)
 )
 """Sections that act, and those that judge. A shadow of the former computes nothing."""
 
-HOLDS = frozenset({"retry", "breaker", "hedge", "fallback", "cache"})
-"""Sections that want to know how an attempt ended before its answer goes to the agent."""
-
-RESTRICTS = frozenset({"deny", "rate_limit", "bulkhead"})
-"""Sections that only ever keep calls back: they hold as well where a policy's condition fails."""
-
-ONCE = Once.wrap
-"""Makes the handler where no section makes attempts: `ONCE(inner, target, ground)`."""
+READS_ONLY = tuple(name for name, section in SECTIONS.items() if section.reads_only)
+"""Sections that act only on calls whose effect is read."""

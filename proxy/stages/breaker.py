@@ -46,7 +46,7 @@ is counted; an observed circuit is the real one, and other policies that share i
 **Cost.** Closed: two loads to admit, two increments to count. Everything else is the rare path.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -59,7 +59,7 @@ from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import Ground, NothingTaken, Said, Section, Target
+from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target
 from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
 from proxy.state.rules import CircuitRules, Open, Share, Slow
 from proxy.symptom import Symptom, symptom_of, symptoms
@@ -75,6 +75,8 @@ _SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest o
 
 class Breaker(Section, frozen=True, kw_only=True):
     """When calls to what fails are no longer sent."""
+
+    holds: ClassVar[bool] = True
 
     consecutive: Annotated[
         int, Meta(ge=1, le=1000, description="Open after so many failures in a row.")
@@ -210,16 +212,14 @@ class CircuitCheck(_Circuits, NothingTaken):
     __slots__ = ()
 
     @classmethod
-    def build(
-        cls, section: Breaker, target: Target, ground: Ground, policy: str
-    ) -> "CircuitCheck | ForcedOpen | None":
+    def build(cls, section: Breaker, site: Site) -> "CircuitCheck | ForcedOpen | None":
         """For one pipeline. In shadow it is silent: `ProbeLease` alone says what would be."""
         if section.state == "forced_open":
-            return ForcedOpen(section, target, policy)
+            return ForcedOpen(section, site.target, site.policy)
         if section.state != "auto":
             return None
-        gate = cls(section, target, ground, policy)
-        if ground.shadow:
+        gate = cls(section, site.target, site.ground, site.policy)
+        if site.ground.shadow:
             gate._circuits, gate._words = (), []
         return gate
 
@@ -246,14 +246,12 @@ class ProbeLease(_Circuits):
         self._probes = ground.kept(BREAKER_PROBES.key, BREAKER_PROBES.counts)
 
     @classmethod
-    def build(
-        cls, section: Breaker, target: Target, ground: Ground, policy: str
-    ) -> "ProbeLease | None":
+    def build(cls, section: Breaker, site: Site) -> "ProbeLease | None":
         """For one pipeline."""
         if section.state in {"forced_open", "disabled"}:
             return None
         made = Observer if section.state == "observe" else cls
-        return made(section, target, ground, policy)
+        return made(section, site.target, site.ground, site.policy)
 
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Refuses `circuit_open` where another probe was faster, or it has opened meanwhile."""

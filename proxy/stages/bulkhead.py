@@ -19,7 +19,7 @@ come after the tool's, so that who waits for a slow tool does not hold what othe
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -37,6 +37,7 @@ from proxy.stage import (
     Queues,
     Said,
     Section,
+    Site,
     Target,
     Verdict,
     latest_start,
@@ -75,6 +76,8 @@ class Adaptive(Section, frozen=True, kw_only=True):
 
 class Bulkhead(Section, frozen=True, kw_only=True):
     """How many attempts may be under way at once, and how many may wait for their turn."""
+
+    restricts: ClassVar[bool] = True
 
     limit: Annotated[Limit, Meta(description="So many at once; where adaptive starts.")] = 16
     queue: Annotated[Places, Meta(description="So many may wait; 0: nobody does.")] = 32
@@ -241,13 +244,13 @@ class Permit(_Gate):
         self._permits = self._kept(per.fixed)
 
     @classmethod
-    def build(cls, section: Bulkhead, target: Target, ground: Ground, policy: str) -> _Gate:
-        """For one pipeline. `policy` is the one that gave the limit."""
-        per = Per(section.per, target)
+    def build(cls, section: Bulkhead, site: Site) -> _Gate:
+        """For one pipeline, by the policy that gave the limit."""
+        per = Per(section.per, site.target)
         made: type[_Gate] = PermitPerCall if per.fixed is None else Permit
         if section.adaptive:
             made = AdaptivePermit
-        return made(section, per, target, ground, policy)
+        return made(section, per, site.target, site.ground, site.policy)
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Takes a permit, or waits for one. Refuses `bulkhead_full`."""
@@ -267,9 +270,10 @@ class BulkheadPermit(Permit):
     kind = "bulkhead_permits"
 
     @classmethod
-    def build(cls, section: Bulkhead, target: Target, ground: Ground, policy: str) -> _Gate:
-        """For one pipeline. `policy` is the name of the bulkhead."""
-        return cls(section, Per(("bulkhead",), target), target, ground, policy)
+    def build(cls, section: Bulkhead, site: Site) -> _Gate:
+        """For one pipeline. The name of the bulkhead stands for the policy's."""
+        per = Per(("bulkhead",), site.target)
+        return cls(section, per, site.target, site.ground, site.policy)
 
 
 class PermitPerCall(_Gate):

@@ -20,11 +20,11 @@ upstream alone (RFC 9111 5.2.1, RFC 9110 13, 14).
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from proxy.call import Call, Effect, RequestHead
+from proxy.call import Call, RequestHead
 from proxy.counts import CACHE
 from proxy.keys import SHELF
 from proxy.protocols.document import Ambiguous
@@ -32,7 +32,7 @@ from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result, refused
-from proxy.stage import Ground, Handler, Said, Section, Target
+from proxy.stage import Ground, Handler, Said, Section, Site, Target
 from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
 
@@ -42,6 +42,9 @@ _MEMBER = re.compile(r"input(\.[^.]+)+")
 
 class Cache(Section, frozen=True, kw_only=True):
     """Answers that are given again. Only for calls whose effect is read."""
+
+    holds: ClassVar[bool] = True
+    reads_only: ClassVar[bool] = True
 
     max_age: Annotated[
         Seconds, Meta(description="A younger answer is given instead of sending; 0s: none is.")
@@ -103,11 +106,9 @@ class Cached:
         self._missed = (target.upstream, target.tool, "miss")
 
     @classmethod
-    def wrap(cls, section: Cache, inner: Handler, target: Target, ground: Ground) -> Handler:
-        """The handler of a pipeline that gives answers again; of others, the one that it has."""
-        if target.effect is not Effect.READ or not section.keeps:
-            return inner
-        return cls(section, inner, target, ground).handle
+    def build(cls, section: Cache, site: Site) -> "Cached | None":
+        """For one pipeline. None where there is no moment at which it would give an answer."""
+        return cls(section, site.inner, site.target, site.ground) if section.keeps else None
 
     async def handle(self, call: Call) -> Reply:
         """The call's reply: from the shelf, or from those behind it."""
@@ -171,8 +172,7 @@ class Cached:
             return None
         why = code_of(reply)
         stale = entry.reply(self._told(call, entry, now, b"; detail=" + why.encode()))
-        stale.outcome = "stale"
-        stale.reason = why
+        stale.instead("stale", why)
         stale.executed = reply.executed
         reply.drop()
         stale.bug = reply.bug

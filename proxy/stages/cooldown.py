@@ -20,6 +20,7 @@ from proxy.stage import (
     NothingTaken,
     Said,
     Section,
+    Site,
     Target,
     Verdict,
     latest_start,
@@ -51,9 +52,9 @@ class CoolDown(NothingTaken):
         self._policy = policy
 
     @classmethod
-    def build(cls, section: Section, target: Target, ground: Ground, policy: str) -> "CoolDown":
+    def build(cls, section: Section, site: Site) -> "CoolDown":
         """For one pipeline, whichever section switched it on."""
-        return cls(target, ground, policy)
+        return cls(site.target, site.ground, site.policy)
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Waits for the end where that fits. Refuses `rate_limited`, with what is left."""

@@ -4,7 +4,7 @@ Not by itself a wall around a tool: an expression is asked of what the agent sen
 (a member that is missing, a type that is another), the call is refused as well.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -12,11 +12,13 @@ from proxy.call import Call
 from proxy.expression import Expression
 from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
-from proxy.stage import Check, Ground, Said, Section, Target
+from proxy.stage import Check, Ground, Said, Section, Site
 
 
 class Deny(Section, frozen=True, kw_only=True):
     """Calls that are refused: all, or those for which a condition holds."""
+
+    restricts: ClassVar[bool] = True
 
     when: Annotated[
         Expression | None,
@@ -46,9 +48,9 @@ class Denial(Check):
         self._refusal = Refusal("denied", section.reason, policy=policy, scope="tool")
 
     @classmethod
-    def build(cls, section: Deny, target: Target, ground: Ground, policy: str) -> "Denial":
+    def build(cls, section: Deny, site: Site) -> "Denial":
         """For one pipeline."""
-        return cls(section, ground, policy)
+        return cls(section, site.ground, site.policy)
 
     def admit(self, call: Call) -> Refusal | None:
         """Refuses `denied`, unless its condition does not hold."""

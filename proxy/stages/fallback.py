@@ -24,10 +24,10 @@ from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import HTTP, PROTOCOLS
-from proxy.reply import Executed, Reply, Result
-from proxy.stage import Ground, Handler, Said, Section, Target, latest_start, spread
+from proxy.reply import KEPT, Executed, Reply, Result
+from proxy.stage import Said, Section, Site, latest_start, spread
 from proxy.state.shelf import Key, Shelf, whole_key
-from proxy.state.stand_ins import Fall, First, Kept, Other, People, StandIn, Written
+from proxy.state.stand_ins import Fall, Kept, Other, Own, People, StandIn, Written
 from proxy.units import Seconds
 
 PATIENCE = 30.0
@@ -89,6 +89,7 @@ class Fallback(Section, frozen=True, kw_only=True):
     """Who answers where the upstream does not: a list of links, or `on` and `chain`."""
 
     written_as_list: ClassVar[str] = "chain"
+    holds: ClassVar[bool] = True
 
     on: Annotated[
         tuple[Reason, ...], Meta(min_length=1, description="What makes the chain begin.")
@@ -102,12 +103,13 @@ class Fallback(Section, frozen=True, kw_only=True):
 class Chain:
     """The stage."""
 
-    def __init__(self, section: Fallback, inner: Handler, target: Target, ground: Ground) -> None:
-        self._inner = inner
+    def __init__(self, section: Fallback, site: Site) -> None:
+        target, ground = site.target, site.ground
+        self._inner = site.inner
         self._on = frozenset(section.on)
-        self._first = First(target.upstream, inner, ground.clock.now)
+        self._own = Own(target.upstream, site.inner, ground.clock.now)
         chain = section.chain or tuple(Link(upstream=name) for name in target.backups)
-        self._links = [_stand_in(link, ground) for link in chain]
+        self._links = [_stand_in(link, site) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
         self._shelf = ground.kept(SHELF, Shelf) if keeps else None
         # The place of the last upstream that is asked when another took too long: for writes, of
@@ -118,11 +120,6 @@ class Chain:
         self._clock = ground.clock
         self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
         self._counts = ground.kept(FALLBACKS.key, FALLBACKS.counts)
-
-    @classmethod
-    def wrap(cls, section: Fallback, inner: Handler, target: Target, ground: Ground) -> Handler:
-        """The handler of a pipeline that has a chain."""
-        return cls(section, inner, target, ground).handle
 
     def says(self, call: Call) -> Said:
         """Part of a stage."""
@@ -156,7 +153,7 @@ class Chain:
     async def _fall(self, call: Call, reply: Reply) -> Reply:
         key: Key = () if self._shelf is None else whole_key(call)
         fall = Fall(call, code_of(reply), first=_aside(reply), key=key)
-        fall.note(self._first, reply, self._clock.now())
+        fall.note(self._own, reply, self._clock.now())
         try:
             for at, stands in enumerate(self._links, 1):
                 call.others = at < self._elsewhere
@@ -172,21 +169,20 @@ class Chain:
     async def _try(self, stands: StandIn, fall: Fall) -> Reply | None:
         """Its answer; None if it has none."""
         if stands.objection(fall):
-            self._counts.add(self._first.name, stands.name, "skipped")
+            self._counts.add(self._own.name, stands.name, "skipped")
             return None
         reply = await stands.answer(fall)
         if reply.result is not _SUCCESS and self._falls(fall.call, reply):
-            self._counts.add(self._first.name, stands.name, "failed")
+            self._counts.add(self._own.name, stands.name, "failed")
             fall.note(stands, reply, self._clock.now())
             self._weigh(fall, stands, reply)
             return None
-        self._counts.add(self._first.name, stands.name, "ok" if reply.result else "refused")
+        self._counts.add(self._own.name, stands.name, "ok" if reply.result else "refused")
         reply.bug = reply.bug or fall.first.bug
         fall.first.drop()
         if stands.tier:
-            reply.tier, reply.served_by = stands.tier, reply.served_by or stands.served_by
-            reply.outcome = "stale" if stands.tier == Kept.tier else "fallback"
-            reply.reason = fall.reason
+            reply.by(stands.tier, stands.served_by)
+            reply.instead("stale" if stands.tier == KEPT else "fallback", fall.reason)
         return reply
 
     def _weigh(self, fall: Fall, stands: StandIn, reply: Reply) -> None:
@@ -195,7 +191,7 @@ class Chain:
         told, other = fall.first, reply
         if told.executed is Executed.NO and reply.executed is not Executed.NO:
             told, other = _aside(reply), told
-            told.tier, told.served_by = stands.tier, reply.served_by or stands.served_by
+            told.by(stands.tier, stands.served_by)
         told.bug = told.bug or other.bug
         other.drop()
         fall.first = told
@@ -215,14 +211,14 @@ class Chain:
         return await self._try(stands, fall)
 
 
-def _stand_in(link: Link, ground: Ground) -> StandIn:
+def _stand_in(link: Link, site: Site) -> StandIn:
     if link.static is not None:
         return Written(link.static.status, *made(link.static.status, link.static.body))
     if link.human is not None:
-        return People(link.human, ground.policy)
+        return People(link.human, site.policy)
     if link.cache is not None:
-        return Kept(float(link.cache.max_age), ground)
-    return Other(link.name, link.upstream or "", link.model or "", ground)
+        return Kept(float(link.cache.max_age), site.ground)
+    return Other(link.name, link.upstream or "", link.model or "", site.ground)
 
 
 def _aside(reply: Reply) -> Reply:

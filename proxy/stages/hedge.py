@@ -19,18 +19,18 @@ That is done from the loop, when no strand is running: so the call surely waits,
 import asyncio
 import weakref
 from collections import deque
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect
+from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.counts import HEDGES
 from proxy.keys import LatencyKey
 from proxy.reply import Reply, Result
-from proxy.stage import Ground, Handler, Said, Section, Sender, Target
+from proxy.stage import Ground, Handler, Said, Section, Sender, Site, Target
 from proxy.state.allowance import Allowance
 from proxy.state.latency import LEAST, Latency
 from proxy.strand import Signal, Strand
@@ -43,6 +43,9 @@ _ANSWERS = frozenset({Result.SUCCESS, Result.CALLER_ERROR})
 
 class Hedge(Section, frozen=True, kw_only=True):
     """A read that is slow to answer is sent again, beside the first; the first answer counts."""
+
+    holds: ClassVar[bool] = True
+    reads_only: ClassVar[bool] = True
 
     after: Annotated[
         Delay,
@@ -105,13 +108,9 @@ class Race:
         self._alarm = ground.clock.alarm(lambda: ring() if (ring := rang()) is not None else None)
 
     @classmethod
-    def wrap(
-        cls, section: Hedge, inner: Handler, sender: Sender, target: Target, ground: Ground
-    ) -> Handler:
-        """The handler of a link that hedges; for anything but reads, as it was."""
-        if target.effect is not Effect.READ:
-            return inner
-        return cls(section, inner, sender, target, ground).handle
+    def build(cls, section: Hedge, site: Site) -> "Race":
+        """For one link."""
+        return cls(section, site.inner, site.sender, site.target, site.ground)
 
     def says(self, call: Call) -> Said:
         """Part of a stage."""

@@ -21,7 +21,7 @@ from proxy.call import Call
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.tools import Argument
 from proxy.refusal import Refusal
-from proxy.stage import Check, Ground, Said, Section, Target
+from proxy.stage import Check, Ground, Said, Section, Site
 from proxy.wire.compose import NOT_OURS, dropped_names
 
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 5.6.2
@@ -109,12 +109,10 @@ class IdempotencyKey(Check):
         self._policy = policy
 
     @classmethod
-    def build(
-        cls, section: Idempotency, target: Target, ground: Ground, policy: str
-    ) -> "IdempotencyKey":
+    def build(cls, section: Idempotency, site: Site) -> "IdempotencyKey":
         """For one pipeline."""
-        made = ShadowKey if ground.shadow else cls
-        return made(section, ground, policy)
+        made = ShadowKey if site.ground.shadow else cls
+        return made(section, site.ground, site.policy)
 
     def admit(self, call: Call) -> Refusal | None:
         """Refuses `ambiguous_call` and `bad_request`, for what the agent gave and is no key."""

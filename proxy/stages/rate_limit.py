@@ -21,7 +21,7 @@ once is refused for good, and need not wait for its turn as a call.
 import asyncio
 import math
 from collections.abc import Awaitable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +38,7 @@ from proxy.stage import (
     Queues,
     Said,
     Section,
+    Site,
     Target,
     Verdict,
     latest_start,
@@ -54,6 +55,8 @@ Burst = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 class RateLimit(Section, frozen=True, kw_only=True):
     """How many calls, or tokens, go upstream: in any time t at most rate · t + burst."""
+
+    restricts: ClassVar[bool] = True
 
     rate: Annotated[
         Rate | None, Meta(description="Calls in a second, minute, hour or day; retries count.")
@@ -137,36 +140,25 @@ class Turnstile(Queues):
         self._policy = policy
 
     @classmethod
-    def of_calls(
-        cls, section: RateLimit, target: Target, ground: Ground, policy: str
-    ) -> "Turnstile | None":
-        """For one pipeline. `policy` is the one that gave the rate. None where there is none."""
+    def of_calls(cls, section: RateLimit, site: Site) -> "Turnstile | None":
+        """For one pipeline, by the policy that gave the rate. None where there is none."""
         rate = section.rate
         limit = None if rate is None else _limit("rate_limit", rate, section.burst)
-        return cls._built(limit, section, target, ground, policy)
+        return cls._built(limit, section, site)
 
     @classmethod
-    def of_tokens(
-        cls, section: RateLimit, target: Target, ground: Ground, policy: str
-    ) -> "Turnstile | None":
+    def of_tokens(cls, section: RateLimit, site: Site) -> "Turnstile | None":
         """Likewise, by the policy that gave the tokens."""
         rate, burst = section.tokens, section.burst if section.rate is None else None
         limit = None if rate is None else _limit("token_limit", rate, burst, metered=True)
-        return cls._built(limit, section, target, ground, policy)
+        return cls._built(limit, section, site)
 
     @classmethod
-    def _built(
-        cls,
-        limit: _Limit | None,
-        section: RateLimit,
-        target: Target,
-        ground: Ground,
-        policy: str,
-    ) -> "Turnstile | None":
+    def _built(cls, limit: _Limit | None, section: RateLimit, site: Site) -> "Turnstile | None":
         if limit is None:
             return None
-        made = ShadowTurnstile if ground.shadow else cls
-        return made(limit, section, target, ground, policy)
+        made = ShadowTurnstile if site.ground.shadow else cls
+        return made(limit, section, site.target, site.ground, site.policy)
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Takes one call, or its tokens. Waits for its turn where there is a queue. Refuses

@@ -20,7 +20,7 @@ double the traffic of all agents. **402**: paying is nobody's here; `stop` says 
 `escalate` a person is told, who alone can give the permission.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -35,7 +35,7 @@ from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.protocols.safety import SAYS_NOT_RUN, Safety
 from proxy.reply import Reply, Result
-from proxy.stage import Ground, Handler, Said, Section, Sender, Target, latest_start
+from proxy.stage import Said, Section, Site, Target, latest_start
 from proxy.state.allowance import Allowance, RetryBudget
 from proxy.state.backoff import Backoff, Throttled, Wait, Waits
 from proxy.symptom import Symptom, symptom_of, symptoms
@@ -47,6 +47,8 @@ Times = Annotated[int, Meta(ge=0, le=20)]
 
 class Retry(Section, frozen=True, kw_only=True):
     """When and how often a call is sent again."""
+
+    holds: ClassVar[bool] = True
 
     attempts: Annotated[Count, Meta(description="Sendings in all, the first one included.")] = 3
     on: Annotated[
@@ -105,16 +107,11 @@ class Retry(Section, frozen=True, kw_only=True):
 class Once:
     """One attempt: what a call without `retry` has."""
 
-    def __init__(self, inner: Sender, target: Target, ground: Ground) -> None:
-        self._inner = inner
-        self._upstream = target.upstream
-        self._now = ground.clock.now
-        self._budget = Allowance.of(ground, target)
-
-    @classmethod
-    def wrap(cls, inner: Sender, target: Target, ground: Ground) -> Handler:
-        """The handler of a pipeline that never repeats."""
-        return cls(inner, target, ground).handle
+    def __init__(self, section: Section, site: Site) -> None:
+        self._inner = site.sender
+        self._upstream = site.target.upstream
+        self._now = site.ground.clock.now
+        self._budget = Allowance.of(site.ground, site.target)
 
     async def handle(self, call: Call) -> Reply:
         """Send it."""
@@ -134,8 +131,9 @@ class Once:
 class Repeat:
     """A call's attempts, one after the other."""
 
-    def __init__(self, section: Retry, inner: Sender, target: Target, ground: Ground) -> None:
-        self._inner = inner
+    def __init__(self, section: Retry, site: Site) -> None:
+        target, ground = site.target, site.ground
+        self._inner = site.sender
         self._clock = ground.clock
         self._upstream = target.upstream
         self._single = section.on_retrying_client == "single"
@@ -153,11 +151,6 @@ class Repeat:
         self._news = ground.kept(NEWS, News)
         self._retries = ground.kept(RETRIES.key, RETRIES.counts)
         self._disabled = ground.kept(RETRY_DISABLED.key, RETRY_DISABLED.counts)
-
-    @classmethod
-    def wrap(cls, section: Retry, inner: Sender, target: Target, ground: Ground) -> Handler:
-        """The handler of a pipeline that repeats."""
-        return cls(section, inner, target, ground).handle
 
     async def handle(self, call: Call) -> Reply:
         """Send it, and again where that may help. The reply is that of the last attempt sent."""

@@ -15,8 +15,8 @@ from proxy.call import Call
 from proxy.expression import Expression
 from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
-from proxy.reply import Reply, refused
-from proxy.stage import Ground, Handler, Said, Section, Target
+from proxy.reply import Reply, refusing
+from proxy.stage import Said, Section, Site
 
 Asks: TypeAlias = Callable[[Condition, Call], bool | Refusal | None]
 Named = Annotated[str, Meta(pattern="^[ -~]{1,128}$")]  # it stands in headers
@@ -56,23 +56,18 @@ class Route(Section, frozen=True, kw_only=True):
 class Fork:
     """Sends each call by the first choice that holds."""
 
-    def __init__(self, section: Route, inner: Handler, ground: Ground) -> None:
-        self._inner = inner
-        self._links = ground.links
+    def __init__(self, section: Route, site: Site) -> None:
+        self._inner = site.inner
+        self._links = site.ground.links
         self._choices = tuple(
             (
                 choice,
                 None
                 if choice.when is None
-                else Condition(choice.when, ground.policy, "route", ground),
+                else Condition(choice.when, site.policy, "route", site.ground),
             )
             for choice in section.choices
         )
-
-    @classmethod
-    def wrap(cls, section: Route, inner: Handler, target: Target, ground: Ground) -> Handler:
-        """The handler of a pipeline that chooses."""
-        return cls(section, inner, ground).handle
 
     def handle(self, call: Call) -> Awaitable[Reply]:
         """The reply of what was chosen."""
@@ -80,7 +75,7 @@ class Fork:
         if chosen is None:
             return self._inner(call)
         if type(chosen) is Refusal:
-            return _refused(chosen)
+            return refusing(chosen)
         if chosen.model is None and chosen.upstream == call.upstream:  # where it goes anyway
             return self._inner(call)
         return self._by(chosen, call)
@@ -104,14 +99,10 @@ class Fork:
         upstream, model = choice.upstream or "", choice.model or ""
         reply = await self._links(call, upstream, model)(call)
         if not reply.refused:
-            reply.served_by = reply.served_by or _other(call, upstream, model)
+            reply.by(reply.tier, _other(call, upstream, model))
         return reply
 
 
 def _other(call: Call, upstream: str, model: str) -> str:
     """What is not as the call asked for it."""
     return upstream if upstream not in {"", call.upstream} else model if model != call.model else ""
-
-
-async def _refused(refusal: Refusal) -> Reply:
-    return refused(refusal)

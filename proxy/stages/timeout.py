@@ -16,7 +16,7 @@ from proxy.counts import REFUSALS
 from proxy.protocols.clients import patience
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Check, Ground, NothingTaken, Said, Section, Target
+from proxy.stage import Check, Ground, NothingTaken, Said, Section, Site, Target
 from proxy.units import Seconds
 
 
@@ -100,10 +100,10 @@ class Deadline(Check):
         self._alone = finishes_alone(section.on_disconnect, effect)
 
     @classmethod
-    def build(cls, section: Timeout, target: Target, ground: Ground, policy: str) -> "Deadline":
+    def build(cls, section: Timeout, site: Site) -> "Deadline":
         """For one pipeline."""
-        made = ShadowDeadline if ground.shadow else cls
-        return made(section, target.effect)
+        made = ShadowDeadline if site.ground.shadow else cls
+        return made(section, site.target.effect)
 
     def admit(self, call: Call) -> None:
         """Sets what is left for the call: the smallest of what policy and client give."""
@@ -159,11 +159,11 @@ class AttemptTime(NothingTaken):
         self._policy = policy
 
     @classmethod
-    def build(cls, section: Timeout, target: Target, ground: Ground, policy: str) -> "AttemptTime":
+    def build(cls, section: Timeout, site: Site) -> "AttemptTime":
         """For one pipeline."""
-        if ground.shadow:
-            return ShadowTime(section, target, ground, policy)
-        return cls(section, target.effect, policy)
+        if site.ground.shadow:
+            return ShadowTime(section, site.target, site.ground, site.policy)
+        return cls(section, site.target.effect, site.policy)
 
     def admit(self, attempt: Attempt) -> Refusal | None:
         """Sets its limits. Refuses `deadline_exceeded` where it could not last `min_attempt`."""

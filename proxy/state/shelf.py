@@ -30,7 +30,7 @@ import msgspec
 
 from proxy.call import Call, RequestHead, Whole
 from proxy.memo import remembered
-from proxy.reply import Executed, Reply, Result
+from proxy.reply import KEPT, Executed, Reply, Result
 
 MOST = 10_000
 """Entries of the process."""
@@ -111,7 +111,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
             length=self.length,
             result=_SUCCESS,
             executed=_NO,
-            tier=2,
+            tier=KEPT,
             served_by=self.served_by,
         )
 

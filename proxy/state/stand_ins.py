@@ -12,7 +12,7 @@ import msgspec
 from proxy.call import Call, Effect, Whole
 from proxy.keys import SHELF
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Reply, Result, refused
+from proxy.reply import BACKUP, KEPT, PRIMARY, SAID, Executed, Reply, Result, refused
 from proxy.stage import Ground, Handler
 from proxy.state.shelf import Key, Shelf
 
@@ -61,10 +61,10 @@ class StandIn(Protocol):
         """What it comes to."""
 
 
-class First:
+class Own:
     """The upstream that was called."""
 
-    tier = 0
+    tier = PRIMARY
     served_by = ""
 
     def __init__(self, name: str, inner: Handler, now: Callable[[], float]) -> None:
@@ -86,10 +86,10 @@ class First:
         return await self._inner(fall.call)
 
 
-class Other(First):
+class Other(Own):
     """Another upstream, or the same one with another model."""
 
-    tier = 1
+    tier = BACKUP
 
     def __init__(self, name: str, upstream: str, model: str, ground: Ground) -> None:
         """An empty upstream or model stands for the call's own."""
@@ -108,7 +108,7 @@ class Other(First):
 class _Ready:
     """An answer that takes no time and harms nobody."""
 
-    tier = 3
+    tier = SAID
     served_by = ""
 
     def objection(self, fall: Fall) -> str:
@@ -120,7 +120,7 @@ class Kept(_Ready):
     """The last good answer to the same call, which this pipeline has put on the shelf."""
 
     name = "cache"
-    tier = 2
+    tier = KEPT
 
     def __init__(self, max_age: float, ground: Ground) -> None:
         """Not if it is older, in seconds."""

@@ -1,57 +1,14 @@
 """From what policies say to what runs."""
 
-from typing import Any
-
 import pytest
 
 from proxy.call import Call, Effect
-from proxy.config.cascade import cascade
 from proxy.keys import InFlightKey
-from proxy.pipeline.commit import Commit
-from proxy.pipeline.compile import _targets
-from proxy.pipeline.guard import AttemptGuard, CallGuard
-from proxy.pipeline.table import facts
-from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply
-from proxy.stage import Check, Handler, NothingTaken, Verdict
-from proxy.stages import ORDER, Entry
-from proxy.stages.breaker import CircuitCheck, ForcedOpen, Observer, ProbeLease
-from proxy.stages.bulkhead import Permit
-from proxy.stages.cooldown import CoolDown
-from proxy.stages.idempotency import IdempotencyKey, ShadowKey
-from proxy.stages.retry import Once, Repeat
-from proxy.stages.timeout import AttemptTime, Deadline, ShadowDeadline, ShadowTime
-from proxy.wire.body import Body
-from tests.fakes import ScriptedUpstream, make_reply, run
-from tests.tables import GATEWAY, Desk, load, post, request
+from tests.fakes import run
+from tests.tables import GATEWAY, Desk, post, request
 
 BREAKER = "breaker: {consecutive: 2, open: {base: 60s, jitter: 0}}"
 READ = "policies: [{name: r, effect: read}]"
-
-
-def stages(text: str) -> list[Any]:
-    """What a call goes through, outermost first; the gates of a guard stand behind it."""
-    pipeline = Desk(text).pipeline(post("search"))
-    found: list[Any] = [getattr(admit, "__self__", admit) for admit in pipeline.checks]
-    at: Any = pipeline.handle
-    while not isinstance(at, ScriptedUpstream):
-        found.append(getattr(at, "__self__", at))  # a wrapper's handle is a bound method
-        at = found[-1]._inner
-        found += [*getattr(found[-1], "_gates", []), *getattr(found[-1], "_shadows", [])]
-    return found
-
-
-def commit_of(text: str) -> Commit:
-    """Where the results of its attempts are decided."""
-    (guard,) = (stage for stage in stages(text) if isinstance(stage, AttemptGuard))
-    commit = guard._decide
-    assert isinstance(commit, Commit)
-    return commit
-
-
-def chain(text: str) -> list[type]:
-    """What kinds they are."""
-    return [type(stage) for stage in stages(text)]
 
 
 def policy(sections: str) -> str:
@@ -59,205 +16,18 @@ def policy(sections: str) -> str:
     return f"policies: [{{name: p, effect: read, {sections}}}]"
 
 
-def test_what_is_not_configured_is_not_there() -> None:
-    """Without policies a call is sent once, and nobody is asked."""
-    assert chain("") == [Once, AttemptGuard]
-
-
-@pytest.mark.parametrize(
-    ("sections", "kinds"),
-    [
-        ("timeout: {total: 5s}", [Deadline, Once, AttemptGuard, AttemptTime]),
-        ("retry: {}", [Repeat, AttemptGuard, CoolDown]),
-        ("breaker: {}", [Once, AttemptGuard, CircuitCheck, CoolDown, ProbeLease]),
-        (
-            "timeout: {total: 5s}, retry: {}, breaker: {}",
-            [Deadline, Repeat, AttemptGuard, CircuitCheck, CoolDown, AttemptTime, ProbeLease],
-        ),
-        (
-            "timeout: {total: 5s, mode: shadow}",
-            [CallGuard, ShadowDeadline, Once, AttemptGuard, ShadowTime],
-        ),
-        ("retry: {mode: shadow}", [Once, AttemptGuard, CoolDown]),
-        ("retry: {mode: off}", [Once, AttemptGuard]),
-        ("breaker: {state: disabled}", [Once, AttemptGuard, CoolDown]),
-        ("breaker: {state: observe}", [Once, AttemptGuard, CoolDown, Observer]),
-        ("breaker: {state: forced_open}", [Once, AttemptGuard, ForcedOpen, CoolDown]),
-        ("idempotency: {}", [IdempotencyKey, Once, AttemptGuard]),
-        ("idempotency: {mode: shadow}", [CallGuard, ShadowKey, Once, AttemptGuard]),
-        ("bulkhead: {}", [Once, AttemptGuard, Permit]),
-        (
-            "bulkhead: {}, timeout: {total: 5s}, breaker: {}",
-            [
-                *(Deadline, Once, AttemptGuard, CircuitCheck, CoolDown, Permit),
-                AttemptTime,
-                ProbeLease,
-            ],
-        ),
-    ],
-)
-def test_sections_bring_their_stages(sections: str, kinds: list[type]) -> None:
-    """Gates of the call, the wrapper, gates of attempts: in this order."""
-    assert chain(policy(sections)) == kinds
-
-
-# --- the gates that are asked without a guard ---
-
-
-class Gate:
-    """A gate of calls that takes something, and writes down what happens to it."""
-
-    def __init__(self, name: str, diary: list[str], answer: Verdict) -> None:
-        self._name, self._diary, self._answer = name, diary, answer
-
-    def admit(self, call: Call) -> Verdict:
-        """As told."""
-        self._diary.append(f"{self._name} asked")
-        return self._answer
-
-    def settle(self, call: Call, reply: Reply) -> None:
-        """Write it down."""
-        self._diary.append(f"{self._name} settled")
-
-
-class Plain(Gate, Check):
-    """One that takes nothing and answers at once."""
-
-
-class Asking(Gate, NothingTaken):
-    """One that takes nothing, and may have to ask somebody."""
-
-
-NO = Refusal("rate_limited", "no", policy="p")
-
-
-class Front:
-    """A pipeline with gates of calls of its own. A name in capitals: it takes something; `q`: it
-    takes nothing, and may ask somebody."""
-
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, names: str, says_no: str = "", text: str = ""
-    ) -> None:
-        self.diary: list[str] = []
-
-        def entry(name: str) -> Entry:
-            made = Gate if name.isupper() else Asking if name == "q" else Plain
-            answer = NO if name == says_no else None
-            return Entry("call", ("timeout",), lambda *built: made(name, self.diary, answer))
-
-        order = (*map(entry, names), *(entry for entry in ORDER if entry.phase != "call"))
-        monkeypatch.setattr("proxy.pipeline.compile.ORDER", order)
-        self.desk = Desk(text or policy("timeout: {total: 5s}"), 200)
-        self.pipeline = self.desk.pipeline(post("search"))
-
-    def asked(self) -> str:
-        """Who was asked by a whole call, in that order."""
-        self.reply = run(self.pipeline(post("search")))
-        self.reply.finish()
-        return "".join(line[0] for line in self.diary if line.endswith("asked"))
-
-
-@pytest.mark.parametrize(
-    ("names", "checks"),
-    [
-        ("", 0),
-        ("a", 1),
-        ("ab", 2),
-        ("A", 0),
-        ("abC", 2),
-        ("aBc", 1),
-        ("Ab", 0),
-        ("aqb", 1),
-        ("q", 0),
-    ],
-)
-def test_the_first_gates_are_checks_as_far_as_they_answer_at_once(
-    monkeypatch: pytest.MonkeyPatch, names: str, checks: int
-) -> None:
-    """And take nothing. All are asked once, in their order; a guard is there for the others."""
-    front = Front(monkeypatch, names)
-    assert len(front.pipeline.checks) == checks
-    assert isinstance(front.pipeline.handle, CallGuard) is (checks < len(names))
-    assert front.asked() == names
-    settled = [line for line in front.diary if line.endswith("settled")]
-    assert settled == [f"{name} settled" for name in reversed(names) if name.isupper()]
-
-
-@pytest.mark.parametrize("names", ["a", "abc", "abC", "aBc", "aq"])
-def test_the_first_gate_that_says_no_ends_the_call(
-    monkeypatch: pytest.MonkeyPatch, names: str
-) -> None:
-    """A check as a gate of a guard: nobody behind it is asked, nothing is sent."""
-    for at, name in enumerate(names):
-        front = Front(monkeypatch, names, says_no=name)
-        assert front.asked() == names[: at + 1]
-        reply = front.reply
-        assert (reply.status, reply.refusal, reply.executed) == (0, NO, Executed.NO)
-        assert f"{name} settled" not in front.diary
-        assert front.desk.upstream.attempts == []
-
-
-def test_a_refused_call_has_a_rule_and_is_in_flight_until_its_record(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A check refuses after the pipeline has taken the call on, as a guard would."""
-    front, call = Front(monkeypatch, "a", says_no="a"), post("search")
-    assert run(front.pipeline(call)).refusal is NO
-    assert (call.rule.version, call.flight) == (front.desk.table.version, front.pipeline.flight)
-    assert front.pipeline.flight.now == 1
-
-
-def test_shadows_of_calls_need_a_guard_behind_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are asked after all that are in force."""
-    text = """
-policies:
-  - {name: p, timeout: {total: 5s}}
-  - {name: s, mode: shadow, timeout: {total: 5s}}
-"""
-    front = Front(monkeypatch, "ab", text=text)
-    assert (len(front.pipeline.checks), type(front.pipeline.handle)) == (2, CallGuard)
-    assert front.asked() == "abab"
-
-
-# --- wrappers ---
-
-
-class Around:
-    """A wrapper that writes down when a call goes in, and when it comes out."""
-
-    def __init__(self, name: str, diary: list[str], inner: Handler) -> None:
-        self._name, self._diary, self._inner = name, diary, inner
-
-    async def handle(self, call: Call) -> Reply:
-        """Hand it on."""
-        self._diary.append(f"{self._name} in")
-        reply = await self._inner(call)
-        self._diary.append(f"{self._name} out")
-        return reply
-
-
-@pytest.mark.parametrize(
-    ("sections", "attempts"), [("timeout: {total: 9s}", 1), ("timeout: {total: 9s}, retry: {}", 2)]
-)
-def test_wrappers_stand_around_what_makes_the_attempts(
-    monkeypatch: pytest.MonkeyPatch, sections: str, attempts: int
-) -> None:
-    """As they are ordered, the first outermost; each sees the call once, however often it is sent,
-    and with or without a section that makes attempts."""
-    diary: list[str] = []
-
-    def entry(name: str, section: str = "timeout") -> Entry:
-        return Entry("wrap", (section,), lambda _, inner, *on: Around(name, diary, inner).handle)
-
-    order = (entry("a"), entry("off", "breaker"), entry("b"), *ORDER)
-    monkeypatch.setattr("proxy.pipeline.compile.ORDER", order)
-    desk = Desk(policy(sections), Failure.CONNECT, 200)
-    assert desk.call().status == (200 if attempts == 2 else 0)
-    assert diary == ["a in", "b in", "b out", "a out"]
-    assert len(desk.upstream.attempts) == attempts
-
-
 # --- what is in flight ---
+
+
+def test_a_refused_call_has_a_rule_and_is_in_flight_until_its_record() -> None:
+    """A check refuses after the pipeline has taken the call on, as a guard would."""
+    desk, call = Desk(policy("deny: {}")), post("search")
+    pipeline = desk.pipeline(call)
+    refusal = run(pipeline(call)).refusal
+    assert refusal is not None
+    assert refusal.code == "denied"
+    assert (call.rule.version, call.flight) == (desk.table.version, pipeline.flight)
+    assert pipeline.flight.now == 1
 
 
 def test_calls_of_one_tool_are_counted_together() -> None:
@@ -363,26 +133,6 @@ def test_minimal_headers_say_only_the_origin() -> None:
     assert (rule.plain, rule.minimal) == (b"holdfast-origin: upstream\r\n", True)
 
 
-# --- what is held until its result is known ---
-
-
-@pytest.mark.parametrize(
-    ("sections", "held"),
-    [("retry: {}", True), ("breaker: {}", True), ("timeout: {total: 5s}", False)],
-)
-def test_answers_are_held_where_somebody_wants_their_result(sections: str, held: bool) -> None:
-    """Only then; a shadow as well, or it would count results that it will not see in force."""
-    for mode in ("enforce", "shadow"):
-        commit = commit_of(f"policies: [{{name: p, effect: read, mode: {mode}, {sections}}}]")
-        assert commit._hold is held
-
-
-def test_a_stream_is_never_held() -> None:
-    """Its head is its commit."""
-    stream = make_reply(200, {b"content-type": b"text/event-stream"}, body=Body())
-    assert Desk(policy("retry: {}"), stream).codes(1) == ["200"]
-
-
 # --- what one section says to the stages of another ---
 
 
@@ -400,18 +150,6 @@ def test_a_write_with_a_key_is_repeated(sections: str, statuses: list[str]) -> N
     """To have the section is to say that the upstream honours keys; without one it is not safe."""
     text = f"policies: [{{name: p, effect: write, {sections}}}]"
     assert Desk(text, 500, 200).codes(1) == statuses
-
-
-def test_a_shadow_knows_of_keys_too() -> None:
-    """Of those that are enforced, and of those that would be."""
-    call = post("search")
-    Desk().pipeline(call)
-    modes = {"enforce": (True, True), "shadow": (False, True), "off": (False, False)}
-    for mode, known in modes.items():
-        text = f"{GATEWAY}policies: [{{name: p, idempotency: {{mode: {mode}}}}}]"
-        effective = cascade(load(text).policies, facts(call))
-        enforced, shadow = _targets(effective, call)
-        assert (enforced.idempotent_upstream, shadow.idempotent_upstream) == known
 
 
 def test_a_402_that_passes_leaves_nobody_alone() -> None:

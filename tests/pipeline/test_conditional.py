@@ -144,7 +144,7 @@ def test_pipelines_of_conditions_do_not_fill_the_memory(monkeypatch: pytest.Monk
     for number in range(40):
         for a, b in itertools.product([0, 1, '"?"'], repeat=2):
             desk.pipeline(give(f"made_up_{number}", f'{{"a": {a}, "b": {b}}}'.encode()))
-            assert len(desk.table._recent) + len(desk.table._before) <= 8
+            assert desk.table._pipelines.kept <= 8
 
 
 LINKS = """

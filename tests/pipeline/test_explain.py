@@ -8,10 +8,9 @@ import pytest
 from proxy.config.load import load_policies
 from proxy.counts import EXPRESSION_ERRORS
 from proxy.pipeline.asked import Asked
-from proxy.pipeline.compile import nowhere
 from proxy.pipeline.explain import Explanation, Source, explain, flat, fresh, values
 from proxy.protocols.identity import Identity
-from tests.fakes import FakeClock, make_reply, run
+from tests.fakes import FakeClock, make_attempt, make_reply, run
 from tests.tables import Desk, load, post
 
 ANN = Identity("ann", "crew")
@@ -62,7 +61,7 @@ def test_stages_in_the_order_in_which_a_call_meets_them() -> None:
 
     assert found == [
         ("call", "Deadline", "default"),
-        ("attempts", "Repeat", "reads"),
+        ("link", "Repeat", "reads"),
         ("attempt", "CircuitCheck", "default"),
         ("attempt", "CoolDown", "reads"),
         ("attempt", "AttemptTime", "default"),
@@ -74,7 +73,7 @@ def test_without_retry_there_is_one_attempt() -> None:
     """No section made that stage; without a breaker there is none of its stages."""
     (step,) = told(Desk()).stages
 
-    assert (step.stage, step.section, step.phase) == ("Once", "", "attempts")
+    assert (step.stage, step.section, step.phase) == ("Once", "", "link")
 
 
 def test_shadows_are_told_apart() -> None:
@@ -132,13 +131,13 @@ def test_asking_changes_nothing() -> None:
     for _ in range(2):
         desk.call(post("pay"))
     clock.advance(120.0)
-    before, pipelines = everything(desk), dict(desk.table._recent)
+    before, pipelines = everything(desk), dict(desk.table._pipelines)
     for agent in ("ann", "bob", "eve"):
         for tool in ("pay", "never seen", "get_x"):
             told(desk, tool=tool, agent=agent)
 
     assert everything(desk) == before
-    assert desk.table._recent == pipelines
+    assert desk.table._pipelines == pipelines
 
 
 def test_values_by_their_paths() -> None:
@@ -162,7 +161,7 @@ def test_a_table_made_for_the_question() -> None:
 
     assert explain(table, Asked(), ANN).verdict.allow
     with pytest.raises(AssertionError):
-        run(nowhere(None))
+        run(table.mounts["a"].way.send(make_attempt()))
 
 
 def test_warnings_of_the_load_are_told() -> None:
@@ -264,7 +263,7 @@ upstreams:
     desk = Desk("policies: [{name: p, retry: {}}]", mounts=mounts)
     found = [(step.phase, step.stage) for step in told(desk, upstream="gateway", tool="x").stages]
 
-    assert found[:2] == [("wrap", "Failover"), ("attempts", "Repeat")]
+    assert found[:2] == [("link", "Failover"), ("link", "Repeat")]
     assert told(desk, upstream="gateway", tool="x").stages[0].says.startswith("all to gateway")
     alone = told(desk, upstream="spare", tool="x").stages
     assert [step.stage for step in alone][:1] == ["Repeat"]

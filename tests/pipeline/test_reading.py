@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from proxy.call import RequestHead, Whole
-from proxy.pipeline.compile import Way
-from proxy.pipeline.failover import Backups
+from proxy.pipeline.mount import Mount
 from proxy.pipeline.reading import Reader
-from proxy.pipeline.table import Mount
+from proxy.pipeline.walk import Way
 from proxy.protocols.protocol import Reads, Rules
 from proxy.protocols.recognise import HTTP
 from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Failure
+from proxy.stages.failover import Backups
 from proxy.strand import Strand
 from proxy.wire.body import AHEAD, Body, Memory
 from proxy.wire.head import BadMessage

@@ -21,7 +21,7 @@ from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
-from proxy.stage import NothingTaken, Verdict
+from proxy.stage import NothingTaken, Site, Verdict
 from proxy.stages.retry import Backoff, Repeat, Retry, Throttled
 from proxy.strand import Signal, Strand
 from proxy.units import Seconds
@@ -271,7 +271,8 @@ class World:
         )
         backoff = Backoff(base=WAIT, jitter="none")
         section = Retry(backoff=backoff, throttled=Throttled(base=WAIT, max=WAIT))
-        handle = Repeat.wrap(section, inner, make_target(Effect.READ), make_ground(self.clock))
+        site = Site(make_target(Effect.READ), make_ground(self.clock), sender=inner)
+        handle = Repeat(section, site).handle
         return CallGuard(list(calls), list(call_shadows), handle, self.clock, counted)
 
     async def _send(self, attempt: Attempt) -> Reply:

@@ -1,23 +1,26 @@
 """Which upstream is mounted where, and which calls share a pipeline."""
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
-from proxy.call import Call, Whole
+from proxy.call import Call
+from proxy.config.cascade import cascade
 from proxy.keys import NEWS, AllowanceKey, CellsKey, CircuitKey, Key, PermitsKey
 from proxy.news import News
 from proxy.pipeline import table
-from proxy.pipeline.compile import Pipeline
-from proxy.pipeline.table import Mount, Unread, facts
-from proxy.protocols.protocol import Reads
-from proxy.protocols.recognise import HTTP, TOOLS
-from proxy.refusal import Refusal
+from proxy.pipeline.mount import Mount
+from proxy.pipeline.table import backed, facts
+from proxy.protocols.recognise import HTTP
 from proxy.reply import Failure, Reply
 from proxy.stage import no_links
-from proxy.wire.body import Body
-from tests.fakes import FakeClock, Step, run
-from tests.tables import Desk, give, post, request
+from proxy.stages import BACKUPS
+from proxy.stages.failover import Backups
+from proxy.state.standing import Return
+from tests.fakes import FakeBody, FakeClock, Step, run
+from tests.tables import GATEWAY, Desk, give, load, post, request
 
 MOUNTS = """
 upstreams:
@@ -59,110 +62,6 @@ def test_the_longest_prefix_wins_and_is_cut_off(target: bytes, name: str, stripp
 def test_where_nothing_is_mounted_there_is_nothing() -> None:
     """A folder may hold no upstream at all."""
     assert mounted(b"/other", "policies: []") is None
-
-
-def test_a_mount_knows_its_upstreams_settings() -> None:
-    """Its protocol, what happens to bodies that cannot be read, and how much is said in answers."""
-    shop, deep = mounted(b"/shop"), mounted(b"/shop/deep")
-    assert shop is not None
-    assert deep is not None
-    assert (shop.protocol, shop.rules.pass_unrecognised, shop.way.minimal) == (TOOLS, False, False)
-    assert (deep.rules.pass_unrecognised, deep.way.minimal) == (True, True)
-    assert shop.rules.body_buffer == 1 << 20
-    assert shop.protocol.reads(post("x").head) is Reads.WHOLE
-
-
-# --- a call at its mount ---
-
-
-def shop() -> Mount:
-    """One below a prefix."""
-    mount = mounted(b"/shop")
-    assert mount is not None
-    return mount
-
-
-@pytest.mark.parametrize(
-    ("mount", "target"), [(shop(), b"/v1/search"), (Desk().table.mount(b"/"), b"/shop/v1/search")]
-)
-def test_a_call_enters_where_it_is_mounted(mount: Mount, target: bytes) -> None:
-    """From there on it is for this upstream, and its target is what the upstream sees."""
-    call = request("POST", "/shop/v1/search")
-    mount.enter(call)
-    assert (call.upstream, call.target) == (mount.name, target)
-
-
-BUFFER = 1 << 20
-
-
-@pytest.mark.parametrize(
-    ("method", "body", "found"),
-    [
-        ("GET", Whole(b"{}"), None),
-        ("GET", Body(), None),
-        ("POST", Whole(b""), b""),
-        ("POST", Whole(b"{}"), b"{}"),
-        ("POST", Whole(b"x" * BUFFER), b"x" * BUFFER),
-        ("POST", Whole(b"x" * (BUFFER + 1)), Unread()),
-        ("POST", Body(), Unread()),
-    ],
-    ids=["no need", "no need to wait", "empty", "here", "just fits", "too large", "still comes"],
-)
-def test_what_is_at_hand_of_a_body(
-    method: str, body: Body | Whole, found: bytes | Unread | None
-) -> None:
-    """Nothing where nothing need be read; all of it where it is here and not too large."""
-    call = request(method, "/v1/search")
-    call.body = body
-    assert shop().at_hand(call) == found
-
-
-def test_a_recognised_call_gets_the_pipeline_of_its_tool() -> None:
-    """The same one as by any other way."""
-    desk, call = Desk(), post("search")
-    mount = desk.table.mount(call.target)
-    assert mount is not None
-    mount.enter(call)
-    pipeline = mount.recognise(call, b"{}")
-    assert (call.tool, call.protocol) == ("search", "tools")
-    assert isinstance(pipeline, Pipeline)
-    assert pipeline is desk.pipeline(post("search"))
-
-
-def test_what_can_be_read_in_two_ways_gets_none() -> None:
-    """Its refusal says why, and nothing is compiled."""
-    mount, call = shop(), post("search")
-    verdict = mount.recognise(call, b'{"tool": "pay"}')
-    assert isinstance(verdict, Refusal)
-    assert verdict.code == "ambiguous_call"
-    assert mount.table._recent == {}
-
-
-TRACE = {b"traceparent": b"00-" + b"ab" * 16 + b"-" + b"cd" * 8 + b"-01"}
-
-
-@pytest.mark.parametrize(
-    ("fields", "content", "workflow", "task"),
-    [
-        ({}, b"{}", "", ""),
-        (TRACE, b"{}", "ab" * 16, "ab" * 16),
-        ({}, b'{"tool": "search", "input": {"workflow_id": "w"}}', "w", "w"),
-        (TRACE, b'{"tool": "search", "input": {"workflow_id": "w", "task_id": "t"}}', "w", "t"),
-    ],
-)
-def test_a_call_is_named_before_its_pipeline_is_chosen(
-    fields: dict[bytes, bytes], content: bytes, workflow: str, task: str
-) -> None:
-    """The trace stands in for a workflow that nobody named; a policy may match either."""
-    desk = Desk("policies: [{name: p, match: {workflow: [w, 'ab*']}, timeout: {total: 1s}}]")
-    call = post("search", fields)
-    mount = desk.table.mount(call.target)
-    assert mount is not None
-    call.head.signs = bool(fields)
-    pipeline = mount.recognise(call, content)
-    assert isinstance(pipeline, Pipeline)
-    assert (call.workflow, call.task) == (workflow, task)
-    assert pipeline.policies == (("p",) if workflow else ())
 
 
 # --- one pipeline for each tool ---
@@ -231,7 +130,7 @@ def test_names_that_are_made_up_do_not_fill_the_memory(monkeypatch: pytest.Monke
     for number in range(20):
         desk.pipeline(post(f"made_up_{number}"))
         assert desk.pipeline(post("hot")) is hot
-        assert len(desk.table._recent) + len(desk.table._before) <= 4
+        assert desk.table._pipelines.kept <= 4
     assert desk.pipeline(post("first")) is not first
 
 
@@ -242,6 +141,43 @@ def test_what_its_protocol_does_not_know_is_judged_as_http() -> None:
     assert reply.status == 404
     assert desk.upstream.attempts[0].call.protocol == "http"
     assert mounted(b"/x").protocol is HTTP  # type: ignore[union-attr]  # something is mounted at /
+
+
+HOLDING = """
+upstreams:
+  gateway: {url: 'http://h', protocol: tools, backups: [spare]}
+  spare: {url: 'http://s', protocol: tools, path: /spare}
+policies:
+  - name: all
+    effect: read
+    timeout: {total: 9s}
+    cache: {max_age: 5m}
+    fallback: [{model: small}, {cache: {}}]
+    route: [{when: 'input.amount > 100', upstream: spare}]
+    hedge: {after: 1s}
+    retry: {}
+    breaker: {}
+    rate_limit: {rate: 9/s, tokens: 9/s, per: [agent]}
+    bulkhead: {per: [workflow]}
+    idempotency: {}
+  - {name: asks, match: {tool: pay, when: 'input.amount > 100'}, deny: {when: 'input.amount > 500'}}
+  - {name: s, mode: shadow, breaker: {}, timeout: {total: 1s}}
+"""
+
+
+@pytest.mark.parametrize("tool", ["search", "pay"])
+def test_nothing_that_is_kept_holds_the_call_that_it_was_made_for(tool: str) -> None:
+    """Nor its body: with a condition or without, for pipelines as for links."""
+    desk = Desk(HOLDING, mounts="")
+    call = give(tool, b'{"amount": 150}')
+    body: Any = FakeBody(call.body.whole)
+    call.body, gone = body, weakref.ref(body)
+    found = [desk.pipeline(call)]
+    links = [desk.table.link(call, *to) for to in (("", ""), ("", "small"), ("spare", ""))]
+    del call, body
+    gc.collect()
+    assert gone() is None
+    assert len(found) + len(links) == 4
 
 
 TWO = """
@@ -292,7 +228,7 @@ def test_links_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         call = post(f"made_up_{number}")
         desk.pipeline(call)
         desk.table.link(call, "spare", "")
-    assert len(desk.table._links) <= 4
+    assert desk.table._links.kept <= 4
 
 
 def test_a_link_to_nowhere_is_a_bug() -> None:
@@ -411,3 +347,20 @@ def test_what_is_sent_as_a_model_is_limited_as_that_model() -> None:
     ]
     replies = [run(link(call)) for link, call in zip(links, calls, strict=True)]
     assert [reply.refusal is None for reply in replies] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("breaker", "state"),
+    [("", "disabled"), (", breaker: {}", "auto"), (", breaker: {state: observe}", "observe")],
+)
+def test_backups_are_in_force_with_the_state_of_the_breaker(breaker: str, state: str) -> None:
+    """Beside what the policies say, which is as it was."""
+    policies = load(f"{GATEWAY}policies: [{{name: p, effect: read{breaker}}}]").policies
+    call = post("search")
+    Desk().pipeline(call)
+    without = cascade(policies, facts(call))
+    effective = backed(without, Backups(names=("b",), back=Return(9.0, 0.5)))
+    section = effective.sections[BACKUPS]
+    assert section.fields == {"names": ("b",), "back": Return(9.0, 0.5), "breaker": state}
+    assert (section.policy, section.giver("names")) == ("", "")
+    assert {name: effective.sections[name] for name in without.sections} == without.sections

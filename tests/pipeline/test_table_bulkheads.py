@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.call import Call
-from proxy.pipeline.table import DividedMount, Mount
+from proxy.pipeline.mount import DividedMount, Mount
 from proxy.reply import Reply
 from proxy.stages.bulkhead import BulkheadPermit, Permit
 from proxy.state.permits import Rank

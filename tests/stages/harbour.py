@@ -7,7 +7,7 @@ from proxy.counts import BULKHEAD_SHED, Counts
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
-from proxy.stage import Ground
+from proxy.stage import Ground, Site
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.state.permits import Permits
 from proxy.state.queued import Queued
@@ -87,9 +87,9 @@ class Harbour:
         self.target = make_target(domain="core" if shared else "", **target)
         self.gates: list[Any] = []
         if section is not None:
-            self.gates.append(Permit.build(section, self.target, self.ground, policy))
+            self.gates.append(Permit.build(section, Site(self.target, self.ground, policy)))
         if shared is not None:
-            self.gates.append(BulkheadPermit.build(shared, self.target, self.ground, "core"))
+            self.gates.append(BulkheadPermit.build(shared, Site(self.target, self.ground, "core")))
 
     def visit(
         self,

@@ -12,7 +12,7 @@ from proxy.keys import NEWS, CircuitKey
 from proxy.news import CircuitChange, Event, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import Ground
+from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.state.circuit import Circuit, State
 from proxy.state.rules import Open, Slow
@@ -34,11 +34,11 @@ class Tool:
 
     def __init__(self, ground: Ground, tool: str = "search", **fields: Any) -> None:
         section = Breaker(**({"open": STEADY} | fields))
-        target = make_target(tool=tool)
+        site = Site(make_target(tool=tool), ground, "careful")
         self.clock = ground.clock
         assert isinstance(self.clock, FakeClock)
-        check = CircuitCheck.build(section, target, ground, "careful")
-        lease = ProbeLease.build(section, target, ground, "careful")
+        check = CircuitCheck.build(section, site)
+        lease = ProbeLease.build(section, site)
         assert isinstance(check, CircuitCheck)
         assert lease is not None
         self.check, self.lease = check, lease

@@ -10,7 +10,7 @@ from proxy.keys import NEWS
 from proxy.news import CircuitChange, Event, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure
-from proxy.stage import Ground
+from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, CircuitCheck, ForcedOpen, Observer, ProbeLease
 from proxy.state.circuit import State
 from proxy.state.rules import Open, Slow
@@ -21,8 +21,9 @@ from tests.stages.test_breaker import STEADY, Tool, circuit, counts
 
 def gates(ground: Ground, **fields: Any) -> list[Any]:
     """Those that such a section brings."""
-    section, target = Breaker(**({"open": STEADY} | fields)), make_target()
-    built = [kind.build(section, target, ground, "careful") for kind in (CircuitCheck, ProbeLease)]
+    section = Breaker(**({"open": STEADY} | fields))
+    site = Site(make_target(), ground, "careful")
+    built = [kind.build(section, site) for kind in (CircuitCheck, ProbeLease)]
     return [gate for gate in built if gate is not None]
 
 

@@ -13,7 +13,7 @@ from proxy.counts import CACHE, Counts
 from proxy.keys import SHELF
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
-from proxy.stage import Ground, Handler
+from proxy.stage import Ground, Handler, Site
 from proxy.stages.cache import Cache, Cached
 from proxy.state.shelf import LARGEST, Shelf
 from proxy.units import Seconds
@@ -50,7 +50,9 @@ class Pipeline:
         self.sent: list[Call] = []
         for name in {"max_age", "stale_if_error"} & fields.keys():
             fields[name] = Seconds(fields[name])
-        self.handle: Handler = Cached.wrap(Cache(**fields), self._inner, self.target, self.ground)
+        site = Site(self.target, self.ground, inner=self._inner)
+        stage = Cached.build(Cache(**fields), site)
+        self.handle: Handler = self._inner if stage is None else stage.handle
 
     @staticmethod
     def _made(what: int | Failure | Refusal) -> Reply:
@@ -179,17 +181,9 @@ def test_calls_that_are_the_same_and_come_at_once_are_all_sent() -> None:
     assert len(pipeline.sent) == 3
 
 
-@pytest.mark.parametrize("effect", [Effect.WRITE, Effect.IDEMPOTENT])
-def test_only_reads_are_kept(effect: Effect) -> None:
-    """Where an overlap of policies puts it on others, the stage is not there."""
-    pipeline = Pipeline(max_age=30, effect=effect)
-    assert pipeline.handle == pipeline._inner
-
-
 def test_without_any_age_there_is_no_stage() -> None:
     """It would keep what nobody is given."""
-    pipeline = Pipeline(vary=("x",))
-    assert pipeline.handle == pipeline._inner
+    assert Cached.build(Cache(vary=("x",)), Site(make_target(), make_ground())) is None
 
 
 def test_a_section_is_built_where_its_policy_matches() -> None:

@@ -14,7 +14,7 @@ from proxy.keys import QuietKey
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Ground
+from proxy.stage import Ground, Site
 from proxy.stages.cooldown import QUOTA, CoolDown
 from proxy.stages.retry import Retry
 from tests.fakes import (
@@ -33,7 +33,7 @@ from tests.fakes import (
 
 def gate(ground: Ground, tool: str = "search") -> CoolDown:
     """The gate of a tool."""
-    return CoolDown.build(Retry(), make_target(tool=tool), ground, "polite")
+    return CoolDown.build(Retry(), Site(make_target(tool=tool), ground, "polite"))
 
 
 def throttled(seconds: float = 5.0, **more: Any) -> Reply:

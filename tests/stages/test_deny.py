@@ -5,6 +5,7 @@ import pytest
 from proxy.counts import EXPRESSION_ERRORS, Counts
 from proxy.expression import Expression
 from proxy.refusal import Refusal
+from proxy.stage import Site
 from proxy.stages.deny import Denial, Deny
 from tests.fakes import make_ground, make_target
 from tests.tables import Desk, give
@@ -13,7 +14,7 @@ from tests.tables import Desk, give
 def gate(when: str | None = None, reason: str = "no") -> Denial:
     """The gate of the policy `p`."""
     made = Deny(when=None if when is None else Expression.parse(when), reason=reason)
-    return Denial.build(made, make_target(), make_ground(), "p")
+    return Denial.build(made, Site(make_target(), make_ground(), "p"))
 
 
 def asked(denial: Denial, content: bytes = b'{"amount": 150}') -> Refusal | None:

@@ -12,7 +12,7 @@ from proxy.call import Call, Effect, Stop, Whole
 from proxy.counts import FALLBACKS, Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
-from proxy.stage import Handler
+from proxy.stage import Handler, Site
 from proxy.stages.fallback import CacheLink, Chain, Fallback, Link, Static
 from proxy.units import Seconds
 from tests.fakes import FakeBody, FakeClock, Ledger, make_call, make_ground, make_reply, make_target
@@ -62,9 +62,14 @@ class Scene:
         return reply
 
     def handler(self) -> Handler:
-        """The stage."""
+        """The stage, as it is called."""
+        return self.stage().handle
+
+    def stage(self) -> Chain:
+        """Itself."""
         section = Fallback(chain=self.chain, **self.section)
-        return Chain.wrap(section, lambda call: self._sent("gateway"), self.target, self.ground)
+        site = Site(self.target, self.ground, inner=lambda call: self._sent("gateway"))
+        return Chain(section, site)
 
     def __call__(self) -> Reply:
         """What the call comes to."""
@@ -405,15 +410,11 @@ def test_a_bug_of_a_gate_is_not_lost() -> None:
 
 def test_it_says_who_would_be_asked() -> None:
     """For people."""
-    handler: Any = Scene(SPARE, Link(model="small"), SAID, Link(human="ops")).handler()
-    said = handler.__self__.says(make_call())
+    chain = Scene(SPARE, Link(model="small"), SAID, Link(human="ops")).stage()
+    said = chain.says(make_call())
     assert said.note.startswith("spare → small → static → human, on budget, circuit_open")
-    handler = Chain.wrap(Fallback(), _never, make_target(), make_ground())
-    assert handler.__self__.says(make_call()).note.startswith("nobody, on ")
-
-
-async def _never(call: Call) -> Reply:
-    raise AssertionError
+    chain = Chain(Fallback(), Site(make_target(), make_ground()))
+    assert chain.says(make_call()).note.startswith("nobody, on ")
 
 
 @pytest.mark.parametrize(

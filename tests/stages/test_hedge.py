@@ -15,7 +15,7 @@ from proxy.counts import HEDGES, Counts
 from proxy.keys import LatencyKey
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import Ground, Sender
+from proxy.stage import Ground, Section, Site
 from proxy.stages.hedge import Hedge, Race
 from proxy.stages.retry import Once
 from proxy.state.allowance import Allowance
@@ -72,7 +72,6 @@ class Scene:
         like: "Scene | None" = None,
         call: Call | None = None,
         refuses: bool = False,
-        effect: Effect = Effect.READ,
         **section: Any,
     ) -> None:
         fresh = ground or make_ground(FakeClock(asleep=False))
@@ -80,15 +79,14 @@ class Scene:
         assert isinstance(self.ground.clock, FakeClock)
         self.clock = self.ground.clock
         self.upstream: Slow = like.upstream if like else Slow(refuses)
-        target = make_target(effect)
-        sender: Sender = self.upstream
-        inner = Once.wrap(sender, target, self.ground)
+        target = make_target()
         section = {"after": Delay(AFTER)} | section
-        self.handle = Race.wrap(Hedge(**section), inner, sender, target, self.ground)
+        once = Once(Section(), Site(target, self.ground, sender=self.upstream))
+        site = Site(target, self.ground, inner=once.handle, sender=self.upstream)
+        self.handle = Race.build(Hedge(**section), site).handle
         if like is not None:
             self.handle = like.handle  # the same stage, as calls of one tool have it
-        self.plain = self.handle == inner
-        self.call = call or make_call(effect=effect)
+        self.call = call or make_call(effect=Effect.READ)
         self.call.started = self.clock.now()
         self.reply: Reply | None = None
         self.ends: list[BaseException | None] = []
@@ -220,12 +218,6 @@ def test_a_refused_hedge_costs_nothing() -> None:
         scene = Scene(ground=scene.ground, refuses=True).late()
         scene.upstream.answer(1)
     assert scene.counted == {"refused": 31}
-
-
-@pytest.mark.parametrize("effect", [Effect.WRITE, Effect.IDEMPOTENT])
-def test_only_reads_are_hedged(effect: Effect) -> None:
-    """For others the stage is not there at all."""
-    assert Scene(effect=effect).plain
 
 
 def test_hedges_live_on_the_budget_of_retries() -> None:
@@ -406,8 +398,7 @@ def test_it_says_when() -> None:
     target = make_target()
 
     def says(**section: Any) -> str:
-        handle: Any = Race.wrap(Hedge(**section), _never, _never_sent, target, ground)
-        return str(handle.__self__.says(make_call()).note)
+        return Race.build(Hedge(**section), Site(target, ground)).says(make_call()).note
 
     assert says(after=Delay(0.8)) == "1 more after 800 ms"
     assert says() == "not before 20 answers have shown how long they take"
@@ -415,14 +406,6 @@ def test_it_says_when() -> None:
     for _ in range(LEAST):
         latency.note(0.1)
     assert says(max=2) == "2 more after 100 ms"
-
-
-async def _never(call: Call) -> Reply:
-    raise AssertionError
-
-
-async def _never_sent(attempt: Attempt) -> Reply:
-    raise AssertionError
 
 
 def test_a_wait_of_zero_is_refused() -> None:
@@ -492,9 +475,9 @@ def test_a_stage_that_nobody_needs_is_let_go_at_once() -> None:
     that is still set rings for nobody."""
     clock = FakeClock(asleep=False)
     ground = make_ground(clock)
-    handle: Any = Race.wrap(Hedge(), _never, _never_sent, make_target(), ground)
-    stage = weakref.ref(handle.__self__)
-    del handle
+    race = Race.build(Hedge(), Site(make_target(), ground))
+    stage = weakref.ref(race)
+    del race
     assert stage() is None
     for alarm in clock.alarms:
         alarm.go_off()

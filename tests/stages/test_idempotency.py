@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, RequestHead, Whole
 from proxy.refusal import Refusal
+from proxy.stage import Site
 from proxy.stages.idempotency import Idempotency, IdempotencyKey, KeyHeader, KeySource
 from tests.fakes import make_ground, make_target
 
@@ -37,7 +38,8 @@ def gate(*sources: str, shadow: bool = False, **fields: Any) -> IdempotencyKey:
     if sources:
         fields["sources"] = tuple(map(KeySource, sources))
     section = Idempotency(**fields)
-    return IdempotencyKey.build(section, make_target(), make_ground(shadow=shadow), "keyed")
+    site = Site(make_target(), make_ground(shadow=shadow), "keyed")
+    return IdempotencyKey.build(section, site)
 
 
 def admitted(subject: Call, *sources: str, **fields: Any) -> tuple[str, bytes]:

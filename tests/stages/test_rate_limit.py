@@ -13,7 +13,7 @@ from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
-from proxy.stage import Ground, Said
+from proxy.stage import Ground, Said, Site
 from proxy.stages.rate_limit import RateLimit, Turnstile
 from proxy.state.queued import Queued
 from proxy.units import Rate
@@ -46,7 +46,7 @@ def metered(tokens: str = "600/m", **more: Any) -> RateLimit:
 def turnstile(said: RateLimit, ground: Ground, policy: str = "fair", **target: Any) -> Turnstile:
     """The gate of a tool, of calls if they are limited."""
     build = Turnstile.of_tokens if said.rate is None else Turnstile.of_calls
-    gate = build(said, make_target(**target), ground, policy)
+    gate = build(said, Site(make_target(**target), ground, policy))
     assert gate is not None
     return gate
 
@@ -212,7 +212,7 @@ def test_a_burst_is_of_calls_where_both_are_limited() -> None:
     both = section("10/s", tokens=Rate.parse("6000/m"))
     door = Door(both)
     assert door.go(5, size=4) == 2
-    gate = Turnstile.of_tokens(both, make_target(), door.ground, "fair")
+    gate = Turnstile.of_tokens(both, Site(make_target(), door.ground, "fair"))
     assert gate is not None
     door.gate = gate
     assert door.go(1, size=20_000) == 1
@@ -429,7 +429,7 @@ async def test_who_is_sent_away_is_told_how_long_it_would_take_now() -> None:
 def test_a_limit_without_a_number_limits_nothing() -> None:
     """Only where one policy takes away what another one gave; at load it is an error."""
     for build in (Turnstile.of_calls, Turnstile.of_tokens):
-        assert build(RateLimit(queue=3), make_target(), make_ground(), "p") is None
+        assert build(RateLimit(queue=3), Site(make_target(), make_ground(), "p")) is None
     assert RateLimit().lack() == "a rate, or tokens, must be given"
     assert [section().lack(), metered().lack()] == ["", ""]
 

@@ -13,7 +13,7 @@ from proxy.counts import RETRIES, RETRY_DISABLED, Counted, Counts
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
-from proxy.stage import Ground, Keep, Sender
+from proxy.stage import Ground, Section, Sender, Site
 from proxy.stages.retry import Once, Repeat, Retry
 from proxy.state.allowance import RetryBudget
 from proxy.state.backoff import Backoff, Throttled
@@ -49,9 +49,8 @@ class Pipeline:
         self.clock: FakeClock = fields.pop("clock", None) or FakeClock()
         self.ground: Ground = fields.pop("ground", None) or make_ground(self.clock)
         section = Retry(**({"backoff": STEADY} | fields))
-        self.handle = Repeat.wrap(
-            section, upstream, make_target(effect, **(target or {})), self.ground
-        )
+        site = Site(make_target(effect, **(target or {})), self.ground, sender=upstream)
+        self.handle = Repeat(section, site).handle
 
     def __call__(self, call: Call | None = None) -> Reply:
         """The reply to a call."""
@@ -653,8 +652,8 @@ def test_once_is_one_attempt() -> None:
     upstream = ScriptedUpstream(503)
     clock = FakeClock()
     call = make_call(started=clock.now())
-    handle = Once.wrap(upstream, make_target(), Ground(clock=clock, keep=Keep()))
-    reply = run(handle(call))
+    once = Once(Section(), Site(make_target(), make_ground(clock), sender=upstream))
+    reply = run(once.handle(call))
     assert (reply.status, reply.given_up) == (503, "")
     assert call.attempts == upstream.attempts
     assert (call.attempts[0].of, call.attempts[0].started) == (1, clock.now())

@@ -5,6 +5,7 @@ import pytest
 from proxy.call import Call
 from proxy.counts import EXPRESSION_ERRORS
 from proxy.reply import Failure, Reply
+from proxy.stage import Site
 from proxy.stages.route import Choice, Fork, Route
 from tests.fakes import ScriptedUpstream, Step, make_call, make_ground, make_target
 from tests.tables import Desk, give, request
@@ -122,8 +123,8 @@ def test_who_served_it_further_in_is_kept() -> None:
         return Reply(status=200, served_by="further")
 
     ground = make_ground(links=lambda call, upstream, model: link)
-    handle = Fork.wrap(Route(choices=(Choice(upstream="spare"),)), link, make_target(), ground)
-    work = handle(make_call())
+    section = Route(choices=(Choice(upstream="spare"),))
+    work = Fork(section, Site(make_target(), ground, inner=link)).handle(make_call())
     with pytest.raises(StopIteration) as end:
         work.send(None)  # type: ignore[attr-defined]  # it is a coroutine
     assert end.value.value.served_by == "further"

@@ -9,11 +9,12 @@ from proxy.call import Call, Effect
 from proxy.pipeline.asked import Asked
 from proxy.pipeline.explain import explain, fresh
 from proxy.protocols.identity import Identity
-from proxy.stage import Ground, Said, Section
-from proxy.stages import IN_FORCE, ONCE, ORDER, SECTIONS
+from proxy.stage import Ground, Said, Section, Site
+from proxy.stages import BACKUPS, ORDER, SECTIONS, TYPES
 from proxy.stages.breaker import Breaker, CircuitCheck, Open, ProbeLease
 from proxy.stages.cooldown import CoolDown
-from proxy.stages.retry import Backoff, Repeat, Retry
+from proxy.stages.failover import Backups
+from proxy.stages.retry import Backoff, Once, Repeat, Retry
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 from proxy.units import Seconds
 from tests.fakes import (
@@ -28,7 +29,6 @@ from tests.fakes import (
 )
 from tests.tables import load
 
-GATES = {"call", "attempt"}
 LEAST = {
     "cache": "{max_age: 5m}",
     "rate_limit": "{rate: 2/s, tokens: 100/s}",
@@ -46,23 +46,23 @@ def written(*names: str) -> str:
 
 def section_of(name: str) -> Section:
     """With what it must be given."""
+    if name == BACKUPS:
+        return Backups(names=("b",))
     if name not in LEAST:
-        return IN_FORCE[name]()
-    return IN_FORCE[name](**load(written(name)).policies[0].sections[name].fields)
+        return TYPES[name]()
+    return TYPES[name](**load(written(name)).policies[0].sections[name].fields)
 
 
 @pytest.mark.parametrize("entry", ORDER, ids=lambda entry: f"{entry.phase}-{entry.sections[0]}")
 def test_every_stage_can_be_asked(entry: Any) -> None:
-    """Whatever ORDER builds has `says`; a wrapper's handler belongs to what has it."""
-    section = section_of(entry.sections[0])
-    ground, target, upstream = make_ground(), make_target(), ScriptedUpstream()
-    if entry.phase in GATES:
-        built = entry.build(section, target, ground, "p")
-    else:
-        inner = (upstream, upstream) if entry.phase == "link" else (upstream,)
-        handler = entry.build(section, *inner, target, ground)
-        built = getattr(handler, "__self__", handler)
-    assert isinstance(built.says(make_call()), Said)
+    """Whatever ORDER builds has `says`; gates have `admit`, what acts has `handle`."""
+    site = Site(make_target(), make_ground(), "p")
+    built = [entry.build(section_of(entry.sections[0]), site)]
+    if entry.otherwise is not None:
+        built.append(entry.otherwise(Section(), site))
+    for stage in built:
+        assert isinstance(stage.says(make_call()), Said)
+        assert hasattr(stage, "admit" if entry.kind == "gate" else "handle")
 
 
 @pytest.mark.parametrize("mode", ["enforce", "shadow"])
@@ -77,8 +77,8 @@ def test_all_sections_at_once_can_be_explained(mode: str) -> None:
 
 def test_once_repeats_nothing() -> None:
     """What a call without `retry` has."""
-    handler: Any = ONCE(ScriptedUpstream(), make_target(), make_ground())
-    assert handler.__self__.says(make_call()).note == "one attempt, nothing is repeated"
+    once = Once(Section(), Site(make_target(), make_ground()))
+    assert once.says(make_call()).note == "one attempt, nothing is repeated"
 
 
 # --- timeout ---
@@ -87,7 +87,7 @@ def test_once_repeats_nothing() -> None:
 def deadline(fields: dict[bytes, bytes] | None = None, **limits: float) -> str:
     """What it says to a read."""
     seconds: Any = {name: Seconds(value) for name, value in limits.items()}
-    gate = Deadline.build(Timeout(**seconds), make_target(), make_ground(), "p")
+    gate = Deadline.build(Timeout(**seconds), Site(make_target(), make_ground()))
     return gate.says(make_call(fields)).note
 
 
@@ -101,7 +101,7 @@ def test_a_deadline_says_what_it_gives() -> None:
 
 def test_a_deadline_says_that_writes_are_seen_through() -> None:
     """Unless a policy says otherwise."""
-    gate = Deadline.build(Timeout(), make_target(Effect.WRITE), make_ground(), "p")
+    gate = Deadline.build(Timeout(), Site(make_target(Effect.WRITE), make_ground()))
     assert gate.says(make_call()).note.endswith("it is seen through")
 
 
@@ -109,13 +109,14 @@ def test_a_deadline_says_that_writes_are_seen_through() -> None:
 def test_an_attempts_limits(shadow: bool) -> None:
     """As far as there are any; it refuses where none could last. A shadow says the same."""
     limits = Timeout(total=Seconds(0.05), attempt=Seconds(15.0), connect=Seconds(3.0))
-    gate = AttemptTime.build(limits, make_target(), make_ground(shadow=shadow), "p")
+    site = Site(make_target(), make_ground(shadow=shadow), "p")
+    gate = AttemptTime.build(limits, site)
     said = gate.says(make_call(deadline=1000.05))
 
     assert said.note == "15 s an attempt, 3 s to connect"
     assert said.refusal is not None
     assert said.refusal.code == "deadline_exceeded"
-    plain = AttemptTime.build(Timeout(), make_target(), make_ground(shadow=shadow), "p")
+    plain = AttemptTime.build(Timeout(), site)
     assert plain.says(make_call()) == Said("an attempt may take what is left")
 
 
@@ -129,10 +130,8 @@ def repeat(
     **fields: Any,
 ) -> str:
     """What it says."""
-    handler: Any = Repeat.wrap(
-        Retry(**fields), ScriptedUpstream(), make_target(effect), ground or make_ground()
-    )
-    return handler.__self__.says(call or make_call()).note  # type: ignore[no-any-return]  # a text
+    built = Repeat(Retry(**fields), Site(make_target(effect), ground or make_ground()))
+    return built.says(call or make_call()).note
 
 
 def test_repeat_says_how_often_and_when() -> None:
@@ -176,11 +175,9 @@ class Pair:
             "keys": ("tool",),
         }
         section = Breaker(**(usual | fields))
-        made: tuple[Section, Any, Ground, str] = (
-            section, make_target(), make_ground(self.clock, shadow=shadow), "careful",
-        )  # fmt: skip
-        self.check: Any = CircuitCheck.build(*made)  # type: ignore[arg-type]  # it is a Breaker
-        self.lease: Any = ProbeLease.build(*made)  # type: ignore[arg-type]  # likewise
+        site = Site(make_target(), make_ground(self.clock, shadow=shadow), "careful")
+        self.check: Any = CircuitCheck.build(section, site)
+        self.lease: Any = ProbeLease.build(section, site)
 
     def fail(self) -> None:
         """One attempt that fails."""
@@ -282,7 +279,7 @@ def test_in_shadow_one_gate_speaks_for_both() -> None:
 def cooled(seconds: int, left: float = 45.0, status: int = 429) -> Said:
     """What it says to a call with so many seconds left, once the upstream has asked for some."""
     clock = FakeClock()
-    gate = CoolDown.build(Retry(), make_target(), make_ground(clock), "polite")
+    gate = CoolDown.build(Retry(), Site(make_target(), make_ground(clock), "polite"))
     reply = make_reply(status, {b"retry-after": b"%d" % seconds} if seconds else {})
     gate.committed(make_attempt(), reply)
     said = gate.says(make_call(deadline=clock.now() + left))
@@ -303,8 +300,8 @@ def test_a_cool_down_says_whether_the_call_would_wait() -> None:
 
 def test_asking_takes_nothing() -> None:
     """A call that is made afterwards finds all as it was."""
-    ground = make_ground()
-    handler: Any = Repeat.wrap(Retry(), ScriptedUpstream(500, 200), make_target(), ground)
-    before = handler.__self__.says(make_call()).note
-    assert before == handler.__self__.says(make_call()).note
-    assert run(handler(make_call())).status == 200
+    site = Site(make_target(), make_ground(), sender=ScriptedUpstream(500, 200))
+    built = Repeat(Retry(), site)
+    before = built.says(make_call()).note
+    assert before == built.says(make_call()).note
+    assert run(built.handle(make_call())).status == 200

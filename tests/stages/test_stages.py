@@ -9,7 +9,8 @@ from proxy.counts import Counts
 from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stages import DOMAIN, IN_FORCE, ORDER, SECTIONS
+from proxy.stage import Site
+from proxy.stages import BACKUPS, DOMAIN, IN_FORCE, ORDER, SECTIONS, TYPES
 from proxy.stages.breaker import Breaker
 from proxy.stages.rate_limit import RateLimit
 from proxy.stages.timeout import Timeout
@@ -29,8 +30,19 @@ from tests.fakes import (
 
 def test_every_section_has_a_stage() -> None:
     """What can be written down does something; and what does something can be written down."""
-    assert {name for entry in ORDER for name in entry.sections} == IN_FORCE.keys()
+    assert {name for entry in ORDER for name in entry.sections} == TYPES.keys()
     assert IN_FORCE.keys() - SECTIONS.keys() == {DOMAIN}  # it comes with the agent
+    assert TYPES.keys() - IN_FORCE.keys() == {BACKUPS}  # they come with the upstream
+
+
+def test_stages_stand_where_their_kind_can() -> None:
+    """Phase after phase; one maker, the last of what is for a link; gates alone in an attempt."""
+    phases = [entry.phase for entry in ORDER]
+    assert phases == sorted(phases, key=["call", "link", "attempt"].index)
+    (maker,) = (entry for entry in ORDER if entry.kind == "maker")
+    assert [entry for entry in ORDER if entry.phase == "link"][-1] is maker
+    assert maker.otherwise is not None
+    assert {entry.kind for entry in ORDER if entry.phase == "attempt"} == {"gate"}
 
 
 def test_sections_have_defaults_for_everything() -> None:
@@ -49,9 +61,8 @@ def gates(clock: FakeClock) -> list[Any]:
     )
     sections["rate_limit"] = RateLimit(rate=Rate("6/m"), burst=1)
     entries = [entry for entry in ORDER if entry.phase == "attempt"]
-    built = (
-        entry.build(sections[entry.sections[0]], make_target(), ground, "p") for entry in entries
-    )
+    site = Site(make_target(), ground, "p")
+    built = (entry.build(sections[entry.sections[0]], site) for entry in entries)
     return [gate for gate in built if gate is not None]
 
 

@@ -11,6 +11,7 @@ from proxy.clock import NEVER
 from proxy.counts import REFUSALS
 from proxy.keys import shadowed
 from proxy.reply import Executed
+from proxy.stage import Site
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout, finishes_alone
 from proxy.units import Seconds
 from tests.fakes import make_attempt, make_call, make_ground, make_reply, make_target
@@ -27,13 +28,14 @@ def section(**seconds: float) -> Timeout:
 def admitted(limits: Timeout, effect: Effect = Effect.READ, fields: Any = None) -> Call:
     """A call that got its deadline."""
     call = make_call(fields, started=STARTED)
-    Deadline.build(limits, make_target(effect), make_ground(), "p").admit(call)
+    Deadline.build(limits, Site(make_target(effect), make_ground())).admit(call)
     return call
 
 
 def gate(limits: Timeout, effect: Effect = Effect.READ, shadow: bool = False) -> AttemptTime:
     """The gate of attempts."""
-    return AttemptTime.build(limits, make_target(effect), make_ground(shadow=shadow), "money")
+    site = Site(make_target(effect), make_ground(shadow=shadow), "money")
+    return AttemptTime.build(limits, site)
 
 
 # --- the call ---
@@ -181,7 +183,7 @@ def test_a_shadow_limits_nothing() -> None:
     """Neither the call nor its attempts get a limit from it."""
     limits = section(total=5.0, attempt=2.0, connect=1.0)
     call = make_call(started=STARTED)
-    Deadline.build(limits, make_target(), make_ground(shadow=True), "p").admit(call)
+    Deadline.build(limits, Site(make_target(), make_ground(shadow=True))).admit(call)
     attempt = make_attempt(call)
     assert gate(limits, shadow=True).admit(attempt) is None
     assert (call.deadline, attempt.deadline, attempt.connect_by) == (NEVER, NEVER, NEVER)
@@ -202,7 +204,7 @@ def test_a_shadow_counts_what_it_would_have_ended(
 ) -> None:
     """When its answer begins at last; it began in time as far as the enforced limits go."""
     ground = make_ground(shadow=True)
-    shadow = AttemptTime.build(section(**limits), make_target(), ground, "money")
+    shadow = AttemptTime.build(section(**limits), Site(make_target(), ground, "money"))
     attempt = make_attempt(make_call(started=STARTED), of=of, started=STARTED)
     attempt.ended = STARTED + took
     shadow.committed(attempt, make_reply(200))

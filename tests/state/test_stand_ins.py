@@ -8,7 +8,7 @@ from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply
 from proxy.stage import Ground
 from proxy.state.shelf import Shelf
-from proxy.state.stand_ins import Fall, First, Kept, Other, People, StandIn, Written
+from proxy.state.stand_ins import Fall, Kept, Other, Own, People, StandIn, Written
 from tests.fakes import FakeBody, make_call, make_ground, make_reply
 from tests.fakes import run as finish
 
@@ -20,9 +20,9 @@ async def good(call: Call) -> Reply:
     return make_reply(200)
 
 
-def first() -> First:
+def first() -> Own:
     """The upstream that was called."""
-    return First("gateway", good, lambda: NOW)
+    return Own("gateway", good, lambda: NOW)
 
 
 def falling(call: Call | None = None, what: int | Failure | Refusal = 500) -> Fall:

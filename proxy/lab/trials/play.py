@@ -14,14 +14,15 @@ from proxy.lab.trials.script import UNDER_WAY, Endless, Scripted
 from proxy.lab.trials.written import Case, State
 from proxy.pipeline.account import Account
 from proxy.pipeline.asked import Unaskable
-from proxy.pipeline.compile import Grounds, refused
 from proxy.pipeline.conditional import Conditional
 from proxy.pipeline.explain import Explanation, explain
-from proxy.pipeline.table import Mount, Table
+from proxy.pipeline.mount import Mount
+from proxy.pipeline.table import Table
 from proxy.pipeline.told import in_our_words, refusal_of
+from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
-from proxy.reply import Reply
+from proxy.reply import Reply, refusing
 from proxy.stage import Ground, Keep, Sender
 from proxy.state.circuit import Circuit
 from proxy.state.quiet import Quiet
@@ -120,7 +121,7 @@ class _Stage:
         if unread is None:
             found = self._table.pipeline(call, mount)
             if isinstance(found, Conditional):
-                found.pipeline(call)  # its circuits obey their policy from here on
+                found.of(call)  # its circuits obey their policy from here on
         domain = call.domain
         for name, wanted in state.circuits.items():
             upstream, tool = self._named("circuits", name)
@@ -157,7 +158,7 @@ class _Stage:
         call, unread = case.call.call(mount, self._identity, self._clock.now())
         call.id = name
         if unread is not None:
-            return call, refused(unread)
+            return call, refusing(unread)
         return call, self._table.pipeline(call, mount)(call)
 
     async def _call(self, case: Case, mount: Mount, name: str = "test") -> int:

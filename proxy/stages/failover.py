@@ -1,9 +1,9 @@
 """Failover: where the calls of an upstream go that has backups (spec 3.13).
 
-It stands where otherwise the one link of a pipeline does. While its upstream is well it costs three
-comparisons. Else each call is asked for by chance: a share of them goes to the upstream, the rest
-to the first backup that is well. What goes to a backup passes that one's own policies, its gates
-and its retries; the call, its deadline and its attempts are the same.
+It stands around a link. While the upstream of that one is well it costs three comparisons. Else
+each call is asked for by chance: a share of them goes to the upstream, the rest to the first backup
+that is well. What goes to a backup passes that one's own policies, its gates and its retries; the
+call, its deadline and its attempts are the same.
 
 *Who tries an open circuit?* When its open time is over somebody has to, or nobody would ever know
 that it may close. That is one call at a time, as without backups. It may be a write: if the
@@ -12,26 +12,26 @@ the backup as if it had never been there.
 """
 
 from collections.abc import Awaitable, Iterator
+from typing import Literal
 
 import msgspec
 
 from proxy.call import Call
-from proxy.config.cascade import Merged
 from proxy.keys import NEWS, CircuitKey, PulseKey, StandingKey
 from proxy.news import News, TrafficChange
-from proxy.reply import NEVER_SENT, Reply
-from proxy.stage import Ground, Handler, Said
+from proxy.reply import BACKUP, NEVER_SENT, Reply
+from proxy.stage import Ground, Handler, Said, Section, Site, Target
 from proxy.state.circuit import Circuit
 from proxy.state.standing import Orders, Pulse, Return, Standing
 
-_BACKUP = 1  # in Reply.tier
 
-
-class Backups(msgspec.Struct, frozen=True):
-    """The backups of an upstream, and how it comes back from them."""
+class Backups(Section, frozen=True, kw_only=True):
+    """The backups of an upstream, and how it comes back from them. No policy holds it."""
 
     names: tuple[str, ...] = ()
     back: Return = Return()
+    breaker: Literal["auto", "observe", "forced_open", "disabled"] = "disabled"
+    """The state of the breaker that is in force for the calls."""
 
 
 class NoCircuit(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class NoCircuit(msgspec.Struct, frozen=True):
 
 
 class Failover:
-    """The way to an upstream, or past it. Made for one pipeline."""
+    """The way to an upstream, or past it. Made for one link."""
 
     __slots__ = (
         "_backups",
@@ -54,37 +54,33 @@ class Failover:
         "_standing",
     )
 
-    def __init__(
-        self,
-        primary: Handler,
-        backups: Backups,
-        call: Call,
-        ground: Ground,
-        model: str = "",
-        breaker: Merged | None = None,
-    ) -> None:
-        """`call` is one of those that it is for; they are sent as the `model`, if there is one, and
-        have this `breaker`."""
-        state = "disabled" if breaker is None else breaker.fields.get("state", "auto")
-        self._own = own = circuit_of(call.upstream, call, ground) if state == "auto" else None
-        self._primary = primary
-        self._model = model
-        self._backups = backups.names
+    def __init__(self, section: Backups, site: Site) -> None:
+        target, ground, state = site.target, site.ground, section.breaker
+        breaks = state == "auto"
+        self._own = own = circuit_of(target.upstream, target.domain, ground) if breaks else None
+        self._primary = site.inner
+        self._model = target.sent_as
+        self._backups = section.names
         self._ground = ground
-        self._pulse = pulse_of(call.upstream, ground)
+        self._pulse = pulse_of(target.upstream, ground)
         # One that a policy keeps open is open for these calls alone: no standing follows from it.
         self._circuit: Circuit | NoCircuit = own or NoCircuit(closed=state != "forced_open")
-        self._standing = _standing(call, self._pulse, backups, ground, breaks=own is not None)
+        self._standing = _standing(section, target, self._pulse, ground, breaks=own is not None)
 
-    def __call__(self, call: Call) -> Awaitable[Reply]:
-        """Part of Handler."""
+    @classmethod
+    def build(cls, section: Backups, site: Site) -> "Failover | None":
+        """For one link. None where its upstream has no backups."""
+        return cls(section, site) if section.names else None
+
+    def handle(self, call: Call) -> Awaitable[Reply]:
+        """The reply of the upstream, or of a backup."""
         standing = self._standing
         if standing.full and standing.falls == self._pulse.falls and self._circuit.closed:
             return self._primary(call)
         return self._choose(call)
 
     def says(self, call: Call) -> Said:
-        """Part of a wrapper: where such calls go now."""
+        """Where such calls go now."""
         now = self._ground.clock.now()
         share = self._standing.look(now, closed=self._circuit.closed)
         others = ", ".join(self._backups)
@@ -103,7 +99,7 @@ class Failover:
         assert reply is not None  # there is always one way
         reply.bug = reply.bug or bug
         if served_by and not reply.refused:
-            reply.served_by, reply.tier = served_by, _BACKUP
+            reply.by(BACKUP, served_by)
         return reply
 
     def _ways(self, call: Call) -> Iterator[tuple[str, Handler]]:
@@ -114,7 +110,7 @@ class Failover:
             yield "", self._primary
         ground = self._ground
         for name in self._backups:
-            if pulse_of(name, ground).well and _open(circuit_of(name, call, ground), ground):
+            if pulse_of(name, ground).well and _open(circuit_of(name, call.domain, ground), ground):
                 yield name, ground.links(call, name, self._model)
         if not turn:
             yield "", self._primary
@@ -146,9 +142,9 @@ def pulse_of(upstream: str, ground: Ground) -> Pulse:
     return ground.kept(PulseKey(upstream), Pulse)
 
 
-def circuit_of(upstream: str, call: Call, ground: Ground) -> Circuit | None:
-    """The upstream's own circuit for such calls, if it has one yet."""
-    found: Circuit | None = ground.keep.seen(CircuitKey(call.domain, upstream, ""))
+def circuit_of(upstream: str, domain: str, ground: Ground) -> Circuit | None:
+    """The upstream's own circuit for the agents of a bulkhead, if it has one yet."""
+    found: Circuit | None = ground.keep.seen(CircuitKey(domain, upstream, ""))
     return found
 
 
@@ -158,16 +154,16 @@ def _open(circuit: Circuit | None, ground: Ground) -> bool:
 
 
 def _standing(
-    call: Call, pulse: Pulse, backups: Backups, ground: Ground, *, breaks: bool
+    section: Backups, target: Target, pulse: Pulse, ground: Ground, *, breaks: bool
 ) -> Standing:
     """Calls without a breaker know nothing of its circuit, and follow the probes alone."""
-    upstream, bulkhead = call.upstream, call.domain
+    upstream, bulkhead = target.upstream, target.domain
     news = ground.kept(NEWS, News)
 
     def changed(share: float, why: str) -> None:
         percent = round(share * 100)
-        news.tell(TrafficChange(upstream, backups.names, percent, why, bulkhead))
+        news.tell(TrafficChange(upstream, section.names, percent, why, bulkhead))
 
     key = StandingKey(bulkhead, upstream, "breaks" if breaks else "")
-    orders = Orders(backups.back, changed)
+    orders = Orders(section.back, changed)
     return ground.followed(key, lambda: Standing(pulse, orders), orders)
