@@ -291,7 +291,7 @@ class Argument:
         coding = call.head.fields.get(b"content-encoding")
         if coding is None:
             if self._surely_absent(content):
-                return None
+                return None  # nearly always
         else:
             plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
             content = b"" if isinstance(plain, Refusal) else plain  # it was read before

@@ -255,7 +255,10 @@ class Permit(_Gate):
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Takes a permit, or waits for one. Refuses `bulkhead_full`."""
         permits = self._permits
-        return None if permits.take() else self._none_free(attempt, permits)
+        if permits.held < permits.limit:  # as `Permits.take` does it: twice on the way of a call
+            permits.held += 1
+            return None
+        return self._none_free(attempt, permits)
 
     def settle(self, attempt: Attempt, reply: Reply) -> None:
         """The permit goes back."""

@@ -131,7 +131,10 @@ class Cached:
             if stale is not None:
                 return stale
         self._counts.more(self._missed)
-        kept = self._keep(call, key, reply, now)
+        body = reply.body
+        # A stream may have no end, and is nobody's but who asked for it.
+        streams = body is not None and body.whole is None and self._streams(reply)
+        kept = not streams and self._shelf.keep(key, call, reply, now)
         why = wish or ("miss" if entry is None else "stale")
         _tell(call, reply, _STORED[why] if kept else _SENT[why])
         return reply
@@ -142,14 +145,6 @@ class Cached:
         reply = await self._inner(call)
         _tell(call, reply, _SENT[wish or "bypass"])
         return reply
-
-    def _keep(self, call: Call, key: Key, reply: Reply, asked: float) -> bool:
-        """Put the answer on the shelf, if it may be there. A stream may have no end, and is
-        nobody's but who asked for it."""
-        body = reply.body
-        if body is not None and body.whole is None and self._streams(reply):
-            return False
-        return self._shelf.keep(key, call, reply, asked)
 
     def _key_of(self, call: Call, content: bytes) -> Key | Refusal:
         """What the call is found by; a refusal where its arguments can be read in two ways."""

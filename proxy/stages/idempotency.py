@@ -91,7 +91,7 @@ class IdempotencyKey(Check):
     """Gives each call its key."""
 
     __slots__ = (
-        "_arguments", "_believes", "_inject", "_made", "_name", "_policy", "_quoted", "_start",
+        "_arguments", "_believes", "_inject", "_made", "_name", "_policy", "_start", "_written",
     )  # fmt: skip
 
     def __init__(self, section: Idempotency, ground: Ground, policy: str) -> None:
@@ -103,7 +103,7 @@ class IdempotencyKey(Check):
             for source in section.sources
             if source.startswith("input.")
         ]
-        self._quoted = section.quoted
+        self._written = self._as_string if section.quoted else str.encode
         self._inject = section.inject
         self._made = ground.clock.uuid
         self._policy = policy
@@ -119,13 +119,14 @@ class IdempotencyKey(Check):
         if self._name in call.head.fields and self._in_head(call):
             call.idempotency_key = self._of_head(call)
             return None
-        given = self._given(call)
-        if type(given) is Refusal:
-            return given
-        key = given or (self._made() if self._inject else "")
+        key = self._given(call)
+        if type(key) is Refusal:
+            return key
+        if not key and self._inject:
+            key = self._made()
         if key:
             call.idempotency_key = key
-            call.extra += self._line(key)
+            call.extra += b"%b%b\r\n" % (self._start, self._written(key))
         return None
 
     def says(self, call: Call) -> Said:
@@ -173,11 +174,11 @@ class IdempotencyKey(Check):
     def _refusal(self, code: str, detail: str) -> Refusal:
         return Refusal(code, detail, policy=self._policy, scope="call")
 
-    def _line(self, key: str) -> bytes:
-        if self._quoted:
-            escaped = key.replace("\\", "\\\\").replace('"', '\\"')  # RFC 9651 3.3.3
-            key = f'"{escaped}"'
-        return self._start + key.encode() + b"\r\n"
+    @staticmethod
+    def _as_string(key: str) -> bytes:
+        """As RFC 9651 3.3.3 has it."""
+        escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'.encode()
 
 
 class ShadowKey(IdempotencyKey):

@@ -5,8 +5,8 @@ It stands inside everything that is for the call as such, and before everything 
 upstream: whoever repeats, hedges or breaks does so where the call was sent.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, ClassVar, TypeAlias
+from collections.abc import Awaitable
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -18,7 +18,6 @@ from proxy.refusal import Refusal
 from proxy.reply import Reply, refusing
 from proxy.stage import Said, Section, Site
 
-Asks: TypeAlias = Callable[[Condition, Call], bool | Refusal | None]
 Named = Annotated[str, Meta(pattern="^[ -~]{1,128}$")]  # it stands in headers
 
 
@@ -71,29 +70,26 @@ class Fork:
 
     def handle(self, call: Call) -> Awaitable[Reply]:
         """The reply of what was chosen."""
-        chosen = self._chosen(call, Condition.holds)
-        if chosen is None:
-            return self._inner(call)
-        if type(chosen) is Refusal:
-            return refusing(chosen)
-        if chosen.model is None and chosen.upstream == call.upstream:  # where it goes anyway
-            return self._inner(call)
-        return self._by(chosen, call)
+        for choice, condition in self._choices:
+            holds = condition is None or condition.holds(call)
+            if holds is True:
+                if choice.model is None and choice.upstream == call.upstream:
+                    break  # where it goes anyway
+                return self._by(choice, call)
+            if holds:
+                return refusing(holds)
+        return self._inner(call)
 
     def says(self, call: Call) -> Said:
         """What it would do with the call now."""
-        chosen = self._chosen(call, Condition.told)
-        if isinstance(chosen, Refusal):
-            return Said("its arguments can be read in more than one way", chosen)
-        names = () if chosen is None else filter(None, (chosen.upstream, chosen.model))
-        return Said(f"goes to {' as '.join(names) or 'its own upstream'}")
-
-    def _chosen(self, call: Call, ask: Asks) -> Choice | Refusal | None:
         for choice, condition in self._choices:
-            holds = condition is None or ask(condition, call)
+            holds = condition is None or condition.told(call)
+            if isinstance(holds, Refusal):
+                return Said("its arguments can be read in more than one way", holds)
             if holds:
-                return holds if isinstance(holds, Refusal) else choice
-        return None
+                names = filter(None, (choice.upstream, choice.model))
+                return Said(f"goes to {' as '.join(names)}")
+        return Said("goes to its own upstream")
 
     async def _by(self, choice: Choice, call: Call) -> Reply:
         upstream, model = choice.upstream or "", choice.model or ""

@@ -67,9 +67,15 @@ class Gcra:
 
     def claim(self, now: float, cost: float) -> Slot | None:
         """It goes now; None if it is not its turn: nothing has changed."""
-        if cost > self.burst or self.tat + cost * self.interval - self._tolerance > now:
+        tat = self.tat
+        length = cost * self.interval
+        if cost > self.burst or tat + length - self._tolerance > now:
             return None
-        return self.take(now, cost)
+        # As `take` does it, which would cost as much again (0.1 µs, 2026-11).
+        slot = Slot(max(tat, now), length)
+        self.tat = slot.start + length
+        self._live[slot] = None
+        return slot
 
     def take(self, now: float, cost: float) -> Slot:
         """It goes now: ask for its turn before. Nothing else moves the line back."""
