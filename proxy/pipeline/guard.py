@@ -43,7 +43,7 @@ class Guard(Generic[Subject, Gate]):
             (gate.admit, gate)  # type: ignore[misc]  # a guard of calls has gates of calls
             for gate in gates
         )
-        self._settles = _settles(gates)
+        self._settle = _as_one(_settles(gates))
         self._shadows: list[Gate] = shadows
         self._inner: Callable[[Subject], Awaitable[Reply]] = inner
         self._decide: Decides = _decided
@@ -127,9 +127,8 @@ class Guard(Generic[Subject, Gate]):
         """Whoever let it through hears of its commit, and of its end, the last one first."""
         if shadows:
             reply.finishers += [(settle, subject) for settle in _settles(shadows)]
-        finishers = reply.finishers
-        for settle in self._settles:
-            finishers.append((settle, subject))
+        if self._settle is not None:
+            reply.finishers.append((self._settle, subject))
         try:
             for hear in self._hear:
                 hear(subject, reply)
@@ -224,6 +223,19 @@ class AttemptGuard(Guard[Attempt, AttemptGate]):
 def _settles(gates: Sequence[Any]) -> tuple[Hears, ...]:
     """How those that took something are told of the end, the last one first."""
     return tuple(gate.settle for gate in reversed(gates) if not isinstance(gate, NothingTaken))
+
+
+def _as_one(settles: tuple[Hears, ...]) -> Hears | None:
+    """One finisher for all of them; None where there are none."""
+
+    def settle(subject: Any, reply: Reply) -> None:
+        for each in settles:
+            try:
+                each(subject, reply)
+            except Exception as bug:  # the others must still settle
+                reply.bug = reply.bug or bug
+
+    return settle if len(settles) > 1 else next(iter(settles), None)
 
 
 def _decided(subject: Any, reply: Reply) -> None:
