@@ -6,7 +6,7 @@ from typing import Any
 from proxy.cli.page import folded, paint, width
 
 _SHADOW = "shadow: computed, never acted upon"
-_SHADOWS = {"retry": "shadow: nothing is computed of it but its cool-down"}
+_SHADOW_OF_AN_ACT = "shadow: nothing is computed of it"
 _HOLDS = {True: "holds", False: "does not hold", None: "failed, only its restrictions hold"}
 _LABEL = 11
 _NAME = 14
@@ -26,7 +26,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield from _section(paint(name, bold=True), section)
     for name, section in report["shadow"].items():
         yield ""
-        yield from _section(f"{paint(name, bold=True)} ({_SHADOWS.get(name, _SHADOW)})", section)
+        yield from _section(f"{paint(name, bold=True)} ({_shadow(name)})", section)
     off = [name for name in SECTIONS if name not in report["sections"]]
     if off:
         yield ""
@@ -89,6 +89,15 @@ def _stages(report: dict[str, Any]) -> Iterator[str]:
 def _stage(step: dict[str, Any]) -> str:
     """That it is a shadow's is said beside it."""
     return str(step["stage"]).removeprefix("Shadow")
+
+
+def _shadow(name: str) -> str:
+    """What its shadow comes to. What acts has none, but for the gates that it switches on."""
+    from proxy.stages import GATES, WRAPPERS
+
+    if name not in WRAPPERS:
+        return _SHADOW
+    return f"{_SHADOW_OF_AN_ACT} but its cool-down" if name in GATES else _SHADOW_OF_AN_ACT
 
 
 def _section(head: str, fields: dict[str, Any]) -> Iterator[str]:

@@ -66,8 +66,24 @@ def test_shadows_stand_apart():
 
     assert "default, soon (shadow)  (version" in found[2]
     assert "timeout (shadow: computed, never acted upon)" in found
-    assert "retry (shadow: nothing is computed of it but its cool-down)" in found
     assert any("in shadow: " in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("section", "computed"),
+    [
+        ("retry: {}", " but its cool-down"),
+        ("hedge: {}", " but its cool-down"),
+        ("cache: {max_age: 1m}", ""),
+        ("fallback: [{cache: {}}]", ""),
+    ],
+)
+def test_the_shadow_of_what_acts_says_that_it_computes_nothing(section, computed):
+    """As `check` does: what an act would have brought nobody knows without it."""
+    policies = f"policies: [{{name: soon, mode: shadow, effect: read, {section}}}]"
+    name = section.partition(":")[0]
+
+    assert f"{name} (shadow: nothing is computed of it{computed})" in told(Desk(policies), tool="x")
 
 
 def test_sections_that_are_off_are_said_to_be():
