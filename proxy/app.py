@@ -31,7 +31,7 @@ from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
-from proxy.stage import Ground, Keep, Sender
+from proxy.stage import Keep, Sender
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.server import Server, ServerLimits
@@ -181,9 +181,8 @@ class App:
         """The table for these policies; upstreams that did not change keep their connections."""
         loaded = read.loaded
         made = self._outbound.made(loaded.upstreams, read.trust)
-        ground = Ground(self.clock, self._keep)
-        grounds = Grounds(ground, Ground(self.clock, self._keep, shadow=True))
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
+        grounds = Grounds.on(self.clock, self._keep)
         table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
         self._outbound.use(made)
         return table

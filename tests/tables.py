@@ -16,7 +16,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Ground, Keep, Sender
+from proxy.stage import Keep, Sender
 from tests.fakes import FakeClock, ScriptedUpstream, Step, run
 
 GATEWAY = "upstreams:\n  gateway: {url: 'http://h', protocol: tools}\n"
@@ -67,9 +67,7 @@ class Desk:
         self.upstream = upstream or ScriptedUpstream(*script)
         loaded = load(mounts + text)
         senders: dict[str, Sender] = dict.fromkeys(loaded.upstreams, self.upstream)
-        enforced = Ground(self.clock, self.keep)
-        shadow = Ground(self.clock, self.keep, shadow=True)
-        self.table = Table(loaded, senders, Grounds(enforced, shadow), 1 << 20)
+        self.table = Table(loaded, senders, Grounds.on(self.clock, self.keep), 1 << 20)
 
     def pipeline(self, call: Call) -> Pipeline:
         """The pipeline for a call, once its protocol has recognised it."""

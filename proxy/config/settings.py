@@ -21,6 +21,7 @@ from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.types import HEADER_NAME, PRINTABLE
 from proxy.config.wording import bare
+from proxy.protocols.protocol import BODY_BUFFER
 from proxy.units import Seconds, Size
 
 FILE = "holdfast.yaml"
@@ -98,7 +99,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: Annotated[int, Meta(ge=1, le=10_000, description="The most lines of a head.")] = 128
     body_buffer: Annotated[
         Size, Meta(description="The largest body that is read to find its tool.")
-    ] = Size(16 << 20)
+    ] = Size(BODY_BUFFER)
     replay_pool: Annotated[Size, Meta(description="All that is kept of all bodies.")] = Size(
         256 << 20
     )

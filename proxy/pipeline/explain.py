@@ -23,11 +23,10 @@ from proxy.pipeline.table import Table, facts
 from proxy.pipeline.walk import Grounds, Stage, Way, plan_of, walk
 from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
-from proxy.stage import Check, Ground, Keep, no_links, nobody
+from proxy.stage import Check, Keep, no_links, nobody
 from proxy.stages import IN_FORCE
 
 BUILT_IN = "built in"
-_BODY_BUFFER = 16 << 20
 
 
 class Source(msgspec.Struct, frozen=True, rename={"at": "from"}):
@@ -138,9 +137,8 @@ def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
 
 def fresh(loaded: Loaded, clock: Clock) -> Table:
     """A table made for the question: nothing has happened yet, and nothing can be sent."""
-    keep = Keep()
-    grounds = Grounds(Ground(clock, keep), Ground(clock, keep, shadow=True))
-    return Table(loaded, dict.fromkeys(loaded.upstreams, nobody), grounds, _BODY_BUFFER)
+    senders = dict.fromkeys(loaded.upstreams, nobody)
+    return Table(loaded, senders, Grounds.on(clock, Keep()))
 
 
 def values(explained: Explanation) -> Fields:

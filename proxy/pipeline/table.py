@@ -24,7 +24,7 @@ from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
 from proxy.pipeline.mount import DividedMount, Mount
 from proxy.pipeline.recent import Recent
 from proxy.pipeline.walk import Grounds, Way
-from proxy.protocols.protocol import Rules
+from proxy.protocols.protocol import BODY_BUFFER, Rules
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import refusing
@@ -44,7 +44,11 @@ class Table:
     """Mounts and pipelines of one loaded set of policies."""
 
     def __init__(
-        self, loaded: Loaded, senders: dict[str, Sender], grounds: Grounds, body_buffer: int
+        self,
+        loaded: Loaded,
+        senders: dict[str, Sender],
+        grounds: Grounds,
+        body_buffer: int = BODY_BUFFER,
     ) -> None:
         """`senders` send to the upstreams, by their names."""
         self.loaded = loaded

@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from proxy.call import Call, Effect
+from proxy.clock import Clock
 from proxy.config.cascade import Effective, Merged, convert
 from proxy.counts import REFUSALS, Counts
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
-from proxy.stage import Check, Ground, Handler, Section, Sender, Site, Target, nobody
+from proxy.stage import Check, Ground, Handler, Keep, Section, Sender, Site, Target, nobody
 from proxy.stages import BACKUPS, ORDER, TYPES, Entry, Phase
 
 _NOBODYS = Merged("", "")
@@ -27,6 +28,11 @@ class Grounds(msgspec.Struct, frozen=True):
 
     enforced: Ground
     shadow: Ground
+
+    @classmethod
+    def on(cls, clock: Clock, keep: Keep) -> "Grounds":
+        """Both on one keep, in which what a shadow counts lies apart."""
+        return cls(Ground(clock, keep), Ground(clock, keep, shadow=True))
 
 
 class Way(msgspec.Struct, frozen=True):

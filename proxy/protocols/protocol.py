@@ -11,6 +11,9 @@ from proxy.protocols.canonical import Canonical
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
+BODY_BUFFER = 16 << 20
+"""Bytes of the largest body that is read to find what its call is for (`limits.body_buffer`)."""
+
 
 class Reads(enum.Enum):
     """How much of a body must be read before it is known what the call is for."""
@@ -24,7 +27,7 @@ class Rules(msgspec.Struct, frozen=True):
     """What an upstream's settings say about recognising its calls."""
 
     pass_unrecognised: bool = False  # JSON that is not one valid document passes
-    body_buffer: int = 16 << 20  # bytes, of a decoded body as well
+    body_buffer: int = BODY_BUFFER  # bytes, of a decoded body as well
     base: bytes = b""  # what the upstream sees before each target
 
 

@@ -23,12 +23,11 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.reply import Reply, refusing
-from proxy.stage import Ground, Keep, Sender
+from proxy.stage import Keep, Sender
 from proxy.state.circuit import Circuit
 from proxy.state.quiet import Quiet
 from proxy.state.rules import CircuitRules
 
-_BODY_BUFFER = 16 << 20
 _ALL_ELSE = 1e-6
 """Seconds. Time passes only when nothing can run: whoever was started has come as far as he can."""
 
@@ -57,7 +56,7 @@ def play(case: Case, loaded: Loaded, identity: Identity) -> Outcome:
         with asyncio.Runner(loop_factory=OwnLoop) as runner:
             loop = runner.get_loop()
             assert isinstance(loop, OwnLoop)
-            return runner.run(_Stage(OwnClock(loop), loaded, identity).play(case))
+            return runner.run(_Proxy(OwnClock(loop), loaded, identity).play(case))
     except Unaskable as error:
         raise Unplayable("call", str(error)) from error
     except Endless as error:
@@ -67,7 +66,7 @@ def play(case: Case, loaded: Loaded, identity: Identity) -> Outcome:
         raise Unplayable("state", "the call would wait for ever for what is under way") from error
 
 
-class _Stage:
+class _Proxy:
     """A proxy without a wire, and what is seen of it."""
 
     def __init__(self, clock: OwnClock, loaded: Loaded, identity: Identity) -> None:
@@ -78,9 +77,8 @@ class _Stage:
         self._records: list[Record] = []
         self._bugs: list[BaseException] = []
         self._account = Account(clock, self)
-        grounds = Grounds(Ground(clock, self._keep), Ground(clock, self._keep, shadow=True))
         senders: dict[str, Sender] = {name: each.send for name, each in self._upstreams.items()}
-        self._table = Table(loaded, senders, grounds, _BODY_BUFFER)
+        self._table = Table(loaded, senders, Grounds.on(clock, self._keep))
 
     async def play(self, case: Case) -> Outcome:
         """State first, then the call."""
