@@ -25,7 +25,7 @@ from proxy.pipeline.mount import DividedMount, Mount
 from proxy.pipeline.recent import Recent
 from proxy.pipeline.walk import Grounds, Way
 from proxy.protocols.protocol import BODY_BUFFER, Rules
-from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import refusing
 from proxy.stage import Ground, Handler, Sender
@@ -200,8 +200,8 @@ _ENDS = (b"", b"/", b"?")
 
 
 def _way(mount: Mount, call: Call) -> Way:
-    """A call that the upstream's protocol did not know is plain HTTP."""
-    return mount.way if call.protocol != "http" else replace(mount.way, protocol=HTTP)
+    """By the protocol that knew the call: an upstream may speak several."""
+    return replace(mount.way, protocol=PROTOCOLS[call.protocol])
 
 
 def _backups(upstream: Upstream) -> Backups:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from proxy.call import Call, Effect
-from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
 from proxy.reply import SAID, Reply, Result, outcome_of
 
@@ -27,8 +27,7 @@ def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
     reply.finish()
     reply.close()
     accept = call.head.fields.get(b"accept", b"")
-    protocol = PROTOCOLS.get(call.protocol, HTTP)
-    answer = protocol.refuse(refusal, call.id, sent(call), accept)
+    answer = PROTOCOLS[call.protocol].refuse(refusal, call.id, sent(call), accept)
     answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
     answer.by(reply.tier, reply.served_by)
     return answer

@@ -29,7 +29,7 @@ from proxy.counts import CACHE
 from proxy.keys import SHELF
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.lacking import code_of, lack_of
-from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result, refused
 from proxy.stage import Ground, Handler, Said, Section, Site, Target
@@ -94,7 +94,7 @@ class Cached:
         self._stale = self._fresh + section.stale_if_error if section.stale_if_error else 0.0
         self._upstream = target.upstream
         self._tool = target.tool
-        protocol = PROTOCOLS.get(target.protocol, HTTP)
+        protocol = PROTOCOLS[target.protocol]
         self._streams = protocol.streams
         self._without = tuple(tuple(path.split(".")[1:]) for path in section.volatile)
         only_input = bool(section.key or section.volatile)

@@ -23,7 +23,7 @@ from proxy.counts import FALLBACKS
 from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
-from proxy.protocols.recognise import HTTP, PROTOCOLS
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.reply import KEPT, Executed, Reply, Result
 from proxy.stage import Said, Section, Site, latest_start, spread
 from proxy.state.shelf import Key, Shelf, whole_key
@@ -118,7 +118,7 @@ class Chain:
         others = [at for at, stands in enumerate(self._links, 1) if isinstance(stands, Other)]
         self._elsewhere = others[-1] if others and waits else 0
         self._clock = ground.clock
-        self._streams = PROTOCOLS.get(target.protocol, HTTP).streams
+        self._streams = PROTOCOLS[target.protocol].streams
         self._counts = ground.kept(FALLBACKS.key, FALLBACKS.counts)
 
     def says(self, call: Call) -> Said:
