@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 Header = tuple[bytes, bytes, bytes]
 """A header line: its name in lower case, its name and its value as they came."""
 
+NAME_SIGN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+"""What the name of a header is made of, as a pattern (RFC 9110 5.6.2)."""
 
 SIGNS = frozenset(
     {

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta
 
-from proxy.call import Effect
+from proxy.call import NAME_SIGN, Effect
 from proxy.config.disk import content
 from proxy.config.health import Health
 from proxy.config.match import Globs, Match
@@ -19,7 +19,7 @@ from proxy.config.places import Place, Problem
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.units import Seconds
 
-HEADER_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 5.6.2
+HEADER_NAME = f"{NAME_SIGN}+"
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MOUNT = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 PRINTABLE = "^[ -~]{1,128}$"

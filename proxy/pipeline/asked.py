@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from proxy.call import SIGNS, Call, RequestHead, Whole
+from proxy.call import NAME_SIGN, SIGNS, Call, RequestHead, Whole
 from proxy.config.match import path_as_sent
 from proxy.pipeline.mount import Mount, Unread
 from proxy.pipeline.table import Table
@@ -15,7 +15,7 @@ from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
 
 _METHOD = re.compile("[A-Z-]+")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_NAME = re.compile(f"{NAME_SIGN}+")
 _JSON = "application/json"
 
 

@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from proxy.call import Call, RequestHead
+from proxy.call import NAME_SIGN, Call, RequestHead
 from proxy.counts import CACHE
 from proxy.keys import SHELF
 from proxy.protocols.document import Ambiguous
@@ -36,7 +36,7 @@ from proxy.stage import Ground, Handler, Said, Section, Site, Target
 from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_HEADER = re.compile(f"{NAME_SIGN}+")
 _MEMBER = re.compile(r"input(\.[^.]+)+")
 
 

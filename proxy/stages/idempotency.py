@@ -17,14 +17,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from proxy.call import Call
+from proxy.call import NAME_SIGN, Call
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.tools import Argument
 from proxy.refusal import Refusal
 from proxy.stage import Check, Ground, Said, Section, Site
 from proxy.wire.compose import NOT_OURS, dropped_names
 
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 5.6.2
+_HEADER = re.compile(NAME_SIGN + "{1,64}")
 _SOURCE = re.compile(r"header|messageId|input(\.[A-Za-z0-9_-]{1,64}){1,8}")
 _KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 """1 to 255 characters (Stripe's limit) that any header can hold, and nobody trims."""
