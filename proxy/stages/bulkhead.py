@@ -42,7 +42,7 @@ from proxy.stage import (
     Verdict,
     latest_start,
 )
-from proxy.state.per import Key, Per
+from proxy.state.per import Key, Per, Word
 from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
 from proxy.state.queued import Queued
 from proxy.units import Seconds
@@ -86,7 +86,7 @@ class Bulkhead(Section, frozen=True, kw_only=True):
         Meta(description="Nobody waits longer, nor past what the deadline leaves room for."),
     ] = Seconds(1.0)
     per: Annotated[
-        tuple[Literal["rule", "tool", "agent", "workflow", "upstream", "model"], ...],
+        tuple[Word, ...],
         Meta(min_length=1, description="What has permits of its own; rule: all of this policy."),
     ] = ("tool",)
     adaptive: Annotated[

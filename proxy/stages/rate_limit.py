@@ -21,7 +21,7 @@ once is refused for good, and need not wait for its turn as a call.
 import asyncio
 import math
 from collections.abc import Awaitable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import msgspec
 from msgspec import Meta
@@ -46,7 +46,7 @@ from proxy.stage import (
 from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace
-from proxy.state.per import Per
+from proxy.state.per import Per, Word
 from proxy.state.queued import Queued
 from proxy.units import Rate
 
@@ -77,7 +77,7 @@ class RateLimit(Section, frozen=True, kw_only=True):
         ),
     ] = None
     per: Annotated[
-        tuple[Literal["rule", "tool", "agent", "workflow", "upstream", "model"], ...],
+        tuple[Word, ...],
         Meta(
             min_length=1,
             description="What has a limit of its own: each tool (or model) of an upstream, each "

@@ -7,10 +7,13 @@ model, it is that one.
 """
 
 from collections.abc import Iterable
+from typing import Literal
 
 from proxy.call import Call
 from proxy.stage import Target
 
+Word = Literal["rule", "tool", "agent", "workflow", "upstream", "model"]
+"""What `per` may say; `rule` is the policy itself."""
 Key = tuple[str, str, str, str, str, str]
 
 _NAMED = ("upstream", "tool", "agent", "workflow", "model")
