@@ -38,12 +38,12 @@ class Condition:
 
         A failure is counted.
         """
-        answer = self.told(call)
+        answer = self.look(call)
         if answer is None:
             self._errors.add(self._policy, self._where)
         return answer
 
-    def told(self, call: Call) -> bool | Refusal | None:
+    def look(self, call: Call) -> bool | Refusal | None:
         """The same for who only wants to know: nothing is counted."""
         try:
             return self._expression.holds({name: read(call) for name, read in self._reads})

@@ -60,7 +60,7 @@ class Denial(Check):
         """What it would do with the call now."""
         if self._condition is None:
             return Said("denies every call", self._refusal)
-        holds = self._condition.told(call)
+        holds = self._condition.look(call)
         said = "can be read in two ways" if isinstance(holds, Refusal) else _SAID[holds]
         return Said(f"its condition {said}", self._verdict(holds))
 

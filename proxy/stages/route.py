@@ -83,7 +83,7 @@ class Fork:
     def says(self, call: Call) -> Said:
         """What it would do with the call now."""
         for choice, condition in self._choices:
-            holds = condition is None or condition.told(call)
+            holds = condition is None or condition.look(call)
             if isinstance(holds, Refusal):
                 return Said("its arguments can be read in more than one way", holds)
             if holds:

@@ -121,7 +121,7 @@ def test_a_failure_is_counted_by_policy_and_place() -> None:
 def test_who_only_wants_to_know_is_not_counted() -> None:
     """`explain` asks too."""
     ground = make_ground()
-    assert condition("input.gone > 1", ground).told(call_of()) is None
+    assert condition("input.gone > 1", ground).look(call_of()) is None
     assert counted(ground) == {}
 
 
