@@ -16,7 +16,7 @@ from proxy.pipeline.account import Account, Watcher
 from proxy.pipeline.mount import Mount, Unread
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Table
-from proxy.pipeline.told import in_our_words, lines_of, refusal_of
+from proxy.pipeline.told import in_our_words, lines_of, lines_of_no_call, refusal_of
 from proxy.protocols.identity import Identity, came_back
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
@@ -145,11 +145,4 @@ class Gateway:
 
     def _ours(self, refusal: Refusal) -> tuple[Reply, bytes]:
         call_id = next(self._ids)
-        lines = (
-            b"holdfast-call: %b\r\nholdfast-origin: holdfast\r\n"
-            b"holdfast-outcome: refused\r\nholdfast-reason: %b\r\n"
-        )
-        return HTTP.refuse(refusal, call_id, 0, b""), lines % (
-            call_id.encode(),
-            refusal.code.encode(),
-        )
+        return HTTP.refuse(refusal, call_id, 0, b""), lines_of_no_call(call_id, refusal)

@@ -72,13 +72,3 @@ def compile_link(
         way = msgspec.structs.replace(way, send=sends_as(model, way.send))
     link = walk(plan_of(effective, call, grounds, model), way, "link", others=True).handler()
     return called_as(model, link) if model else link
-
-
-def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
-    """What answers say of the policies that are in force."""
-    policies = effective.policies
-    told = f"holdfast-policy: {policies[-1]}@{version}\r\n".encode() if policies else b""
-    plain = b"holdfast-origin: upstream\r\n"
-    if not minimal:
-        plain += b"holdfast-attempts: 1\r\nholdfast-outcome: ok\r\n" + told
-    return Rule(version, told, plain, minimal)

@@ -19,10 +19,11 @@ from proxy.config.types import Loaded, Upstream
 from proxy.keys import NEWS
 from proxy.memo import Memo
 from proxy.news import News, Overlap
-from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline, rule_of
+from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
 from proxy.pipeline.mount import DividedMount, Mount
 from proxy.pipeline.recent import Recent
+from proxy.pipeline.told import rule_of
 from proxy.pipeline.walk import Grounds, Way
 from proxy.protocols.protocol import BODY_BUFFER, Rules
 from proxy.protocols.recognise import PROTOCOLS

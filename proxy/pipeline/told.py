@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from proxy.call import Call, Effect
+from proxy.call import Call, Effect, Rule
+from proxy.config.cascade import Effective
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
 from proxy.reply import SAID, Reply, Result, outcome_of
@@ -31,6 +32,24 @@ def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
     answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
     answer.by(reply.tier, reply.served_by)
     return answer
+
+
+def rule_of(effective: Effective, version: str, *, minimal: bool) -> Rule:
+    """What answers say of the policies that are in force; made once for a pipeline."""
+    policies = effective.policies
+    told = f"holdfast-policy: {policies[-1]}@{version}\r\n".encode() if policies else b""
+    plain = b"holdfast-origin: upstream\r\n"
+    if not minimal:
+        plain += b"holdfast-attempts: 1\r\nholdfast-outcome: ok\r\n" + told
+    return Rule(version, told, plain, minimal)
+
+
+def lines_of_no_call(call_id: str, refusal: Refusal) -> bytes:
+    """The same lines for what is not even a request: no policy has seen it."""
+    return (
+        f"holdfast-call: {call_id}\r\nholdfast-origin: holdfast\r\n"
+        f"holdfast-outcome: refused\r\nholdfast-reason: {refusal.code}\r\n"
+    ).encode()
 
 
 def lines_of(call: Call, reply: Reply) -> bytes:

@@ -3,7 +3,15 @@
 import pytest
 
 from proxy.call import Call, Effect, Rule
-from proxy.pipeline.told import in_our_words, lines_of, refusal_of, sent
+from proxy.config.cascade import Effective
+from proxy.pipeline.told import (
+    in_our_words,
+    lines_of,
+    lines_of_no_call,
+    refusal_of,
+    rule_of,
+    sent,
+)
 from proxy.protocols.http import answer
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.protocols.tools import Tools
@@ -93,6 +101,32 @@ def test_before_any_policy_was_asked_none_is_named() -> None:
     told = lines(called(rule=Rule("v1")), make_reply(Refusal("no_route", "nothing is there")))
     assert "holdfast-policy" not in told
     assert told["holdfast-attempts"] == "0"
+
+
+def test_what_is_no_call_is_refused_by_nobodys_policy() -> None:
+    """It has an id all the same, by which a log can be searched."""
+    assert lines_of_no_call("c1", Refusal("bad_request", "no head")) == (
+        b"holdfast-call: c1\r\nholdfast-origin: holdfast\r\n"
+        b"holdfast-outcome: refused\r\nholdfast-reason: bad_request\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policies", "minimal", "plain"),
+    [
+        ((), False, "origin: upstream, attempts: 1, outcome: ok"),
+        (("a", "b"), False, "origin: upstream, attempts: 1, outcome: ok, policy: b@v1"),
+        (("a", "b"), True, "origin: upstream"),
+    ],
+)
+def test_the_last_policy_gives_its_name(
+    policies: tuple[str, ...], minimal: bool, plain: str
+) -> None:
+    """In the lines of a plain answer as in those of others, unless little is to be said."""
+    rule = rule_of(Effective(policies, {}), "v1", minimal=minimal)
+
+    assert rule.plain.decode().splitlines() == [f"holdfast-{line}" for line in plain.split(", ")]
+    assert rule.told == (b"holdfast-policy: b@v1\r\n" if policies else b"")
 
 
 @pytest.mark.parametrize("refusal", [None, OPEN])
