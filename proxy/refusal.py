@@ -32,9 +32,7 @@ class Kind(msgspec.Struct, frozen=True):
     category: str  # transient | throttle | budget | policy | caller | upstream | timeout
     title: str
     repeat: Repeat
-    next_step: (
-        str  # retry_later | retry_modified | use_alternative | verify_then_retry | ask_owner | stop
-    )
+    next_step: str  # one of `_STEPS`
     proxy_status: str  # error type of RFC 9209 2.3
     lack: str = ""  # as `lack_of` says it; empty: the call's own fault, or a policy's will
     cools: bool = False  # it only asks to come back after a while

@@ -46,9 +46,7 @@ for _command in (run, check, test, explain, status, breakers, schema, sandbox, d
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # an odd terminal shows \\u2192, and not a traceback
+        if isinstance(stream, io.TextIOWrapper):  # an odd terminal shows \\u2192, no traceback
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_code(arguments))
 

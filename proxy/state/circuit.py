@@ -57,9 +57,7 @@ class Outcome(msgspec.Struct, frozen=True):
     event: Event
     at: float  # seconds on `Clock.now`
     tool: str = ""
-    held: bool = (
-        False  # a failure that speaks against an upstream only if another tool fails as well
-    )
+    held: bool = False  # a failure that is the upstream's only if another tool fails as well
     slow: bool = False
     floor: float = 0.0  # seconds that the upstream asks to be left alone for
 
@@ -110,9 +108,7 @@ class Circuit:
         self._changed = changed
         self._lease_until = 0.0
         self._passed = 0  # probes in a row
-        self._span = (
-            0.0  # seconds it was opened for last, before chance; 0: it has been closed since
-        )
+        self._span = 0.0  # seconds it was opened for last, before chance; 0: closed since
         self._for_slowness = False
         self._streak = 0  # failures in a row
         self._streak_of_all = 0  # those held included
