@@ -217,7 +217,7 @@ def of_failure(reply: Reply, *, harmless: bool, late: bool, scope: str = "upstre
         executed=reply.executed,
         scope=scope,
         harmless=harmless,
-        given_up=reply.given_up not in {"", "client_retries"},  # that is the client's own turn
+        given_up=reply.spent,
         final=reply.failure is Failure.CERTIFICATE,
         next_step="ask_owner" if reply.failure is Failure.CERTIFICATE else "",
     )

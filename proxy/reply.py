@@ -150,6 +150,11 @@ class Reply(msgspec.Struct):
         """Is it a "no" of ours, and nothing was sent?"""
         return self.refusal is not None and self.result is None
 
+    @property
+    def spent(self) -> bool:
+        """Was repeating our turn, and is it over? Where the client repeats, it was its turn."""
+        return self.given_up not in _NOT_OURS
+
     def drop(self) -> None:
         """Nobody wants it. It was not cancelled: its result stays what it is."""
         self.finish()
@@ -214,6 +219,9 @@ def settle_all(finishers: list[Finisher], reply: Reply) -> None:
         except Exception as bug:  # the others must still settle
             reply.bug = reply.bug or bug
 
+
+_NOT_OURS = frozenset({"", "client_retries"})
+"""Of what `given_up` may say: nobody has, or it was not for us to go on."""
 
 _AFTER_COMMIT: dict[Failure, Result] = {
     Failure.CANCELLED: Result.CANCELLED,

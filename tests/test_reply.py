@@ -49,6 +49,14 @@ def with_ledger(reply: Reply) -> Ledger:
     return ledger
 
 
+@pytest.mark.parametrize(
+    ("given_up", "spent"), [("", False), ("client_retries", False), ("attempts", True)]
+)
+def test_what_we_gave_up_is_spent(given_up: str, spent: bool) -> None:
+    """But not what a client goes on with by itself."""
+    assert make_reply(503, given_up=given_up).spent is spent
+
+
 def test_finishing_settles_who_came_first_first() -> None:
     """The innermost guard put itself there first."""
     diary, reply = Diary(), make_reply(200)

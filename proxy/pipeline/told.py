@@ -80,20 +80,11 @@ def _why(reply: Reply) -> list[bytes]:
     refusal = reply.refusal
     reason = reply.reason or reply.given_up if refusal is None else refusal.code
     lines = [f"holdfast-reason: {reason}\r\n".encode()] if reason else []
-    if refusal is None and _spent(reply):
-        lines.append(b"x-should-retry: false\r\n")
+    if refusal is None and reply.spent and b"x-should-retry" not in reply.fields:
+        lines.append(b"x-should-retry: false\r\n")  # else the upstream has said of it itself
     if refusal is None and reply.failure is not None:
         lines.append(_INCOMPLETE)
     return lines
-
-
-def _spent(reply: Reply) -> bool:
-    """Was repeating our turn, and is it over? Where the client repeats, it was its turn all along.
-
-    What the upstream says of it itself is passed on.
-    """
-    ours = reply.given_up and reply.given_up != "client_retries"
-    return bool(ours) and b"x-should-retry" not in reply.fields
 
 
 def _policy(call: Call, reply: Reply) -> bytes:
