@@ -33,23 +33,24 @@ Verdict: TypeAlias = Refusal | None
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What a stage would do with a call now, told to people by `explain`.
-
-    A gate or wrapper gives it by `says(call)`, which takes, waits for and changes nothing.
-    """
+    """What a stage would do with a call now, told to people by `explain`."""
 
     note: str  # in a few words, with its numbers: "closed, 2 of 12 calls failed"
     refusal: Refusal | None = None  # what it would answer
 
 
-class Wrapper(Protocol):
+class Speaks(Protocol):
+    """What every stage can, gates too: to be asked, and not passed."""
+
+    def says(self, call: Call, /) -> Said:
+        """What it would do with the call now. Takes, waits for and changes nothing."""
+
+
+class Wrapper(Speaks, Protocol):
     """Decides how: it holds what stands behind it, and hands a call on once, never, or often."""
 
     def handle(self, call: Call, /) -> Awaitable[Reply]:
         """The call's reply, at its commit. What stands in front calls this method itself."""
-
-    def says(self, call: Call, /) -> Said:
-        """What it would do with the call now."""
 
 
 class CallGate(Protocol):

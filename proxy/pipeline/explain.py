@@ -5,7 +5,7 @@ for real calls (`table.py`, `walk.py`). Stages are built anew on a keep that onl
 (`glance.py`) and are asked, not passed.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from proxy.pipeline.table import Table, facts
 from proxy.pipeline.walk import Grounds, Stage, Way, plan_of, walk
 from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
-from proxy.stage import Check, Keep, no_links, nobody
+from proxy.stage import CallGate, Check, Keep, no_links, nobody
 from proxy.stages import IN_FORCE
 
 BUILT_IN = "built in"
@@ -172,10 +172,10 @@ def _steps(effective: Effective, call: Call, grounds: Grounds, mount: Mount) -> 
 
 
 def _step(stage: Stage, call: Call) -> Step:
-    built: Any = stage.built
+    built, gate = stage.built, cast("CallGate", stage.built)
     said = built.says(call)
     if isinstance(built, Check) and not stage.shadow and said.refusal is None:
-        stage.built.admit(call)  # later stages look at what it leaves, and the call is ours
+        _ = gate.admit(call)  # later stages look at what it leaves, and the call is ours
     return Step(
         phase=stage.phase,
         stage=type(built).__name__,

@@ -17,7 +17,7 @@ from proxy.counts import REFUSALS, Counts
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
-from proxy.stage import Check, Ground, Handler, Keep, Section, Sender, Site, Target, nobody
+from proxy.stage import Check, Ground, Handler, Keep, Section, Sender, Site, Speaks, Target, nobody
 from proxy.stages import BACKUPS, ORDER, TYPES, Entry, Phase
 
 _NOBODYS = Merged("", "")
@@ -82,7 +82,7 @@ class Stage(msgspec.Struct, frozen=True):
     phase: Phase
     section: str  # that switched it on; empty: no section did
     policy: str
-    built: Any  # the gate, or the wrapper
+    built: Speaks  # the gate, or the wrapper
     shadow: bool
 
 
