@@ -22,6 +22,7 @@ from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
+from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
@@ -31,7 +32,7 @@ from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
-from proxy.stage import Keep, Sender
+from proxy.stage import Sender
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.server import Server, ServerLimits

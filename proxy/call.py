@@ -213,3 +213,13 @@ def tokens_of(call: Call) -> int:
         length = call.head.length or 0 if whole is None else len(whole)
         call.tokens = max(1, length // _BYTES_PER_TOKEN)
     return call.tokens
+
+
+LATE = 0.01
+"""Seconds by which a timer may wake us too late for an attempt that must last `min_attempt`."""
+
+
+def latest_start(call: Call) -> float:
+    """The last moment on `Clock.now` until which it may be made to wait, so that there is time for
+    another attempt."""
+    return call.deadline - call.min_attempt - LATE

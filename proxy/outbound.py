@@ -13,9 +13,9 @@ from proxy.clock import Clock
 from proxy.config.types import Upstream
 from proxy.config.watch import digests
 from proxy.counts import HEALTH_PROBES
+from proxy.keep import Keep
 from proxy.keys import PulseKey
 from proxy.protocols.recognise import PROTOCOLS
-from proxy.stage import Keep
 from proxy.state.standing import Pulse
 from proxy.wire.client import ChoosyClient, Client, Forward
 from proxy.wire.compose import RequestWriter

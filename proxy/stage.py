@@ -4,23 +4,18 @@ A policy's section is frozen data and keeps nothing; a stage is built from it at
 keeps nothing that must survive a reload: that lives in the `Keep`, under a key that outlives it.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Iterator
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect
 from proxy.clock import Clock
-from proxy.keys import Key, Names, shadowed
+from proxy.keep import Keep, Kept, Obeys
+from proxy.keys import Key, shadowed
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-
-LATE = 0.01
-"""Seconds by which a timer may wake us too late for an attempt that must last `min_attempt`."""
-SPREAD = 0.1
-"""Who is told to come back in 10 s comes back in 10 to 11: not all at the same moment."""
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 """Pipeline, call wrapper and call guard: all the same. Returns at the commit point."""
@@ -131,90 +126,6 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return ""
 
 
-class Follows(Protocol):
-    """An entry of the keep that obeys what policies say."""
-
-    def follow(self, rules: Any, /) -> None:
-        """Obey these from now on. What was counted, taken or learned stays."""
-
-
-Kept = TypeVar("Kept")
-Obeys = TypeVar("Obeys", bound=Follows)
-
-
-class Keep:
-    """What outlives a reload in this process, looked up by key: circuits, budgets, cool-downs.
-
-    At most `limit` entries; the one looked up longest ago that is `idle` makes room. If none is,
-    the entry is handed out and not kept, so that an agent that makes up names cannot push out an
-    open circuit, nor fill the memory.
-
-    Who holds an entry need not fear that another is made beside it: as long as somebody does, it is
-    found, kept or not. So a pipeline's idle circuit may make room, and when it opens all see it.
-    Pipelines are bounded in number, and so are the entries that only they hold.
-
-    What obeys policies obeys those of the newest table that spoke to it: calls that began before a
-    reload may compile their pipelines after it, and must not bring back the rules of then. Where
-    policies of one table say different things of one entry, the last one that spoke counts.
-    """
-
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._entries: dict[Hashable, Any] = {}
-        self._held: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()  # these, and more
-        self._spoke: WeakKeyDictionary[Any, int] = WeakKeyDictionary()  # the newest that did
-        self._tables = 0
-
-    def generation(self) -> int:
-        """The number of a new table: greater than those of all before."""
-        self._tables += 1
-        return self._tables
-
-    def of(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """The entry under `key`, made if there is none. It must bear weak references."""
-        entry = self._entries.pop(key, None)
-        if entry is None:
-            entry = self._held.get(key)
-            if entry is None:
-                entry = self._held[key] = make()
-            if len(self._entries) >= self._limit and not self._make_room():
-                return entry  # type: ignore[no-any-return]  # as below
-        self._entries[key] = entry
-        return entry  # type: ignore[no-any-return]  # it is what `make` made under this key
-
-    def followed(
-        self, key: Hashable, make: Callable[[], Obeys], rules: Any, generation: int
-    ) -> Obeys:
-        """The same, and it follows these rules, unless a newer table has spoken."""
-        entry = self.of(key, make)
-        spoke = self._spoke.get(entry, -1)
-        if generation >= spoke:
-            if generation > spoke:
-                self._spoke[entry] = generation
-            entry.follow(rules)
-        return entry
-
-    def seen(self, key: Hashable) -> Any:
-        """The entry under `key`, or None; looking at it changes nothing."""
-        entry = self._entries.get(key)
-        return self._held.get(key) if entry is None else entry
-
-    def items(self) -> list[tuple[Hashable, Any]]:
-        """All entries that are kept or held, for those who show them."""
-        return list({**self._entries, **self._held}.items())
-
-    def each(self, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
-        """Those of one kind, of what is enforced and of shadows."""
-        return ((key, entry) for key, entry in self.items() if isinstance(key, kind))
-
-    def _make_room(self) -> bool:
-        for key, entry in self._entries.items():
-            if getattr(entry, "idle", True):
-                del self._entries[key]
-                return True
-        return False
-
-
 class Target(msgspec.Struct, frozen=True):
     """What a pipeline is compiled for."""
 
@@ -228,18 +139,6 @@ class Target(msgspec.Struct, frozen=True):
     sent_as: str = ""  # the model that its calls are sent as, where that is not their own
     backups: tuple[str, ...] = ()  # other upstreams that its own names
     idempotent_upstream: bool = False  # it honours idempotency keys
-
-
-def latest_start(call: Call) -> float:
-    """The last moment on `Clock.now` until which it may be made to wait, so that there is time for
-    another attempt."""
-    return call.deadline - call.min_attempt - LATE
-
-
-def spread(wait: float, room: float, chance: float) -> float:
-    """A wait that somebody asked for, longer by chance (0 to 1) if there is room for that."""
-    longer = wait * (1 + SPREAD * chance)
-    return longer if longer <= room else wait
 
 
 def no_links(call: Call, upstream: str, model: str) -> Handler:

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Header, RequestHead
 from proxy.clock import NEVER, Alarm, Clock
+from proxy.keep import Keep
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Failure, Reply, ReplyBody
-from proxy.stage import Ground, Keep, Target
+from proxy.stage import Ground, Target
 
 Outcome = TypeVar("Outcome")
 EPOCH = 1_700_000_000.0
@@ -257,3 +258,14 @@ def make_target(effect: Effect = Effect.READ, **changes: Any) -> Target:
 def make_ground(clock: Clock | None = None, **changes: Any) -> Ground:
     """A ground with nothing kept, on a fake clock."""
     return Ground(clock=clock or FakeClock(), keep=Keep(), **changes)
+
+
+class Obedient:
+    """Something kept that obeys."""
+
+    def __init__(self) -> None:
+        self.rules: list[str] = []
+
+    def follow(self, rules: str) -> None:
+        """From now on."""
+        self.rules.append(rules)

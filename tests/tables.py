@@ -8,6 +8,7 @@ from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.types import Loaded
 from proxy.counts import REFUSALS, Counted, Counts
+from proxy.keep import Keep
 from proxy.keys import shadowed
 from proxy.pipeline.compile import Pipeline
 from proxy.pipeline.conditional import Conditional
@@ -16,7 +17,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Keep, Sender
+from proxy.stage import Sender
 from tests.fakes import FakeClock, ScriptedUpstream, Step, run
 
 GATEWAY = "upstreams:\n  gateway: {url: 'http://h', protocol: tools}\n"

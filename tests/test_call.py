@@ -9,7 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import SIGNS, Call, Effect, InFlight, Message, RequestHead, Stop, Whole, tokens_of
+from proxy.call import (
+    LATE,
+    SIGNS,
+    Call,
+    Effect,
+    InFlight,
+    Message,
+    RequestHead,
+    Stop,
+    Whole,
+    latest_start,
+    tokens_of,
+)
+from proxy.clock import NEVER
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
 from proxy.stage import Site
@@ -268,3 +281,9 @@ def test_a_head_without_signs_is_treated_as_if_they_were_looked_for(
         run(Repeat(Retry(), Site(target, ground, sender=upstream)).handle(call))
         found.append((call.agent, call.workflow, call.task, call.deadline, len(call.attempts)))
     assert found == [("ann", "", "", make_call().started + 30.0, 3)] * 2
+
+
+def test_who_waits_leaves_time_for_an_attempt() -> None:
+    """And for a timer that wakes him late; without a deadline he may wait for ever."""
+    assert latest_start(make_call(deadline=10.0, min_attempt=1.0)) == 9.0 - LATE
+    assert latest_start(make_call(deadline=NEVER)) == NEVER

@@ -7,9 +7,9 @@ import trustme
 
 from proxy.config.health import Health
 from proxy.config.types import Tls, Upstream, Url
+from proxy.keep import Keep
 from proxy.keys import PulseKey
 from proxy.outbound import AtWork, Outbound, Trust, trust_of
-from proxy.stage import Keep
 from proxy.state.standing import Pulse
 from proxy.units import Seconds
 from proxy.wire.head import Limits

@@ -6,10 +6,10 @@ import msgspec
 
 from proxy.admin.health import Health
 from proxy.clock import Clock
+from proxy.keep import Keep
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
-from proxy.stage import Keep
 
 
 class Sight(msgspec.Struct, frozen=True):

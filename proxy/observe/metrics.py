@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from proxy.counts import REFUSALS, Counts
+from proxy.keep import Keep
 from proxy.keys import (
     SHELF,
     CircuitKey,
@@ -30,7 +31,6 @@ from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
 from proxy.record import Record
-from proxy.stage import Keep
 from proxy.state.shelf import Shelf
 
 LONG = (

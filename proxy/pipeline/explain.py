@@ -16,6 +16,7 @@ from proxy.config.cascade import Effective, Merged, convert
 from proxy.config.clamped import clamped
 from proxy.config.schema import spelled, veiled
 from proxy.config.types import Loaded, Policy
+from proxy.keep import Keep
 from proxy.pipeline.asked import Asked
 from proxy.pipeline.glance import Glance
 from proxy.pipeline.mount import Mount
@@ -23,7 +24,7 @@ from proxy.pipeline.table import Table, facts
 from proxy.pipeline.walk import Grounds, Stage, Way, plan_of, walk
 from proxy.protocols.identity import Identity
 from proxy.refusal import Refusal
-from proxy.stage import CallGate, Check, Keep, no_links, nobody
+from proxy.stage import CallGate, Check, no_links, nobody
 from proxy.stages import IN_FORCE
 
 BUILT_IN = "built in"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from proxy.counts import Counts
-from proxy.stage import Keep, Kept, Obeys
+from proxy.keep import Keep, Kept, Obeys
 
 
 class Glance(Keep):

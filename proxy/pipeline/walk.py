@@ -14,10 +14,11 @@ from proxy.call import Call, Effect
 from proxy.clock import Clock
 from proxy.config.cascade import Effective, Merged, convert
 from proxy.counts import REFUSALS, Counts
+from proxy.keep import Keep
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
-from proxy.stage import Check, Ground, Handler, Keep, Section, Sender, Site, Speaks, Target, nobody
+from proxy.stage import Check, Ground, Handler, Section, Sender, Site, Speaks, Target, nobody
 from proxy.stages import BACKUPS, ORDER, TYPES, Entry, Phase
 
 _NOBODYS = Merged("", "")

@@ -1,8 +1,8 @@
 """Whose failure it was, as far as an answer tells: the tool's, its upstream's, or the client's."""
 
 from proxy.attempt import Attempt
+from proxy.call import LATE
 from proxy.reply import Failure, Reply
-from proxy.stage import LATE
 
 
 def cut_short(attempt: Attempt, reply: Reply, now: float) -> bool:

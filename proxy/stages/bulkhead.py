@@ -24,24 +24,14 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from proxy.attempt import Attempt
-from proxy.call import Call
+from proxy.call import Call, latest_start
 from proxy.clock import NEVER
 from proxy.counts import BULKHEAD_SHED
 from proxy.keys import PermitsKey
 from proxy.protocols.blame import cut_short
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
-from proxy.stage import (
-    Ground,
-    NothingTaken,
-    Queues,
-    Said,
-    Section,
-    Site,
-    Target,
-    Verdict,
-    latest_start,
-)
+from proxy.stage import Ground, NothingTaken, Queues, Said, Section, Site, Target, Verdict
 from proxy.state.per import Key, Per, Word
 from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
 from proxy.state.queued import Queued

@@ -9,23 +9,14 @@ worse. A call that can wait for the end of it does; the others are told how long
 from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
-from proxy.call import Call
+from proxy.call import Call, latest_start
 from proxy.clock import NEVER
 from proxy.keys import QuietKey
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import (
-    Ground,
-    NothingTaken,
-    Said,
-    Section,
-    Site,
-    Target,
-    Verdict,
-    latest_start,
-    spread,
-)
+from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target, Verdict
+from proxy.state.backoff import spread
 from proxy.state.quiet import Quiet
 
 QUOTA = 300.0

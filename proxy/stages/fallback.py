@@ -18,14 +18,15 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
-from proxy.call import Call, Effect
+from proxy.call import Call, Effect, latest_start
 from proxy.counts import FALLBACKS
 from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.reply import KEPT, Executed, Reply, Result
-from proxy.stage import Said, Section, Site, latest_start, spread
+from proxy.stage import Said, Section, Site
+from proxy.state.backoff import spread
 from proxy.state.shelf import Key, Shelf, whole_key
 from proxy.state.stand_ins import Fall, Kept, Other, Own, People, StandIn, Written
 from proxy.units import Seconds

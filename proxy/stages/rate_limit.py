@@ -27,22 +27,12 @@ import msgspec
 from msgspec import Meta
 
 from proxy.attempt import Attempt
-from proxy.call import Call, tokens_of
+from proxy.call import Call, latest_start, tokens_of
 from proxy.clock import NEVER
 from proxy.keys import CellsKey
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import (
-    Ground,
-    NothingTaken,
-    Queues,
-    Said,
-    Section,
-    Site,
-    Target,
-    Verdict,
-    latest_start,
-)
+from proxy.stage import Ground, NothingTaken, Queues, Said, Section, Site, Target, Verdict
 from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace

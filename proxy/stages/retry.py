@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.attempt import Attempt
-from proxy.call import Call
+from proxy.call import Call, latest_start
 from proxy.clock import NEVER
 from proxy.counts import RETRIES, RETRY_DISABLED
 from proxy.keys import NEWS
@@ -35,7 +35,7 @@ from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.protocols.safety import SAYS_NOT_RUN, Safety
 from proxy.reply import Reply, Result
-from proxy.stage import Said, Section, Site, Target, latest_start
+from proxy.stage import Said, Section, Site, Target
 from proxy.state.allowance import Allowance, RetryBudget
 from proxy.state.backoff import Backoff, Throttled, Wait, Waits
 from proxy.symptom import Symptom, symptom_of, symptoms

@@ -9,12 +9,15 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
-from proxy.stage import Section, spread
+from proxy.stage import Section
 from proxy.units import Seconds
 
 Factor = Annotated[float, Meta(ge=1, le=10)]
 Wait: TypeAlias = tuple[float, str]
 """Seconds, and what speaks against them: `pushback`, `deadline`; empty: nothing."""
+
+SPREAD = 0.1
+"""Who is told to come back in 10 s comes back in 10 to 11: not all at the same moment."""
 
 
 class Backoff(Section, frozen=True, kw_only=True):
@@ -94,3 +97,9 @@ class Waits:
 
     def _drawn(self, most: float) -> float:
         return most if self._chance is None else self._chance() * most
+
+
+def spread(wait: float, room: float, chance: float) -> float:
+    """A wait that somebody asked for, longer by chance (0 to 1) if there is room for that."""
+    longer = wait * (1 + SPREAD * chance)
+    return longer if longer <= room else wait

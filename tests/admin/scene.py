@@ -4,9 +4,9 @@ from typing import Any
 
 from proxy.admin.health import Health
 from proxy.admin.sight import Sight
+from proxy.keep import Keep
 from proxy.observe.metrics import Metrics
 from proxy.protocols.identity import Identity
-from proxy.stage import Keep
 from tests.fakes import EPOCH, FakeClock
 from tests.tables import Desk
 

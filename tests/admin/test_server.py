@@ -14,10 +14,10 @@ from proxy.admin.server import AdminServer, _takes_gzip
 from proxy.admin.sight import Sight
 from proxy.call import InFlight
 from proxy.clock import Clock
+from proxy.keep import Keep
 from proxy.keys import InFlightKey
 from proxy.observe.metrics import Metrics
 from proxy.protocols.identity import Identity
-from proxy.stage import Keep
 from tests.observe.records import record
 from tests.tables import Desk
 

@@ -3,11 +3,11 @@
 from types import SimpleNamespace
 from typing import Any
 
+from proxy.keep import Keep
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Labels, Metrics, Spread
 from proxy.record import AttemptRecord, Record
-from proxy.stage import Keep
 
 
 class Anything(SimpleNamespace):

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from proxy.call import InFlight
 from proxy.counts import COUNTED
+from proxy.keep import Keep
 from proxy.keys import CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe.exposition import Exposition, wanted
-from proxy.stage import Keep
 from tests.fakes import FakeClock
 from tests.observe.records import Anything, catalogued, metrics, record
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from proxy.call import InFlight
 from proxy.counts import BREAKER_TRANSITIONS, REFUSALS, RETRIES, Counts
+from proxy.keep import Keep
 from proxy.keys import SHELF, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey, shadowed
 from proxy.observe.labels import LIMIT, OTHER
 from proxy.observe.metrics import LONG, SHORT, Spread
 from proxy.record import AttemptRecord
-from proxy.stage import Keep
 from proxy.state.shelf import Shelf
 from tests.fakes import make_call, make_reply
 from tests.observe.records import Anything, metrics, record, rows

@@ -1,8 +1,8 @@
 """proxy/pipeline/glance.py."""
 
 from proxy.counts import Counts
+from proxy.keep import Keep
 from proxy.pipeline.glance import Glance
-from proxy.stage import Keep
 
 
 class Entry:

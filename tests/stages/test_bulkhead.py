@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy.call import LATE
+from proxy.keep import Keep
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure
-from proxy.stage import LATE, Ground, Keep, NothingTaken
+from proxy.stage import Ground, NothingTaken
 from proxy.stages.bulkhead import (
     Adaptive,
     AdaptivePermit,

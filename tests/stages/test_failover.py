@@ -7,6 +7,7 @@ import pytest
 from proxy.attempt import Attempt
 from proxy.call import Call, Whole
 from proxy.clock import Clock
+from proxy.keep import Keep
 from proxy.keys import NEWS, CircuitKey, StandingKey
 from proxy.news import Event, News, TrafficChange
 from proxy.pipeline.table import Table
@@ -14,7 +15,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, Failure, Reply
-from proxy.stage import Ground, Keep, Sender
+from proxy.stage import Ground, Sender
 from proxy.stages.failover import Failover, circuit_of, pulse_of, went_nowhere
 from proxy.state.circuit import State
 from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply, run

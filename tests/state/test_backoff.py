@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.state.backoff import Backoff, Throttled, Waits
+from proxy.state.backoff import Backoff, Throttled, Waits, spread
 from proxy.units import Seconds
 
 
@@ -65,3 +65,14 @@ def test_the_first_wait_is_not_longer_than_the_longest(kind: type[Backoff | Thro
     with pytest.raises(ValueError, match=r"base: must not be longer than max \(2s\), found 3s"):
         kind(base=Seconds(3.0), max=Seconds(2.0))
     assert kind(base=Seconds(2.0), max=Seconds(2.0)).max == 2.0
+
+
+@pytest.mark.parametrize(
+    ("room", "chance", "waits"),
+    [(20.0, 0.0, 10.0), (20.0, 1.0, 11.0), (10.5, 0.5, 10.5), (10.4, 0.5, 10.0), (5.0, 0.0, 10.0)],
+)
+def test_a_wait_that_was_asked_for_is_longer_where_there_is_room(
+    room: float, chance: float, waits: float
+) -> None:
+    """Never shorter: whether it fits at all is asked before."""
+    assert spread(10.0, room, chance) == pytest.approx(waits)

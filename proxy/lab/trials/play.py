@@ -8,6 +8,7 @@ import msgspec
 from proxy.call import Call
 from proxy.config.types import Loaded
 from proxy.counts import REFUSALS, Counts
+from proxy.keep import Keep
 from proxy.keys import CircuitKey, QuietKey, shadowed
 from proxy.lab.trials.clock import OwnClock, OwnLoop, Stuck
 from proxy.lab.trials.script import UNDER_WAY, Endless, Scripted
@@ -23,7 +24,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.reply import Reply, refusing
-from proxy.stage import Keep, Sender
+from proxy.stage import Sender
 from proxy.state.circuit import Circuit
 from proxy.state.quiet import Quiet
 from proxy.state.rules import CircuitRules
