@@ -163,6 +163,8 @@ def test_errors_of_the_files_come_first(holdfast, policies):
         (["--input", "@nothing"], "--input: nothing cannot be read: No such file"),
         (["--call", '{"tol": 1}'], "--call is not such a call"),
         (["--call", "["], "--call is not such a call"),
+        (["--call", '{"input": ' + "[" * 20_000], "--call is nested too deep"),
+        (["--input", "[" * 20_000], "--input is nested too deep"),
         (["--admin", "127.0.0.1:1", "--policies", "p"], "exclude each other"),
     ],
 )
