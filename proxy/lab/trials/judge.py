@@ -9,7 +9,6 @@ import msgspec
 from msgspec import UNSET
 
 from proxy.call import Effect
-from proxy.config.places import Place
 from proxy.config.types import Loaded
 from proxy.lab.trials.play import Outcome, Unplayable, play
 from proxy.lab.trials.written import Trial
@@ -157,12 +156,5 @@ def _miss(
     at: str = "",
     policy: str = "",
 ) -> Miss:
-    place = _place(trial, path)
+    place = trial.places.get(path, trial.place)  # what is at fault may not be written at all
     return Miss(place.file, place.line, path, expected, found, why, at, policy)
-
-
-def _place(trial: Trial, path: str) -> Place:
-    """Where it stands in the file, or what it would stand in."""
-    while path not in trial.places and "." in path:
-        path = path.rpartition(".")[0]
-    return trial.places.get(path, trial.place)
