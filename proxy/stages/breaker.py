@@ -61,7 +61,7 @@ from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply, Result
 from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target
 from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
-from proxy.state.rules import CircuitRules, Open, Share, Slow
+from proxy.state.circuit_rules import CircuitRules, Open, Share, Slow
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds
 

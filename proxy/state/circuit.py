@@ -26,7 +26,7 @@ from proxy.counts import BREAKER_TRANSITIONS
 from proxy.keys import NEWS, CircuitKey
 from proxy.news import CircuitChange, News
 from proxy.stage import Ground, Target
-from proxy.state.rules import CircuitRules
+from proxy.state.circuit_rules import CircuitRules
 from proxy.state.window import BUCKETS, Window
 
 BUSY = 1.0

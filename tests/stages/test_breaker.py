@@ -15,7 +15,7 @@ from proxy.reply import Failure, Reply, Result
 from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.state.circuit import Circuit, State
-from proxy.state.rules import Open, Slow
+from proxy.state.circuit_rules import Open, Slow
 from proxy.units import Seconds
 from tests.fakes import (
     FakeClock,

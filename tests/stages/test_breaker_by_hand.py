@@ -13,7 +13,7 @@ from proxy.reply import Failure
 from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, CircuitCheck, ForcedOpen, Observer, ProbeLease
 from proxy.state.circuit import State
-from proxy.state.rules import Open, Slow
+from proxy.state.circuit_rules import Open, Slow
 from proxy.units import Seconds
 from tests.fakes import FakeClock, make_attempt, make_call, make_ground, make_reply, make_target
 from tests.stages.test_breaker import STEADY, Tool, circuit, counts

@@ -14,7 +14,7 @@ from proxy.stages import BACKUPS, DOMAIN, IN_FORCE, ORDER, SECTIONS, TYPES
 from proxy.stages.breaker import Breaker
 from proxy.stages.rate_limit import RateLimit
 from proxy.stages.timeout import Timeout
-from proxy.state.rules import Open
+from proxy.state.circuit_rules import Open
 from proxy.units import Rate, Seconds
 from tests.fakes import (
     FakeClock,

@@ -14,7 +14,7 @@ from proxy.keys import NEWS
 from proxy.news import CircuitChange, News
 from proxy.news import Event as Told
 from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
-from proxy.state.rules import CircuitRules
+from proxy.state.circuit_rules import CircuitRules
 from tests.fakes import make_attempt, make_ground, make_target
 
 NOW = 1000.0

@@ -26,8 +26,8 @@ from proxy.record import Record
 from proxy.reply import Reply, refusing
 from proxy.stage import Sender
 from proxy.state.circuit import Circuit
+from proxy.state.circuit_rules import CircuitRules
 from proxy.state.quiet import Quiet
-from proxy.state.rules import CircuitRules
 
 _ALL_ELSE = 1e-6
 """Seconds. Time passes only when nothing can run: whoever was started has come as far as he can."""

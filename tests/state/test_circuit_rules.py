@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.stage import Section
-from proxy.state.rules import Open, Slow
+from proxy.state.circuit_rules import Open, Slow
 from proxy.units import Seconds
 
 
