@@ -82,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 ORDER: tuple[Entry, ...] = (
     # What must not go need not be asked anything else.
-    Entry("call", "gate", ("deny",), Denial.build),
+    Entry("call", "gate", ("deny",), Denial),
     # Once for a call. The deadline comes before all that takes time: it eats from it.
     Entry("call", "gate", ("timeout",), Deadline.build),
     # Before anything is sent, and once: all attempts, hedges and links have the same key.
@@ -98,13 +98,13 @@ ORDER: tuple[Entry, ...] = (
     # Around all that is its own upstream's: a backup has stages of its own.
     Entry("link", "wrapper", (BACKUPS,), Failover.build),
     # A hedge is an attempt beside those of a retry: it is never repeated, nor held up by one.
-    Entry("link", "wrapper", ("hedge",), Race.build),
+    Entry("link", "wrapper", ("hedge",), Race),
     # Each attempt passes all that is below; for a call without `retry` there is one.
     Entry("link", "maker", ("retry",), Repeat, otherwise=Once),
     # Before anything that waits or takes something: what would not be sent need not ask for more.
     Entry("attempt", "gate", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
-    Entry("attempt", "gate", ("retry", "breaker", "hedge"), CoolDown.build),
+    Entry("attempt", "gate", ("retry", "breaker", "hedge"), CoolDown),
     # May wait for its turn. After the cool-down: a turn that is taken and then waits is a turn of
     # some other moment, and at the end of the wait they would all go at once. So calls come last:
     # they are counted, and tokens are estimated.

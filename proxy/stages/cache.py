@@ -32,7 +32,7 @@ from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result, refused
-from proxy.stage import Ground, Handler, Said, Section, Site, Target
+from proxy.stage import Said, Section, Site
 from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
 
@@ -86,8 +86,9 @@ class Cache(Section, frozen=True, kw_only=True):
 class Cached:
     """Gives what is on the shelf, and puts there what may be given again."""
 
-    def __init__(self, section: Cache, inner: Handler, target: Target, ground: Ground) -> None:
-        self._inner = inner
+    def __init__(self, section: Cache, site: Site) -> None:
+        target, ground = site.target, site.ground
+        self._inner = site.inner
         self._now = ground.clock.now
         self._fresh = float(section.max_age)
         self._life = int(self._fresh)  # as it is told
@@ -108,7 +109,7 @@ class Cached:
     @classmethod
     def build(cls, section: Cache, site: Site) -> "Cached | None":
         """For one pipeline. None where there is no moment at which it would give an answer."""
-        return cls(section, site.inner, site.target, site.ground) if section.keeps else None
+        return cls(section, site) if section.keeps else None
 
     async def handle(self, call: Call) -> Reply:
         """The call's reply: from the shelf, or from those behind it."""

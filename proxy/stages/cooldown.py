@@ -15,7 +15,7 @@ from proxy.keys import QuietKey
 from proxy.protocols.pushback import pushback
 from proxy.refusal import Refusal
 from proxy.reply import Reply, Result
-from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target, Verdict
+from proxy.stage import NothingTaken, Said, Section, Site, Verdict
 from proxy.state.backoff import spread
 from proxy.state.quiet import Quiet
 
@@ -32,7 +32,9 @@ class CoolDown(NothingTaken):
 
     __slots__ = ("_clock", "_policy", "_quiet", "_shadow", "_tool")
 
-    def __init__(self, target: Target, ground: Ground, policy: str) -> None:
+    def __init__(self, section: Section, site: Site) -> None:
+        """For one pipeline, whichever section switched it on."""
+        target, ground = site.target, site.ground
         self._clock = ground.clock
         self._shadow = ground.shadow
         self._quiet = ground.kept(
@@ -40,12 +42,7 @@ class CoolDown(NothingTaken):
             lambda: Quiet(ground.clock.now),
         )
         self._tool = target.tool
-        self._policy = policy
-
-    @classmethod
-    def build(cls, section: Section, site: Site) -> "CoolDown":
-        """For one pipeline, whichever section switched it on."""
-        return cls(site.target, site.ground, site.policy)
+        self._policy = site.policy
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Waits for the end where that fits. Refuses `rate_limited`, with what is left."""

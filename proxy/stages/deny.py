@@ -12,7 +12,7 @@ from proxy.call import Call
 from proxy.expression import Expression
 from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
-from proxy.stage import Check, Ground, Said, Section, Site
+from proxy.stage import Check, Said, Section, Site
 
 
 class Deny(Section, frozen=True, kw_only=True):
@@ -41,16 +41,10 @@ class Denial(Check):
 
     __slots__ = ("_condition", "_refusal")
 
-    def __init__(self, section: Deny, ground: Ground, policy: str) -> None:
-        self._condition = (
-            None if section.when is None else Condition(section.when, policy, "deny", ground)
-        )
+    def __init__(self, section: Deny, site: Site) -> None:
+        policy, when = site.policy, section.when
+        self._condition = None if when is None else Condition(when, policy, "deny", site.ground)
         self._refusal = Refusal("denied", section.reason, policy=policy, scope="tool")
-
-    @classmethod
-    def build(cls, section: Deny, site: Site) -> "Denial":
-        """For one pipeline."""
-        return cls(section, site.ground, site.policy)
 
     def admit(self, call: Call) -> Refusal | None:
         """Refuses `denied`, unless its condition does not hold."""

@@ -123,7 +123,7 @@ class Chain:
         self._counts = ground.kept(FALLBACKS.key, FALLBACKS.counts)
 
     def says(self, call: Call) -> Said:
-        """Part of a stage."""
+        """Who is asked then, in which order, and on what."""
         links = " → ".join(stands.name for stands in self._links) or "nobody"
         return Said(f"{links}, on {', '.join(sorted(self._on))}")
 

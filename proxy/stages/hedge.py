@@ -30,7 +30,7 @@ from proxy.clock import NEVER
 from proxy.counts import HEDGES
 from proxy.keys import LatencyKey
 from proxy.reply import Reply, Result
-from proxy.stage import Ground, Handler, Said, Section, Sender, Site, Target
+from proxy.stage import Said, Section, Site
 from proxy.state.allowance import Allowance
 from proxy.state.latency import LEAST, Latency
 from proxy.strand import Signal, Strand
@@ -87,11 +87,10 @@ class _Race(msgspec.Struct, eq=False):
 class Race:
     """The stage: sends a call, and hedges beside it."""
 
-    def __init__(
-        self, section: Hedge, inner: Handler, sender: Sender, target: Target, ground: Ground
-    ) -> None:
-        self._inner = inner
-        self._sender = sender
+    def __init__(self, section: Hedge, site: Site) -> None:
+        target, ground = site.target, site.ground
+        self._inner = site.inner
+        self._sender = site.sender
         self._clock = ground.clock
         self._upstream = target.upstream
         self._after = float(section.after)
@@ -107,13 +106,8 @@ class Race:
         rang = weakref.WeakMethod(self._rang)
         self._alarm = ground.clock.alarm(lambda: ring() if (ring := rang()) is not None else None)
 
-    @classmethod
-    def build(cls, section: Hedge, site: Site) -> "Race":
-        """For one link."""
-        return cls(section, site.inner, site.sender, site.target, site.ground)
-
     def says(self, call: Call) -> Said:
-        """Part of a stage."""
+        """After how long another one is sent beside it."""
         if self._by_p95 and self._latency.p95 == NEVER:
             return Said(f"not before {LEAST} answers have shown how long they take")
         after = self._latency.p95 if self._by_p95 else self._after

@@ -33,7 +33,7 @@ from tests.fakes import (
 
 def gate(ground: Ground, tool: str = "search") -> CoolDown:
     """The gate of a tool."""
-    return CoolDown.build(Retry(), Site(make_target(tool=tool), ground, "polite"))
+    return CoolDown(Retry(), Site(make_target(tool=tool), ground, "polite"))
 
 
 def throttled(seconds: float = 5.0, **more: Any) -> Reply:

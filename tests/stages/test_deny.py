@@ -14,7 +14,7 @@ from tests.tables import Desk, give
 def gate(when: str | None = None, reason: str = "no") -> Denial:
     """The gate of the policy `p`."""
     made = Deny(when=None if when is None else Expression.parse(when), reason=reason)
-    return Denial.build(made, Site(make_target(), make_ground(), "p"))
+    return Denial(made, Site(make_target(), make_ground(), "p"))
 
 
 def asked(denial: Denial, content: bytes = b'{"amount": 150}') -> Refusal | None:

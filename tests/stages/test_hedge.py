@@ -83,7 +83,7 @@ class Scene:
         section = {"after": Delay(AFTER)} | section
         once = Once(Section(), Site(target, self.ground, sender=self.upstream))
         site = Site(target, self.ground, inner=once.handle, sender=self.upstream)
-        self.handle = Race.build(Hedge(**section), site).handle
+        self.handle = Race(Hedge(**section), site).handle
         if like is not None:
             self.handle = like.handle  # the same stage, as calls of one tool have it
         self.call = call or make_call(effect=Effect.READ)
@@ -398,7 +398,7 @@ def test_it_says_when() -> None:
     target = make_target()
 
     def says(**section: Any) -> str:
-        return Race.build(Hedge(**section), Site(target, ground)).says(make_call()).note
+        return Race(Hedge(**section), Site(target, ground)).says(make_call()).note
 
     assert says(after=Delay(0.8)) == "1 more after 800 ms"
     assert says() == "not before 20 answers have shown how long they take"
@@ -475,7 +475,7 @@ def test_a_stage_that_nobody_needs_is_let_go_at_once() -> None:
     that is still set rings for nobody."""
     clock = FakeClock(asleep=False)
     ground = make_ground(clock)
-    race = Race.build(Hedge(), Site(make_target(), ground))
+    race = Race(Hedge(), Site(make_target(), ground))
     stage = weakref.ref(race)
     del race
     assert stage() is None

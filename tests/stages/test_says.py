@@ -279,7 +279,7 @@ def test_in_shadow_one_gate_speaks_for_both() -> None:
 def cooled(seconds: int, left: float = 45.0, status: int = 429) -> Said:
     """What it says to a call with so many seconds left, once the upstream has asked for some."""
     clock = FakeClock()
-    gate = CoolDown.build(Retry(), Site(make_target(), make_ground(clock), "polite"))
+    gate = CoolDown(Retry(), Site(make_target(), make_ground(clock), "polite"))
     reply = make_reply(status, {b"retry-after": b"%d" % seconds} if seconds else {})
     gate.committed(make_attempt(), reply)
     said = gate.says(make_call(deadline=clock.now() + left))
