@@ -6,9 +6,10 @@ The shapes are written down in `docs/admin.md`. Times are RFC 3339 in UTC; durat
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from proxy import __version__
+from proxy.admin.lists import Item
 from proxy.admin.rates import Key, Lately, Rates, together
 from proxy.admin.sight import Sight
 from proxy.config.match import Match
@@ -17,7 +18,6 @@ from proxy.config.types import Part
 from proxy.keys import CircuitKey, InFlightKey, PulseKey, QueuedKey
 from proxy.state.circuit import Circuit, State
 
-Item = dict[str, Any]
 _NEVER = Lately(0.0, 0, 0, {}, ())
 
 

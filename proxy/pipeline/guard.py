@@ -228,6 +228,7 @@ def _settles(gates: Sequence[Any]) -> tuple[Hears, ...]:
 def _as_one(settles: tuple[Hears, ...]) -> Hears | None:
     """One finisher for all of them; None where there are none."""
 
+    # As `settle_all` does it, which would need a pair for each of them, made for each call.
     def settle(subject: Any, reply: Reply) -> None:
         for each in settles:
             try:

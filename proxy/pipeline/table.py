@@ -228,7 +228,10 @@ def facts(call: Call) -> dict[str, str]:
 
 
 def _key_of(loaded: Loaded) -> Callable[[Call], object]:
-    """Reads the facts by which calls are told apart: always these three, others where asked for."""
+    """Reads the facts by which calls are told apart: always these three, others where asked for.
+
+    The layer is that of the protocol, and the fleet the same for all calls of a process.
+    """
     asked = {key for policy in loaded.policies for key in policy.match.keys}
     more = sorted(asked - {"upstream", "protocol", "layer", "tool", "fleet"})
     names = [
