@@ -54,6 +54,10 @@ class Result(enum.StrEnum):
     TRUNCATED = "truncated"
 
 
+SUCCESS = Result.SUCCESS
+"""To be compared with on the way of good calls: looking into the enum costs more than the rest."""
+
+
 class Executed(enum.StrEnum):
     """Did the call run? The truth about money."""
 
@@ -204,7 +208,7 @@ def cancelled(*, sent: bool) -> Reply:
 def outcome_of(reply: Reply) -> str:
     """What became of a call that this answers: ok | failed | refused | truncated | cancelled, or of
     a good answer fallback | stale, where it was not the upstream's own."""
-    if reply.result is _SUCCESS:
+    if reply.result is SUCCESS:
         return reply.outcome or "ok"
     if reply.refused:
         return "refused"
@@ -229,7 +233,6 @@ _AFTER_COMMIT: dict[Failure, Result] = {
     Failure.TRUNCATED: Result.TRUNCATED,
 }
 
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest
 _OUTCOMES: dict[Result | None, str] = {
     Result.TRUNCATED: "truncated",
     Result.CANCELLED: "cancelled",

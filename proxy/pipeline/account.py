@@ -7,10 +7,9 @@ from proxy.call import Call, Stop
 from proxy.clock import Clock
 from proxy.record import AttemptRecord, Record
 from proxy.refusal import code_of_failure
-from proxy.reply import Failure, Reply, Result, outcome_of
+from proxy.reply import SUCCESS, Failure, Reply, Result, outcome_of
 
 _OUT_OF_TIME = frozenset({Failure.TIMEOUT, Failure.EXPIRED})
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
 _GONE = Stop.AGENT_GONE
 
 
@@ -47,9 +46,7 @@ class Account:
 def record_of(call: Call, reply: Reply, now: float) -> Record:
     """The record of a call whose outcome is known."""
     refusal = reply.refusal
-    plain = (
-        reply.result is _SUCCESS and not reply.given_up and not reply.outcome and refusal is None
-    )
+    plain = reply.result is SUCCESS and not reply.given_up and not reply.outcome and refusal is None
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
     own = first - call.waited
@@ -97,8 +94,8 @@ def _code(call: Call, reply: Reply) -> str:
 
 def _attempts(call: Call, reply: Reply, now: float) -> tuple[AttemptRecord, ...]:
     attempts = call.attempts
-    if len(attempts) == 1 and reply.result is _SUCCESS and attempts[0].result is _SUCCESS:
-        return (_one(attempts[0], _SUCCESS, now),)
+    if len(attempts) == 1 and reply.result is SUCCESS and attempts[0].result is SUCCESS:
+        return (_one(attempts[0], SUCCESS, now),)
     return tuple(
         _one(attempt, _came_to(attempt, reply), now)
         for attempt in attempts

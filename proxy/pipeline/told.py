@@ -6,9 +6,8 @@ from proxy.call import Call, Effect, Rule
 from proxy.config.cascade import Effective
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
-from proxy.reply import SAID, Reply, Result, outcome_of
+from proxy.reply import SAID, SUCCESS, Reply, outcome_of
 
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
 _INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
 
 
@@ -56,7 +55,7 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     """The holdfast-* lines of an answer (spec 2.4)."""
     rule, body = call.rule, reply.body
     whole = body is None or body.whole is not None
-    plain = reply.result is _SUCCESS and whole and len(call.attempts) == 1
+    plain = reply.result is SUCCESS and whole and len(call.attempts) == 1
     if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
         return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
     ours = reply.refusal is not None or reply.tier == SAID

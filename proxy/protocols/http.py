@@ -13,7 +13,7 @@ from proxy.protocols.arguments import NOTHING, Arguments
 from proxy.protocols.canonical import Canonical
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
-from proxy.reply import NEVER_SENT, Executed, Failure, Reply, Result
+from proxy.reply import NEVER_SENT, SUCCESS, Executed, Failure, Reply, Result
 
 _EFFECTS = {
     "GET": Effect.READ,
@@ -36,7 +36,7 @@ _NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
 _PERHAPS_RUN = frozenset({408, 409})
 _LONGEST_TOOL = 256
 
-_SUCCESS, _YES = Result.SUCCESS, Executed.YES  # looking into an enum costs more than the rest
+_YES = Executed.YES  # looking into an enum costs more than the rest
 
 
 @remembered
@@ -144,7 +144,7 @@ class Http:
             return
         status = reply.status
         if status < 400:
-            reply.result = _SUCCESS
+            reply.result = SUCCESS
             reply.executed = _YES
         else:
             reply.result, reply.quota_exhausted = _of_error(reply, status)

@@ -58,7 +58,7 @@ from proxy.counts import BREAKER_PROBES
 from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
-from proxy.reply import Failure, Reply, Result
+from proxy.reply import SUCCESS, Failure, Reply, Result
 from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target
 from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
 from proxy.state.circuit_rules import CircuitRules, Open, Share, Slow
@@ -69,8 +69,6 @@ GRACE = 5.0
 """Seconds that a lease outlives the deadline of its call."""
 ENDLESS = 60.0
 """Seconds that a call without any deadline is given as the owner of a lease, before the grace."""
-
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than all the rest of a good call
 
 
 class Breaker(Section, frozen=True, kw_only=True):
@@ -271,7 +269,7 @@ class ProbeLease(_Circuits):
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """Every circuit hears of it, and a probe is decided."""
-        if reply.result is not _SUCCESS:
+        if reply.result is not SUCCESS:
             self._tell(attempt, self._outcome(attempt, reply, attempt.ended or self._now()))
             return
         now = attempt.ended or attempt.first_byte or self._now()
@@ -287,7 +285,7 @@ class ProbeLease(_Circuits):
         for circuit in self._circuits:
             if circuit.owner is attempt:
                 self._tell_one(circuit, attempt, Outcome(Event.NOTHING, self._now()))
-        if attempt.result is not _SUCCESS or reply.result is _SUCCESS:
+        if attempt.result is not SUCCESS or reply.result is SUCCESS:
             return  # heard at its commit
         outcome = self._outcome(attempt, reply, self._now())
         if outcome.event is Event.FAILURE:

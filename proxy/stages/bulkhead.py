@@ -30,7 +30,7 @@ from proxy.counts import BULKHEAD_SHED
 from proxy.keys import PermitsKey
 from proxy.protocols.blame import cut_short
 from proxy.refusal import Refusal
-from proxy.reply import Failure, Reply, Result
+from proxy.reply import SUCCESS, Failure, Reply, Result
 from proxy.stage import Ground, NothingTaken, Queues, Said, Section, Site, Target, Verdict
 from proxy.state.per import Key, Per, Word
 from proxy.state.permits import End, PermitRules, Permits, Rank, Waiting
@@ -46,7 +46,6 @@ PATIENCE = 0.25
 Limit = Annotated[int, Meta(ge=1, le=100_000)]
 Places = Annotated[int, Meta(ge=0, le=10_000)]
 
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 _GRANTED, _HEDGE, _RETRY = End.GRANTED, Rank.HEDGE, Rank.RETRY
 _MADE = tuple.__new__
 _TOO_BUSY = frozenset({503, 529})
@@ -303,7 +302,7 @@ class AdaptivePermit(PermitPerCall):
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """What came of it may change the limit. What was cancelled or is a mere error does not."""
         permits: Permits = attempt.taken[self]
-        if reply.result is _SUCCESS:
+        if reply.result is SUCCESS:
             permits.good(attempt.started)
         elif _too_many(attempt, reply):
             permits.lost(attempt.started)

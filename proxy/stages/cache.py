@@ -31,7 +31,7 @@ from proxy.protocols.document import Ambiguous
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.reply import Reply, Result, refused
+from proxy.reply import SUCCESS, Reply, refused
 from proxy.stage import Said, Section, Site
 from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
@@ -127,7 +127,7 @@ class Cached:
             self._counts.add(self._upstream, self._tool, "hit")
             return entry.reply(self._told(call, entry, now, b""))
         reply = await self._inner(call)
-        if self._stale and reply.result is not _SUCCESS and not wish:
+        if self._stale and reply.result is not SUCCESS and not wish:
             stale = self._instead(call, key, reply)
             if stale is not None:
                 return stale
@@ -204,7 +204,6 @@ class Cached:
         return f"too old, by {age - max(self._fresh, self._stale):.3g} s"
 
 
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than finding an entry
 _REPLACED = frozenset({"failure", "throttled", "circuit_open", "deadline"})
 """Lacks that say nothing of the call, but of the upstream's state or ours."""
 

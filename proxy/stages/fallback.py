@@ -24,7 +24,7 @@ from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.made import BODILESS, made
 from proxy.protocols.recognise import PROTOCOLS
-from proxy.reply import KEPT, Executed, Reply, Result
+from proxy.reply import KEPT, SUCCESS, Executed, Reply
 from proxy.stage import Said, Section, Site
 from proxy.state.backoff import spread
 from proxy.state.shelf import Key, Shelf, whole_key
@@ -34,7 +34,6 @@ from proxy.units import Seconds
 PATIENCE = 30.0
 """Seconds that a call waits at most for the first upstream to recover, if it has no deadline."""
 
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 _REPLAY = 1 << 20
 """Bytes of a body that are kept for other upstreams, where `retry` does not say how many."""
 
@@ -134,7 +133,7 @@ class Chain:
         asked = self._clock.now()
         call.others = self._elsewhere > 0
         reply = await self._inner(call)
-        if reply.result is _SUCCESS or not self._falls(call, reply):
+        if reply.result is SUCCESS or not self._falls(call, reply):
             if self._shelf is not None:
                 self._keep(self._shelf, call, reply, asked)
             return reply
@@ -173,7 +172,7 @@ class Chain:
             self._counts.add(self._own.name, stands.name, "skipped")
             return None
         reply = await stands.answer(fall)
-        if reply.result is not _SUCCESS and self._falls(fall.call, reply):
+        if reply.result is not SUCCESS and self._falls(fall.call, reply):
             self._counts.add(self._own.name, stands.name, "failed")
             fall.note(stands, reply, self._clock.now())
             self._weigh(fall, stands, reply)

@@ -29,14 +29,13 @@ from proxy.call import Call
 from proxy.clock import NEVER
 from proxy.counts import HEDGES
 from proxy.keys import LatencyKey
-from proxy.reply import Reply, Result
+from proxy.reply import SUCCESS, Reply, Result
 from proxy.stage import Said, Section, Site
 from proxy.state.allowance import Allowance
 from proxy.state.latency import LEAST, Latency
 from proxy.strand import Signal, Strand
 from proxy.units import Delay
 
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 _ANSWERS = frozenset({Result.SUCCESS, Result.CALLER_ERROR})
 """What ends a race: another sending would bring the same."""
 
@@ -139,7 +138,7 @@ class Race:
                 waiting.popleft()
         if race.bug is not None:
             reply.bug = reply.bug or race.bug
-        if self._by_p95 and reply.result is _SUCCESS and reply.attempt is not None:
+        if self._by_p95 and reply.result is SUCCESS and reply.attempt is not None:
             attempt = reply.attempt
             self._latency.note((attempt.first_byte or self._clock.now()) - attempt.started)
         return reply

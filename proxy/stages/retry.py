@@ -34,7 +34,7 @@ from proxy.news import Escalation, News
 from proxy.protocols.clients import client_retries
 from proxy.protocols.pushback import forbids_retry, pushback, retry_after
 from proxy.protocols.safety import SAYS_NOT_RUN, Safety
-from proxy.reply import Reply, Result
+from proxy.reply import SUCCESS, Reply, Result
 from proxy.stage import Said, Section, Site, Target
 from proxy.state.allowance import Allowance, RetryBudget
 from proxy.state.backoff import Backoff, Throttled, Wait, Waits
@@ -168,13 +168,13 @@ class Repeat:
         reply = await self._inner(attempt)
         if attempt.sent:
             self._budget.earn()
-        if reply.result is _SUCCESS:
+        if reply.result is SUCCESS:
             return reply
         return await self._repeat(attempt, reply, _Tries(most))
 
     async def _repeat(self, attempt: Attempt, reply: Reply, tries: "_Tries") -> Reply:
         bug: Exception | None = None  # of a gate of an attempt that is not the last
-        while reply.result is not _SUCCESS:
+        while reply.result is not SUCCESS:
             wait = self._decide(attempt, reply, tries)
             if wait is None:
                 break
@@ -355,7 +355,6 @@ class _Tries(msgspec.Struct):
 
 
 _ONE = Said("one attempt, nothing is repeated")
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest of a good call
 
 
 def _drop(reply: Reply | None) -> None:

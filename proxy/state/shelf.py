@@ -30,7 +30,7 @@ import msgspec
 
 from proxy.call import Call, RequestHead, Whole
 from proxy.memo import remembered
-from proxy.reply import KEPT, Executed, Reply, Result
+from proxy.reply import KEPT, SUCCESS, Executed, Reply
 
 MOST = 10_000
 """Entries of the process."""
@@ -74,7 +74,7 @@ Key: TypeAlias = tuple[str | bytes, ...]
 """By which a call is found; empty: it is not."""
 
 # Looking into an enum costs more than finding an entry.
-_SUCCESS, _NO = Result.SUCCESS, Executed.NO
+_NO = Executed.NO
 _encode = msgspec.msgpack.Encoder().encode
 _sha256 = hashlib.sha256
 
@@ -109,7 +109,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
             fields=self.fields,
             body=self.body,
             length=self.length,
-            result=_SUCCESS,
+            result=SUCCESS,
             executed=_NO,
             tier=KEPT,
             served_by=self.served_by,
@@ -215,7 +215,7 @@ class Shelf:
         may never end, and its head may be changed meanwhile.
         """
         body = reply.body
-        if body is None or reply.result is not _SUCCESS or reply.outcome:
+        if body is None or reply.result is not SUCCESS or reply.outcome:
             return False
         status, fields = reply.status, reply.fields
         plain = status == _OK and _TELLING.isdisjoint(fields)  # nearly always

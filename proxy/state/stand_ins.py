@@ -12,11 +12,9 @@ import msgspec
 from proxy.call import Call, Effect, Whole
 from proxy.keys import SHELF
 from proxy.refusal import Refusal
-from proxy.reply import BACKUP, KEPT, PRIMARY, SAID, Executed, Reply, Result, refused
+from proxy.reply import BACKUP, KEPT, PRIMARY, SAID, SUCCESS, Executed, Reply, refused
 from proxy.stage import Ground, Handler
 from proxy.state.shelf import Key, Shelf
-
-_SUCCESS = Result.SUCCESS  # looking into an enum costs more than the rest
 
 
 class Fall(msgspec.Struct, eq=False):
@@ -160,7 +158,7 @@ class Written(_Ready):
             lines=self._lines,
             body=Whole(self._content),
             length=len(self._content),
-            result=_SUCCESS,
+            result=SUCCESS,
             executed=fall.executed,
         )
 
