@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy.cli.page import say
 from proxy.cli.problems import loading
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def explain(
     Exit codes: 0 shown, 1 the files have errors or no proxy answers, 2 cannot read, 64 wrong usage.
     """
     from proxy.cli.explained import lines
-    from proxy.cli.page import say
 
     if admin is not None and policies is not None:
         raise click.UsageError("--policies and --admin exclude each other: a proxy has its own")

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from proxy.cli.page import cut, folded, paint, say, table, width
+
 _ADMIN = "Of the proxy: a URL, host:port or unix:/path; else the settings'."
 _EVERY = 2.0
 """Seconds from look to look of --watch."""
@@ -45,7 +47,6 @@ def status(admin: str | None, as_json: bool, watch: bool) -> int:
     Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
     """
     from proxy.cli.asking import admin_of_settings, ask, understood
-    from proxy.cli.page import say
 
     address = admin or admin_of_settings()
 
@@ -79,7 +80,6 @@ def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
     Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
     """
     from proxy.cli.asking import admin_of_settings, every, understood
-    from proxy.cli.page import say
 
     address = admin or admin_of_settings()
     told = every(address, "/v1/breakers", {} if state is None else {"state": state})
@@ -95,8 +95,6 @@ def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
 def watching(look: Callable[[], list[str]], pause: Callable[[], None]) -> int:
     """Show what is seen, again and again, until interrupted. Nothing is cleared before there is
     something to show in its place."""
-    from proxy.cli.page import say
-
     try:
         while True:
             lines = look()
@@ -123,8 +121,6 @@ def _screen(told: dict[str, Any]) -> Iterator[str]:
         yield ""
         yield from _refusals(told["refused"])
     if told["policies"]["rejected"]:
-        from proxy.cli.page import folded, paint, width
-
         yield ""
         yield paint("The last reload failed, and what was in force before still is:", "red")
         for line in told["policies"]["rejected"]["why"].splitlines():
@@ -132,8 +128,6 @@ def _screen(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _head(told: dict[str, Any]) -> Iterator[str]:
-    from proxy.cli.page import paint
-
     ready = told["ready"]
     word = "draining" if told["draining"] else "ready" if ready else "not ready"
     colour = "green" if ready else "red"
@@ -149,8 +143,6 @@ def _head(told: dict[str, Any]) -> Iterator[str]:
 
 
 def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:
-    from proxy.cli.page import cut, paint, table
-
     rows = [
         [
             paint(cut(item["name"], 24), bold=True),
@@ -168,8 +160,6 @@ def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _tools(items: list[dict[str, Any]]) -> Iterator[str]:
-    from proxy.cli.page import cut, paint, table
-
     if not items:
         yield "  no tool was called yet"
         return
@@ -206,8 +196,6 @@ def _interest(item: dict[str, Any]) -> tuple[bool, float, str, str]:
 
 
 def _refusals(refused: dict[str, int]) -> Iterator[str]:
-    from proxy.cli.page import paint, table
-
     rows = [
         [paint(code, "yellow"), paint(number)]
         for code, number in sorted(refused.items(), key=lambda row: -row[1])
@@ -216,8 +204,6 @@ def _refusals(refused: dict[str, int]) -> Iterator[str]:
 
 
 def _circuits(items: list[dict[str, Any]]) -> Iterator[str]:
-    from proxy.cli.page import cut, paint, table
-
     if not items:
         yield "no circuit: no policy with a breaker was asked for yet, or none is in that state"
         return
@@ -250,14 +236,10 @@ def _probe(item: dict[str, Any]) -> str:
 
 
 def _state(state: str | None) -> str:
-    from proxy.cli.page import paint
-
     return paint("–", dim=True) if state is None else paint(state, _COLOURS[state])
 
 
 def _share(share: float | None) -> str:
-    from proxy.cli.page import paint
-
     if share is None:
         return paint("–", dim=True)
     return paint(f"{share:.1%}", "red" if share >= 0.05 else "")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy.cli.page import folded, paint, say, width
 from proxy.cli.problems import loading
 
 if TYPE_CHECKING:
@@ -46,8 +47,6 @@ def test(folder: str, policies: str | None, as_json: bool) -> int:
     if as_json:
         print(json.dumps(_report(judged, loaded.version), indent=2))
     else:
-        from proxy.cli.page import say
-
         say(_lines(judged, loaded.version))
     return int(not all(each.ok for each in judged))
 
@@ -66,8 +65,6 @@ def _report(judged: "list[Judged]", version: str) -> dict[str, Any]:
 
 
 def _lines(judged: "list[Judged]", version: str) -> Iterator[str]:
-    from proxy.cli.page import paint
-
     for file, group in groupby(judged, key=lambda each: each.file):
         yield paint(file, bold=True)
         for each in group:
@@ -83,8 +80,6 @@ def _lines(judged: "list[Judged]", version: str) -> Iterator[str]:
 
 
 def _miss(miss: "Miss") -> Iterator[str]:
-    from proxy.cli.page import folded, paint, width
-
     yield f"      {paint(f'{miss.file}:{miss.line}', dim=True)}"
     said = miss.path.removeprefix("expect.")
     told = f"{said}: "
