@@ -201,6 +201,26 @@ def _answer(what: int | Failure, fields: dict[bytes, bytes], body: ReplyBody | N
 Step = int | Failure | Refusal | Reply | BaseException
 
 
+class FakeSource:
+    """Where a body comes from: remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.abandoned = False
+
+    def pause(self) -> None:
+        """Part of Source."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """Part of Source."""
+        self.paused = False
+
+    def abandon(self) -> None:
+        """Part of Source."""
+        self.abandoned = True
+
+
 class ScriptedUpstream:
     """A `Sender` that gives what it was told to give, in that order; asked for more, it fails.
 

@@ -11,29 +11,9 @@ from proxy.protocols.recognise import HTTP
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.strand import Strand
 from proxy.wire.body import AHEAD, Body
-from tests.fakes import FakeClock, make_attempt, make_reply
+from tests.fakes import FakeClock, FakeSource, make_attempt, make_reply
 
 EVENTS = {b"content-type": b"text/event-stream; charset=utf-8"}
-
-
-class Source:
-    """Where a body comes from."""
-
-    def __init__(self) -> None:
-        self.paused = False
-        self.abandoned = False
-
-    def pause(self) -> None:
-        """Part of Source."""
-        self.paused = True
-
-    def resume(self) -> None:
-        """Part of Source."""
-        self.paused = False
-
-    def abandon(self) -> None:
-        """Part of Source."""
-        self.abandoned = True
 
 
 class Answer:
@@ -43,7 +23,7 @@ class Answer:
         self, status: int = 200, fields: dict[bytes, bytes] | None = None, *, hold: bool = True
     ) -> None:
         self.clock = FakeClock()
-        self.source = Source()
+        self.source = FakeSource()
         self.body = Body(self.source)
         self.commits: list[bool] = []  # for each, whether it is a stream
         reply = Reply(status=status, fields=fields or {}, body=self.body)
@@ -222,7 +202,7 @@ def test_the_protocol_knows_what_a_stream_is(streams: bool) -> None:
     """And what its result is; the commit has no opinion of its own."""
     commits: list[bool] = []
     fields = {b"x-talks": b"1"} if streams else EVENTS
-    reply = Reply(200, fields=fields, body=Body(Source()), on_commit=commits.append)
+    reply = Reply(200, fields=fields, body=Body(FakeSource()), on_commit=commits.append)
     attempt = make_attempt()
     Commit(Talking(), FakeClock(), hold=False)(attempt, reply)
     assert (commits, attempt.result) == ([streams], Result.THROTTLED)

@@ -7,25 +7,9 @@ from proxy.call import Header
 from proxy.reply import Failure
 from proxy.strand import Strand
 from proxy.wire.body import AHEAD, Body, Memory, Read
+from tests.fakes import FakeSource
 
 pieces_of = st.lists(st.binary(min_size=1, max_size=100), max_size=8)
-
-
-class Tap:
-    """A source that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.paused = False
-        self.abandoned = False
-
-    def pause(self) -> None:
-        self.paused = True
-
-    def resume(self) -> None:
-        self.paused = False
-
-    def abandon(self) -> None:
-        self.abandoned = True
 
 
 class Glass:
@@ -70,7 +54,7 @@ def read(body: Body, limit: int) -> list[Read]:
 @given(pieces_of, st.binary(max_size=100), st.integers(0, 8), st.booleans())
 def test_what_flows_is_what_was_fed(pieces: list[bytes], last: bytes, at: int, fails: bool) -> None:
     """Whenever the sink comes: before, between or after the pieces; and one end."""
-    body, glass = Body(Tap()), Glass()
+    body, glass = Body(FakeSource()), Glass()
     for number, piece in enumerate(pieces):
         if number == at:
             body.flow(glass)
@@ -93,7 +77,7 @@ def test_what_flows_is_what_was_fed(pieces: list[bytes], last: bytes, at: int, f
 @given(pieces_of, st.binary(max_size=100))
 def test_a_body_that_ended_before_its_sink_came(pieces: list[bytes], last: bytes) -> None:
     """It was held, and flows whole."""
-    body, glass = Body(Tap()), Glass()
+    body, glass = Body(FakeSource()), Glass()
     for piece in pieces:
         body.feed(piece)
     body.finish(last, [])
@@ -106,7 +90,7 @@ def test_a_body_that_was_kept_flows_again(
     pieces: list[bytes], last: bytes, keep: int, at: int
 ) -> None:
     """From its beginning, whatever had passed, as long as all of it was kept."""
-    body, first, second = Body(Tap()), Glass(), Glass()
+    body, first, second = Body(FakeSource()), Glass(), Glass()
     body.keep(keep)
     body.flow(first)
     for piece in pieces[:at]:
@@ -130,7 +114,7 @@ def test_a_body_that_was_kept_flows_again(
 @given(pieces_of, st.binary(max_size=100), st.integers(0, 500))
 def test_reading_all_of_a_body(pieces: list[bytes], last: bytes, limit: int) -> None:
     """WHOLE up to the limit, TOO_LARGE over it, never both, and never before it is known."""
-    body = Body(Tap())
+    body = Body(FakeSource())
     result = read(body, limit)
     for piece in pieces:
         body.feed(piece)
@@ -145,7 +129,7 @@ def test_reading_all_of_a_body(pieces: list[bytes], last: bytes, limit: int) -> 
 
 def test_reading_a_body_that_breaks() -> None:
     """BROKEN."""
-    body = Body(Tap())
+    body = Body(FakeSource())
     result = read(body, 100)
     body.feed(b"x")
     body.fail(Failure.DISCONNECT)
@@ -154,7 +138,7 @@ def test_reading_a_body_that_breaks() -> None:
 
 def test_a_source_is_stopped_when_nobody_takes_it() -> None:
     """At most `AHEAD` bytes and one piece are held for a consumer that has not come."""
-    tap = Tap()
+    tap = FakeSource()
     body = Body(tap)
     body.feed(b"x" * AHEAD)
     assert not tap.paused
@@ -166,7 +150,7 @@ def test_a_source_is_stopped_when_nobody_takes_it() -> None:
 
 def test_a_sink_that_is_full_stops_the_source() -> None:
     """`pause` and `resume` go through."""
-    tap = Tap()
+    tap = FakeSource()
     body = Body(tap)
     body.flow(Glass())
     body.pause()
@@ -177,7 +161,7 @@ def test_a_sink_that_is_full_stops_the_source() -> None:
 
 def test_a_body_nobody_wants_tells_its_source() -> None:
     """Only while something may still come."""
-    tap, done = Tap(), Tap()
+    tap, done = FakeSource(), FakeSource()
     Body(tap).abandon()
     assert tap.abandoned
     body = Body(done)
@@ -190,7 +174,7 @@ def test_a_body_nobody_wants_tells_its_source() -> None:
 def test_memory_that_was_drawn_is_given_back(sizes: list[int], room: int, released: bool) -> None:
     """The pool is never overdrawn, and full again at the end."""
     pool = Memory(room)
-    body = Body(Tap(), pool)
+    body = Body(FakeSource(), pool)
     result = read(body, 1 << 20)
     for size in sizes:
         body.feed(b"x" * size)
@@ -206,7 +190,7 @@ def test_memory_that_was_drawn_is_given_back(sizes: list[int], room: int, releas
 def test_a_body_that_was_sent_for_good_holds_nothing() -> None:
     """What was kept for a repetition goes back, also while the rest still flows."""
     memory = Memory(100)
-    body, glass = Body(Tap(), memory), Glass()
+    body, glass = Body(FakeSource(), memory), Glass()
     body.keep(100)
     body.flow(glass)
     body.feed(b"x" * 60)
@@ -220,7 +204,7 @@ def test_a_body_that_was_sent_for_good_holds_nothing() -> None:
 def test_a_whole_body_that_was_sent_for_good_goes() -> None:
     """It was read whole to find its tool."""
     memory = Memory(100)
-    body = Body(Tap(), memory)
+    body = Body(FakeSource(), memory)
     read(body, 100)
     body.finish(b"x" * 60, [])
     assert memory.free == 40
@@ -231,7 +215,7 @@ def test_a_whole_body_that_was_sent_for_good_goes() -> None:
 def test_a_body_of_known_length_draws_all_of_it_or_nothing() -> None:
     """Two that had a half each would wait for each other."""
     memory = Memory(100)
-    first, second = Body(Tap(), memory), Body(tap := Tap(), memory)
+    first, second = Body(FakeSource(), memory), Body(tap := FakeSource(), memory)
     assert first.reserve(80)
     assert not second.reserve(80)
     assert (memory.free, tap.paused) == (20, True)
@@ -251,7 +235,7 @@ def test_what_came_before_there_was_room_is_reserved_as_well() -> None:
     """Its first piece is held at once; without room for that too, nothing is taken."""
     memory = Memory(100)
     assert memory.take(60)
-    body = Body(Tap(), memory)
+    body = Body(FakeSource(), memory)
     body.feed(b"x" * 50)
     assert not body.reserve(80)
     assert memory.free == 40
