@@ -154,6 +154,7 @@ class Ground(msgspec.Struct, frozen=True):
     shadow: bool = False  # counters of its own, apart from what is enforced
     links: Links = no_links
     generation: int = 0  # of the table: it grows with each one made on one keep
+    world: bytes = b""  # a digest of where its upstreams are, and of our credentials there
 
     def kept(self, key: Key, make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""

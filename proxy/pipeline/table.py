@@ -7,6 +7,7 @@ call to another upstream than its own, or as another model.
 
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
@@ -57,7 +58,7 @@ class Table:
         self.rule = Rule(loaded.version)  # of calls that no pipeline has taken
         generation = grounds.enforced.keep.generation()
         self.grounds = Grounds(
-            replace(grounds.enforced, links=self.link, generation=generation),
+            replace(grounds.enforced, links=self.link, generation=generation, world=_world(loaded)),
             replace(grounds.shadow, generation=generation),
         )
         self._news = grounds.enforced.kept(NEWS, News)
@@ -194,6 +195,15 @@ def backed(effective: Effective, backups: Backups) -> Effective:
     state = "disabled" if breaker is None else breaker.fields.get("state", "auto")
     fields = {**asdict(backups), "breaker": state}
     return beside(effective, BACKUPS, Merged("", "", fields))
+
+
+def _world(loaded: Loaded) -> bytes:
+    """What is not the same where an answer of before a reload might be another one's."""
+    places = [
+        (name, str(upstream.url), upstream.protocol, upstream.credentials)
+        for name, upstream in sorted(loaded.upstreams.items())
+    ]
+    return sha256(repr(places).encode()).digest()
 
 
 _ALONE = Backups()

@@ -101,7 +101,8 @@ class Cached:
         only_input = bool(section.key or section.volatile)
         self._arguments = protocol.canonical() if only_input else None
         what = ("input", *sorted(section.volatile)) if only_input else ()
-        self._key = recipe(tuple(sorted({name.lower() for name in section.vary})), what).key
+        vary = tuple(sorted({name.lower() for name in section.vary}))
+        self._key = recipe(vary, what, ground.world).key
         self._shelf = ground.kept(SHELF, Shelf)
         self._counts = ground.kept(CACHE.key, CACHE.counts)
         self._missed = (target.upstream, target.tool, "miss")

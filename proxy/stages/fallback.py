@@ -27,7 +27,7 @@ from proxy.protocols.recognise import PROTOCOLS
 from proxy.reply import KEPT, SUCCESS, Executed, Reply
 from proxy.stage import Said, Section, Site
 from proxy.state.backoff import spread
-from proxy.state.shelf import Key, Shelf, whole_key
+from proxy.state.shelf import Key, Shelf, recipe, whole_key
 from proxy.state.stand_ins import Fall, Kept, Other, Own, People, StandIn, Written
 from proxy.units import Seconds
 
@@ -112,6 +112,7 @@ class Chain:
         self._links = [_stand_in(link, site) for link in chain]
         keeps = target.effect is Effect.READ and any(link.cache is not None for link in chain)
         self._shelf = ground.kept(SHELF, Shelf) if keeps else None
+        self._of_all = recipe(world=ground.world)
         # The place of the last upstream that is asked when another took too long: for writes, of
         # which nobody knows then whether they ran, there is none.
         waits = "failure" in self._on and target.effect is not Effect.WRITE
@@ -141,7 +142,7 @@ class Chain:
 
     def _keep(self, shelf: Shelf, call: Call, reply: Reply, asked: float) -> None:
         """For the day on which there is no answer."""
-        key, body = whole_key(call), reply.body
+        key, body = whole_key(call, self._of_all), reply.body
         comes = body is not None and body.whole is None
         if key and not (comes and self._streams(reply)):
             _ = shelf.keep(key, call, reply, asked)
@@ -151,7 +152,7 @@ class Chain:
         return call.stopped is None and lack_of(reply) in self._on
 
     async def _fall(self, call: Call, reply: Reply) -> Reply:
-        key: Key = () if self._shelf is None else whole_key(call)
+        key: Key = () if self._shelf is None else whole_key(call, self._of_all)
         fall = Fall(call, code_of(reply), first=_aside(reply), key=key)
         fall.note(self._own, reply, self._clock.now())
         try:

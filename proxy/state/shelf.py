@@ -2,8 +2,10 @@
 
 **Whose an answer is.** One is given again only to who may have had it: the key holds the bulkhead,
 the agent, its credential, the whole target and the body, so that no agent ever sees what another
-one was told. Of what the head says, credentials above all, and of what is long, only a digest is
-kept. The parts stand apart, so that no end of one can pass for the beginning of the next.
+one was told. It holds as well where the upstreams are and what they are shown of ours: when a
+reload turns a name to another host or account, what the old one said is nobody's answer any more.
+Of what the head says, credentials above all, and of what is long, only a digest is kept. The parts
+stand apart, so that no end of one can pass for the beginning of the next.
 
 **What is kept.** Good answers that are here whole. Not those that set cookies (they are one
 client's), that forbid it (`no-store`, `no-cache`), that are a part (206) or have trailers. An
@@ -119,13 +121,17 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 class Recipe:
     """What tells one call from another, as far as its answers go."""
 
-    __slots__ = ("_names", "_what")
+    __slots__ = ("_names", "_what", "_world")
 
-    def __init__(self, vary: Iterable[str] = (), what: Iterable[str] = ()) -> None:
+    def __init__(
+        self, vary: Iterable[str] = (), what: Iterable[str] = (), world: bytes = b""
+    ) -> None:
         """`vary`: headers that count beside those that always do. `what`: which part of the body
-        counts, where it is not all of it; calls of another `what` are others."""
+        counts, where it is not all of it; calls of another `what` are others, and so are those of
+        another `world` (`Ground.world`)."""
         self._names = (*_MEANING, *(name.lower().encode() for name in vary))
         self._what = tuple(what)
+        self._world = world
 
     def key(self, call: Call, content: bytes) -> Key:
         """What a call is, and what counts of its body."""
@@ -142,7 +148,8 @@ class Recipe:
         others = fields.keys() - _PLAIN
         who = _credentials(fields, others) if others else None
         values = list(map(fields.get, self._names))
-        told = _sha256(_encode((self._names, self._what, head.method, who, values))).digest()
+        mine = (self._names, self._what, self._world, head.method, who, values)
+        told = _sha256(_encode(mine)).digest()
         if len(head.worked_out) >= _RECIPES:
             head.worked_out.clear()
         head.worked_out[self] = told
@@ -161,19 +168,16 @@ def _credentials(fields: dict[bytes, bytes], names: set[bytes]) -> dict[bytes, b
 
 
 @functools.lru_cache(_RECIPES)
-def recipe(vary: tuple[str, ...] = (), what: tuple[str, ...] = ()) -> Recipe:
+def recipe(vary: tuple[str, ...] = (), what: tuple[str, ...] = (), world: bytes = b"") -> Recipe:
     """The one for these: pipelines share it, and with it what was worked out of a head."""
-    return Recipe(vary, what)
+    return Recipe(vary, what, world)
 
 
-_of_all = recipe().key
-
-
-def whole_key(call: Call) -> Key:
+def whole_key(call: Call, of_all: Recipe) -> Key:
     """The key of a call of which all of the body counts; empty where that is not at hand, or too
     large."""
     content = call.body.whole
-    return () if content is None or len(content) > LARGEST else _of_all(call, content)
+    return () if content is None or len(content) > LARGEST else of_all.key(call, content)
 
 
 class Shelf:

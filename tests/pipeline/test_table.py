@@ -333,6 +333,26 @@ def test_the_newest_tables_rate_is_in_force() -> None:
     assert [old.codes(1), new.codes(1), old.codes(1)] == [["200"], ["200"], ["rate_limited"]]
 
 
+@pytest.mark.parametrize("section", ["cache: {max_age: 1m}", "fallback: [{cache: {}}]"])
+@pytest.mark.parametrize(
+    ("after", "status"),
+    [
+        ("{url: 'http://h', protocol: tools, pool: {max: 9}}", 200),
+        ("{url: 'http://other', protocol: tools}", 500),
+        ("{url: 'http://h', protocol: tools, auth: {bearer: another}}", 500),
+    ],
+)
+def test_what_another_upstream_of_that_name_said_is_forgotten(
+    section: str, after: str, status: int
+) -> None:
+    """Or shown another account's credential. What changes nothing of that keeps the answers."""
+    rules = f"policies: [{{name: all, effect: read, {section}}}]"
+    before = Desk(rules, 200)
+    assert before.call().status == 200
+    desk = Desk(rules, 500, keep=before.keep, mounts=f"upstreams:\n  gateway: {after}\n")
+    assert desk.call().status == status
+
+
 def test_what_is_sent_as_a_model_is_limited_as_that_model() -> None:
     """Whatever the call asked for; what is not sent as another one is limited as its own."""
     text = "policies: [{name: p, effect: read, rate_limit: {rate: 1/h, per: [model]}}]"
