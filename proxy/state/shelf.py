@@ -56,7 +56,8 @@ _PLAIN = frozenset(
 )  # fmt: skip
 """Headers that surely say nothing of who asks. Most heads have no others."""
 _SAYS_WHO = re.compile(
-    rb"auth|token|secret|passw|credential|cookie|session|signature|key|cert|user"
+    rb"auth|token|secret|passw|credential|cookie|session|signature|key|cert|user|jwt|bearer|saml"
+    rb"|oidc|dpop|assertion|identity|principal"
 )
 """Somewhere in the name of a header that may. Another one is named in `vary`."""
 _SHORT = 512

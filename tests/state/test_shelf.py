@@ -108,7 +108,9 @@ def test_no_end_of_a_part_passes_for_the_beginning_of_the_next(
     [
         *("authorization", "x-api-key", "cookie", "api-key", "x-access-token", "private-token"),
         *("x-vault-token", "x-amz-security-token", "x-goog-iap-jwt-assertion-token", "x-user-id"),
-        *("x-session", "x-client-cert", "x-hub-signature"),
+        *("x-session", "x-client-cert", "x-hub-signature", "x-jwt", "x-goog-iap-jwt-data"),
+        *("x-pomerium-assertion", "x-ms-client-principal", "x-amzn-oidc-data", "dpop"),
+        *("x-identity", "x-saml-response", "x-bearer"),
     ],
 )
 def test_credentials_part_agents(name: str) -> None:
