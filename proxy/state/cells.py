@@ -36,9 +36,13 @@ class Cells:
         self._crowd: Cell | None = None
 
     def follow(self, pace: Pace) -> None:
-        """All go at another pace from now on, each from when it is asked for next."""
+        """All go at another pace from now on: where somebody waits at once, for perhaps nobody
+        else ever comes there; the others when they are asked for next."""
         if self.pace != pace:  # the same object for the same pace: one look shows that it is
             self.pace = pace
+            for cell in list(self._held.values()):
+                if cell.waiting:
+                    cell.follow(pace)
 
     def of(self, key: Hashable) -> Cell:
         """The cell of a key; made if there is none. Who holds one asks again if it is not `kept`:

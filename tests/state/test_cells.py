@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.clock import NEVER
 from proxy.state.cell import Cell
 from proxy.state.cells import Cells
 from proxy.state.gcra import Pace
@@ -138,6 +139,18 @@ def test_all_follow_another_pace() -> None:
     assert not goes(cells.of("a"), clock)
     clock.advance(1.0)
     assert goes(cells.of("a"), clock)
+
+
+async def test_those_who_wait_follow_at_once() -> None:
+    """Perhaps nobody asks for their cell again for as long as they stand there."""
+    cells, clock = make()
+    cell, idle = cells.of("a"), cells.of("b")
+    assert goes(cell, clock)
+    waiter = cell.join(clock.now(), 1.0, NEVER)
+    cells.follow(FAST)
+    assert idle.pace is SLOW
+    clock.advance(1.0)
+    assert waiter.grant is not None
 
 
 def test_a_look_makes_nothing() -> None:
