@@ -80,8 +80,15 @@ def _milliseconds(value: bytes | None) -> float | None:
 def _after(value: bytes | None, now_wall: float) -> float | None:
     if value is None:
         return None
-    seconds = _number(value)
-    return _date(value, now_wall) if seconds is None else seconds
+    words = [_seconds(word) for word in value.split(b",")]  # of a header that came repeatedly
+    known = [word for word in words if word is not None]
+    return _longest(known) if len(known) == len(words) else _date(value, now_wall)
+
+
+def _seconds(word: bytes) -> float | None:
+    """More of them than there are numbers for is long enough (RFC 9111 1.2.2)."""
+    number = _number(word)
+    return LONGEST if number is None and word.strip().isdigit() else number
 
 
 def _date(value: bytes, now_wall: float) -> float | None:
