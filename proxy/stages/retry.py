@@ -308,8 +308,8 @@ class Repeat:
         return "not_replayable"
 
     def _give_up(self, call: Call, reply: Reply, objection: str) -> None:
-        if objection == "upstream":
-            return  # it has said so itself
+        if objection == "upstream" and b"x-should-retry" in reply.fields:
+            return  # it has said so itself, in the words that agents know
         reply.given_up = objection
         if objection == "escalated":
             self._news.tell(Escalation(self._upstream, call.tool, call.agent, reply.status))

@@ -235,6 +235,12 @@ def test_an_upstream_may_forbid_it() -> None:
     assert pipeline.counted() == {("gateway", "denied", "upstream"): 1}
 
 
+def test_an_upstream_that_forbids_it_in_other_words_is_translated() -> None:
+    """Agents' SDKs do not know those of gRPC, and would go on."""
+    pipeline = Pipeline(ScriptedUpstream(make_reply(503, {b"grpc-retry-pushback-ms": b"-1"})))
+    assert pipeline().given_up == "upstream"
+
+
 def test_a_used_up_quota_is_not_asked_again() -> None:
     """Throttled, but waiting will not help."""
     assert Pipeline(ScriptedUpstream(make_reply(429, quota_exhausted=True)))().given_up == "quota"
