@@ -36,6 +36,8 @@ from proxy.state.latency import LEAST, Latency
 from proxy.strand import Signal, Strand
 from proxy.units import Delay
 
+_AGAIN = 0.01
+"""Seconds, at least, until a call is looked at again that is not on its way just now."""
 _ANSWERS = frozenset({Result.SUCCESS, Result.CALLER_ERROR})
 """What ends a race: another sending would bring the same."""
 
@@ -191,7 +193,13 @@ class Race:
         waiting = self._waiting
         while waiting and (waiting[0].over or waiting[0].due <= now):
             race = waiting.popleft()
-            if not race.over:
+            if race.over:
+                continue
+            due = _due(race, now)
+            if due > now:
+                race.due = due
+                waiting.append(race)
+            else:
                 self._hedge(race, now)
         if waiting:
             self._alarm.set(waiting[0].due)
@@ -258,3 +266,15 @@ class Race:
         """The hedge's answer is here, and the call waits for its own."""
         if race.won is not None and not race.over and race.call.cancel is not None:
             race.call.cancel()
+
+
+def _due(race: _Race, now: float) -> float:
+    """When the call's own sending will have been on its way for so long.
+
+    It may have stood in a queue first. And where it failed and waits to be repeated, nothing is
+    slow: to send beside that would be a repetition without its backoff.
+    """
+    own = next(each for each in reversed(race.call.attempts) if not each.hedge)
+    if own.ended is None or race.rest is not None:
+        return own.started + race.after
+    return now + max(race.after, _AGAIN)

@@ -22,7 +22,16 @@ from proxy.state.allowance import Allowance
 from proxy.state.latency import LEAST, Latency
 from proxy.strand import Signal, Strand
 from proxy.units import Delay
-from tests.fakes import FakeBody, FakeClock, Ledger, make_call, make_ground, make_reply, make_target
+from tests.fakes import (
+    FakeBody,
+    FakeClock,
+    Ledger,
+    make_attempt,
+    make_call,
+    make_ground,
+    make_reply,
+    make_target,
+)
 
 AFTER = 0.5
 P95 = Delay.parse("p95")
@@ -241,6 +250,29 @@ def test_several_hedges_come_one_after_the_other() -> None:
     scene.upstream.answer(3)
     assert scene.upstream.cancelled == [1, 2] or scene.upstream.cancelled == [2, 1]
     assert scene.counted == {"won": 1, "lost": 1}
+
+
+def test_standing_in_a_queue_is_not_being_slow() -> None:
+    """The time counts from when it was let through."""
+    scene = Scene()
+    scene.call.attempts[0].started += 0.2
+    scene.late()
+    assert (scene.sent, scene.counted) == ([1], {})
+    scene.clock.advance(0.2)
+    assert scene.sent == [1, 2]
+
+
+def test_waiting_to_be_repeated_is_not_being_slow() -> None:
+    """A hedge then would be a repetition without its backoff; it may follow the repetition."""
+    scene = Scene()
+    scene.call.attempts[0].ended = scene.clock.now()
+    for _ in range(3):
+        scene.late()
+    assert (scene.sent, scene.counted) == ([1], {})
+    again = make_attempt(scene.call, number=2, started=scene.clock.now(), sent=True)
+    scene.call.attempts.append(again)
+    scene.late()
+    assert scene.sent == [1, 2, 3]
 
 
 def test_no_hedge_is_sent_that_could_not_last() -> None:
