@@ -4,7 +4,8 @@ A policy's section is frozen data and keeps nothing; a stage is built from it at
 keeps nothing that must survive a reload: that lives in the `Keep`, under a key that outlives it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
@@ -111,6 +112,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     written_as_list: ClassVar[str] = ""
+    by_true: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Fields that `true` gives, where it is written so; others come from policies before."""
     holds: ClassVar[bool] = False
     """It wants to know how an attempt ended before its answer goes to the agent."""
     restricts: ClassVar[bool] = False

@@ -189,8 +189,8 @@ def test_who_asks_for_text_gets_text() -> None:
 
 def test_a_gate_that_refuses_is_told_with_its_policy() -> None:
     """And the record says who decided."""
-    path = Path(text="policies: [{name: now, timeout: {total: 1ms, min_attempt: 1s}}]")
-    answer = path.call()
+    path = Path(text="policies: [{name: now, timeout: {total: 2s, min_attempt: 1s}}]")
+    answer = path.call(FakeExchange(fields={b"holdfast-timeout-ms": b"500"}))
     assert (answer.status, answer.problem["code"]) == (504, "deadline_exceeded")
     assert answer.lines["holdfast-policy"] == f"now@{path.desk.table.version}"
     assert (path.record.decision, path.record.policy) == ("refuse", "now")

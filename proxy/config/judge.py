@@ -20,6 +20,7 @@ from proxy.config.wording import nearest
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
 from proxy.stages.retry import Retry
+from proxy.stages.timeout import Timeout
 from proxy.symptom import symptoms
 
 LAYERS = ("llm", "tool", "agent", "http")
@@ -28,6 +29,7 @@ NOT_YET = {"layer": {"llm", "agent"}, "protocol": {"mcp", "openai", "anthropic",
 """No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
+_MIN_ATTEMPT = Timeout().min_attempt
 _SHOWN = 3  # names in a warning: a thousand of them say no more
 _SENT = {
     "method": (re.compile(r"[A-Z*-]+"), "methods are written in capitals"),
@@ -160,13 +162,24 @@ def _idle_limits(policy: Policy, retry: Merged) -> Iterator[Problem]:
 def _narrowed(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
     """A refusal of all calls to which a later policy gives a condition: they are let through."""
     part = policy.sections.get("deny", Part(policy.place, on=False))
-    if not part.on or part.mode is Mode.OFF or "when" in part.fields:
+    if not part.on or part.mode is Mode.OFF or part.fields.get("when") is not None:
         return
     for other in over[over.index(policy) + 1 :]:
         later = other.sections.get("deny", part)
         if later.mode is part.mode and later.fields.get("when") is not None:
             message = f"{other.name} ({later.place.short}) gives it a condition: not all are denied"
             yield Problem(part.place, f"{policy.path}.deny", message)
+
+
+def _taken_condition(policy: Policy, effective: Effective) -> Iterator[Problem]:
+    """A refusal that names no condition, and has that of a policy before it."""
+    part, deny = policy.sections.get("deny"), effective.sections.get("deny")
+    if part is None or not part.on or part.mode is not Mode.ENFORCE or deny is None:
+        return
+    if "when" not in part.fields and deny.fields.get("when") is not None:
+        whose = f"{deny.policies['when']} ({deny.places['when'].short})"
+        message = f"it has the condition of {whose}: not all are denied; deny: true has none"
+        yield Problem(part.place, f"{policy.path}.deny", message)
 
 
 def _replaced(policy: Policy, over: list[Policy]) -> Iterator[Problem]:
@@ -211,10 +224,12 @@ def _contradictions(
     for sections in (effective.sections, effective.shadow):
         if "timeout" in sections:
             judged.errors.extend(_attempt_over_total(policy, sections["timeout"]))
+            judged.errors.extend(_never_begins(policy, sections["timeout"]))
         for name, section in sections.items():
             judged.errors.extend(_conversion(policy, name, section))
     judged.errors.extend(_not_read(policy, effective, writes=writes))
     judged.warnings.extend(_keeps_nothing(policy, effective))
+    judged.warnings.extend(_taken_condition(policy, effective))
     retry = effective.sections.get("retry")
     if retry is not None:
         judged.warnings.extend(_idle_limits(policy, retry))
@@ -270,6 +285,16 @@ def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:
     if there.file != place.file or there.line != place.line:
         message += f" ({there.short})"
     yield Problem(place, _path(policy, place, "timeout.attempt"), message)
+
+
+def _never_begins(policy: Policy, timeout: Merged) -> Iterator[Problem]:
+    """Every call would be refused: too little is left of its time when it has just begun."""
+    total, least = timeout.fields.get("total"), timeout.fields.get("min_attempt", _MIN_ATTEMPT)
+    if total is None or least < total:
+        return
+    place = timeout.places["total"]
+    message = f"total ({total:g}s) must be longer than min_attempt ({least:g}s)"
+    yield Problem(place, _path(policy, place, "timeout.total"), message)
 
 
 def _conversion(policy: Policy, name: str, section: Merged) -> Iterator[Problem]:

@@ -286,7 +286,10 @@ def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
         places = dict(_places(field, node))
         return Part(node.place, True, mode, {field: written}, places, hidden)
     if isinstance(written, bool) or not isinstance(node, Mapping):
-        return Part(node.place, bool(written), mode)
+        fields = section.by_true if written is True else {}
+        return Part(
+            node.place, bool(written), mode, dict(fields), dict.fromkeys(fields, node.place)
+        )
     known = zip(written.__struct_fields__, written.__struct_encode_fields__, strict=True)
     given = {name: node.items[key].node for name, key in known if key in node.items}
     given.pop("mode", None)

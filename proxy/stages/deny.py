@@ -4,7 +4,9 @@ Not by itself a wall around a tool: an expression is asked of what the agent sen
 (a member that is missing, a type that is another), the call is refused as well.
 """
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -19,6 +21,8 @@ class Deny(Section, frozen=True, kw_only=True):
     """Calls that are refused: all, or those for which a condition holds."""
 
     restricts: ClassVar[bool] = True
+    by_true: ClassVar[Mapping[str, Any]] = MappingProxyType({"when": None})
+    """No condition, whatever a policy before said: who writes `deny: true` means every call."""
 
     when: Annotated[
         Expression | None,

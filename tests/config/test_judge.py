@@ -20,6 +20,19 @@ def test_an_attempt_must_end_before_the_total(folder):
     ]
 
 
+@pytest.mark.parametrize(
+    ("timeout", "said"),
+    [
+        ("{total: 100ms}", "total (0.1s) must be longer than min_attempt (0.1s)"),
+        ("{total: 5s, min_attempt: 10s}", "total (5s) must be longer than min_attempt (10s)"),
+    ],
+)
+def test_an_attempt_must_be_able_to_begin(folder, timeout, said):
+    """Or every call would be refused; min_attempt counts as well where nobody gives it."""
+    found = folder.errors(policies(f"{{name: p, timeout: {timeout}}}"))
+    assert found == [f"p.yaml:3:32: policies[0].timeout.total: {said}"]
+
+
 def test_contradictions_are_judged_on_what_is_in_force(folder):
     """Fields of two policies, one of which covers the other; said once, at the one that is there."""
     found = folder.errors(
@@ -366,12 +379,12 @@ def test_a_bulkhead_that_nobody_is_in_is_warned_about(folder, agents, message):
 
 def test_fields_that_a_section_cannot_hold_together_are_an_error():
     """The section says so when it is made of what is in force; the place is that of the field."""
-    part = Part(Place("p.yaml", 3), fields={"total": 0.0}, places={"total": Place("p.yaml", 4)})
+    part = Part(Place("p.yaml", 3), fields={"attempt": 0.0}, places={"attempt": Place("p.yaml", 4)})
     policy = Policy("p", Place("p.yaml", 1), "policies[0]", sections={"timeout": part})
 
     (error,) = judge([policy], {}, {}).errors
 
-    assert str(error) == "p.yaml:4:0: policies[0].timeout.total: must be longer than 0"
+    assert str(error) == "p.yaml:4:0: policies[0].timeout.attempt: must be longer than 0"
 
 
 def test_hedges_are_for_reads(folder):
@@ -528,13 +541,27 @@ def test_a_policy_with_a_condition_may_be_replaced(folder):
     assert folder.warnings(policies("{name: p, match: {when: tokens < 5}, deny: true}")) == []
 
 
+def test_a_refusal_that_takes_a_condition_is_warned_about(folder):
+    """Who wrote it may have meant all calls; `true` says so, and `when` says which."""
+    wide = '{name: wide, deny: {when: "tokens < 5"}}'
+    found = folder.warnings(policies(wide, "{name: q, match: {tool: x}, deny: {reason: no}}"))
+    assert found == [
+        "p.yaml:4:39: policies[1].deny: it has the condition of wide (p.yaml:3): "
+        "not all are denied; deny: true has none"
+    ]
+    for deny in ("true", "false", '{when: "tokens < 9"}', "{mode: off}"):
+        line = f"{{name: q, match: {{tool: x}}, deny: {deny}}}"
+        assert folder.warnings(policies(wide, line, "{name: all, retry: {}}")) == [], deny
+
+
 def test_a_refusal_of_all_that_is_given_a_condition_is_warned_about(folder):
     """Field by field, the later one opens what the first one shut."""
     shut = "{name: shut, match: {tool: drop_x}, deny: true}"
 
     found = folder.warnings(policies(shut, '{name: q, deny: {when: "tokens < 5"}}'))
     assert found == [
-        "p.yaml:3:47: policies[0].deny: q (p.yaml:4) gives it a condition: not all are denied"
+        "p.yaml:3:12: policies[0].name: unreachable: everything it says is replaced by q (p.yaml:4)",
+        "p.yaml:3:47: policies[0].deny: q (p.yaml:4) gives it a condition: not all are denied",
     ]
     for line in (
         "{name: q, deny: {reason: no}}",

@@ -107,3 +107,9 @@ def test_a_shadow_counts_what_it_would_have_refused() -> None:
     assert desk.shadowed == {("denied", "p", "false"): 2, ("ambiguous_call", "p", "false"): 1}
     assert desk.rows(EXPRESSION_ERRORS) == {("p", "deny"): 1}
     assert isinstance(dict(desk.keep.items())[EXPRESSION_ERRORS.key], Counts)
+
+
+def test_true_denies_every_call_whatever_was_said_before() -> None:
+    """A condition of a wider policy does not open what a narrower one closes."""
+    rules = "policies: [{name: w, deny: {when: 'input.n > 3'}}, {name: p, deny: true}]"
+    assert Desk(rules).codes(1) == ["denied"]
