@@ -293,3 +293,12 @@ async def test_what_breaks_soon_does_not_stop_the_others() -> None:
     for _ in range(3):
         await Turn()
     assert (done, told) == (["b"], ["broken"])
+
+
+def test_uuids_are_the_same_for_the_same_seed_only() -> None:
+    """Without one nobody can tell the next from those before, however many he saw."""
+    assert Clock(seed=7).uuid() == Clock(seed=7).uuid()
+    clock = Clock()
+    state = clock.chance.getstate()
+    clock.uuid()
+    assert clock.chance.getstate() == state
