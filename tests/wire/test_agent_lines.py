@@ -7,8 +7,8 @@ from proxy.reply import Reply
 from proxy.wire import vigil
 from proxy.wire.body import AHEAD, Body
 from proxy.wire.head import Limits
+from tests.fakes import FakeSource
 from tests.harness import request
-from tests.wire.test_body import Tap
 from tests.wire.visit import LINES, REFUSED, Visit, raw_of, reply_of
 
 MOST = Limits().header_bytes
@@ -102,7 +102,7 @@ def test_hanging_up_in_a_stream_behind_what_was_pipelined_is_seen(
 ):
     """That its answer has begun changes nothing of it."""
     visit, gone = stuffed(monkeypatch)
-    visit.desk.next.set(Reply(200, LINES, body=Body(Tap())))
+    visit.desk.next.set(Reply(200, LINES, body=Body(FakeSource())))
     visit.clock.advance(1.0)
     assert visit.desk.stopped == []
     gone.append(True)

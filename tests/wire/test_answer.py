@@ -12,7 +12,7 @@ from proxy.reply import Failure, Reply
 from proxy.strand import Strand
 from proxy.wire.answer import Answer, last_answer, leaves_open, whole_answer
 from proxy.wire.body import Body
-from tests.wire.test_body import Tap
+from tests.fakes import FakeSource
 
 LINES = b"HTTP/1.1 200 OK\r\nX-A: 1\r\n"
 EXTRA = b"holdfast-call: c\r\n"
@@ -142,7 +142,7 @@ class Flow:
     """An answer on its way, and what came of it."""
 
     def __init__(self, asked: RequestHead, *, length: int | None = None, discard: bool = False):
-        self.tap = Tap()
+        self.tap = FakeSource()
         self.body = Body(self.tap)
         self.wire = Wire()
         reply = Reply(200, LINES, body=self.body, length=length)
@@ -280,7 +280,7 @@ class Outlet:
 
 def test_the_head_of_a_tunnel():
     """101 says again what was agreed; the bytes that follow have no frame."""
-    body = Body(Tap())
+    body = Body(FakeSource())
     fields = {b"upgrade": b"chat/1"}
     reply = Reply(101, LINES, fields, body=body, tunnel=Outlet())
     wire = Wire()

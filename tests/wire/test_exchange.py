@@ -8,16 +8,15 @@ import pytest
 from proxy.call import Stop, Whole
 from proxy.reply import Failure, Reply
 from proxy.wire.body import Body
-from tests.fakes import make_call
+from tests.fakes import FakeSource, make_call
 from tests.harness import request
-from tests.wire.test_body import Tap
 from tests.wire.visit import LINES, Visit, raw_of, reply_of
 
 
 def stream_of(visit: Visit, version: str = "1.1") -> Body:
     """A streamed answer that has begun."""
     visit.says(request(version=version))
-    body = Body(Tap())
+    body = Body(FakeSource())
     visit.desk.next.set(Reply(200, LINES, body=body))
     return body
 
@@ -83,7 +82,7 @@ def test_a_slow_agent_holds_its_stream_back():
     visit.connection.pause_writing()
     visit.connection.resume_writing()
     visit.says(request())
-    tap = Tap()
+    tap = FakeSource()
     visit.desk.next.set(Reply(200, LINES, body=Body(tap)))
     visit.connection.pause_writing()
     assert tap.paused
@@ -137,7 +136,7 @@ def test_a_bug_of_who_settles_does_not_harm_the_answer(streamed):
     """It goes out whole, and the connection stays; the bug is in the reply."""
     visit = Visit()
     visit.says(request())
-    body = Body(Tap())
+    body = Body(FakeSource())
     reply = Reply(200, LINES, body=body) if streamed else reply_of()
     reply.finishers = [(broken, None)]
     visit.desk.next.set(reply)
@@ -208,7 +207,7 @@ class Outlet:
 
 def test_a_tunnel_takes_all_that_comes():
     """What came before it was granted as well, and the end of it; requests are bytes there."""
-    visit, outlet, body = Visit(), Outlet(), Body(Tap())
+    visit, outlet, body = Visit(), Outlet(), Body(FakeSource())
     visit.says(request("/", "Connection: upgrade", "Upgrade: x"), b"early ")
     visit.desk.next.set(
         Reply(101, b"HTTP/1.1 101 Go\r\n", {b"upgrade": b"x"}, body=body, tunnel=outlet)

@@ -9,8 +9,9 @@ from proxy.reply import Failure
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.incoming import PACE_FOR, Incoming
+from tests.fakes import FakeSource
 from tests.harness import chunked
-from tests.wire.test_body import Glass, Tap
+from tests.wire.test_body import Glass
 
 
 class Upload:
@@ -20,7 +21,7 @@ class Upload:
         head = RequestHead("POST", b"/", 1, [], {}, length=length, chunked=length is None)
         self.glass = Glass()
         self.over: list[bool] = []
-        self.incoming = Incoming(head, Tap(), Limits(), Memory(1 << 20), self._over)
+        self.incoming = Incoming(head, FakeSource(), Limits(), Memory(1 << 20), self._over)
         self.incoming.body.flow(self.glass)
 
     def _over(self) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from proxy.call import Header, Message, Whole
 from proxy.reply import Failure
 from proxy.wire.body import Body
-from tests.fakes import make_call
+from tests.fakes import FakeSource, make_call
 from tests.harness import answer, chunked
 from tests.wire.line import HEAD, LONG, OK, STREAM, Line, Waiting, flowing, told
-from tests.wire.test_body import Glass, Tap
+from tests.wire.test_body import Glass
 
 TO_THE_END = answer(200, body=None)
 
@@ -30,7 +30,7 @@ def test_a_whole_request_goes_in_one_piece():
 def test_another_message_goes_in_the_place_of_the_calls_own():
     """In one piece, whatever the call's own body is."""
     line = Line()
-    sending = line.ask(Body(Tap()), sends=Message(make_call().head, b"other", "m"))
+    sending = line.ask(Body(FakeSource()), sends=Message(make_call().head, b"other", "m"))
     assert line.plug.taken() == HEAD + b"other"
     line.comes(OK)
     assert told(sending).status == 200
@@ -51,7 +51,7 @@ def test_a_kept_body_is_sent_with_its_trailers():
 def test_a_request_that_breaks_off_is_never_finished():
     """The upstream must not take it for whole: the connection is cut."""
     line = Line()
-    body = Body(Tap())
+    body = Body(FakeSource())
     sending = line.ask(body)
     body.feed(b"part")
     body.fail(Failure.CANCELLED)
@@ -63,7 +63,7 @@ def test_a_request_that_breaks_off_is_never_finished():
 def test_a_request_that_had_broken_off_is_told_at_once():
     """Its body failed before there was a connection."""
     line = Line()
-    body = Body(Tap())
+    body = Body(FakeSource())
     body.fail(Failure.BAD_REQUEST)
     assert told(line.ask(body)).failure is Failure.BAD_REQUEST
     assert line.plug.aborted
@@ -72,7 +72,7 @@ def test_a_request_that_had_broken_off_is_told_at_once():
 def test_a_request_that_breaks_off_within_its_answer_cuts_that_too():
     """The upstream answers as it reads, and will never have read it all."""
     line = Line()
-    body = Body(Tap())
+    body = Body(FakeSource())
     sending = line.ask(body)
     line.comes(STREAM + b"4\r\npart\r\n")
     glass = flowing(told(sending))
@@ -210,7 +210,7 @@ def test_an_end_within_the_answer(raw, reset, failure):
 
 def test_an_upload_ends_with_an_answer_that_its_connection_ends():
     """What still comes of the agent's body goes nowhere, and nothing holds the agent back."""
-    line, tap = Line(), Tap()
+    line, tap = Line(), FakeSource()
     body = Body(tap)
     reply = line.reply(TO_THE_END + b"part", body=body)
     body.feed(b"part")

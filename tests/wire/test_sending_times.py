@@ -10,9 +10,10 @@ from proxy.protocols.recognise import HTTP
 from proxy.reply import Failure, Reply
 from proxy.strand import Strand
 from proxy.wire.body import Body
+from tests.fakes import FakeSource
 from tests.harness import answer, chunked
 from tests.wire.line import LONG, OK, STREAM, Line, Waiting, flowing, told
-from tests.wire.test_body import Glass, Tap
+from tests.wire.test_body import Glass
 
 # limits
 
@@ -398,7 +399,7 @@ def test_a_sending_that_nobody_awaits_any_more_ends_its_connection(came: bytes):
 
 def test_a_cancelled_upload_is_nobodys():
     """What still comes of the agent's body goes nowhere, and nothing holds it back."""
-    line, tap = Line(), Tap()
+    line, tap = Line(), FakeSource()
     body = Body(tap)
     waiting = Waiting(line, body)
     body.feed(b"part")

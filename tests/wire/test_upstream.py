@@ -6,9 +6,9 @@ from proxy.reply import NEVER_SENT, Failure
 from proxy.strand import Strand
 from proxy.wire.body import Body
 from proxy.wire.sending import Sending
+from tests.fakes import FakeSource
 from tests.harness import answer, chunked
 from tests.wire.line import OK, STREAM, Line, flowing, told
-from tests.wire.test_body import Tap
 
 # one answer for one request
 
@@ -33,7 +33,7 @@ def test_a_whole_answer_frees_the_connection():
 def test_a_connection_carries_one_request_after_another():
     """What was of one is not of the next: its beginnings, its body, its upload, its times."""
     line = Line()
-    asked = [None, Body(Tap()), None, None]
+    asked = [None, Body(FakeSource()), None, None]
     raws = [answer(103, body=None) * 60 + OK, OK, STREAM + chunked(b"ok"), answer(204, body=None)]
     for number, (body, raw) in enumerate(zip(asked, raws, strict=True), 1):
         sending = line.ask(body, deadline=line.clock.now() + 5.0)
@@ -92,7 +92,7 @@ def test_bytes_behind_an_answer_end_the_connection(rest):
 def test_an_answer_before_the_requests_end_is_the_last_on_its_connection():
     """What still comes of the request would be read as the next one."""
     line = Line()
-    body = Body(Tap())
+    body = Body(FakeSource())
     sending = line.ask(body)
     body.feed(b"part")
     line.comes(answer(413, body=b"no"))
@@ -143,7 +143,7 @@ def test_an_alarm_between_two_requests_is_nobodys():
 
 def test_a_full_upstream_stops_the_agent():
     """Its body is not read on until it is taken."""
-    line, tap = Line(), Tap()
+    line, tap = Line(), FakeSource()
     body = Body(tap)
     line.ask(body)
     line.connection.pause_writing()
@@ -172,7 +172,7 @@ def test_a_tunnel_ends_in_one_direction_at_a_time():
     """The upstream sends no more: what the agent said last still goes out, and then it closes."""
     line = Line()
     reply = line.reply(GRANTED + b"raw", upgrade=True)
-    glass, agent = flowing(reply), Body(Tap())
+    glass, agent = flowing(reply), Body(FakeSource())
     assert reply.tunnel is not None
     reply.tunnel.join(agent)
     agent.feed(b"last")

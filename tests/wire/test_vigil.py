@@ -11,9 +11,8 @@ from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.incoming import PACE_FOR, Incoming
 from proxy.wire.vigil import Vigil
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeSource
 from tests.wire.plug import Plug
-from tests.wire.test_body import Tap
 
 
 class Watched:
@@ -42,7 +41,7 @@ class Watch:
         monkeypatch.setattr(vigil, "still_there", lambda found: self.there)
         monkeypatch.setattr(vigil, "fin_has_come", lambda found: self.gone)
         head = RequestHead("POST", b"/", 1, [], {}, length=1 << 20)
-        self.incoming = Incoming(head, Tap(), Limits(), Memory(1 << 20), lambda: None)
+        self.incoming = Incoming(head, FakeSource(), Limits(), Memory(1 << 20), lambda: None)
 
     @property
     def told(self) -> list[str]:
