@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from proxy.call import Effect
 from proxy.config.cascade import Effective, Merged
 from proxy.stages import READS_ONLY
+from proxy.stages.timeout import MIN_ATTEMPT
 
 
 def clamped(effective: Effective, effect: Effect) -> list[str]:
@@ -34,6 +35,12 @@ def _attempt(timeout: Merged | None) -> Iterator[str]:
         yield (
             f"timeout.attempt ({attempt:g}s, {_from(timeout, 'attempt')}) "
             f"is cut to total ({total:g}s, {_from(timeout, 'total')})"
+        )
+    least = timeout.fields.get("min_attempt", MIN_ATTEMPT)
+    if total is not None and total <= least:
+        yield (
+            f"timeout.min_attempt ({least:g}s, {_from(timeout, 'min_attempt')}) "
+            f"is cut to half of total ({total:g}s, {_from(timeout, 'total')})"
         )
 
 

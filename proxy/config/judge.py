@@ -20,7 +20,7 @@ from proxy.config.wording import nearest
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
 from proxy.stages.retry import Retry
-from proxy.stages.timeout import Timeout
+from proxy.stages.timeout import MIN_ATTEMPT
 from proxy.symptom import symptoms
 
 LAYERS = ("llm", "tool", "agent", "http")
@@ -29,7 +29,6 @@ NOT_YET = {"layer": {"llm", "agent"}, "protocol": {"mcp", "openai", "anthropic",
 """No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
-_MIN_ATTEMPT = Timeout().min_attempt
 _SHOWN = 3  # names in a warning: a thousand of them say no more
 _SENT = {
     "method": (re.compile(r"[A-Z*-]+"), "methods are written in capitals"),
@@ -289,7 +288,7 @@ def _attempt_over_total(policy: Policy, timeout: Merged) -> Iterator[Problem]:
 
 def _never_begins(policy: Policy, timeout: Merged) -> Iterator[Problem]:
     """Every call would be refused: too little is left of its time when it has just begun."""
-    total, least = timeout.fields.get("total"), timeout.fields.get("min_attempt", _MIN_ATTEMPT)
+    total, least = timeout.fields.get("total"), timeout.fields.get("min_attempt", MIN_ATTEMPT)
     if total is None or least < total:
         return
     place = timeout.places["total"]

@@ -19,6 +19,9 @@ from proxy.reply import Reply
 from proxy.stage import Check, Ground, NothingTaken, Said, Section, Site, Target
 from proxy.units import Seconds
 
+MIN_ATTEMPT = Seconds(0.1)
+"""Where no policy says how long an attempt must be able to last."""
+
 
 class Timeout(Section, frozen=True, kw_only=True):
     """How long a call, its attempts and their parts may take. What is not given has no limit."""
@@ -41,7 +44,7 @@ class Timeout(Section, frozen=True, kw_only=True):
     ] = None
     min_attempt: Annotated[
         Seconds, Meta(description="No attempt starts that cannot last this long.")
-    ] = Seconds(0.1)
+    ] = MIN_ATTEMPT
     stream_idle: Annotated[
         Seconds | None, Meta(description="A stream without a byte for so long is ended.")
     ] = None
@@ -78,6 +81,13 @@ def finishes_alone(wish: str | None, effect: Effect) -> bool:
     return effect is Effect.WRITE if wish is None else wish == "finish"
 
 
+def _least(section: Timeout) -> float:
+    """Seconds that an attempt must last. Where an overlap of policies leaves a total no longer than
+    that, half of it: nothing would ever be sent."""
+    least, total = float(section.min_attempt), _limit(section.total)
+    return least if total > least else total / 2
+
+
 def _limit(seconds: Seconds | None) -> float:
     """As a plain float: adding to one is what a call pays for."""
     return NEVER if seconds is None else float(seconds)
@@ -96,7 +106,7 @@ class Deadline(Check):
     def __init__(self, section: Timeout, effect: Effect) -> None:
         self._total = _limit(section.total)
         self._usual = _HURRIED * min(self._total, _limit(section.attempt))
-        self._min_attempt = float(section.min_attempt)
+        self._min_attempt = _least(section)
         self._alone = finishes_alone(section.on_disconnect, effect)
 
     @classmethod
@@ -213,7 +223,7 @@ class ShadowTime(AttemptTime):
     def __init__(self, section: Timeout, target: Target, ground: Ground, policy: str) -> None:
         super().__init__(section, target.effect, policy)
         self._total = _limit(section.total)
-        self._min_attempt = float(section.min_attempt)
+        self._min_attempt = _least(section)
         self._counted = ground.kept(REFUSALS.key, REFUSALS.counts)
 
     def admit(self, attempt: Attempt) -> Refusal | None:

@@ -40,6 +40,14 @@ def test_an_attempt_is_cut_to_the_total() -> None:
     ]
 
 
+def test_a_total_leaves_room_for_an_attempt() -> None:
+    """Or no call would ever be sent; by whomever `min_attempt` is given, or by nobody."""
+    lines = (A + "timeout: {min_attempt: 2s}}", B + "timeout: {total: 1s}}")
+    assert said(*lines) == [
+        "timeout.min_attempt (2s, a, p.yaml:4) is cut to half of total (1s, b, p.yaml:5)"
+    ]
+
+
 @pytest.mark.parametrize("section", ["hedge: {after: 1s}", "cache: {max_age: 1s}"])
 def test_what_is_for_reads_is_off_for_others(section: str) -> None:
     """Where an overlap makes a call something else."""

@@ -228,3 +228,12 @@ def test_a_shadow_says_what_would_have_come_too_late() -> None:
     assert refusal is not None
     assert refusal.code == "deadline_exceeded"
     assert gate(Timeout(), shadow=True).admit(attempt) is None
+
+
+@pytest.mark.parametrize(("total", "least"), [(1.0, 0.1), (0.1, 0.05), (0.08, 0.04)])
+def test_a_total_leaves_room_for_an_attempt(total: float, least: float) -> None:
+    """An overlap of policies may cut it below `min_attempt`; something is sent all the same."""
+    call = make_call()
+    section = Timeout(total=Seconds(total))
+    Deadline.build(section, Site(make_target(), make_ground())).admit(call)
+    assert call.min_attempt == pytest.approx(least)
