@@ -108,10 +108,10 @@ def test_a_deadline_says_that_writes_are_seen_through() -> None:
 @pytest.mark.parametrize("shadow", [False, True])
 def test_an_attempts_limits(shadow: bool) -> None:
     """As far as there are any; it refuses where none could last. A shadow says the same."""
-    limits = Timeout(total=Seconds(0.05), attempt=Seconds(15.0), connect=Seconds(3.0))
+    limits = Timeout(total=Seconds(20.0), attempt=Seconds(15.0), connect=Seconds(3.0))
     site = Site(make_target(), make_ground(shadow=shadow), "p")
     gate = AttemptTime.build(limits, site)
-    said = gate.says(make_call(deadline=1000.05))
+    said = gate.says(make_call(fields={b"holdfast-timeout-ms": b"50"}, deadline=1000.05))
 
     assert said.note == "15 s an attempt, 3 s to connect"
     assert said.refusal is not None
