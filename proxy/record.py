@@ -1,5 +1,7 @@
 """The record: the one fact kept of a finished call. Metrics and logs are drawn from it alone."""
 
+from typing import ClassVar
+
 import msgspec
 
 
@@ -11,6 +13,13 @@ class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: int
     upstream: str
     status: int = 0  # 0: no answer came
+
+
+class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A request or an answer, of which the journal keeps no byte."""
+
+    bytes: int
+    commitment: str = ""  # HMAC-SHA-256 of it, under a salt of its own
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -40,3 +49,18 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     served_by: str = ""  # the upstream or model, where it is not the one that was called
     queue_us: int = 0  # spent in queues of ours
     detail: str = ""  # how an answer that had begun went wrong; which clock ended a stream
+    agent_version: str = ""
+    fleet: str = ""
+    trace: str = ""
+    span: str = ""
+    model: str = ""
+    approval: str = ""
+    tokens: dict[str, int] | None = None
+    cost_micros: int = 0
+    cost_estimated: bool = False
+    reserved_micros: int = 0
+    request: Payload | None = None
+    response: Payload | None = None
+    idempotency: str = ""
+    drill: int = 0  # how many times faster windows ran, in a rehearsal
+    type: ClassVar[str] = "call.finished"  # what its line in the journal says

@@ -1,0 +1,121 @@
+"""What a line of the journal may be about, and the entries that the journal makes itself.
+
+An entry is a msgspec Struct that says its `type`, and whose first field is its `id`; its other
+fields follow on the line in their order. No floats, and nothing that is null: what is not known is
+absent (`omit_defaults`). A call's is `proxy.record.Record`; other rooms have theirs.
+"""
+
+from typing import ClassVar, Protocol
+
+import msgspec
+
+VERSION = 1
+"""Of the format: `v` of every line. A reader reads those before it as well."""
+
+TYPES = (
+    "call.intent", "call.finished", "policy.loaded", "kill.engaged", "kill.released",
+    "approval.requested", "approval.decided", "approval.consumed", "approval.expired",
+    "breaker.changed", "budget.alert", "slo.alert", "slo.resolved", "canary.step",
+    "canary.rollback", "config.rejected", "erasure", "prune", "recovery", "checkpoint", "start",
+    "stop",
+)  # fmt: skip
+"""Every type of a line."""
+
+INTENT, FINISHED = "call.intent", "call.finished"
+
+
+class Entry(Protocol):
+    """What can be noted: a msgspec Struct with these."""
+
+    __struct_fields__: ClassVar[tuple[str, ...]]
+    type: ClassVar[str]
+
+    @property
+    def id(self) -> str:
+        """A call's id, or one of its own. The first field of the struct."""
+        ...
+
+
+class Start(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The process begins to write."""
+
+    id: str
+    version: str = ""  # of Holdfast
+    pid: int = 0
+    sync: str = ""  # group | each | async
+    drill: int = 0  # how many times faster windows run, for rehearsals
+    type: ClassVar[str] = "start"
+
+
+class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The process ends as it was asked to; nothing is lost."""
+
+    id: str
+    reason: str = ""
+    type: ClassVar[str] = "stop"
+
+
+class Before(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The segment before this one, as this one's first line names it."""
+
+    segment: int  # 0: there is none
+    records: int
+    hash: str  # of its last record
+    abandoned: str = ""  # why nothing of it counts that stands behind those records
+
+
+class Head(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The first line of every segment: where it stands in the chain and in the tree.
+
+    With `frontier` the segment can be checked without those before it, which may be gone.
+    """
+
+    id: str
+    origin: str  # of the checkpoints: holdfast/FLEET/WRITER
+    segment: int
+    before: Before
+    size: int  # of the tree, before this line
+    root: str
+    frontier: tuple[str, ...]  # the tops of its full subtrees, the largest first
+    every: tuple[int, int]  # a checkpoint after so many records, or so many seconds
+    lost: int = 0  # leaves, up to here, of which not even the hash is known: zeros stand for them
+    note: str = ""  # the checkpoint of that size
+    type: ClassVar[str] = "checkpoint"
+
+
+class Recovery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something was not as it should be, and the journal went on."""
+
+    id: str
+    what: str  # torn | tampered | dropped | fsync
+    file: str = ""
+    line: int = 0
+    offset: int = 0  # bytes before what was torn off
+    bytes: int = 0
+    sha256: str = ""  # of what was torn off
+    records: int = 0  # dropped
+    first: str = ""  # id of the first that was dropped
+    last: str = ""
+    since: str = ""  # RFC 3339
+    detail: str = ""
+    type: ClassVar[str] = "recovery"
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """A segment that was deleted because it was old enough."""
+
+    segment: int
+    first: int  # seq
+    last: int
+    hash: str  # of its last record
+    root: str  # of the tree that ends with it
+
+
+class Prune(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What retention deleted. `note` is signed, so that nobody else can explain a gap away."""
+
+    id: str
+    segments: tuple[Pruned, ...]
+    days: int  # of retention
+    note: str
+    type: ClassVar[str] = "prune"

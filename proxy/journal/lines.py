@@ -1,0 +1,81 @@
+"""The tip of the journal: where the next record goes, and the line that it becomes there."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from proxy.journal.chain import BEGINNING, Place, line, name_of
+from proxy.journal.entries import TYPES, VERSION, Entry
+from proxy.journal.merkle import Frontier
+
+
+def rfc3339(nanoseconds: int) -> str:
+    """A moment in UTC, with its nanoseconds."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:09}Z"
+
+
+class Tip:
+    """The end of the chain, and the tree up to there."""
+
+    __slots__ = ("place", "tree")
+
+    def __init__(self, place: Place = BEGINNING, tree: Frontier | None = None) -> None:
+        self.place = place
+        self.tree = tree or Frontier(place.seq)
+
+    def copy(self) -> "Tip":
+        """One that goes on by itself, and is thrown away if the disk does not follow."""
+        return Tip(self.place, self.tree.copy())
+
+
+class Encoder:
+    """Makes lines."""
+
+    def __init__(self, writer: str) -> None:
+        """`writer` stands in every line."""
+        self._openings: dict[type, bytes] = {}
+        self._writer = msgspec.json.encode(writer).decode()
+        self._second = -1
+        self._text = b""
+
+    def lines(self, entries: list[tuple[int, Entry]], tip: Tip) -> list[bytes]:
+        """Of entries, each with its time in nanoseconds since 1970; the tip goes on with them."""
+        place = tip.place
+        lines, hashes = [], []
+        for at, entry in entries:
+            opening = b'"ts":"%b%b' % (self._moment(at), self._opening(entry))
+            text, place = line(entry, name_of(entry), opening, place)
+            lines.append(text)
+            hashes.append(place.hash)
+        tip.place = place
+        tip.tree.extend(hashes)
+        return lines
+
+    def _moment(self, at: int) -> bytes:
+        second, rest = divmod(at, 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._text = rfc3339(at)[:20].encode()
+        return b"%b%09dZ" % (self._text, rest)
+
+    def _opening(self, entry: Entry) -> bytes:
+        found = self._openings.get(type(entry))
+        if found is None:
+            if entry.type not in TYPES or entry.__struct_fields__[0] != "id":
+                raise TypeError(f"{type(entry).__name__} is no entry of the journal")
+            text = f'","type":"{entry.type}","v":{VERSION},"writer":{self._writer}'
+            found = self._openings[type(entry)] = text.encode()
+        return found
+
+
+def stamps(wall: Callable[[], float]) -> Callable[[], int]:
+    """A clock of nanoseconds since 1970 from one of seconds, which has them to a quarter µs."""
+
+    def stamp() -> int:
+        now = wall()
+        seconds = int(now)
+        return seconds * 1_000_000_000 + int((now - seconds) * 1e9)
+
+    return stamp
