@@ -1,0 +1,268 @@
+"""The journal as the rest of Holdfast holds it: opened, noted into, waited for, stopped."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+import msgspec
+
+from proxy.clock import Clock
+from proxy.journal.checkpoint import Anchor, publish, signer_of
+from proxy.journal.disk import Disk, RealDisk
+from proxy.journal.entries import Recovery, Start, Stop
+from proxy.journal.folder import Folder, Lock
+from proxy.journal.keeper import Keeper
+from proxy.journal.log import Log, Terms
+from proxy.journal.notes import Signer, keys_of
+from proxy.journal.recover import Recovered, recover
+from proxy.journal.retention import Old, prune_entry
+from proxy.journal.snapshot import VERSION, Rebuilt, Snapshot, write_snapshot
+from proxy.journal.walk import Fault
+from proxy.journal.writer import Mark, State, Writer
+from proxy.uuids import uuids
+
+Heard = Callable[[str, str], None]
+"""Hears, on the loop: a kind (ok, full, failed, tampered, trouble), and what happened."""
+
+_AN_ANSWER = 60.0  # seconds in which a record of what is to be deleted must be durable
+
+
+def _nobody(kind: str, text: str) -> None:
+    """Somebody should listen."""
+
+
+class Journal:
+    """`open`, then `start`, `note` as often as there is something, `stop`."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        terms: Terms,
+        clock: Clock,
+        *,
+        rooms: Sequence[Rebuilt] = (),
+        anchors: Sequence[Anchor] = (),
+        key: str = "",
+        version: str = "",
+        heard: Heard = _nobody,
+        disk: Disk | None = None,
+    ) -> None:
+        """`key`: the line of a secret key, instead of the one in the data dir."""
+        self.folder = Folder(data_dir)
+        self.tampered = ""
+        """What does not hold; empty: nothing is known that does not."""
+        self._tampered_in = 0
+        self._terms = terms
+        self._clock = clock
+        self._rooms = rooms
+        self._anchors = anchors
+        self._key = key
+        self._version = version
+        self._heard = heard
+        self._disk = RealDisk() if disk is None else disk
+        self._name = uuids(os.urandom).__next__
+        self._checkpointed = self._snapshotted = 0
+        self._checkpoint_at = self._snapshot_at = clock.now()
+        self._last_note = ""
+
+    def open(self) -> Recovered:
+        """Take the data dir, find where it was left, have the rooms rebuild what they knew.
+
+        Blocks, as long as it takes to read what was written since the last snapshot. Raises
+        Locked, BadKey, or OSError.
+        """
+        self.folder.make()
+        self._lock = Lock(self.folder.lock)
+        try:
+            return self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open(self) -> Recovered:
+        terms, disk = self._terms, self._disk
+        if self._key:
+            self._signer = Signer.parse(self._key)
+            publish(self.folder, disk, self._signer)
+        else:
+            self._signer = signer_of(self.folder, disk, terms.origin, os.urandom)
+        self._keys = keys_of(self.folder.public.read_text("utf-8"))
+        found = recover(self.folder, disk, self._keys, self._rooms, self._name)
+        self.tampered, self._tampered_in = found.tampered, found.tampered_in
+        self._checkpointed = found.checkpointed
+        self._log = Log(self.folder, disk, self._signer, terms, found.standing, self._name)
+        self._writer = Writer(
+            self._log,
+            self._clock,
+            self._name,
+            each=terms.sync == "each",
+            held=terms.held,
+            stuck_seconds=terms.stuck_seconds,
+            idle=self._due,
+        )
+        self._writer.open = dict(found.open)
+        self._writer.heard = lambda state: self._heard(state.kind, state.why)
+        self._recoveries = found.recoveries
+        self.note = self._writer.note
+        """A record, to be written. Never waits, never raises."""
+        self.durable = self._writer.durable
+        """A future: True when all that was noted is durable, False when it cannot be made so."""
+        self._keeper = self._keep()
+        self._log.rotated = self._keeper.rotated
+        return found
+
+    @property
+    def state(self) -> State:
+        """Can it be written, and if not, since when and why?"""
+        return self._writer.state
+
+    @property
+    def seq(self) -> int:
+        """Of the last record that was written."""
+        return self._log.tip.place.seq
+
+    @property
+    def checkpointed(self) -> int:
+        """The records that the newest checkpoint covers."""
+        return self._checkpointed
+
+    async def start(self) -> bool:
+        """Write from now on. False: the first records cannot be written yet."""
+        self._writer.start(asyncio.get_running_loop())
+        for entry in self._recoveries:
+            self.note(entry)
+        terms = self._terms
+        self.note(Start(self._name(), self._version, os.getpid(), terms.sync, terms.drill))
+        self._keeper.start()
+        if self.tampered:
+            self._heard("tampered", self.tampered)
+        return await self.durable()
+
+    async def stop(self, reason: str = "") -> bool:
+        """All is written, signed, and let go of. False: the disk did not take it.
+
+        Waits for the disk, however long that takes.
+        """
+        self.note(Stop(self._name(), reason))
+        self.snapshot()
+        written = await self.durable()
+        await asyncio.to_thread(self._keeper.stop)
+        self._writer.put(Mark(self._end))
+        await asyncio.to_thread(self._writer.join)
+        if self._last_note:
+            await asyncio.to_thread(self._keeper.anchor, self._last_note)
+        self._lock.release()
+        return written
+
+    def snapshot(self) -> None:
+        """Keep what the rooms know now, with all that was noted until now. On the loop."""
+        states = {room.name: msgspec.Raw(msgspec.json.encode(room.dump())) for room in self._rooms}
+        self._writer.put(Mark(lambda written: self._keep_states(states, written)))
+
+    # In the writer's thread.
+
+    def _due(self) -> float | None:
+        """Checkpoints and snapshots, when it is their time. In how many seconds is the next?"""
+        now, seq = self._clock.now(), self.seq
+        if seq == self._checkpointed and seq == self._snapshotted:
+            self._checkpoint_at = now + self._terms.seconds
+            self._snapshot_at = now + self._terms.snapshot_seconds
+            return None
+        if seq - self._checkpointed >= self._terms.records or now >= self._checkpoint_at:
+            self._checkpoint()
+        if now >= self._snapshot_at:
+            self._snapshot_at = now + self._terms.snapshot_seconds
+            self._writer.on_loop(self.snapshot)
+        return max(0.0, min(self._checkpoint_at, self._snapshot_at) - now)
+
+    def _checkpoint(self) -> None:
+        self._checkpoint_at = self._clock.now() + self._terms.seconds
+        seq = self.seq
+        if seq == self._checkpointed:
+            return
+        try:
+            note = self._log.checkpoint()
+        except OSError as error:
+            self._trouble(f"a checkpoint was not written: {error}")
+            return
+        self._checkpointed = seq
+        self._last_note = note
+        self._keeper.checkpoint(note)
+
+    def _keep_states(self, states: dict[str, msgspec.Raw], written: bool) -> None:
+        if not written:
+            return
+        tip = self._log.tip
+        snapshot = Snapshot(
+            v=VERSION,
+            seq=tip.place.seq,
+            hash=tip.place.hash.hex(),
+            frontier=[top.hex() for top in tip.tree.tops()],
+            segment=self._log.before.segment,
+            states=states,
+            open=[msgspec.Raw(line) for line in self._writer.open.values()],
+            tampered=self.tampered,
+            tampered_in=self._tampered_in,
+        )
+        try:
+            self._log.sync()
+        except OSError as error:
+            self._trouble(f"a snapshot was not written: {error}")
+            return
+        self._keeper.later(lambda: self._save(snapshot))
+
+    def _end(self, written: bool) -> None:
+        self._checkpoint()
+        with contextlib.suppress(OSError):
+            self._log.close()
+        self._writer.end()
+
+    # In the keeper's thread.
+
+    def _keep(self) -> Keeper:
+        return Keeper(
+            self.folder,
+            self._disk,
+            self._anchors,
+            keys=self._keys,
+            days=self._terms.retention_days,
+            wall=self._clock.wall,
+            current=lambda: self._log.before.segment,
+            record=self._record_of,
+            trouble=self._trouble,
+            tampered=self._found_tampered,
+        )
+
+    def _save(self, snapshot: Snapshot) -> None:
+        """A snapshot, while others are committed."""
+        try:
+            write_snapshot(self.folder, self._disk, snapshot, self._signer)
+        except OSError as error:
+            self._trouble(f"a snapshot was not written: {error}")
+            return
+        self._snapshotted = snapshot.seq
+
+    def _record_of(self, old: Sequence[Old]) -> bool:
+        """What is about to be deleted is told, durably."""
+        terms = self._terms
+        entry = prune_entry(old, terms.retention_days, terms.origin, self._signer, self._name)
+        answer: SimpleQueue[bool] = SimpleQueue()
+        self.note(entry)
+        self._writer.put(Mark(answer.put))
+        try:
+            return answer.get(timeout=_AN_ANSWER)
+        except Empty:
+            return False
+
+    def _found_tampered(self, fault: Fault) -> None:
+        if not self.tampered:
+            self.tampered, self._tampered_in = str(fault), self._log.before.segment
+            detail = f"{fault} (found while running)"
+            self.note(Recovery(self._name(), "tampered", fault.file, fault.line, detail=detail))
+            self._writer.on_loop(lambda: self._heard("tampered", self.tampered))
+
+    def _trouble(self, text: str) -> None:
+        self._writer.on_loop(lambda: self._heard("trouble", text))

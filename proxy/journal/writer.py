@@ -1,0 +1,332 @@
+"""One thread that writes. The loop hands records to it, and waits only where it must.
+
+`note` is an append to a queue. The thread takes all that is there, encodes, hashes, writes and
+fsyncs it at once, and tells everybody who waited with one call to the loop (group commit). It
+begins at once when somebody waits, else a few milliseconds after the first record, so that the loop
+is not disturbed for each.
+
+What cannot be written is kept, up to a limit, and tried again; what is beyond the limit is counted,
+and a `recovery` record tells of it as soon as one can be written. Nobody who waits is told that a
+record is durable when it is not: he is told no, and a policy decides what that means for his call.
+"""
+
+import contextlib
+import errno
+import threading
+from asyncio import AbstractEventLoop, Future
+from collections import deque
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from proxy.clock import Clock
+from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
+from proxy.journal.lines import rfc3339, stamps
+from proxy.journal.log import NO_ENTRY, Log, Timed
+
+_LINGER = 0.004  # with the fsync behind it, within the 10 ms that are promised
+_RETRY = 1.0
+_AT_ONCE = 4096
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class State(NamedTuple):
+    """Can the journal be written?"""
+
+    kind: str  # ok | full | stuck | failed
+    since: float  # on Clock.now
+    why: str = ""
+
+
+class Mark(NamedTuple):
+    """Something to be done when all that was noted before it is written; False: it cannot be."""
+
+    done: Callable[[bool], None]
+
+
+Item = Timed | Future[bool] | Mark
+
+
+class Loss:
+    """Records that found no place."""
+
+    def __init__(self, at: int) -> None:
+        self.since = at
+        self.count = 0
+        self.first = self.last = ""
+
+    def add(self, entry: Entry) -> None:
+        """One more."""
+        self.count += 1
+        self.first = self.first or entry.id
+        self.last = entry.id
+
+    def entry(self, name: str, why: str) -> Recovery:
+        """The record that tells of it."""
+        return Recovery(
+            name,
+            "dropped",
+            records=self.count,
+            first=self.first,
+            last=self.last,
+            since=rfc3339(self.since),
+            detail=why,
+        )
+
+
+class Writer:
+    """The thread, and the queue to it."""
+
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        name: Callable[[], str],
+        *,
+        each: bool,
+        held: int,
+        stuck_seconds: float,
+        idle: Callable[[], float | None],
+    ) -> None:
+        """`idle` is called in the thread when all is written: what else is due? In how long?"""
+        self.log = log
+        self.open: dict[str, bytes] = {}
+        """Lines of intents whose calls have not ended."""
+        self.heard: Callable[[State], None] = lambda state: None
+        """Hears of changes, on the loop."""
+        self._now = clock.now
+        self._stamp = stamps(clock.wall)
+        self._name = name
+        self._at_once = 1 if each else _AT_ONCE
+        self._limit = held
+        self._stuck = stuck_seconds
+        self._idle_work = idle
+        self._loop: AbstractEventLoop | None = None
+        self._queue: deque[Entry | Future[bool] | Mark] = deque()
+        self._held: deque[Item] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._asleep = self._calm = False
+        self._busy: float | None = None
+        self._state = State("ok", clock.now())
+        self._retry_at = 0.0
+        self._loss: Loss | None = None
+        self._loss_lock = threading.Lock()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+
+    @property
+    def state(self) -> State:
+        """As it is now. The thread cannot say that it is stuck; so it is looked at from here."""
+        busy = self._busy
+        if busy is not None and self._now() - busy > self._stuck:
+            return State("stuck", busy, "the disk does not answer")
+        return self._state
+
+    def start(self, loop: AbstractEventLoop) -> None:
+        """From now on it writes."""
+        self._loop = loop
+        self._thread.start()
+
+    def note(self, entry: Entry) -> None:
+        """To be written. Never waits, never raises."""
+        if len(self._queue) < self._limit:
+            self._queue.append(entry)
+        else:
+            self._lose(entry)
+        if self._asleep:
+            self._asleep = False
+            self._bell.put(None)
+
+    def durable(self) -> "Future[bool]":
+        """When all that was noted until now is durable: True. False: it cannot be made so now."""
+        assert self._loop is not None, "durable() before start()"
+        future: Future[bool] = self._loop.create_future()
+        if self._ended:
+            future.set_result(False)
+            return future
+        self.put(future)
+        return future
+
+    def put(self, item: "Future[bool] | Mark") -> None:
+        """After all that was noted, and at once. From any thread."""
+        self._queue.append(item)
+        if self._asleep or self._calm:
+            self._asleep = self._calm = False
+            self._bell.put(None)
+
+    def end(self) -> None:
+        """Nothing is noted any more; in the thread, or where there is none."""
+        self._ended = True
+
+    def join(self) -> None:
+        """Wait for the thread."""
+        self._thread.join()
+
+    def round(self) -> float | None:
+        """All that is there is written, if it can be. In how many seconds is there more to do?"""
+        self._gather()
+        while self._held and self._now() >= self._retry_at:
+            self._write()
+        if self._held:
+            self._refuse()
+            return max(0.0, self._retry_at - self._now())
+        return None if self._ended else self._idle_work()
+
+    def _run(self) -> None:
+        try:
+            wait: float | None = 0.0
+            while not self._ended:
+                self._sleep(wait)
+                wait = self.round()
+        except BaseException as error:
+            self._change(State("failed", self._now(), f"a bug: {type(error).__name__}: {error}"))
+            raise
+        finally:
+            self._ended = True
+            self._gather()
+            self._refuse()
+
+    def _sleep(self, seconds: float | None) -> None:
+        self._calm = self._asleep = True
+        if not self._queue:
+            self._ring(seconds)
+        self._asleep = False
+        if self._calm:
+            self._ring(_LINGER)
+        self._calm = False
+
+    def _ring(self, seconds: float | None) -> None:
+        with contextlib.suppress(Empty):
+            self._bell.get(timeout=seconds)
+
+    def _gather(self) -> None:
+        queue, held, stamp = self._queue, self._held, self._stamp
+        while queue:
+            item = queue.popleft()
+            if isinstance(item, (Future, Mark)):
+                held.append(item)
+            elif len(held) < self._limit:
+                held.append((stamp(), item))
+            else:
+                self._lose(item)
+
+    def _write(self) -> None:
+        while self._held:
+            entries, others = self._batch()
+            written = False
+            try:
+                written = self._commit(entries)
+            finally:
+                if not written:
+                    self._held.extendleft(reversed([*entries, *others]))
+            if not written:
+                return
+            self._tell(others, True)
+            if not self._held:
+                self._tell_of_loss()
+
+    def _batch(self) -> tuple[list[Timed], list[Item]]:
+        """Entries, and who waits for them: up to the next mark, which sees exactly so many."""
+        held = self._held
+        entries: list[Timed] = []
+        others: list[Item] = []
+        while held and len(entries) < self._at_once:
+            item = held.popleft()
+            if isinstance(item, Mark):
+                others.append(item)
+                break
+            if isinstance(item, tuple):
+                entries.append(item)
+            else:
+                others.append(item)
+        return entries, others
+
+    def _commit(self, entries: list[Timed]) -> bool:
+        self._busy = self._now()
+        try:
+            lines = self.log.commit(entries)
+        except OSError as error:
+            self._failed(error)
+            return False
+        except NO_ENTRY:
+            entries[:] = [timed for timed in entries if self._can_be_written(timed)]
+            return self._commit(entries) if entries else True
+        finally:
+            self._busy = None
+        if self._state.kind != "ok":
+            self._change(State("ok", self._now()))
+        for (_, entry), line in zip(entries, lines, strict=True):
+            if entry.type == FINISHED:
+                self.open.pop(entry.id, None)
+            elif entry.type == INTENT:
+                self.open[entry.id] = line[:-1]
+        return True
+
+    def _can_be_written(self, timed: Timed) -> bool:
+        """An entry that is none (a bug of a room) is dropped, and told; the others are written."""
+        fits = self.log.takes(timed)
+        if not fits:
+            self._lose(timed[1])
+        return fits
+
+    def _failed(self, error: OSError) -> None:
+        why = f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'unknown')})"
+        now = self._now()
+        self._retry_at = now + _RETRY
+        if not self.log.sound:
+            self.log.abandon(why)
+            self._held.append((self._stamp(), Recovery(self._name(), "fsync", detail=why)))
+            self._retry_at = now  # another file may do
+        kind = "full" if error.errno in _FULL else "failed"
+        if self._state.kind != kind:
+            self._change(State(kind, now, why))
+
+    def _refuse(self) -> None:
+        """Who waits is told that it is not durable. The records are kept."""
+        waiting = [item for item in self._held if not _is_entry(item)]
+        if waiting:
+            self._held = deque(item for item in self._held if _is_entry(item))
+            self._tell(waiting, False)
+
+    def _tell(self, items: list[Item], written: bool) -> None:
+        futures = [item for item in items if isinstance(item, Future)]
+        if futures:
+            self.on_loop(lambda: _resolve(futures, written))
+        for item in items:
+            if isinstance(item, Mark):
+                item.done(written)
+
+    def on_loop(self, work: Callable[[], None]) -> None:
+        """Have the loop do something. It may be gone."""
+        try:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(work)
+        except RuntimeError:
+            return
+
+    def _change(self, state: State) -> None:
+        self._state = state
+        self.on_loop(lambda: self.heard(state))
+
+    def _lose(self, entry: Entry) -> None:
+        with self._loss_lock:
+            if self._loss is None:
+                self._loss = Loss(self._stamp())
+            self._loss.add(entry)
+
+    def _tell_of_loss(self) -> None:
+        with self._loss_lock:
+            loss, self._loss = self._loss, None
+        if loss is not None:
+            why = "the journal could not be written, and no more could be held"
+            self._held.append((self._stamp(), loss.entry(self._name(), why)))
+
+
+def _is_entry(item: Item) -> bool:
+    return isinstance(item, tuple) and not isinstance(item, Mark)
+
+
+def _resolve(futures: list[Future[bool]], written: bool) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(written)

@@ -1,0 +1,225 @@
+"""The journal as others hold it."""
+
+import asyncio
+import errno
+import json
+
+import pytest
+
+from proxy.journal import journal as module
+from proxy.journal.folder import Locked
+from proxy.journal.journal import Journal
+from proxy.journal.log import Terms
+from proxy.journal.notes import BadKey, new_signer
+from proxy.journal.verify import verify
+from proxy.journal.writer import Mark
+from proxy.record import AttemptRecord, Record
+from tests.fakes import FakeClock
+from tests.journal.disks import FailingDisk, QuickDisk
+from tests.journal.noted import Note
+from tests.journal.written import Counted, Written, ids, lines
+
+BROKEN = OSError(errno.EIO, "Input/output error")
+
+
+async def test_a_life(tmp_path):
+    """Opened, noted into, waited for, stopped: and all of it verifies."""
+    for expected in (4, 8):
+        journal = Journal(tmp_path, Terms(), FakeClock(), version="1.2", rooms=(Counted(),))
+        journal.open()
+        assert await journal.start()
+        journal.note(Note("a"))
+        assert await journal.durable()
+        assert await journal.stop("as asked")
+        assert journal.checkpointed == journal.seq == expected - (expected > 4)
+
+    records = [json.loads(line) for line in lines(tmp_path)]
+    assert [record["type"] for record in records] == [
+        *("checkpoint", "start", "call.finished", "stop", "start", "call.finished", "stop"),
+    ]
+    assert (records[1]["version"], records[3]["reason"]) == ("1.2", "as asked")
+    assert verify(tmp_path).exit == 0
+
+
+def test_the_record_of_a_call_can_be_noted(tmp_path):
+    """As the pipeline makes it, with its own id and all its members."""
+    attempt = AttemptRecord(1, "success", 3, "gateway", 200)
+    record = Record(
+        *("an id", "agent", "gateway", "tools", "L7", "create_escrow", "POST", "v@1"),
+        *("allow", "ok", "yes", 200, (attempt,), 1000, 10),
+        tokens={"input": 3},
+    )
+    written = Written(tmp_path).open()
+    written.journal.note(record)
+    written.round()
+
+    told = json.loads(lines(tmp_path)[-1])
+    assert (told["id"], told["type"], told["tool"]) == ("an id", "call.finished", "create_escrow")
+    assert told["attempts"] == [
+        {"n": 1, "result": "success", "ms": 3, "upstream": "gateway", "status": 200}
+    ]
+    assert told["tokens"] == {"input": 3}
+    assert "cost_micros" not in told
+
+
+def test_one_process_writes(tmp_path):
+    """The second one is told who does, and touches nothing."""
+    written = Written(tmp_path).open()
+    with pytest.raises(Locked, match="in use by process"):
+        Written(tmp_path).open()
+    written.note("a")
+    written.stop()
+    Written(tmp_path).open()
+
+
+def test_a_start_that_fails_lets_go(tmp_path):
+    """Somebody may mend what is wrong and try again."""
+    with pytest.raises(BadKey):
+        Journal(tmp_path, Terms(), FakeClock(), key="nonsense").open()
+
+    Written(tmp_path).open()
+
+
+def test_a_key_of_the_settings_is_used_and_published(tmp_path):
+    """None is made in the data dir."""
+    signer = new_signer("holdfast/f/w", lambda size: b"k" * size)
+    journal = Journal(tmp_path, Terms(), FakeClock(), key=signer.line(), disk=QuickDisk())
+    journal.open()
+
+    assert not journal.folder.secret.exists()
+    assert journal.folder.public.read_text() == signer.verifier.line() + "\n"
+
+
+def test_checkpoints_come_by_number_and_by_time(tmp_path):
+    """After so many records, or so many seconds after the first that has none."""
+    written = Written(tmp_path, records=3, seconds=60.0).open()
+    journal = written.journal
+    written.note("a")
+    assert journal.checkpointed == 0
+    written.note("b", "c", "d")
+    assert journal.checkpointed == 5
+    written.note("e")
+    assert journal.checkpointed == 5
+    written.clock.advance(59)
+    journal._writer.round()
+    assert journal.checkpointed == 5
+    written.clock.advance(1)
+    journal._writer.round()
+    assert journal.checkpointed == 6
+
+
+async def test_it_asks_for_a_snapshot_in_time(tmp_path):
+    """On the loop, where the rooms' states are; a start has little to read."""
+    journal = Journal(tmp_path, Terms(), FakeClock(), rooms=(Counted(),), disk=QuickDisk())
+    journal.open()
+    await journal.start()
+    asked = asyncio.Event()
+    original = journal.snapshot
+
+    def seen() -> None:
+        original()
+        asked.set()
+
+    journal.snapshot = seen  # type: ignore[method-assign]
+    journal._clock.advance(60)  # type: ignore[attr-defined]
+    journal.note(Note("a"))
+    await asked.wait()
+    assert await journal.durable()
+    await asyncio.to_thread(journal._keeper.stop)
+    assert journal.folder.snapshot.exists()
+    await journal.stop()
+
+
+def test_when_nothing_is_new_nothing_is_due(tmp_path):
+    """No checkpoint and no snapshot of what has both; the thread sleeps."""
+    written = Written(tmp_path).open()
+    written.note("a")
+    written.journal._checkpoint()
+    written.snapshot()
+    before = written.folder.checkpoints.stat().st_size
+    assert written.journal._writer.round() is None
+    written.journal._checkpoint()
+
+    assert written.folder.checkpoints.stat().st_size == before
+
+
+def test_a_snapshot_that_cannot_be_written_is_trouble_and_no_more(tmp_path):
+    """The one before it stays; one of what is not written is not made."""
+    disk = FailingDisk()
+    written = Written(tmp_path, disk).open()
+    written.note("a")
+    written.snapshot()
+    before = written.folder.snapshot.read_bytes()
+    disk.fails = {"rename": BROKEN}
+    written.note("b")
+    written.snapshot()
+    written.journal._keep_states({}, False)
+
+    assert written.folder.snapshot.read_bytes() == before
+    assert written.note("c")
+
+
+def test_a_snapshot_is_of_what_is_durable(tmp_path):
+    """With `sync: async` it waits for the disk; where that fails there is none."""
+    disk = FailingDisk()
+    written = Written(tmp_path, disk, sync="async").open()
+    written.note("a")
+    disk.fails = {"sync": BROKEN}
+    written.snapshot()
+
+    assert not written.folder.snapshot.exists()
+
+
+async def test_tampering_is_heard_at_the_start(tmp_path):
+    """And can be asked for."""
+    written = Written(tmp_path).open()
+    written.note("a", "b")
+    written.stop()
+    path = written.folder.segment(1)
+    path.write_bytes(path.read_bytes().replace(b'"id":"a"', b'"id":"x"'))
+    heard: list[tuple[str, str]] = []
+    journal = Journal(
+        tmp_path, Terms(), FakeClock(), heard=lambda kind, text: heard.append((kind, text))
+    )
+    journal.open()
+    await journal.start()
+    await journal.stop()
+
+    assert [kind for kind, _ in heard] == ["tampered"]
+    assert "seq 2, id x" in journal.tampered
+
+
+async def test_a_start_on_a_full_disk_goes_on(tmp_path):
+    """It says so; policies decide about calls. At the end there is nothing to anchor."""
+    disk = FailingDisk()
+    taken: list[str] = []
+    journal = Journal(tmp_path, Terms(), FakeClock(), disk=disk, anchors=[taken.append])
+    journal.open()
+    disk.fails = {"write": OSError(errno.ENOSPC, "No space left on device")}
+
+    assert not await journal.start()
+    assert journal.state.kind == "full"
+    assert not await journal.stop()
+    assert taken == []
+
+
+async def test_a_stop_without_a_disk_ends_all_the_same(tmp_path):
+    """It says that not all was written."""
+    disk = FailingDisk()
+    journal = Journal(tmp_path, Terms(), FakeClock(), disk=disk)
+    journal.open()
+    await journal.start()
+    disk.fails = {"write": OSError(errno.ENOSPC, "No space left on device")}
+    journal.note(Note("a"))
+
+    assert not await journal.stop()
+    assert ids(tmp_path) == []
+    Written(tmp_path).open()
+
+
+async def test_nothing_is_deleted_without_a_durable_record(tmp_path, monkeypatch):
+    """Full, or no answer in time: no."""
+    monkeypatch.setattr(module, "_AN_ANSWER", 0.0)
+    written = Written(tmp_path).open()
+    assert not written.journal._record_of(())
+    written.journal._writer.put(Mark(lambda written: None))
