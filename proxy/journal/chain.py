@@ -26,6 +26,7 @@ the last `seq` says, and a record's leaf is number `seq - 1`.
 """
 
 from binascii import Error, hexlify, unhexlify
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -51,6 +52,9 @@ class Place(NamedTuple):
 
 
 BEGINNING = Place(0, ZERO)
+Members = tuple[bytes, bytes]
+"""What stands between `seq` and `prev`: `"id":"…","ts":"…","type":"…","v":1,"writer":"…"`, which
+every record has, and what there is to tell, which begins with a comma or is empty."""
 
 
 class Claims(msgspec.Struct):
@@ -69,22 +73,29 @@ _TYPE = b',"type":"'
 _claims = msgspec.json.Decoder(Claims).decode
 
 
-def line(entry: Entry, name: bytes, opening: bytes, after: Place) -> tuple[bytes, Place]:
-    """The line of an entry, with its newline, and the place that it has then.
-
-    `name` is the entry's id as JSON (`name_of`); `opening` is what stands between it and the
-    entry's other fields: `"ts":"…","type":"…","v":1,"writer":"…"`.
-    """
-    rest = _encode(entry)[_LEFT + len(name) : -1]
-    seq = after.seq + 1
-    text = b'{"seq":%d,"id":%b,%b%b,"prev":"%b"' % (seq, name, opening, rest, hexlify(after.hash))
-    digest = sha256(after.hash + text + b"}").digest()
-    return b'%b,"hash":"%b"}\n' % (text, hexlify(digest)), Place(seq, digest)
+def parts_of(entry: Entry, name: bytes) -> bytes:
+    """All of an entry but its id, which is `name` as JSON: `,"agent":"…"` and so on."""
+    return _encode(entry)[_LEFT + len(name) : -1]
 
 
 def name_of(entry: Entry) -> bytes:
     """The id of an entry, as JSON."""
     return _encode(entry.id)
+
+
+def chained(members: Iterable[Members], after: Place) -> tuple[list[bytes], list[bytes]]:
+    """The lines of some records, with their newlines, and their hashes."""
+    seq, prev = after
+    own = hexlify(prev)
+    lines, hashes = [], []
+    for front, rest in members:
+        seq += 1
+        text = b'{"seq":%d,%b%b,"prev":"%b"' % (seq, front, rest, own)
+        prev = sha256(b"%b%b}" % (prev, text)).digest()
+        own = hexlify(prev)
+        lines.append(b'%b,"hash":"%b"}\n' % (text, own))
+        hashes.append(prev)
+    return lines, hashes
 
 
 def digest_of(text: bytes, prev: bytes) -> bytes:

@@ -1,11 +1,11 @@
 """The tip of the journal: where the next record goes, and the line that it becomes there."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from proxy.journal.chain import BEGINNING, Place, line, name_of
+from proxy.journal.chain import BEGINNING, Members, Place, chained, name_of, parts_of
 from proxy.journal.entries import TYPES, VERSION, Entry
 from proxy.journal.merkle import Frontier
 
@@ -41,33 +41,28 @@ class Encoder:
         self._text = b""
 
     def lines(self, entries: list[tuple[int, Entry]], tip: Tip) -> list[bytes]:
-        """Of entries, each with its time in nanoseconds since 1970; the tip goes on with them."""
-        place = tip.place
-        lines, hashes = [], []
-        for at, entry in entries:
-            opening = b'"ts":"%b%b' % (self._moment(at), self._opening(entry))
-            text, place = line(entry, name_of(entry), opening, place)
-            lines.append(text)
-            hashes.append(place.hash)
-        tip.place = place
+        """Of some entries, each with its time in nanoseconds since 1970; the tip goes on with them."""
+        lines, hashes = chained(self._members(entries), tip.place)
+        tip.place = Place(tip.place.seq + len(hashes), hashes[-1])
         tip.tree.extend(hashes)
         return lines
 
-    def _moment(self, at: int) -> bytes:
-        second, rest = divmod(at, 1_000_000_000)
-        if second != self._second:
-            self._second = second
-            self._text = rfc3339(at)[:20].encode()
-        return b"%b%09dZ" % (self._text, rest)
+    def _members(self, entries: list[tuple[int, Entry]]) -> Iterator[Members]:
+        for at, entry in entries:
+            second, rest = divmod(at, 1_000_000_000)
+            if second != self._second:
+                self._second, self._text = second, rfc3339(at)[:20].encode()
+            opening = self._openings.get(type(entry)) or self._opening(entry)
+            name = name_of(entry)
+            front = b'"id":%b,"ts":"%b%09dZ%b' % (name, self._text, rest, opening)
+            yield front, parts_of(entry, name)
 
     def _opening(self, entry: Entry) -> bytes:
-        found = self._openings.get(type(entry))
-        if found is None:
-            if entry.type not in TYPES or entry.__struct_fields__[0] != "id":
-                raise TypeError(f"{type(entry).__name__} is no entry of the journal")
-            text = f'","type":"{entry.type}","v":{VERSION},"writer":{self._writer}'
-            found = self._openings[type(entry)] = text.encode()
-        return found
+        if entry.type not in TYPES or entry.__struct_fields__[0] != "id":
+            raise TypeError(f"{type(entry).__name__} is no entry of the journal")
+        text = f'","type":"{entry.type}","v":{VERSION},"writer":{self._writer}'
+        self._openings[type(entry)] = text.encode()
+        return self._openings[type(entry)]
 
 
 def stamps(wall: Callable[[], float]) -> Callable[[], int]:

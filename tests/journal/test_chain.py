@@ -12,11 +12,12 @@ from proxy.journal.chain import (
     BEGINNING,
     ZERO,
     Place,
+    chained,
     claims,
     digest_of,
     follow,
-    line,
     name_of,
+    parts_of,
     raw,
     type_of,
 )
@@ -26,12 +27,19 @@ from tests.journal.noted import Note
 OPENING = b'"ts":"2026-11-28T00:00:00.000000000Z","type":"call.finished","v":1,"writer":"w"'
 
 
+def line(entry, after: Place) -> tuple[bytes, Place]:
+    """Its line, and the place that it has then."""
+    name = name_of(entry)
+    (text,), (digest,) = chained([(b'"id":%b,%b' % (name, OPENING), parts_of(entry, name))], after)
+    return text, Place(after.seq + 1, digest)
+
+
 def written(*texts: str) -> list[bytes]:
     """Lines without newlines."""
     place, found = BEGINNING, []
     for number, text in enumerate(texts):
         entry = Note(f"id-{number}", text)
-        whole, place = line(entry, name_of(entry), OPENING, place)
+        whole, place = line(entry, place)
         found.append(whole[:-1])
     return found
 
@@ -60,7 +68,7 @@ def test_the_members_stand_in_their_order():
 def test_what_is_not_known_is_absent():
     """No null, and no member that is empty."""
     entry = Recovery("an id", "torn")
-    whole, _ = line(entry, name_of(entry), OPENING, BEGINNING)
+    whole, _ = line(entry, BEGINNING)
 
     assert b"null" not in whole
     assert b'"detail"' not in whole
@@ -80,7 +88,7 @@ def test_any_text_keeps_the_format(texts):
 def test_an_id_cannot_forge_a_type(name):
     """An agent may have chosen it: the type is found behind it, whatever it says."""
     entry = Note(f'{name}","type":"prune')
-    whole, _ = line(entry, name_of(entry), OPENING, BEGINNING)
+    whole, _ = line(entry, BEGINNING)
 
     assert type_of(whole) == b"call.finished"
     told = claims(whole[:-1])
@@ -115,7 +123,7 @@ def test_no_line_can_be_left_out_moved_or_doubled(order, holds):
 def test_seq_is_checked_apart_from_the_chain():
     """A chain made anew with other numbers does not hold."""
     entry = Note("x")
-    whole, _ = line(entry, name_of(entry), OPENING, Place(4, ZERO))
+    whole, _ = line(entry, Place(4, ZERO))
 
     assert follow([whole[:-1]], BEGINNING) == []
     assert len(follow([whole[:-1]], Place(4, ZERO))) == 1
@@ -163,4 +171,4 @@ def test_an_entry_that_cannot_be_written_is_refused():
 
     entry = Wrong("1", object())
     with pytest.raises(TypeError):
-        line(entry, name_of(entry), OPENING, BEGINNING)  # type: ignore[arg-type]
+        line(entry, BEGINNING)
