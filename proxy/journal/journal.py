@@ -25,7 +25,7 @@ from proxy.journal.writer import Mark, State, Writer
 from proxy.uuids import uuids
 
 Heard = Callable[[str, str], None]
-"""Hears, on the loop: a kind (ok, full, failed, tampered, trouble), and what happened."""
+"""Hears, on the loop: a kind (ok, full, stuck, failed, tampered, trouble), and what happened."""
 
 _AN_ANSWER = 60.0  # seconds in which a record of what is to be deleted must be durable
 
@@ -118,6 +118,16 @@ class Journal:
     def state(self) -> State:
         """Can it be written, and if not, since when and why?"""
         return self._writer.state
+
+    @property
+    def held(self) -> int:
+        """What is not written yet: more than a moment's worth means that the disk is slow."""
+        return self._writer.held
+
+    @property
+    def dropped(self) -> int:
+        """Records that were lost since the start, because no more could be held."""
+        return self._writer.dropped
 
     @property
     def seq(self) -> int:

@@ -41,7 +41,7 @@ class Encoder:
         self._text = b""
 
     def lines(self, entries: list[tuple[int, Entry]], tip: Tip) -> list[bytes]:
-        """Of some entries, each with its time in nanoseconds since 1970; the tip goes on with them."""
+        """Of some entries, each with its time in nanoseconds since 1970; the tip goes on."""
         lines, hashes = chained(self._members(entries), tip.place)
         tip.place = Place(tip.place.seq + len(hashes), hashes[-1])
         tip.tree.extend(hashes)

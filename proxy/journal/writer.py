@@ -112,14 +112,20 @@ class Writer:
         self._loss: Loss | None = None
         self._loss_lock = threading.Lock()
         self._ended = False
+        self.dropped = 0
+        """Records that were lost, in all."""
+        self._waiting: deque[Future[bool]] = deque()
+        self._watch = clock.alarm(self._look)
+        self._watching = False
+        self._told_stuck = False
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     @property
     def state(self) -> State:
         """As it is now. The thread cannot say that it is stuck; so it is looked at from here."""
         busy = self._busy
-        if busy is not None and self._now() - busy > self._stuck:
-            return State("stuck", busy, "the disk does not answer")
+        if busy is not None and self._now() - busy >= self._stuck:
+            return State("stuck", busy + self._stuck, "the disk does not answer")
         return self._state
 
     def start(self, loop: AbstractEventLoop) -> None:
@@ -138,14 +144,40 @@ class Writer:
             self._bell.put(None)
 
     def durable(self) -> "Future[bool]":
-        """When all that was noted until now is durable: True. False: it cannot be made so now."""
+        """When all that was noted until now is durable: True. False: it cannot be made so now.
+
+        Nobody waits much longer than `stuck_seconds` for a disk that does not answer.
+        """
         assert self._loop is not None, "durable() before start()"
         future: Future[bool] = self._loop.create_future()
         if self._ended:
             future.set_result(False)
             return future
+        waiting = self._waiting
+        while waiting and waiting[0].done():
+            del waiting[0]
+        waiting.append(future)
+        if not self._watching:
+            self._watching = True
+            self._watch.set(self._now() + self._stuck)
         self.put(future)
         return future
+
+    def _look(self) -> None:
+        """On the loop: has the disk stopped to answer? Then nobody waits for it."""
+        state = self.state
+        stuck = state.kind == "stuck"
+        if stuck:
+            _resolve([*self._waiting], False)
+            self._waiting.clear()
+        if stuck != self._told_stuck:
+            self._told_stuck = stuck
+            self.heard(state)
+        self._watching = stuck or any(not future.done() for future in self._waiting)
+        if self._watching:
+            now, busy = self._now(), self._busy
+            since = now if busy is None or stuck else busy
+            self._watch.set(since + self._stuck)
 
     def put(self, item: "Future[bool] | Mark") -> None:
         """After all that was noted, and at once. From any thread."""
@@ -162,15 +194,24 @@ class Writer:
         """Wait for the thread."""
         self._thread.join()
 
+    @property
+    def held(self) -> int:
+        """Records, and those who wait for them, that are not written yet."""
+        return len(self._queue) + len(self._held)
+
     def round(self) -> float | None:
         """All that is there is written, if it can be. In how many seconds is there more to do?"""
         self._gather()
-        while self._held and self._now() >= self._retry_at:
-            self._write()
-        if self._held:
-            self._refuse()
-            return max(0.0, self._retry_at - self._now())
-        return None if self._ended else self._idle_work()
+        try:
+            while self._held and self._now() >= self._retry_at:
+                self._write()
+            if self._held:
+                self._refuse()
+                return max(0.0, self._retry_at - self._now())
+            self._busy = self._now()
+            return None if self._ended else self._idle_work()
+        finally:
+            self._busy = None
 
     def _run(self) -> None:
         try:
@@ -251,8 +292,6 @@ class Writer:
         except NO_ENTRY:
             entries[:] = [timed for timed in entries if self._can_be_written(timed)]
             return self._commit(entries) if entries else True
-        finally:
-            self._busy = None
         if self._state.kind != "ok":
             self._change(State("ok", self._now()))
         for (_, entry), line in zip(entries, lines, strict=True):
@@ -313,6 +352,7 @@ class Writer:
             if self._loss is None:
                 self._loss = Loss(self._stamp())
             self._loss.add(entry)
+            self.dropped += 1
 
     def _tell_of_loss(self) -> None:
         with self._loss_lock:

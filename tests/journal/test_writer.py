@@ -151,6 +151,7 @@ def test_what_can_be_held_no_more_is_counted_and_told(tmp_path):
     written.round()
 
     (told,) = recoveries(tmp_path)
+    assert written.journal.dropped == 2
     assert (told["what"], told["records"], told["first"], told["last"]) == (
         *("dropped", 2, "n3", "n4"),
     )
@@ -298,6 +299,41 @@ async def test_a_batch_is_one_call_to_the_loop(tmp_path):
     assert all(future.done() for future in waiting)
     loop.call_soon_threadsafe = original  # type: ignore[method-assign]
     await journal.stop()
+
+
+async def test_nobody_waits_for_a_disk_that_does_not_answer(tmp_path):
+    """He is told no, and that it is stuck; when it answers all is written, and that is told too."""
+    answers, asked = threading.Event(), threading.Event()
+    answers.set()
+
+    class StuckDisk(QuickDisk):
+        def sync(self, file: int) -> None:  # type: ignore[override]
+            if not answers.is_set() and threading.current_thread().name == "journal":
+                asked.set()
+            answers.wait(30)
+
+    heard: list[str] = []
+    clock = FakeClock()
+    journal = Journal(
+        tmp_path, Terms(), clock, heard=lambda kind, text: heard.append(kind), disk=StuckDisk()
+    )
+    journal.open()
+    await journal.start()
+    answers.clear()
+    journal.note(Note("a"))
+    first, second = journal.durable(), journal.durable()
+    assert await asyncio.to_thread(asked.wait, 30)
+    clock.advance(6)
+
+    assert (await first, await second, heard) == (False, False, ["stuck"])
+    journal.note(Note("b"))
+    assert journal.held >= 1
+    answers.set()
+    assert await journal.durable()
+    clock.advance(6)
+    assert heard == ["stuck", "ok"]
+    assert await journal.stop()
+    assert ids(tmp_path) == ["a", "b"]
 
 
 async def test_a_change_of_state_is_heard_on_the_loop(tmp_path):
