@@ -109,6 +109,7 @@ class Writer:
         self._busy: float | None = None
         self._state = State("ok", clock.now())
         self._retry_at = 0.0
+        self._left_alone_until = 0.0  # no new file at once before, when one was given up
         self._loss: Loss | None = None
         self._loss_lock = threading.Lock()
         self._ended = False
@@ -315,7 +316,9 @@ class Writer:
         if not self.log.sound:
             self.log.abandon(why)
             self._held.append((self._stamp(), Recovery(self._name(), "fsync", detail=why)))
-            self._retry_at = now  # another file may do
+            if now >= self._left_alone_until:  # another file may do, but not each of them
+                self._retry_at = now
+            self._left_alone_until = now + _RETRY
         kind = "full" if error.errno in _FULL else "failed"
         if self._state.kind != kind:
             self._change(State(kind, now, why))

@@ -98,6 +98,36 @@ def test_what_cannot_be_taken_back_is_left_behind(tmp_path):
     assert heads[-1]["before"]["abandoned"] == "No space left on device (ENOSPC)"
 
 
+def test_a_disk_that_fails_again_and_again_is_left_alone(tmp_path):
+    """A new file may do, once; else each would be given up after its head, without end."""
+    disk = FailingDisk()
+    written = Written(tmp_path, disk).open()
+    written.note("a")
+    original = disk.sync
+    synced: list[int] = []
+
+    def every_second(file: int) -> None:
+        synced.append(file)
+        assert len(synced) < 20, "it is tried without a pause"
+        if len(synced) % 2:
+            raise BROKEN
+        original(file)
+
+    disk.sync = every_second  # type: ignore[method-assign]
+    assert not written.note("b")
+    assert written.journal.state.kind == "failed"
+    tried = len(synced)
+    assert not written.note("c")
+    assert len(synced) == tried
+
+    disk.sync = original  # type: ignore[method-assign]
+    written.clock.advance(1)
+    assert written.note("d")
+    assert ids(tmp_path) == ["a", "b", "c", "d"]
+    written.stop()
+    assert verify(tmp_path).exit == 0
+
+
 def test_fsync_is_never_tried_again_on_the_same_file(tmp_path):
     """The kernel may have dropped the pages: a new segment, at once, and a record of it."""
     disk = FailingDisk()
