@@ -1,0 +1,91 @@
+"""What is kept of a record, and how it is read again."""
+
+import zlib
+from typing import NamedTuple
+
+import msgspec
+
+from proxy.journal.redaction import Rules
+from proxy.journal.rows import Places, Row, find, keys_of
+from proxy.journal.sealing import Key, Who
+
+NONE, REDACTED, FULL = "none", "redacted", "full"
+LARGEST = 4 << 20
+"""Bytes of one body that is kept in mode `full`."""
+
+
+class Body(msgspec.Struct, array_like=True, frozen=True):
+    """One body, as it is kept."""
+
+    content: bytes | None = None
+    size: int = 0  # of what was sent
+    changed: bool = False  # something was taken out
+    note: str = ""  # why it is not kept
+
+
+class Content(msgspec.Struct, array_like=True, frozen=True):
+    """What is sealed for a record."""
+
+    mode: str
+    request: Body | None
+    response: Body | None
+
+
+class Kept(NamedTuple):
+    """What is kept of a record, with what it takes to prove it to others."""
+
+    mode: str
+    request: Body | None
+    response: Body | None
+    request_salt: bytes
+    response_salt: bytes
+    """`HMAC-SHA-256(salt, content)` is the commitment in the journal."""
+
+
+_DECODER = msgspec.msgpack.Decoder(Content)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def fetch(places: Places, record: str) -> Kept | None:
+    """What is kept of a record, from any process. Raises Trouble."""
+    found = find(places, record)
+    if found is None:
+        return None
+    key = Key(found.key, 0, Who(), found.secret)
+    plain = key.open(record, found.sealed)
+    content = _DECODER.decode(zlib.decompress(plain))
+    salts = key.salt(record, "request"), key.salt(record, "response")
+    return Kept(content.mode, content.request, content.response, *salts)
+
+
+def was_committed(
+    places: Places, record: str, who: Who, part: str, content: bytes, commitment: str
+) -> bool:
+    """Is this what was committed to? `part`: request | response. No once its key is destroyed.
+
+    Also where nothing but commitments was kept. Raises Trouble.
+    """
+    keys = (Key(name, day, who, secret) for name, day, secret in keys_of(places, who))
+    return any(key.commit(record, part, content) == commitment for key in keys)
+
+
+def body_of(content: bytes | None, mode: str, rules: Rules) -> Body | None:
+    if content is None or mode == NONE:
+        return None
+    if mode == REDACTED:
+        clean = rules.redact(content)
+        return Body(clean.content, len(content), clean.changed, clean.note)
+    if len(content) > LARGEST:
+        return Body(None, len(content), False, "not kept: larger than is kept")
+    return Body(content, len(content))
+
+
+def commitment(key: Key, record: str, part: str, sent: bytes | None, body: Body | None) -> str:
+    """Over what was kept; where nothing was, over what was sent."""
+    content = sent if body is None or body.content is None else body.content
+    return "" if content is None else key.commit(record, part, content)
+
+
+def row_of(key: Key, record: str, content: Content) -> Row:
+    plain = zlib.compress(_encode(content), 1)
+    return Row(record, key.id, key.seal(record, plain))

@@ -1,0 +1,386 @@
+"""The rows of the side store, in SQLite: one database, one process that writes.
+
+SQLite and not files: payloads are many and small, they come in groups that one fsync makes durable,
+they are looked for by record, task, agent, subject and day, and they must be gone when they are
+deleted. `secure_delete` overwrites what is deleted, and a checkpoint that truncates the WAL takes
+away the last copies; for files the file system would have to do that, and does not.
+
+What a row is about is not to be read in it: tasks, agents and subjects stand there blinded.
+"""
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from proxy.journal.sealing import Key, Master, Trouble, Who, blind, read_masters, write_masters
+
+FORMAT = 1
+_CHUNK = 200  # keys whose rows are deleted in one transaction
+_REWRAPPED = 10_000  # keys in one transaction, when the master key changes
+_PATIENCE = 5.0  # seconds, for readers to get out of the way
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    id BLOB PRIMARY KEY, day INTEGER NOT NULL, task BLOB, agent BLOB, subject BLOB,
+    master TEXT NOT NULL, wrapped BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_by_task ON keys (task);
+CREATE INDEX IF NOT EXISTS keys_by_agent ON keys (agent);
+CREATE INDEX IF NOT EXISTS keys_by_subject ON keys (subject);
+CREATE INDEX IF NOT EXISTS keys_by_day ON keys (day);
+CREATE TABLE IF NOT EXISTS payloads (
+    record TEXT PRIMARY KEY, key BLOB NOT NULL, sealed BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS payloads_by_key ON payloads (key);
+CREATE TABLE IF NOT EXISTS dead (key BLOB PRIMARY KEY) WITHOUT ROWID;
+"""
+_SETTINGS = (
+    "PRAGMA auto_vacuum=INCREMENTAL",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA secure_delete=ON",
+    "PRAGMA temp_store=MEMORY",
+)
+_KINDS = {
+    "SQLITE_FULL": "full",
+    "SQLITE_BUSY": "busy",
+    "SQLITE_LOCKED": "busy",
+    "SQLITE_CORRUPT": "damaged",
+    "SQLITE_NOTADB": "damaged",
+}
+
+
+class Row(NamedTuple):
+    """A payload, sealed."""
+
+    record: str
+    key: bytes
+    sealed: bytes
+
+
+class Erased(NamedTuple):
+    """What was destroyed."""
+
+    payloads: int
+    keys: int
+
+
+class Places:
+    """Where the side store is in a data dir."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.folder = data_dir / "payloads"
+        self.database = self.folder / "payloads.db"
+        self.lock = self.folder / "lock"
+        self.master = data_dir / "keys" / "payload.key"
+
+
+class Rows:
+    """The database, as the one process has it that writes there. For one thread at a time."""
+
+    def __init__(self, places: Places) -> None:
+        """Takes the lock. Raises Trouble."""
+        self._places = places
+        try:
+            places.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _locked(places.lock)
+        except OSError as error:
+            raise Trouble("disk", f"{places.folder}: {error.strerror or error}") from error
+        try:
+            self._open()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _open(self) -> None:
+        with told():
+            self._db = _connected(self._places.database)
+        try:
+            with told():
+                self._db.executescript(_TABLES)
+                self._check_format()
+                self._read_masters()
+            self._tidy()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def reopen(self) -> None:
+        """After an error that may have come from the disk: nothing is taken for granted."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        self._open()
+
+    def close(self) -> None:
+        """Once more does nothing."""
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        held, self._lock = self._lock, -1
+        if held >= 0:
+            os.close(held)
+
+    # --- rows ---
+
+    def insert(self, keys: Iterable[Key], rows: Iterable[Row]) -> None:
+        """All of them, durable; or none. Raises Trouble."""
+        index, master = self._index, self._masters[0]
+        wrapped = [
+            (key.id, key.day, *_blinded(index, key.who), master.id, master.wrap(key.id, key.secret))
+            for key in keys
+        ]
+        with told(), self._transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO keys VALUES (?,?,?,?,?,?,?)", wrapped)
+            db.executemany("INSERT OR REPLACE INTO payloads VALUES (?,?,?)", rows)
+
+    def erase(self, kind: str, name: str) -> Erased:
+        """All of a task, an agent or a subject. Raises Trouble: then ask once more."""
+        return self._destroy(f"{kind} = ?", blind(self._index, kind, name))
+
+    def prune(self, day: int) -> Erased:
+        """All of the days before. Raises Trouble."""
+        erased = self._destroy("day < ?", day)
+        with told():
+            self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
+        self._scrub()
+        return erased
+
+    def _destroy(self, where: str, value: bytes | int) -> Erased:
+        """First the keys, so that all is unreadable at once; then what they sealed."""
+        with told(), self._transaction() as db:
+            # `where` is one of ours, never from outside
+            db.execute(f"INSERT OR IGNORE INTO dead SELECT id FROM keys WHERE {where}", (value,))  # noqa: S608
+            keys = db.execute(f"DELETE FROM keys WHERE {where}", (value,)).rowcount  # noqa: S608
+        self._scrub()
+        count = self._bury()
+        return Erased(count, keys)
+
+    def _bury(self) -> int:
+        """Delete what was sealed with keys that are no more; also what a crash left of that."""
+        count = 0
+        with told():
+            while dead := self._db.execute("SELECT key FROM dead LIMIT ?", (_CHUNK,)).fetchall():
+                with self._transaction() as db:
+                    deleted = db.executemany("DELETE FROM payloads WHERE key = ?", dead)
+                    count += max(0, deleted.rowcount)
+                    db.executemany("DELETE FROM dead WHERE key = ?", dead)
+        if count:
+            self._scrub()
+        return count
+
+    def _tidy(self) -> None:
+        """What a crash left undone. A reader may be in the way of it; whoever asked asks again."""
+        try:
+            self._bury()
+            self._scrub()
+        except Trouble as trouble:
+            if trouble.kind != "busy":
+                raise
+
+    def _scrub(self) -> None:
+        """No copy of what was deleted is left in the WAL."""
+        with told():
+            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise Trouble(
+                "busy", "somebody reads the side store, and copies of what was erased are left in "
+                "its log: erase once more when he is done"
+            )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+            self._db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+
+    # --- the master key ---
+
+    def _check_format(self) -> None:
+        db = self._db
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
+        (found,) = db.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
+        if found != FORMAT:
+            raise Trouble("damaged", f"the side store has format {found}, this reads {FORMAT}")
+
+    def _read_masters(self) -> None:
+        kept = self._db.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()
+        try:
+            self._masters = read_masters(self._places.master)
+        except FileNotFoundError:
+            if kept is not None:
+                raise Trouble("key", _missing(self._places)) from None
+            self._masters = [_made(self._places.master)]
+        if kept is None:
+            self._index = os.urandom(32)
+            self._keep_index()
+        else:
+            self._index = unwrapped(self._masters, _INDEX, kept[0], self._places)
+        if len(self._masters) > 1:
+            self._settle()
+
+    def _keep_index(self) -> None:
+        wrapped = self._masters[0].wrap(_INDEX, self._index)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (wrapped,))
+
+    def rotate(self, master: Master) -> None:
+        """Wrap everything with a new one; what was wrapped with the old one is overwritten.
+
+        A crash at any step leaves both in the file, and the next start goes on. Raises Trouble.
+        """
+        with told():
+            write_masters(self._places.master, [master, *self._masters])
+            self._masters = [master, *self._masters]
+            self._settle()
+        self._scrub()
+
+    def _settle(self) -> None:
+        """All is wrapped with the first; then the others are let go of."""
+        first = self._masters[0]
+        old = "SELECT id, wrapped FROM keys WHERE master != ? LIMIT ?"
+        while kept := self._db.execute(old, (first.id, _REWRAPPED)).fetchall():
+            renewed = [
+                (
+                    first.id,
+                    first.wrap(name, unwrapped(self._masters, name, wrapped, self._places)),
+                    name,
+                )
+                for name, wrapped in kept
+            ]
+            with self._transaction() as db:
+                db.executemany("UPDATE keys SET master = ?, wrapped = ? WHERE id = ?", renewed)
+        self._keep_index()
+        write_masters(self._places.master, [first])
+        self._masters = [first]
+
+
+_INDEX = b"index"
+
+
+class Found(NamedTuple):
+    """A row and the key to it."""
+
+    key: bytes
+    secret: bytes
+    sealed: bytes
+
+
+def find(places: Places, record: str) -> Found | None:
+    """A row, from any thread and any process. Raises Trouble."""
+    query = (
+        "SELECT keys.id, keys.wrapped, payloads.sealed "
+        "FROM payloads JOIN keys ON keys.id = payloads.key WHERE record = ?"
+    )
+    with _reading(places) as db:
+        row = None if db is None else db.execute(query, (record,)).fetchone()
+    if row is None:
+        return None
+    name, wrapped, sealed = row
+    return Found(name, unwrapped(_masters_of(places), name, wrapped, places), sealed)
+
+
+def keys_of(places: Places, who: Who) -> list[tuple[bytes, int, bytes]]:
+    """All keys of somebody that are left: id, day, secret. Raises Trouble."""
+    query = "SELECT id, day, wrapped FROM keys WHERE task IS ? AND agent IS ? AND subject IS ?"
+    with _reading(places) as db:
+        if db is None:
+            return []
+        (kept,) = db.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()
+        masters = _masters_of(places)
+        index = unwrapped(masters, _INDEX, kept, places)
+        rows = db.execute(query, _blinded(index, who)).fetchall()
+    return [(name, day, unwrapped(masters, name, wrapped, places)) for name, day, wrapped in rows]
+
+
+def unwrapped(masters: list[Master], name: bytes, wrapped: bytes, places: Places) -> bytes:
+    """With whichever of them it was wrapped. Raises Trouble."""
+    for master in masters:
+        with contextlib.suppress(Trouble):
+            return master.unwrap(name, wrapped)
+    raise Trouble("key", f"{places.master} is not the key that {places.database} was written with")
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """What SQLite and the system say becomes Trouble."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorname", None) or ""
+        kind = next((kind for name, kind in _KINDS.items() if code.startswith(name)), "disk")
+        raise Trouble(kind, f"the side store: {error} ({code or 'no code'})") from error
+    except OSError as error:
+        raise Trouble("disk", f"the side store: {error}") from error
+
+
+@contextlib.contextmanager
+def _reading(places: Places) -> Iterator[sqlite3.Connection | None]:
+    """None: there is no side store yet."""
+    if not places.database.exists():
+        yield None
+        return
+    with told():
+        db = sqlite3.connect(
+            places.database.absolute().as_uri() + "?mode=ro", uri=True, timeout=_PATIENCE
+        )
+        try:
+            yield db
+        finally:
+            db.close()
+
+
+def _masters_of(places: Places) -> list[Master]:
+    try:
+        return read_masters(places.master)
+    except FileNotFoundError:
+        raise Trouble("key", _missing(places)) from None
+
+
+def _missing(places: Places) -> str:
+    return (
+        f"{places.master} is missing, and without it nothing in {places.folder} can be read: "
+        f"put it back, or move {places.folder} away to begin anew"
+    )
+
+
+def _made(path: Path) -> Master:
+    master = Master(os.urandom(4).hex(), os.urandom(32))
+    write_masters(path, [master])
+    return master
+
+
+def _blinded(index: bytes, who: Who) -> tuple[bytes | None, ...]:
+    """Empty: not known, and so found by nobody who looks for it."""
+    pairs = zip(who._fields, who, strict=True)
+    return tuple(blind(index, kind, name) if name else None for kind, name in pairs)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    if not path.exists():  # SQLite would make it readable for others
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        for setting in _SETTINGS:
+            db.execute(setting).fetchall()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _locked(path: Path) -> int:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        text = f"{path.parent} is in use by another process: give each process its own data dir"
+        raise Trouble("in_use", text) from None
+    return file

@@ -1,0 +1,62 @@
+"""A side store in a folder, and what is left of something in its files."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from proxy.journal.rows import Places, Row, Rows
+from proxy.journal.sealing import Key, Trouble, Who, new_key
+
+DAY = 86_400
+
+
+class Failing(Rows):
+    """A database on a disk that fails when it is told to."""
+
+    broken = ""
+
+    def insert(self, keys, rows):
+        self._fail()
+        super().insert(keys, rows)
+
+    def erase(self, kind, name):
+        self._fail()
+        return super().erase(kind, name)
+
+    def reopen(self):
+        self._fail()
+        super().reopen()
+
+    def _fail(self):
+        if self.broken:
+            raise Trouble(self.broken, "the disk said so")
+
+
+def key_of(task: str = "", agent: str = "", subject: str = "", day: int = 1) -> Key:
+    """A new key of somebody."""
+    return new_key(day, Who(task, agent, subject), os.urandom)
+
+
+def row_of(key: Key, record: str, content: bytes) -> Row:
+    """A row with this in it."""
+    return Row(record, key.id, key.seal(record, content))
+
+
+def files(data_dir: Path) -> list[Path]:
+    """All of them."""
+    return [path for path in data_dir.rglob("*") if path.is_file()]
+
+
+def found_in(data_dir: Path, what: bytes) -> list[str]:
+    """Names of the files in which these bytes are."""
+    return [path.name for path in files(data_dir) if what in path.read_bytes()]
+
+
+def columns(data_dir: Path, query: str) -> list[Any]:
+    """The first column of what a query finds."""
+    db = sqlite3.connect(Places(data_dir).database)
+    try:
+        return [row[0] for row in db.execute(query)]
+    finally:
+        db.close()

@@ -1,0 +1,106 @@
+"""What is kept of a record, and how it is committed to."""
+
+import hashlib
+import hmac
+
+import pytest
+
+from proxy.journal.kept import (
+    FULL,
+    LARGEST,
+    NONE,
+    REDACTED,
+    Body,
+    Content,
+    body_of,
+    commitment,
+    fetch,
+    row_of,
+    was_committed,
+)
+from proxy.journal.redaction import Rules
+from proxy.journal.rows import Places, Rows
+from proxy.journal.sealing import Trouble
+from tests.journal.stored import key_of
+
+RULES = Rules()
+SECRET = b'{"password":"hunter2","n":1}'
+CLEAN = b'{"password":"[redacted]","n":1}'
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "body"),
+    [
+        (None, FULL, None),
+        (SECRET, NONE, None),
+        (SECRET, FULL, Body(SECRET, len(SECRET))),
+        (SECRET, REDACTED, Body(CLEAN, len(SECRET), True)),
+        (b"[1]", REDACTED, Body(b"[1]", 3)),
+        (b"\xff", REDACTED, Body(None, 1, True, "not kept: no text, cannot be looked through")),
+        (b"x" * (LARGEST + 1), FULL,
+         Body(None, LARGEST + 1, False, "not kept: larger than is kept")),
+        (b"", FULL, Body(b"", 0)),
+    ],
+)  # fmt: skip
+def test_what_is_kept_of_a_body(content, mode, body):
+    """By the mode of the policy; what is too large is a note."""
+    assert body_of(content, mode, RULES) == body
+
+
+def test_a_commitment_is_over_what_is_kept():
+    """In mode `redacted` not over the original, which the salt would let one guess."""
+    key = key_of("t")
+    clean = body_of(SECRET, REDACTED, RULES)
+
+    assert commitment(key, "r", "request", SECRET, clean) == key.commit("r", "request", CLEAN)
+    assert commitment(key, "r", "request", SECRET, None) == key.commit("r", "request", SECRET)
+    unread = body_of(b"\xff", REDACTED, RULES)
+    assert commitment(key, "r", "request", b"\xff", unread) == key.commit("r", "request", b"\xff")
+    assert commitment(key, "r", "request", None, None) == ""
+
+
+def test_what_was_kept_is_read_with_what_proves_it(tmp_path):
+    """Content and salt are enough for somebody who has the journal."""
+    places, key = Places(tmp_path), key_of("t")
+    content = Content(FULL, Body(b"asked", 5), Body(b"answered", 8))
+    rows = Rows(places)
+    rows.insert([key], [row_of(key, "r", content)])
+    rows.close()
+
+    kept = fetch(places, "r")
+
+    assert kept is not None
+    assert (kept.mode, kept.request, kept.response) == (FULL, content.request, content.response)
+    for part, salt, sent in (
+        ("request", kept.request_salt, b"asked"),
+        ("response", kept.response_salt, b"answered"),
+    ):
+        assert key.commit("r", part, sent) == hmac.new(salt, sent, hashlib.sha256).hexdigest()
+    assert fetch(places, "other") is None
+
+
+def test_a_row_that_was_changed_is_told(tmp_path):
+    """Nobody can put another payload in its place."""
+    places, key = Places(tmp_path), key_of("t")
+    rows = Rows(places)
+    rows.insert([key], [row_of(key, "r1", Content(FULL, Body(b"x", 1), None))])
+    rows._db.execute("UPDATE payloads SET record = 'r2'")
+    rows.close()
+
+    with pytest.raises(Trouble, match="a payload of the side store cannot be opened"):
+        fetch(places, "r2")
+
+
+def test_a_commitment_can_be_checked_without_a_payload(tmp_path):
+    """While the key is there; the salt is all that it takes."""
+    places, key = Places(tmp_path), key_of("t", "a")
+    rows = Rows(places)
+    rows.insert([key_of("t", "a"), key], [])
+    told = key.commit("r", "request", b"asked")
+
+    assert was_committed(places, "r", key.who, "request", b"asked", told)
+    assert not was_committed(places, "r", key.who, "request", b"other", told)
+    assert not was_committed(places, "r", key.who, "response", b"asked", told)
+    rows.erase("task", "t")
+    assert not was_committed(places, "r", key.who, "request", b"asked", told)
+    rows.close()
