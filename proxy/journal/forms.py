@@ -177,7 +177,8 @@ def hits(
     budget.spend(1 + len(text) // 64)
     low = text.lower()
     spans: list[Span] = []
-    if _KEY_HINT.search(low) if len(low) < _SHORT else any(hint in low for hint in _KEYS):
+    has = low.__contains__
+    if _KEY_HINT.search(low) if len(low) < _SHORT else any(map(has, _KEYS)):
         spans += [found.span() for found in _matches(_KEY, text, budget)]
     if "eyj" in low:
         spans += [found.span() for found in _matches(_JWT, text, budget)]
@@ -188,9 +189,7 @@ def hits(
     if "@" in text:
         spans += [found.span() for found in _matches(_MAIL, text, budget)]
         spans += [found.span(1) for found in _matches(_LOGIN, text, budget)]
-    if _SEPARATOR.search(text) and (
-        any(hint in low for hint in _NAME_HINTS) or any(hint in low for hint in hints)
-    ):
+    if _SEPARATOR.search(text) and (any(map(has, _NAME_HINTS)) or any(map(has, hints))):
         spans += _named(text, secret, budget)
     if cards:
         spans += _cards(text, budget)

@@ -60,6 +60,7 @@ class _Item(NamedTuple):
     record: str  # empty: it is the key that is to be kept
     content: Content | None
     size: int
+    number: int  # in the order of putting
 
 
 class _Job:
@@ -70,6 +71,7 @@ class _Job:
         self.kind = kind
         self.name = name
         self.dropped = 0
+        self.after = 0  # what was put later is not meant
         self.done = threading.Event()
         self.erased = Erased(0, 0)
         self.failed: Trouble | None = None
@@ -80,7 +82,7 @@ class _Job:
 
     def takes(self, item: _Item) -> bool:
         """Is it one of those?"""
-        return self.covers(item.key.who)
+        return item.number <= self.after and self.covers(item.key.who)
 
 
 class Payloads:
@@ -171,14 +173,14 @@ class Payloads:
         if len(given) != 1:
             raise ValueError("erase needs one of task, agent, subject")
         ((kind, name),) = given
-        return self._ask(_Job(lambda rows: rows.erase(kind, name), kind, name))
+        return self._ask(_Job(lambda rows: rows.erase(kind, name, self._between), kind, name))
 
     def prune(self, before: float) -> Erased:
         """Destroy what is older: of the days (UTC) that ended before `before`, on Clock.wall.
 
         Waits for it. Raises Trouble.
         """
-        return self._ask(_Job(lambda rows: rows.prune(int(before // _DAY))))
+        return self._ask(_Job(lambda rows: rows.prune(int(before // _DAY), self._between)))
 
     def rotate(self) -> None:
         """Wrap all keys with a new master key; the old one opens nothing more. Raises Trouble."""
@@ -215,7 +217,7 @@ class Payloads:
         if self._closed() or self._held > self._room + self._room // 4:
             return None
         key = self._keys[who] = new_key(day, who, os.urandom)
-        self._queue(_Item(key, "", None, _FRAME))
+        self._queue(key, "", None, _FRAME)
         if len(self._keys) > _KEYS:
             self._keys.popitem(last=False)
         return key
@@ -226,15 +228,15 @@ class Payloads:
         if self._closed() or self._held + size > self._room:
             self._lost += 1
             return False
-        self._queue(_Item(key, record, content, size))
+        self._queue(key, record, content, size)
         return True
 
-    def _queue(self, item: _Item) -> None:
+    def _queue(self, key: Key, record: str, content: Content | None, size: int) -> None:
         if not self._pending:
             self._wake.notify_all()
-        self._pending.append(item)
-        self._held += item.size
         self._given += 1
+        self._held += size
+        self._pending.append(_Item(key, record, content, size, self._given))
 
     def _ask(self, job: _Job) -> Erased:
         with self._wake:
@@ -242,6 +244,7 @@ class Payloads:
                 raise Trouble("closed", "the side store is not open")
             for who in [who for who in self._keys if job.covers(who)]:
                 del self._keys[who]
+            job.after = self._given
             job.dropped = self._drop(job.takes)
             self._jobs.append(job)
             self._wake.notify_all()
@@ -311,6 +314,13 @@ class Payloads:
         with self._wake:
             self._jobs.popleft()
         job.done.set()
+
+    def _between(self) -> None:
+        """What takes long does not keep others waiting, until there is no room for them."""
+        with self._wake:
+            batch = self._take()
+        if batch:
+            self._write(batch)
 
     def _write(self, batch: list[_Item]) -> bool:
         try:

@@ -20,6 +20,7 @@ one that was made unreadable on purpose (reversed, enciphered, spelled out). Nob
 import base64
 import binascii
 import re
+import threading
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -46,6 +47,8 @@ DEEPEST = 6
 _STEPS = 120_000
 """Values, names and findings."""
 
+_PAUSE = 0.0002
+_never = threading.Event()
 _BASE64 = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{16,}+={0,2}+")
 _BRACKET = re.compile(r"[{\[]\s*+[\"{\[]")
 
@@ -62,11 +65,12 @@ class Rules:
     """What is to be taken out. Made once for a policy, used from any thread."""
 
     def __init__(
-        self, paths: Iterable[str] = (), largest: int = LARGEST, breathe: Breathe = lambda: None
+        self, paths: Iterable[str] = (), largest: int = LARGEST, breathe: Breathe | None = None
     ) -> None:
         """`paths`: as in `audit.redact`. Raises ValueError for one that is none.
 
-        `breathe` is called now and then in a long payload, so that others get their turn.
+        `breathe` is called in a long payload every one or two milliseconds, so that other threads
+        get their turn; by itself it waits a moment.
         """
         parsed = [parse_path(path) for path in paths]
         self.anywhere = [path for path in parsed if path[0] in ARGUMENTS]
@@ -74,14 +78,14 @@ class Rules:
         self.names = frozenset(compact(path[-1]) for path in parsed if path[-1] != "*")
         self.hints = tuple(path[-1].casefold() for path in parsed if path[-1] != "*")
         self.largest = largest
-        self.breathe = breathe
+        self.breathe = _pause if breathe is None else breathe
 
     def secret(self, name: str) -> bool:
         """Is what has this name in a text a secret?"""
         return secret_name(name) or (bool(self.names) and compact(name) in self.names)
 
     def redact(self, content: bytes) -> Redacted:
-        """What of it may be stored. Never raises, never waits."""
+        """What of it may be stored. Never raises. Not for the event loop: it takes its time."""
         if len(content) > self.largest:
             return Redacted(None, True, "not kept: larger than is looked through")
         try:
@@ -97,6 +101,11 @@ class Rules:
         except Exception as error:  # whatever it is, nothing is kept that was not looked through
             return Redacted(None, True, f"not kept: {type(error).__name__} while looking through")
         return Redacted(clean.encode("utf-8", "replace"), clean != text)
+
+
+def _pause() -> None:
+    """The interpreter is somebody else's for a moment."""
+    _never.wait(_PAUSE)
 
 
 class _Look:

@@ -12,9 +12,9 @@ import contextlib
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from proxy.journal.sealing import Key, Master, Trouble, Who, blind, read_masters, write_masters
 
@@ -52,6 +52,13 @@ _KINDS = {
     "SQLITE_CORRUPT": "damaged",
     "SQLITE_NOTADB": "damaged",
 }
+
+
+Between: TypeAlias = Callable[[], None]
+
+
+def _nothing() -> None:
+    """Nothing is to be done between."""
 
 
 class Row(NamedTuple):
@@ -136,29 +143,33 @@ class Rows:
             db.executemany("INSERT OR IGNORE INTO keys VALUES (?,?,?,?,?,?,?)", wrapped)
             db.executemany("INSERT OR REPLACE INTO payloads VALUES (?,?,?)", rows)
 
-    def erase(self, kind: str, name: str) -> Erased:
-        """All of a task, an agent or a subject. Raises Trouble: then ask once more."""
-        return self._destroy(f"{kind} = ?", blind(self._index, kind, name))
+    def erase(self, kind: str, name: str, between: Between = _nothing) -> Erased:
+        """All of a task, an agent or a subject. Raises Trouble: then ask once more.
 
-    def prune(self, day: int) -> Erased:
+        `between` is called between its transactions; it may insert.
+        """
+        return self._destroy(f"{kind} = ?", blind(self._index, kind, name), between)
+
+    def prune(self, day: int, between: Between = _nothing) -> Erased:
         """All of the days before. Raises Trouble."""
-        erased = self._destroy("day < ?", day)
+        erased = self._destroy("day < ?", day, between)
         with told():
             self._db.executescript("PRAGMA incremental_vacuum")  # execute would do one page
         self._scrub()
         return erased
 
-    def _destroy(self, where: str, value: bytes | int) -> Erased:
+    def _destroy(self, where: str, value: bytes | int, between: Between) -> Erased:
         """First the keys, so that all is unreadable at once; then what they sealed."""
+        killed = f"INSERT OR IGNORE INTO dead SELECT id FROM keys WHERE {where}"  # noqa: S608 -- ours
+        deleted = f"DELETE FROM keys WHERE {where}"  # noqa: S608 -- ours
         with told(), self._transaction() as db:
-            # `where` is one of ours, never from outside
-            db.execute(f"INSERT OR IGNORE INTO dead SELECT id FROM keys WHERE {where}", (value,))  # noqa: S608
-            keys = db.execute(f"DELETE FROM keys WHERE {where}", (value,)).rowcount  # noqa: S608
+            db.execute(killed, (value,))
+            keys = db.execute(deleted, (value,)).rowcount
         self._scrub()
-        count = self._bury()
+        count = self._bury(between)
         return Erased(count, keys)
 
-    def _bury(self) -> int:
+    def _bury(self, between: Between = _nothing) -> int:
         """Delete what was sealed with keys that are no more; also what a crash left of that."""
         count = 0
         with told():
@@ -167,6 +178,7 @@ class Rows:
                     deleted = db.executemany("DELETE FROM payloads WHERE key = ?", dead)
                     count += max(0, deleted.rowcount)
                     db.executemany("DELETE FROM dead WHERE key = ?", dead)
+                between()
         if count:
             self._scrub()
         return count

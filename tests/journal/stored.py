@@ -20,9 +20,9 @@ class Failing(Rows):
         self._fail()
         super().insert(keys, rows)
 
-    def erase(self, kind, name):
+    def erase(self, kind, name, *more):
         self._fail()
-        return super().erase(kind, name)
+        return super().erase(kind, name, *more)
 
     def reopen(self):
         self._fail()

@@ -149,6 +149,34 @@ def test_puts_while_it_is_erased_are_before_or_after(store, tmp_path):
     assert columns(tmp_path, "SELECT count(*) FROM payloads") == [0]
 
 
+def test_a_long_erasure_keeps_nobody_waiting(store, monkeypatch):
+    """What is put meanwhile is written between its transactions."""
+    monkeypatch.setattr("proxy.journal.rows._CHUNK", 1)
+    for number in range(5):
+        store.put(f"r{number}", Who("task-1", f"a{number}"))
+    assert store.payloads.flush()
+    seen = []
+    insert = store.rows.insert
+
+    def inserted(keys, rows):
+        seen.append([row.record for row in rows])
+        insert(keys, rows)
+
+    store.rows.insert = inserted
+    between, puts = store.payloads._between, iter(range(3))
+
+    def put_between():
+        for number in puts:
+            store.put(f"s{number}", Who("task-2"))
+            break
+        between()
+
+    store.payloads._between = put_between
+
+    assert store.payloads.erase(task="task-1") == Erased(5, 5)
+    assert seen == [["s0"], ["s1"], ["s2"]]
+
+
 @pytest.mark.parametrize("given", [{}, {"task": "t", "agent": "a"}, {"task": ""}])
 def test_one_thing_is_erased_at_a_time(store, given):
     """What more than one name means, nobody should have to guess."""
@@ -312,7 +340,7 @@ def test_a_bug_ends_it_and_is_told(tmp_path):
     """Who waits is told as well; nothing is put any more."""
     store = Store(tmp_path)
 
-    def fails(kind, name):
+    def fails(*given):
         raise ZeroDivisionError
 
     store.rows.erase = fails
@@ -341,14 +369,18 @@ def test_an_erasure_that_comes_while_a_write_fails(tmp_path):
     class Jobs(deque):
         def append(self, job):
             super().append(job)
+            store.put("r3")
             asked.set()
 
     store.payloads._jobs = Jobs()
     store.rows.insert = insert
 
     assert store.payloads.erase(task="task-1") == Erased(1, 0)
+    store.put("r2")
     assert store.payloads.flush()
     assert store.payloads.get("r1") is None
+    assert store.payloads.get("r2") is not None
+    assert store.payloads.get("r3") is not None
     store.payloads.close()
 
 

@@ -229,7 +229,7 @@ def test_what_cannot_be_tidied_up_is_told(places):
     """Only a reader may be in the way of that."""
 
     class Broken(Rows):
-        def _bury(self):
+        def _bury(self, *more):
             raise Trouble("disk", "no")
 
     with pytest.raises(Trouble, match="no"):
