@@ -61,7 +61,8 @@ _PARTS = (
 _WHOLE = frozenset(
     {
         "pass", "pwd", "pw", "auth", "authentication", "bearer", "pin", "pincode", "cvv", "cvv2",
-        "cvc", "cvc2", "otp", "totp", "sid", "cred", "creds", "dsn",
+        "cvc", "cvc2", "otp", "totp", "sid", "cred", "creds", "dsn", "sig", "xamzsignature",
+        "xgoogsignature",
     }
 )  # fmt: skip
 _ENDS = ("token", "jwt", "pwd", "passcode")
@@ -147,23 +148,27 @@ _SCHEME = re.compile(r"(?:bearer|basic)(?:[ \t]|%20|\+){1,8}+([\w.~+/=-]{6,}+)",
 _TOKEN = re.compile(r"[0-9_~+=]|.[A-Z]|[./]\w{3}|.{24}")
 _LOGIN = re.compile(r"://([^\s/@:]*+:[^\s@/]++)@")
 _MAIL = re.compile(r"(?<![\w.+!#$*^~-])[\w.+!#$*^~-]++@(?:[\w-]++\.)+[^\W\d_]{2,}+")
-_DIGITS = re.compile(r"(?<!\d)(?<!\d\.)\d{2,19}+(?!\d)(?:[ -]\d{2,19}+(?!\d))*+", re.ASCII)
+# Groups of three digits and more, as cards have them; those of two are dates.
+_DIGITS = re.compile(
+    r"(?<!\d)(?<!\d\.)\d{3,19}+(?!\d)(?:[ \u00a0\u202f-]\d{3,19}+(?!\d))*+", re.ASCII
+)
 _NAMED = re.compile(
     r"(?<![\w.-])([\w.-]++(?:[ ](?:key|token|secret|password|phrase|code))?+)[\"'\\\]]{0,4}+"
     r"(?:[ \t]{0,8}+(?:=>|:=|[=:>])[ \t]{0,8}+|([ ](?:is|was)[ ]))",
     re.IGNORECASE,
 )
+_FLAG = re.compile(r"(?<![^\s\"'`])(?:--([\w-]++)|-u)[ \t]++(?!-)")
 _SEPARATOR = re.compile(r"[=:>]| is | was ", re.IGNORECASE)
 _QUOTED = r""""((?:[^"\\]++|\\.)*+)|'((?:[^'\\]++|\\.)*+)|\\++"([^"]*+)|\\++'([^']*+)|"""
 _VALUE = re.compile(
-    _QUOTED + r"`([^`]*+)|"
+    _QUOTED + r"`([^`]*+)|((?!\[redacted\])[\[{][^\n\]}]*+)|"
     r"""((?:(?:bearer|basic|digest|token|apikey|negotiate)[ \t]++)?+[^\s&"'`<>]++)""",
     re.IGNORECASE | re.DOTALL,
 )
 _LINE = re.compile(_QUOTED + r"""([^\r\n"']++)""", re.DOTALL)
 _NAME_HINTS = (
     "pass", "pw", "secret", "token", "key", "auth", "cred", "cookie", "sess", "pin", "cv", "otp",
-    "connection", "jwt", "bearer", "sid", "dsn", "srf",
+    "connection", "jwt", "bearer", "sid", "dsn", "srf", "sig",
 )  # fmt: skip
 _PAIR = re.compile(r"[\w.@+-]+:[^\s:/][^\s]*\Z")
 
@@ -191,6 +196,8 @@ def hits(
         spans += [found.span(1) for found in _matches(_LOGIN, text, budget)]
     if _SEPARATOR.search(text) and (any(map(has, _NAME_HINTS)) or any(map(has, hints))):
         spans += _named(text, secret, budget)
+    if "--" in text or "-u" in text:
+        spans += _flags(text, secret, budget)
     if cards:
         spans += _cards(text, budget)
     return _merged(spans)
@@ -277,12 +284,29 @@ def _named(text: str, secret: Secret, budget: Budget) -> Iterator[Span]:
         if value is None or value.lastindex is None:
             continue
         told = value[value.lastindex]
+        if told in ("{", "["):  # over more lines, where names are judged by themselves
+            continue
         if told.startswith(MARK) and not told.removeprefix(MARK).strip(",;)}]"):
             continue
         # "the password is wrong" tells nobody a password
         if found[2] is None or _DIGIT.search(told):
             at = value.end()
             yield value.span(value.lastindex)
+
+
+def _flags(text: str, secret: Secret, budget: Budget) -> Iterator[Span]:
+    """Values on a command line: `--password ...`, `-u NAME:PASSWORD`."""
+    at = 0
+    for found in _matches(_FLAG, text, budget):
+        if found.start() < at:
+            continue
+        login = found[1] in (None, "user")
+        value = _VALUE.match(text, found.end()) if login or secret(found[1]) else None
+        if value is not None and value.lastindex is not None:
+            told = value[value.lastindex]
+            if told != MARK and (not login or is_login(told)):
+                at = value.end()
+                yield value.span(value.lastindex)
 
 
 # --- card numbers -----------------------------------------------------------------------------

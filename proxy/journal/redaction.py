@@ -19,6 +19,7 @@ one that was made unreadable on purpose (reversed, enciphered, spelled out). Nob
 
 import base64
 import binascii
+import html
 import re
 import threading
 from collections.abc import Iterable
@@ -149,6 +150,8 @@ class _Look:
             clean = self._other(clean, unescaped(clean), depth)
         if "%" in clean:
             clean = self._other(clean, unquote(clean), depth)
+        if "&#" in clean:
+            clean = self._other(clean, html.unescape(clean), depth)
         if len(clean) >= 16:
             clean = self._base64(clean, depth)
         return text if clean == text else clean

@@ -226,6 +226,12 @@ def test_configured_paths(document, left):
     assert kept(document, rules).replace(" ", "") == left.replace(" ", "")
 
 
+def test_entities_are_undone():
+    """As a page spells an address to hide it."""
+    assert kept("<p>jane&#64;example.com</p>") == "<p>[redacted]</p>"
+    assert kept("fish &#38; chips") == "fish &#38; chips"
+
+
 def test_a_lone_surrogate_is_no_obstacle():
     """Half a pair is no text, but JSON may say it."""
     assert "hunter2" not in kept('{"b":"\\ud800 {\\"password\\":\\"hunter2\\"}"}')
