@@ -22,6 +22,7 @@ from typing import TypeAlias
 MARK = "[redacted]"
 """Stands where something was taken out. Found again, it is left as it is."""
 WINDOW = 16 << 10
+_STEPS = 1024  # one or two milliseconds
 _OVERLAP = 8 << 10  # a form that begins in a window is known by so many characters
 
 Span: TypeAlias = tuple[int, int]
@@ -35,19 +36,23 @@ class TooMuch(Exception):
 
 
 class Budget:
-    """How much may still be looked at."""
+    """How much may still be looked at; and others get their turn now and then."""
 
-    __slots__ = ("breathe", "left")
+    __slots__ = ("_next", "breathe", "left")
 
     def __init__(self, left: int, breathe: Breathe) -> None:
         self.left = left
         self.breathe = breathe
+        self._next = max(0, left - _STEPS)
 
     def spend(self, count: int) -> None:
         """Raises TooMuch."""
-        self.left -= count
-        if self.left < 0:
-            raise TooMuch("too much to look through")
+        left = self.left = self.left - count
+        if left < self._next:
+            if left < 0:
+                raise TooMuch("too much to look through")
+            self._next = max(0, left - _STEPS)
+            self.breathe()
 
 
 # --- names ------------------------------------------------------------------------------------
@@ -233,7 +238,8 @@ def _matches(pattern: re.Pattern[str], text: str, budget: Budget) -> Iterator[re
         found = pattern.search(text, at, min(size, at + WINDOW + _OVERLAP))
         if found is None or found.start() >= at + WINDOW:
             at += WINDOW
-            budget.breathe()
+            if at < size:
+                budget.breathe()
             continue
         budget.spend(1)
         if found.end() >= at + WINDOW:  # it may go on

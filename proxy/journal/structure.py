@@ -141,8 +141,6 @@ class Walk:
         budget = self.look.budget
         for token in _TOKENS.finditer(self.text, start):
             budget.spend(1)
-            if not budget.left & 1023:
-                budget.breathe()
             kind = token.lastindex
             if kind == _KEY:
                 self._key(token)

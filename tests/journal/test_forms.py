@@ -144,6 +144,18 @@ def test_a_budget_ends():
     """What costs too much is not looked through."""
     with pytest.raises(TooMuch):
         hits("a@b.io " * 100, secret_name, Budget(50, lambda: None))
+    with pytest.raises(TooMuch):
+        hits("a@b.io " * 5000, secret_name, Budget(3000, lambda: None))
+
+
+def test_who_looks_at_little_does_not_pause():
+    """Most texts are short, and others wait for what becomes of them."""
+    turns = []
+
+    hits("see a@b.io and pass=x1 " * 20, secret_name, Budget(ROOMY, lambda: turns.append(1)))
+    assert turns == []
+    hits("a@b.io " * 2000, secret_name, Budget(ROOMY, lambda: turns.append(1)))
+    assert turns != []
 
 
 def test_a_private_key_may_go_over_several_texts():
