@@ -226,8 +226,8 @@ class Walk:
             return
         if not frame.array and frame.key in _NAMES:
             frame.named |= self.look.secret(value)
-        self.leaves.setdefault((frame.path, frame.key), []).append((start, end, value))
         clean = self.look.text(value, self.depth + 1, frame.now_places)
+        self.leaves.setdefault((frame.path, frame.key), []).append((start, end, clean))
         if clean is not value:
             self.edits[start] = (end, json.dumps(clean))
 
@@ -258,7 +258,7 @@ class Walk:
             self.edits[start] = (end, _QUOTED)
 
     def _joined(self, pieces: list[tuple[int, int, str]], stream: bool) -> None:
-        """Numbers of different rows add up to no card; those of one stream may."""
+        """What is left of them. Numbers of rows add up to no card, those of a stream may."""
         whole = "".join(piece[2] for piece in pieces)
         spans = self.look.hits(whole, cards=stream)
         if stream:

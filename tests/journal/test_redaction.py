@@ -12,7 +12,7 @@ from proxy.journal.redaction import LARGEST, Rules
 from tests.journal.planted import BY_FORM, CARDS, KEYS, NAMES, PASSWORDS, PEM, readings, spelled
 
 RULES = Rules()
-WORDS = st.text(alphabet="bcdfgh jlmnqrtwxyz,.!", max_size=12)
+WORDS = st.text(alphabet="bcdfgh jlmnqrtxyz,.!", max_size=12)
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-999, 999) | st.floats(-9, 9) | WORDS,
     lambda inner: (

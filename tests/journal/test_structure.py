@@ -94,6 +94,17 @@ def test_pieces_keep_what_is_theirs():
     assert clean == b'{"t":"[redacted] so"}\n{"t":" long"}\n{"t":" [redacted]"}\n'
 
 
+def test_what_was_found_in_a_piece_stays_found():
+    """Whatever is found in all of them together."""
+    inner = r'{"pass\u0077ord":"x1", "pwd":"x2"}'
+
+    assert kept(["see pwd=x3 so", inner, "b"]) == [
+        "see pwd=[redacted] so",
+        r'{"pass\u0077ord":"[redacted]", "pwd":"[redacted]"}',
+        "b",
+    ]
+
+
 def test_both_of_two_keys_are_seen():
     """Whichever of them a receiver takes."""
     clean = Rules().redact(b'{"password":"x1","b":1,"password":"x2"}').content
