@@ -94,6 +94,13 @@ def test_pieces_keep_what_is_theirs():
     assert clean == b'{"t":"[redacted] so"}\n{"t":" long"}\n{"t":" [redacted]"}\n'
 
 
+def test_every_secret_in_pieces_is_found():
+    """Each piece has the mark where one begins or goes on in it."""
+    assert kept(["see a@b", ".io or", " so ", "c@d", ".io"]) == [
+        "see [redacted]", "[redacted] or", " so ", "[redacted]", "[redacted]",
+    ]  # fmt: skip
+
+
 def test_what_was_found_in_a_piece_stays_found():
     """Whatever is found in all of them together."""
     inner = r'{"pass\u0077ord":"x1", "pwd":"x2"}'
