@@ -30,6 +30,7 @@ _PATTERNS = {
     "MountPath": f"^/|{_REFERENCE}",
     "KeySource": r"^(header|messageId|input\..+)$|" + _REFERENCE,
     "Source": f"^static$|^header:|{_REFERENCE}",
+    "Elsewhere": f"^stderr$|/|{_REFERENCE}",
     "Address": f"^.+:[0-9]{{1,5}}$|^unix:.|{_REFERENCE}",
     "Name": f"{NAME_PATTERN}|{_REFERENCE}",
     "HeaderName": f"^{HEADER_NAME}$|{_REFERENCE}",

@@ -19,7 +19,7 @@ from proxy.config import document
 from proxy.config.document import Document, Node, Scalar, Sequence
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
-from proxy.config.types import HEADER_NAME, PRINTABLE
+from proxy.config.types import HEADER_NAME, PRINTABLE, Secret
 from proxy.config.wording import bare
 from proxy.protocols.protocol import BODY_BUFFER
 from proxy.units import Seconds, Size
@@ -27,6 +27,12 @@ from proxy.units import Seconds, Size
 FILE = "holdfast.yaml"
 PREFIX = "HOLDFAST_"
 _LEAST_BYTES = 1 << 10
+_LEAST_SEGMENT = 64 << 10
+_DAY = 86_400.0
+_SIX_MONTHS = 184 * _DAY
+_TOO_SHORT = (
+    "audit.retention: logs of high-risk AI are kept for six months at least (EU AI Act, 26)"
+)
 _NO_FOLDER = "no such folder"
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -122,6 +128,71 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("header_timeout: must be longer than 0")
 
 
+class Elsewhere(str):
+    """Who takes checkpoints of the journal as well: `stderr`, or the path of a file."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Elsewhere":
+        """Raises ValueError, with what is allowed."""
+        if isinstance(text, str) and re.fullmatch(r"stderr|[^\0]*/[^\0]*[^\0/]", text):
+            return cls(text)
+        raise ValueError(f"expected stderr, or the path of a file, found {text!r}")
+
+
+class Every(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When the journal is signed: whatever comes first."""
+
+    records: Annotated[int, Meta(ge=1, le=1_000_000, description="After so many records.")] = 1000
+    every: Annotated[Seconds, Meta(description="After so long, if there is anything new.")] = (
+        Seconds(60.0)
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for one that would be made without end."""
+        if self.every < 1:
+            raise ValueError("every: must be at least 1s")
+
+
+class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the journal is kept (docs/journal.md)."""
+
+    sync: Annotated[
+        Literal["group", "each", "async"],
+        Meta(description="When records are durable: in batches, one by one, or some time later."),
+    ] = "group"
+    segment: Annotated[Size, Meta(description="A file of it is closed when it is so large.")] = (
+        Size(64 << 20)
+    )
+    retention: Annotated[Seconds, Meta(description="Files older than it are deleted.")] = Seconds(
+        200 * _DAY
+    )
+    checkpoint: Every = Every()
+    anchors: Annotated[
+        tuple[Elsewhere, ...],
+        Meta(description="Who takes its checkpoints as well; a file should be on another volume."),
+    ] = (Elsewhere("stderr"),)
+    key: Annotated[
+        Secret | None,
+        Meta(description="The line of the secret key. null: that of `data_dir`, made if missing."),
+    ] = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what no journal could be kept under."""
+        if self.segment < _LEAST_SEGMENT:
+            raise ValueError("segment: must be at least 64KiB")
+        if self.retention < _DAY:
+            raise ValueError("retention: must be at least 1d")
+        if self.key is not None:
+            from proxy.journal.notes import Signer  # takes a while, and few have one
+
+            try:
+                Signer.parse(self.key.encode().decode())
+            except ValueError as error:  # its text never holds the key
+                raise ValueError(f"key: {error}") from None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of one Holdfast."""
 
@@ -142,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = (Source("static"),)
     log: Log = Log()
     limits: Limits = Limits()
+    audit: Audit = Audit()
     drain: Annotated[
         Seconds, Meta(description="On SIGTERM, what runs may take so long to finish.")
     ] = Seconds(25.0)
@@ -151,6 +223,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The headers that name the agent: those before `static`, which always answers."""
         headers = [source.header for source in self.identity]
         return tuple(header.decode() for header in itertools.takewhile(bool, headers) if header)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed, and most likely not meant."""
+        if self.audit.retention < _SIX_MONTHS:
+            return (_TOO_SHORT,)
+        return ()
 
     def __post_init__(self) -> None:
         """Raises ValueError where two settings contradict each other."""

@@ -174,7 +174,7 @@ class Shape:
 
     def _unfit(self, kind: mi.Type, node: Node, path: str) -> Any:
         message = f"expected {expected(kind)}"
-        if not is_secret(kind):
+        if not (isinstance(node, Scalar) and is_secret(kind)):
             message += f", found {found(node)}{advice(kind, node)}"
         self.wrong(node.place, path, message)
         return MISSING

@@ -7,6 +7,7 @@ import pytest
 
 from proxy.config.places import ConfigError
 from proxy.config.settings import Address, Settings, Source, load_settings
+from proxy.journal.notes import new_signer
 from proxy.protocols.identity import Identity
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -221,3 +222,51 @@ def test_headers_behind_static_are_not_believed(here, identity, believed, static
 
     assert found == believed
     assert Identity("ann", "crew", found).static is static
+
+
+def test_a_retention_under_six_months_is_warned_of(here):
+    """It is allowed: not everybody is under that law."""
+    warned = load_settings(environ={"HOLDFAST_AUDIT_RETENTION": "30d"}).warnings
+
+    assert ["audit.retention" in text for text in warned] == [True]
+    assert load_settings(environ={}).warnings == ()
+
+
+def test_where_checkpoints_go(here):
+    """Standard error, and files."""
+    environ = {"HOLDFAST_AUDIT_ANCHORS": "stderr,/mnt/elsewhere/checkpoints"}
+
+    assert load_settings(environ=environ).audit.anchors == ("stderr", "/mnt/elsewhere/checkpoints")
+
+
+@pytest.mark.parametrize(
+    ("audit", "message"),
+    [
+        ({"anchors": ["syslog"]}, "audit.anchors[0]: expected stderr, or the path of a file"),
+        ({"anchors": ["/mnt/"]}, "audit.anchors[0]: expected stderr, or the path of a file"),
+        ({"segment": "1KiB"}, "audit.segment: must be at least 64KiB"),
+        ({"retention": "1h"}, "audit.retention: must be at least 1d"),
+        ({"checkpoint": {"every": "0s"}}, "audit.checkpoint.every: must be at least 1s"),
+        ({"checkpoint": {"records": 0}}, "audit.checkpoint.records: expected a whole number"),
+        ({"key": "SECRET+1+x"}, "audit.key: not a secret key"),
+    ],
+)
+def test_a_journal_that_cannot_be_kept_is_an_error(here, audit, message):
+    """With its place; and a key is not shown."""
+    (here / "h.yaml").write_text(json.dumps({"audit": audit}))
+    (told,) = errors("h.yaml", environ={})
+
+    assert message in told
+    assert "SECRET" not in told
+
+
+def test_a_key_may_come_from_a_file(here):
+    """As secrets are mounted; it is never shown."""
+    line = new_signer("holdfast/a/b", bytes).line()
+    (here / "k").write_text(line + "\n")
+    (here / "h.yaml").write_text(json.dumps({"audit": {"key": "${file:k}"}}))
+    key = load_settings("h.yaml", environ={}).audit.key
+
+    assert key is not None
+    assert key.encode().decode() == line
+    assert line not in repr(key)
