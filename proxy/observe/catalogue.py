@@ -107,6 +107,35 @@ RELOAD_SUCCESS = Metric(
 CONFIG = Metric(
     Kind.INFO, "holdfast_config_info", ("policy_version",), "The policies in force, by their hash."
 )
+JOURNAL_RECORDS = Metric(
+    Kind.COUNTER, "holdfast_journal_records_total", (), "Records of the journal since it began."
+)
+JOURNAL_BYTES = Metric(
+    Kind.COUNTER, "holdfast_journal_bytes_total", (), "Bytes that were written for it."
+)
+JOURNAL_ERRORS = Metric(
+    Kind.COUNTER, "holdfast_journal_errors_total", (), "What its disk did not do."
+)
+JOURNAL_DROPPED = Metric(
+    Kind.COUNTER, "holdfast_journal_dropped_total", (), "Records that were lost."
+)
+JOURNAL_HELD = Metric(
+    Kind.GAUGE, "holdfast_journal_held", (), "Records that are not written yet: its lag."
+)
+JOURNAL_FSYNC = Metric(
+    Kind.HISTOGRAM, "holdfast_journal_fsync_seconds", (), "How long its disk takes to be sure."
+)
+JOURNAL_WRITABLE = Metric(
+    Kind.GAUGE, "holdfast_journal_writable", (), "1: it can be written; 0: records are held."
+)
+JOURNAL_TAMPERED = Metric(
+    Kind.GAUGE, "holdfast_journal_tampered", (), "1: something in it does not hold."
+)
+JOURNAL = (
+    JOURNAL_RECORDS, JOURNAL_BYTES, JOURNAL_ERRORS, JOURNAL_DROPPED, JOURNAL_HELD, JOURNAL_FSYNC,
+    JOURNAL_WRITABLE, JOURNAL_TAMPERED,
+)  # fmt: skip
+"""Those of the journal."""
 
 REFUSALS = _counter(counts.REFUSALS)
 COUNTED = tuple(map(_counter, counts.COUNTED))

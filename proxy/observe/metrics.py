@@ -8,7 +8,7 @@ is one moment's truth; making text of the copy takes a thousand times longer and
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any, Protocol, TypeAlias
 
@@ -140,6 +140,8 @@ class Metrics:
             "reason": Vocabulary(),
         }
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
+        self.journal: Callable[[], Iterable[Family]] = _no_journal
+        """What is to be read of the journal."""
         self.bad_requests = Counts(("reason",))  # reasons of ours, never what was sent
 
     def name_tools(self, tools: Iterable[str]) -> None:
@@ -205,6 +207,7 @@ class Metrics:
             Family(
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
             ),
+            *self.journal(),
             Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
             Family(catalogue.CONFIG, {(self._policies.version,): 1}),
         ]
@@ -301,6 +304,10 @@ class Metrics:
 def _enforced(kept: Kept, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
     """What is kept of one kind, without what shadows have."""
     return ((key, entry) for key, entry in kept.items() if isinstance(key, kind) and not key.shadow)
+
+
+def _no_journal() -> Iterator[Family]:
+    return (Family(metric, {}) for metric in catalogue.JOURNAL)
 
 
 def _read_shelf(kept: Kept) -> Iterator[Family]:
