@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import json
-import os
 import resource
 import secrets
 import signal
@@ -22,6 +21,9 @@ from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
+from proxy.journal.disk import Disk
+from proxy.journal.folder import Locked
+from proxy.journal.notes import BadKey
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
@@ -33,6 +35,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Sender
+from proxy.trail import Trail
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.server import Server, ServerLimits
@@ -50,14 +53,19 @@ the paths of failure, and looking after every 700 allocations costs more than a 
 class App:
     """One Holdfast."""
 
-    def __init__(self, settings: Settings, upstream: tuple[str, str] | None) -> None:
+    def __init__(
+        self, settings: Settings, upstream: tuple[str, str] | None, disk: Disk | None = None
+    ) -> None:
+        """`disk`: the journal's, instead of the operating system's."""
         self._settings = settings
         self._upstream = upstream
         self.clock = Clock()
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health(began=self.clock.wall())
         self._keep = Keep()
-        self._keep.of(NEWS, News).listeners.append(self.log.hear)
+        news = self._keep.of(NEWS, News)
+        news.listeners.append(self.log.hear)
+        self._trail = Trail(settings, self.clock, news, self.log, disk)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
@@ -71,7 +79,7 @@ class App:
         read = self._read()
         self._identity = Identity(settings.agent.id, settings.agent.fleet, settings.believed)
         calls = CallLog(self.log) if settings.log.calls else None
-        watcher = _Watcher(self.metrics, self.log, calls)
+        watcher = _Watcher(self.metrics, self._trail, self.log, calls)
         self._gateway = Gateway(
             self._table(read), self.clock, self._identity, self._instance, watcher
         )
@@ -83,14 +91,18 @@ class App:
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls, settings: Settings, upstream: tuple[str, str] | None = None) -> "App":
+    async def start(
+        cls,
+        settings: Settings,
+        upstream: tuple[str, str] | None = None,
+        disk: Disk | None = None,
+    ) -> "App":
         """A Holdfast that serves. `upstream`: a URL and its protocol, for the mount at `/`.
 
-        Raises ConfigError for policies that cannot be used, and OSError for an address or a folder
-        that cannot be had.
+        Raises ConfigError for policies that cannot be used, OSError for an address or a folder that
+        cannot be had, Locked for a folder that another process has, BadKey for the journal's key.
         """
-        os.makedirs(settings.data_dir, mode=0o700, exist_ok=True)
-        app = cls(settings, upstream)
+        app = cls(settings, upstream, disk)
         try:
             await app._begin()
         except BaseException:
@@ -99,6 +111,12 @@ class App:
         return app
 
     async def _begin(self) -> None:
+        for warning in self._settings.warnings:
+            self.log.warning("settings", problem=warning)
+        await self._trail.start()
+        self.health.journal = self._trail.journal
+        self.metrics.journal = self._trail.families
+        self._trail.loaded(self._gateway.table.loaded)
         self.listen = await self._server.listen(self._settings.listen)
         self.health.listening(self.listen)
         sight = Sight(
@@ -112,6 +130,7 @@ class App:
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
         self._watching = self.clock.spawn(self._watch.run())
+        self._trail.speak()
 
     def reload(self) -> bool:
         """Read the policies again, now. If anything is wrong with them, those in force stay."""
@@ -135,12 +154,13 @@ class App:
     def _take(self, read: "_Read | ConfigError | OSError") -> bool:
         if not isinstance(read, _Read):
             self.health.rejected, self.health.rejected_at = str(read), self.clock.wall()
-            self.log.warning(
-                "reload failed", problems=str(read).splitlines(), kept=self.health.version
-            )
+            problems = str(read).splitlines()
+            self.log.warning("reload failed", problems=problems, kept=self.health.version)
+            self._trail.rejected(problems)
             return False
         self._gateway.table = self._table(read)
         self._in_force(read)
+        self._trail.loaded(read.loaded)
         self.log.event("reloaded", policy_version=read.loaded.version)
         return True
 
@@ -157,7 +177,10 @@ class App:
         return _Read(loaded, trust, digests(loaded.files))
 
     async def stop(self, drain: float | None = None) -> None:
-        """Not ready at once; finish what runs, for `drain` seconds at most; then stop."""
+        """Not ready at once; finish what runs, for `drain` seconds at most; then stop.
+
+        The journal is last: until then there may be something to note.
+        """
         self.health.draining = True
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
         await self._server.close()
@@ -166,6 +189,7 @@ class App:
         if self._admin is not None:
             await self._admin.stop()
         await self.clock.stop()
+        await self._trail.stop()
         self.log.close()
 
     def _in_force(self, read: "_Read") -> None:
@@ -210,16 +234,18 @@ class _Read(NamedTuple):
 class _Watcher:
     """Hears of calls, and of what is none."""
 
-    def __init__(self, metrics: Metrics, log: Log, calls: CallLog | None) -> None:
+    def __init__(self, metrics: Metrics, trail: Trail, log: Log, calls: CallLog | None) -> None:
         self._metrics = metrics
+        self._trail = trail
         self._log = log
         self._calls = calls
-        self.note: Callable[[Record], None] = metrics.note if calls is None else self._note
 
-    def _note(self, record: Record) -> None:
+    def note(self, record: Record) -> None:
+        """Part of Watcher."""
         self._metrics.note(record)
-        assert self._calls is not None
-        self._calls.note(record)
+        self._trail.note(record)
+        if self._calls is not None:
+            self._calls.note(record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
@@ -261,6 +287,9 @@ async def _served(
     except ConfigError as error:
         for problem in error.problems:
             log.error("policy", problem=str(problem))
+        return 1
+    except (Locked, BadKey) as error:
+        log.error("cannot start", why=str(error), data_dir=settings.data_dir)
         return 1
     except OSError as error:
         log.failure(

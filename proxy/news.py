@@ -1,4 +1,4 @@
-"""News: what a person should know at once, told to whoever listens (the log, later the journal).
+"""News: what a person should know at once, told to whoever listens (the log, the journal).
 
 Kept in the `Keep` under NEWS, so that listeners outlive a reload.
 """
@@ -57,6 +57,20 @@ class Escalation(msgspec.Struct, frozen=True):
     status: int
 
 
+class JournalChange(msgspec.Struct, frozen=True):
+    """The journal can be written again, or cannot, or something is wrong with it."""
+
+    word: ClassVar[str] = "journal"
+
+    state: str  # ok | full | stuck | failed | tampered | trouble
+    why: str
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state != "ok"
+
+
 class Overlap(msgspec.Struct, frozen=True):
     """Policies contradict each other where they overlap; it was made safe."""
 
@@ -66,7 +80,7 @@ class Overlap(msgspec.Struct, frozen=True):
     message: str
 
 
-Change: TypeAlias = CircuitChange | TrafficChange | Overlap
+Change: TypeAlias = CircuitChange | TrafficChange | JournalChange | Overlap
 Event: TypeAlias = Change | Escalation
 
 

@@ -1,6 +1,15 @@
 """News."""
 
-from proxy.news import MOST, CircuitChange, Escalation, Event, News, Overlap, TrafficChange
+from proxy.news import (
+    MOST,
+    CircuitChange,
+    Escalation,
+    Event,
+    JournalChange,
+    News,
+    Overlap,
+    TrafficChange,
+)
 
 
 def test_every_listener_hears_of_a_change() -> None:
@@ -18,11 +27,12 @@ def test_every_listener_hears_of_a_change() -> None:
 
 
 def test_what_is_grave() -> None:
-    """A circuit that opens, and an upstream that lost all of its calls."""
+    """A circuit that opens, an upstream that lost all of its calls, a journal that cannot go on."""
     opens = CircuitChange("gateway", "", "closed", "open", "rate", 5.0)
     away, back = (TrafficChange("gateway", ("spare",), n, "well") for n in (0, 5))
     assert [change.grave for change in (opens, away, back)] == [True, True, False]
     assert (opens.word, away.word) == ("circuit", "traffic")
+    assert [JournalChange(state, "").grave for state in ("full", "ok")] == [True, False]
 
 
 def test_what_is_told_once_is_told_once() -> None:

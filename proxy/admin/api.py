@@ -43,6 +43,7 @@ class Api:
             "tools": self._tools,
             "policies": self._policies,
             "policies/explain": self._explain,
+            "journal": self._journal,
         }
         for path, view in pages.items():
             router.add_get(f"/v1/{path}", self._guarded(view))
@@ -101,6 +102,9 @@ class Api:
 
     def _policies(self, request: web.Request) -> Item:
         return page(views.policies(self._sight), views.number_of, request.query)
+
+    def _journal(self, _: web.Request) -> Item | None:
+        return views.journal(self._sight)
 
     def _explain(self, request: web.Request) -> Any:
         asked = from_query(request.query)

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from proxy.journal.journal import Journal
+
 
 class Health(msgspec.Struct):
     """What is known of the parts. The app says what happens; the probes read it."""
@@ -20,6 +22,7 @@ class Health(msgspec.Struct):
     began: float = 0.0  # the process
     draining: bool = False
     started: bool = False  # it was ready once
+    journal: Journal | None = None  # once it is open
 
     def listening(self, address: str) -> None:
         """Agents can come in; an empty address: no longer."""
@@ -36,10 +39,12 @@ class Health(msgspec.Struct):
     @property
     def ready(self) -> bool:
         """Should calls be sent here?"""
-        return bool(self.listen) and bool(self.version) and not self.draining
+        writable = self.journal is None or self.journal.state.kind == "ok"
+        return bool(self.listen) and bool(self.version) and writable and not self.draining
 
     def report(self) -> dict[str, Any]:
         """The body of `/readyz`: a verdict, and each part with its own."""
+        journal = {} if self.journal is None else {"journal": standing(self.journal)}
         return {
             "status": "ready" if self.ready else "not ready",
             "parts": {
@@ -49,6 +54,24 @@ class Health(msgspec.Struct):
                     "version": self.version or None,
                     "last_reload_error": self.rejected or None,
                 },
+                **journal,
                 "draining": {"ok": not self.draining, "draining": self.draining},
             },
         }
+
+
+def standing(journal: Journal) -> dict[str, Any]:
+    """How the journal does. What does not hold in it is told, and takes nobody's calls away."""
+    state, terms = journal.state, journal.terms
+    window = {"records": terms.records, "seconds": terms.seconds}
+    return {
+        "ok": state.kind == "ok",
+        "state": state.kind,
+        "why": state.why or None,
+        "tampered": journal.tampered or None,
+        "held": journal.held,
+        "dropped": journal.dropped,
+        "sync": terms.sync,
+        # The last checkpoint made all durable that stood before it.
+        "loss_window": window if terms.sync == "async" else None,
+    }

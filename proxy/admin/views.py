@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from proxy import __version__
+from proxy.admin.health import standing
 from proxy.admin.lists import Item
 from proxy.admin.rates import Key, Lately, Rates, together
 from proxy.admin.sight import Sight
@@ -39,10 +40,28 @@ def status(sight: Sight, rates: Rates) -> Item:
             "loaded": _time(health.loaded_at),
             "rejected": rejected if health.rejected else None,
         },
+        "journal": journal(sight),
         "seconds": round(everything.seconds, 3),
         "upstreams": list(_upstreams(sight, lately, now)),
         "tools": list(_tools(lately, now)),
         "refused": everything.refused,
+    }
+
+
+def journal(sight: Sight) -> Item | None:
+    """How the journal does, and how far it is; None: it is not open yet."""
+    kept = sight.health.journal
+    if kept is None:
+        return None
+    since = sight.clock.wall() - (sight.clock.now() - kept.state.since)
+    return {
+        **standing(kept),
+        "since": _time(since),
+        "origin": kept.terms.origin,
+        "seq": kept.seq,
+        "checkpointed": kept.checkpointed,
+        "segment_bytes": kept.terms.segment_bytes,
+        "retention_days": kept.terms.retention_days,
     }
 
 

@@ -140,6 +140,22 @@ def _head(told: dict[str, Any]) -> Iterator[str]:
         f"policies {paint(policies['version'])}, loaded {paint(policies['loaded'])}"
         f"  ·  rates of the last {_span(told['seconds'])}"
     )
+    if told.get("journal"):
+        yield from _journal(told["journal"])
+
+
+def _journal(told: dict[str, Any]) -> Iterator[str]:
+    well = told["ok"]
+    line = f"journal {paint(told['state'], 'green' if well else 'red')}"
+    line += f", {paint(told['seq'])} records, {paint(told['checkpointed'])} of them signed"
+    if not well:
+        line += f"  ·  {paint(told['held'])} wait: {paint(told['why'], 'red')}"
+    if told["dropped"]:
+        line += f"  ·  {paint(told['dropped'], 'red')} lost"
+    yield line
+    if told["tampered"]:
+        yield paint("Something in the journal does not hold:", "red")
+        yield from folded(f"  {told['tampered']}", 4, width())
 
 
 def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:

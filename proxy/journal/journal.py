@@ -115,6 +115,11 @@ class Journal:
         return found
 
     @property
+    def terms(self) -> Terms:
+        """What the settings say."""
+        return self._terms
+
+    @property
     def state(self) -> State:
         """Can it be written, and if not, since when and why?"""
         return self._writer.state

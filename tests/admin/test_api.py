@@ -5,7 +5,10 @@ from aiohttp import web
 
 from proxy.admin import api
 from proxy.admin.api import Api
+from proxy.journal.journal import Journal
+from proxy.journal.log import Terms
 from tests.admin.scene import Scene
+from tests.journal.disks import QuickDisk
 from tests.tables import post
 
 
@@ -53,6 +56,22 @@ async def test_status_is_one_screen(client):
     told = await (await client.get("/v1/status")).json()
 
     assert [upstream["name"] for upstream in told["upstreams"]] == ["gateway"]
+
+
+async def test_the_journal_says_how_it_does(client, scene, tmp_path):
+    """Null before it is open; the same is part of the status."""
+    async with client.get("/v1/journal") as response:
+        assert await response.json() is None
+    journal = Journal(tmp_path, Terms(), scene.clock, disk=QuickDisk())
+    journal.open()
+    scene.health.journal = journal
+    async with client.get("/v1/journal") as response:
+        told = await response.json()
+    assert (told["state"], told["seq"], told["checkpointed"]) == ("ok", 0, 0)
+    assert (told["tampered"], told["held"], told["dropped"]) == (None, 0, 0)
+    assert told["origin"] == "holdfast/default/holdfast"
+    async with client.get("/v1/status") as response:
+        assert (await response.json())["journal"] == told
 
 
 async def test_explain_sees_the_state_of_now(client, scene):

@@ -1,6 +1,17 @@
 """proxy/admin/health.py"""
 
+from types import SimpleNamespace
+from typing import Any
+
 from proxy.admin.health import Health
+from proxy.journal.log import Terms
+from proxy.journal.writer import State
+
+
+def journal(state: State | None = None, **changes: Any) -> Any:
+    """One that is well, but for `changes`."""
+    facts = {"tampered": "", "held": 0, "dropped": 0, "terms": Terms(), "seq": 9, "checkpointed": 7}
+    return SimpleNamespace(state=state or State("ok", 0.0), **(facts | changes))
 
 
 def test_ready_needs_a_listener_and_policies():
@@ -46,3 +57,28 @@ def test_once_started_it_stays_so():
     health.draining = True
     health.listening("")
     assert health.started
+
+
+def test_a_journal_that_cannot_be_written_is_not_ready():
+    """And says why, and how much it holds."""
+    full = journal(State("full", 1.0, "No space left on device (ENOSPC)"), held=12)
+    health = Health(listen="127.0.0.1:8700", version="ab12cd", journal=full)
+    assert not health.ready
+    part = health.report()["parts"]["journal"]
+    assert (part["ok"], part["state"], part["held"]) == (False, "full", 12)
+    assert part["why"] == "No space left on device (ENOSPC)"
+
+
+def test_a_journal_that_does_not_hold_is_told_and_served_on():
+    """Whoever changed a line must not be able to stop the agents with it."""
+    changed = journal(tampered="00000001.jsonl line 7")
+    health = Health(listen="127.0.0.1:8700", version="ab12cd", journal=changed)
+    assert health.ready
+    assert health.report()["parts"]["journal"]["tampered"] == "00000001.jsonl line 7"
+
+
+def test_what_may_be_lost_is_stated():
+    """Only where nobody waits for the disk."""
+    for sync, window in (("async", {"records": 1000, "seconds": 60.0}), ("group", None)):
+        health = Health(journal=journal(terms=Terms(sync=sync)))
+        assert health.report()["parts"]["journal"]["loss_window"] == window

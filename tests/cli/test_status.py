@@ -69,6 +69,37 @@ def test_one_screen(status):
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+JOURNAL = {
+    "ok": True, "state": "ok", "why": None, "tampered": None, "held": 0, "dropped": 0, "seq": 1204,
+    "checkpointed": 1200,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({}, ["journal ok, 1204 records, 1200 of them signed"]),
+        (
+            {"ok": False, "state": "full", "why": "No space left", "held": 4, "dropped": 2},
+            ["journal full, 1204 records, 1200 of them signed · 4 wait: No space left · 2 lost"],
+        ),
+        (
+            {"tampered": "00000001.jsonl line 7"},
+            [
+                "journal ok, 1204 records, 1200 of them signed",
+                "Something in the journal does not hold:",
+                "00000001.jsonl line 7",
+            ],
+        ),
+    ],
+)
+def test_the_journal_has_a_line(status, changes, lines):
+    """What does not hold in it has one more."""
+    told = words(status(journal=JOURNAL | changes).out)
+
+    assert told[2 : 2 + len(lines)] == lines
+
+
 def test_an_upstream_that_its_probes_find_unwell(status):
     """Beside its circuit, which may not know it yet."""
     (upstream,) = STATUS["upstreams"]

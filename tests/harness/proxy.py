@@ -12,6 +12,7 @@ import yaml
 
 from proxy.app import App
 from proxy.config.settings import load_settings
+from proxy.journal.disk import Disk
 from proxy.observe.metrics import Family
 from tests.harness.agent import Connection, raw_call
 from tests.harness.messages import Message, request
@@ -87,10 +88,12 @@ async def holdfast(
     protocol: str = "http",
     policies: str | None = None,
     mount: dict[str, Any] | None = None,
+    disk: Disk | None = None,
     **settings: Any,
 ) -> AsyncIterator[Proxy]:
     """A proxy on a port of its own. `policies` is YAML text, beside the upstream's own file;
-    `mount` gives further keys of the upstream; `settings` are those of `holdfast.yaml`.
+    `mount` gives further keys of the upstream; `disk` is the journal's; `settings` are those of
+    `holdfast.yaml`.
     """
     with tempfile.TemporaryDirectory() as name, _watched():
         folder = Path(name)
@@ -101,7 +104,7 @@ async def holdfast(
             )
         if policies is not None:
             (folder / "policies" / "10.yaml").write_text(policies)
-        app = await within(App.start(load_settings(_write(folder, settings)), upstream=None))
+        app = await within(App.start(load_settings(_write(folder, settings)), None, disk))
         app.log._logger.addHandler(_Watcher())  # it is apart from the root's
         try:
             yield Proxy(app, folder)

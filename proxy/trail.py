@@ -1,0 +1,211 @@
+"""The audit trail: the journal of this process, and what is noted into it beside calls."""
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+
+from proxy import __version__
+from proxy.clock import Clock
+from proxy.config.settings import Settings
+from proxy.config.types import Loaded
+from proxy.journal.checkpoint import Anchor, FileAnchor
+from proxy.journal.disk import Disk, RealDisk
+from proxy.journal.entries import Entry
+from proxy.journal.journal import Journal
+from proxy.journal.log import Terms
+from proxy.news import CircuitChange, Event, JournalChange, News
+from proxy.observe.journal import CountedDisk, families
+from proxy.observe.logs import Log
+from proxy.observe.metrics import Family
+from proxy.record import Record
+
+_DAY = 86_400
+_MOST_PROBLEMS = 20
+_LONGEST = 500  # characters of one of them
+_LONGEST_NAME = 64
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")  # of a key: no space, no plus (C2SP signed-note)
+
+
+class PolicyLoaded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Policies came into force."""
+
+    id: str
+    policy_version: str
+    policies: int  # how many
+    upstreams: tuple[str, ...]
+    before: str = ""  # the version that was in force
+    type: ClassVar[str] = "policy.loaded"
+
+
+class ConfigRejected(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Policies that were to come into force could not be used."""
+
+    id: str
+    problems: tuple[str, ...]  # the first ones
+    more: int = 0  # how many are not told
+    policy_version: str = ""  # what stays in force
+    type: ClassVar[str] = "config.rejected"
+
+
+class BreakerChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A circuit went from one state to another."""
+
+    id: str
+    upstream: str
+    before: str
+    after: str
+    why: str
+    tool: str = ""  # empty: the upstream's own circuit
+    bulkhead: str = ""
+    open_ms: int = 0  # for so long, where it opened
+    type: ClassVar[str] = "breaker.changed"
+
+
+class Trail:
+    """`start`, `note` as often as there is something, `stop`."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, news: News, log: Log, disk: Disk | None = None
+    ) -> None:
+        self._name = clock.uuid
+        self._news = news
+        self._log = log
+        self._running = False
+        self._aloud = False
+        self._version = ""  # of the policies in force
+        self._disk = CountedDisk(RealDisk() if disk is None else disk, clock.now)
+        key = settings.audit.key
+        self.journal = Journal(
+            Path(settings.data_dir),
+            terms_of(settings),
+            clock,
+            anchors=tuple(self._anchors(settings)),
+            key="" if key is None else key.encode().decode(),
+            version=__version__,
+            heard=self._heard,
+            disk=self._disk,
+        )
+        self.note = _nowhere
+        """A record, to be written. Never waits, never raises; before the start it does nothing."""
+
+    async def start(self) -> None:
+        """Take the data dir, and write. Raises Locked, BadKey, or OSError.
+
+        Reading where it was left blocks the loop; nobody is served yet. Calls that the last process
+        had begun and never ended get their record: nobody knows what became of them.
+        """
+        found = self.journal.open()
+        self._running = True
+        self.note = self.journal.note
+        await self.journal.start()
+        for line in found.open.values():
+            self.note(unknown(line))
+        self._news.listeners.append(self._hear)
+
+    def speak(self) -> None:
+        """Checkpoints are logged from now on. Not for a start that may fail: it has one line."""
+        self._aloud = True
+
+    async def stop(self, reason: str = "") -> None:
+        """All is written, as far as the disk takes it. May be called again, and before `start`."""
+        running, self._running = self._running, False
+        if running:
+            await self.journal.stop(reason)
+
+    def loaded(self, loaded: Loaded) -> None:
+        """Policies are in force."""
+        before, self._version = self._version, loaded.version
+        upstreams = tuple(loaded.upstreams)
+        self.note(
+            PolicyLoaded(self._name(), loaded.version, len(loaded.policies), upstreams, before)
+        )
+
+    def rejected(self, problems: list[str]) -> None:
+        """Policies could not be used; those before them stay."""
+        told = tuple(problem[:_LONGEST] for problem in problems[:_MOST_PROBLEMS])
+        more = len(problems) - len(told)
+        self.note(ConfigRejected(self._name(), told, more, self._version))
+
+    def families(self) -> Iterator[Family]:
+        """What metrics say of it, once it has started."""
+        return families(self.journal, self._disk)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, CircuitChange):
+            self.note(
+                BreakerChanged(
+                    self._name(),
+                    event.upstream,
+                    event.before,
+                    event.after,
+                    event.why,
+                    event.tool,
+                    event.bulkhead,
+                    int(event.open_for * 1000),
+                )
+            )
+
+    def _anchors(self, settings: Settings) -> Iterator[Anchor]:
+        for place in settings.audit.anchors:
+            yield self._logged if place == "stderr" else FileAnchor(Path(place), RealDisk())
+
+    def _logged(self, note: str) -> None:
+        if self._aloud:
+            self._log.event("checkpoint", note=note)
+
+    def _heard(self, kind: str, text: str) -> None:
+        self._news.tell(JournalChange(kind, text))
+
+
+def terms_of(settings: Settings) -> Terms:
+    """What the journal is told of the settings. Who writes is this machine: the pod, in a pod."""
+    audit = settings.audit
+    return Terms(
+        fleet=_word(settings.agent.fleet),
+        writer=_word(socket.gethostname()),
+        sync=audit.sync,
+        segment_bytes=int(audit.segment),
+        records=audit.checkpoint.records,
+        seconds=float(audit.checkpoint.every),
+        retention_days=int(audit.retention // _DAY),
+    )
+
+
+def unknown(intent: bytes) -> Record:
+    """The end of a call of which only the intent is known: the line of that, in the journal."""
+    told: dict[str, Any] = msgspec.json.decode(intent)
+    return msgspec.convert(
+        {
+            **_UNTOLD,
+            **{name: told[name] for name in Record.__struct_fields__ if name in told},
+            **_UNKNOWN,
+        },
+        Record,
+    )
+
+
+_UNTOLD = dict.fromkeys(
+    ("agent", "upstream", "protocol", "layer", "tool", "method", "policy_version"), ""
+)
+_UNKNOWN = {
+    "decision": "allow",
+    "outcome": "unknown",
+    "executed": "unknown",
+    "status": 0,
+    "attempts": (),
+    "duration_us": 0,
+    "overhead_us": 0,
+    "detail": "the process ended before the call did",
+}
+
+
+def _word(text: str) -> str:
+    return _NOT_IN_A_NAME.sub("-", text)[:_LONGEST_NAME] or "-"
+
+
+def _nowhere(entry: Entry) -> None:
+    """Before the start."""
