@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trustme
 
@@ -17,9 +18,12 @@ import proxy.app
 from proxy.app import App, serve
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError
-from proxy.config.settings import Settings, load_settings
+from proxy.config.settings import Audit, Settings, load_settings
 from proxy.config.types import Loaded
+from proxy.journal.folder import Locked
+from proxy.units import Seconds
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
+from tests.journal.written import lines
 
 
 @pytest.fixture
@@ -47,6 +51,12 @@ def settings(folder: Path, policies: str = "policies: []", **more: str) -> Setti
     path = folder / "holdfast.yaml"
     path.write_text(json.dumps(written))
     return load_settings(path)
+
+
+def kinds(data_dir: Path) -> list[str]:
+    """The types of the records in a journal, but for checkpoints."""
+    told = [json.loads(line)["type"] for line in lines(data_dir)]
+    return [kind for kind in told if kind != "checkpoint"]
 
 
 def listening(address: str) -> bool:
@@ -104,6 +114,38 @@ async def test_a_failed_start_leaves_nothing_listening(tmp_path: Path, taken: st
         await App.start(settings(tmp_path, listen=f"unix:{agents}", admin=taken))
     with socket.socket(socket.AF_UNIX) as plug:
         assert plug.connect_ex(str(agents)) != 0
+
+
+async def test_a_failed_start_lets_go_of_its_folder(tmp_path: Path, taken: str) -> None:
+    """Somebody may mend what was wrong, and start again; what was begun is ended in order."""
+    with pytest.raises(OSError, match="in use"):
+        await App.start(settings(tmp_path, admin=taken))
+    app = await App.start(settings(tmp_path))
+    await within(app.stop(drain=0))
+    assert kinds(tmp_path / "state") == ["start", "policy.loaded", "stop"] * 2
+
+
+async def test_a_folder_that_is_taken_is_told(tmp_path: Path) -> None:
+    """By whom; and who has it serves on."""
+    app = await App.start(settings(tmp_path))
+    try:
+        with pytest.raises(Locked, match="in use by process"):
+            await App.start(settings(tmp_path))
+        assert listening(app.listen)
+    finally:
+        await within(app.stop(drain=0))
+
+
+async def test_a_retention_that_is_short_is_warned_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At each start."""
+    given = settings(tmp_path)
+    short = msgspec.structs.replace(given, audit=Audit(retention=Seconds(86_400.0 * 30)))
+    app = await App.start(short)
+    await within(app.stop(drain=0))
+    (line,) = [line for line in events(capfd) if line["event"] == "settings"]
+    assert "audit.retention" in str(line["problem"])
 
 
 async def test_a_folder_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
@@ -164,6 +206,18 @@ async def test_a_bad_reload_keeps_what_is_in_force(upstream: RawUpstream, broken
         proxy.write_policies("policies: []")
         assert proxy.app.reload()
         assert proxy.app.health.rejected == ""
+
+
+async def test_what_a_reload_came_to_is_in_the_journal(upstream: RawUpstream) -> None:
+    """Those that came into force, and those that could not be used."""
+    async with holdfast(upstream) as proxy:
+        proxy.write_policies("policies: [")
+        assert not proxy.app.reload()
+        proxy.write_policies("policies: [{name: new, timeout: {total: 5s}}]")
+        assert proxy.app.reload()
+        await within(proxy.app.stop(drain=0))
+        told = kinds(proxy.folder / "state")
+    assert told == ["start", "policy.loaded", "config.rejected", "policy.loaded", "stop"]
 
 
 async def test_policies_that_are_gone_change_nothing(upstream: RawUpstream) -> None:
