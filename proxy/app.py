@@ -106,7 +106,7 @@ class App:
         try:
             await app._begin()
         except BaseException:
-            await app.stop(drain=0.0)
+            await app.stop(drain=0.0, reason="it could not start")
             raise
         return app
 
@@ -176,10 +176,10 @@ class App:
         trust = {name: trust_of(upstream) for name, upstream in loaded.upstreams.items()}
         return _Read(loaded, trust, digests(loaded.files))
 
-    async def stop(self, drain: float | None = None) -> None:
+    async def stop(self, drain: float | None = None, reason: str = "") -> None:
         """Not ready at once; finish what runs, for `drain` seconds at most; then stop.
 
-        The journal is last: until then there may be something to note.
+        The journal is last, and told the reason: until then there may be something to note.
         """
         self.health.draining = True
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
@@ -189,7 +189,7 @@ class App:
         if self._admin is not None:
             await self._admin.stop()
         await self.clock.stop()
-        await self._trail.stop()
+        await self._trail.stop(reason)
         self.log.close()
 
     def _in_force(self, read: "_Read") -> None:
@@ -314,7 +314,7 @@ async def _served(
     gc.freeze()  # what is here by now stays: it need not be looked at again
     await asked.wait()
     app.log.event("stopping", drain=float(settings.drain))
-    await app.stop()
+    await app.stop(reason="it was asked to")
     return 0
 
 

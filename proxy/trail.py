@@ -2,6 +2,7 @@
 
 import re
 import socket
+from asyncio import Future
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Entry
 from proxy.journal.journal import Journal
 from proxy.journal.log import Terms
+from proxy.journal.writer import State
 from proxy.news import CircuitChange, Event, JournalChange, News
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
@@ -90,7 +92,8 @@ class Trail:
             disk=self._disk,
         )
         self.note = _nowhere
-        """A record, to be written. Never waits, never raises; before the start it does nothing."""
+        """A record, to be written. Never waits, never raises; before the start it does nothing, so
+        it is looked up anew each time."""
 
     async def start(self) -> None:
         """Take the data dir, and write. Raises Locked, BadKey, or OSError.
@@ -105,6 +108,15 @@ class Trail:
         for line in found.open.values():
             self.note(unknown(line))
         self._news.listeners.append(self._hear)
+
+    @property
+    def state(self) -> State:
+        """Can it be written, and if not, since when and why?"""
+        return self.journal.state
+
+    def durable(self) -> "Future[bool]":
+        """Once it has started: when all that was noted is durable. False: it cannot be made so."""
+        return self.journal.durable()
 
     def speak(self) -> None:
         """Checkpoints are logged from now on. Not for a start that may fail: it has one line."""

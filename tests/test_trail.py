@@ -70,6 +70,8 @@ async def test_what_is_noted_is_there_and_holds(scene: Scene) -> None:
     """From its start to its stop."""
     await scene.trail.start()
     scene.trail.note(record(id="a"))
+    assert await scene.trail.durable()
+    assert scene.trail.state.kind == "ok"
 
     assert [each["id"] for each in await scene.ended()] == ["a"]
     assert verify(scene.folder).exit == 0

@@ -54,6 +54,7 @@ async def test_what_happened_is_there_after_the_end(upstream: RawUpstream, tmp_p
     assert [(each["outcome"], each["status"]) for each in calls] == [("ok", 200)] * 20
     beside = records(tmp_path, "start", "policy.loaded", "stop")
     assert [each["type"] for each in beside] == ["start", "policy.loaded", "stop"]
+    assert beside[2]["reason"] == "it was asked to"
     assert beside[1]["policy_version"] == calls[0]["policy_version"]
     (tmp_path / "keys" / "journal.skey").unlink()
     assert verify(tmp_path).exit == 0
