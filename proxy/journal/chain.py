@@ -128,7 +128,7 @@ def claims(line: bytes) -> Claims | None:
     """What a line says of itself; None: it is no record."""
     try:
         found = _claims(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found if raw(found.hash) and raw(found.prev) and found.seq > 0 else None
 

@@ -4,9 +4,12 @@ It works in small pieces with pauses between them, so that the loop, which share
 with it, is never kept for more than a fraction of a millisecond.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
+
+import msgspec
 
 from proxy.journal.chain import type_of
 from proxy.journal.checkpoint import Anchor
@@ -147,4 +150,5 @@ class Keeper:
 def _hear(pruning: Pruning, lines: list[bytes]) -> None:
     for line in lines:
         if type_of(line) == b"prune":
-            pruning.hear(line)
+            with contextlib.suppress(msgspec.DecodeError, RecursionError):  # it explains nothing
+                pruning.hear(line)

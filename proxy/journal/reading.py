@@ -92,5 +92,5 @@ def opening(line: bytes) -> Opening | None:
         return None
     try:
         return Opening(_heads(line), found)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -246,7 +246,10 @@ class _Verification:
     def _see(self, lines: list[bytes]) -> None:
         for line in lines:
             if line.startswith(_TELLING, line.find(_TYPE)):
-                self._hear(line)
+                try:
+                    self._hear(line)
+                except (msgspec.DecodeError, RecursionError):
+                    self._not_ours(line)
         if lines:
             self._last_line = lines[-1]
             self._moments.append(claims(lines[0]))
@@ -258,6 +261,12 @@ class _Verification:
         else:
             told = _recovery(line)
             self._told.append(f"{told.what} {told.file} {told.detail}".strip())
+
+    def _not_ours(self, line: bytes) -> None:
+        """The chain needs no key: what holds in it need not be what the journal would write."""
+        found = claims(line) or Claims(0)
+        why = "not a record that the journal would write"
+        self._walk.faults.append(Fault(self._walk.file, 0, found.seq, found.id, why))
 
     def _at(self, read: int) -> None:
         self._progress(self._done + read, self._size)

@@ -146,6 +146,7 @@ NO_HASH = "0" * 63
     "text",
     [
         *(b"", b"{}", b"[1]", b"nonsense", b"\xff\xfe"),
+        b'{"x":' + b"[" * 100_000,
         json.dumps({"seq": 0, "prev": "0" * 64, "hash": "0" * 64}).encode(),
         json.dumps({"seq": 1, "prev": NO_HASH, "hash": "0" * 64}).encode(),
         json.dumps({"seq": 1, "prev": "0" * 64, "hash": NO_HASH}).encode(),

@@ -3,6 +3,7 @@
 import json
 import shutil
 from hashlib import sha256
+from typing import ClassVar
 
 import msgspec
 import pytest
@@ -332,6 +333,36 @@ def test_a_prune_record_that_nobody_signed_explains_nothing(tmp_path):
     segment(tmp_path).unlink()
 
     assert verify(tmp_path).exit == 2
+
+
+class Odd(msgspec.Struct, frozen=True):
+    """Its members are not those of its type."""
+
+    id: str
+    what: int = 0
+    type: ClassVar[str] = "recovery"
+
+
+class Odder(Odd, frozen=True):
+    """Nor are these."""
+
+    type: ClassVar[str] = "prune"
+
+
+@pytest.mark.parametrize("entry", [Odd("o"), Odder("o")], ids=["recovery", "prune"])
+def test_what_the_journal_would_not_write_is_tampering(tmp_path, entry):
+    """The chain is made without a key: a record may hold, and be nonsense."""
+    written = Written(tmp_path).open()
+    written.journal.note(entry)
+    written.round()
+    written.stop()
+
+    verdict = verify(tmp_path)
+
+    assert verdict.exit == 1
+    assert verdict.integrity.bad[0].id == "o"
+    assert verdict.integrity.bad[0].why == "not a record that the journal would write"
+    written.journal._keeper.look()  # goes on as well
 
 
 def test_more_than_was_pruned_is_missing(tmp_path):
