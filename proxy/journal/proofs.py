@@ -15,7 +15,8 @@ from proxy.journal.entries import FINISHED
 from proxy.journal.folder import Folder
 from proxy.journal.merkle import Frontier, includes, inclusion_spans, tops_of
 from proxy.journal.notes import Verifier
-from proxy.journal.reading import Reader, opening_of
+from proxy.journal.reading import opening_of
+from proxy.journal.records import Progress, Records, nobody
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -32,16 +33,18 @@ class NoProof(Exception):
     """There is none; the text says why, and what to do."""
 
 
-def prove(data_dir: Path, record_id: str, keys: Sequence[Verifier]) -> Proof:
+def prove(
+    data_dir: Path, record_id: str, keys: Sequence[Verifier], progress: Progress = nobody
+) -> Proof:
     """Of the record with that id; of several, of the end of the call, else of the last one.
 
-    Reads the whole journal. Raises NoProof, or OSError.
+    Reads the whole journal, twice. Raises NoProof, or OSError.
     """
     folder = Folder(data_dir)
-    line, seq = _record_of(folder, record_id)
+    line, seq = _record_of(_lines(data_dir, progress), record_id)
     note, size = _note_over(folder, seq, keys)
     known = _beginning(folder)
-    hashes = islice(_hashes(folder), size - known.size)
+    hashes = islice(_hashes(_lines(data_dir, progress)), size - known.size)
     try:
         path = tops_of(inclusion_spans(seq - 1, size), hashes, known)
     except ValueError as error:
@@ -74,17 +77,16 @@ def check(proof: Proof, keys: Iterable[Verifier]) -> str:
     return "the record is not in the tree that was signed"
 
 
-def _lines(folder: Folder) -> Iterator[bytes]:
-    for file in folder.segments():
-        for lines in Reader(file.path).blocks():
-            yield from lines
+def _lines(data_dir: Path, progress: Progress) -> Iterator[bytes]:
+    for lines in Records(data_dir, progress=progress).oldest_first():
+        yield from lines
 
 
-def _record_of(folder: Folder, record_id: str) -> tuple[bytes, int]:
+def _record_of(lines: Iterable[bytes], record_id: str) -> tuple[bytes, int]:
     """The line, and its seq."""
     start = b'"id":%b,' % msgspec.json.encode(record_id)
     found: tuple[bytes, Claims] | None = None
-    for line in _lines(folder):
+    for line in lines:
         told = claims(line) if line.startswith(start, line.find(b",") + 1) else None
         if told is not None and (found is None or found[1].type != FINISHED):
             found = line, told
@@ -114,7 +116,7 @@ def _beginning(folder: Folder) -> Frontier:
         raise NoProof(why) from error
 
 
-def _hashes(folder: Folder) -> Iterator[bytes]:
-    for line in _lines(folder):
+def _hashes(lines: Iterable[bytes]) -> Iterator[bytes]:
+    for line in lines:
         told = claims(line)
         yield bytes.fromhex(told.hash) if told is not None else b""

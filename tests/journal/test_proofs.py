@@ -8,6 +8,7 @@ import pytest
 from proxy.journal.folder import Folder
 from proxy.journal.notes import keys_of, new_signer
 from proxy.journal.proofs import NoProof, Proof, check, prove
+from tests.journal.disks import FailingDisk
 from tests.journal.noted import Intent
 from tests.journal.written import DAY, Written, ids
 
@@ -108,3 +109,19 @@ def test_a_journal_that_is_not_whole_proves_nothing(log, broken):
 
     with pytest.raises(NoProof, match="holdfast audit verify"):
         prove(log, "a7", keys(log))
+
+
+def test_what_the_disk_made_of_an_abandoned_segment_is_no_leaf(tmp_path):
+    """Records behind it are proven all the same."""
+    disk = FailingDisk()
+    written = Written(tmp_path, disk).open()
+    written.note("a")
+    disk.fails = {"sync": OSError(5, "no"), "truncate": OSError(5, "no")}
+    written.note("b")
+    disk.fails = {}
+    written.clock.advance(5)
+    written.note("c")
+    written.stop()
+
+    assert len(written.folder.segments()) == 2
+    assert check(prove(tmp_path, "c", keys(tmp_path)), keys(tmp_path)) == ""

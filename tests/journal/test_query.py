@@ -1,0 +1,70 @@
+"""Which records fit what is asked."""
+
+import json
+
+import pytest
+
+from proxy.journal.query import Facts, Query, facts, moment, pattern
+
+CALL = Facts(
+    seq=7, id="a", ts="2026-11-28T06:23:32.250000000Z", type="call.finished", agent="pricing-01",
+    tool="create_escrow", outcome="ok", workflow="w", cost_micros=5000,
+)  # fmt: skip
+
+
+def named(**names):
+    return Query({name: pattern([text]) for name, text in names.items()})
+
+
+def test_who_asks_for_nothing_gets_all():
+    """Also what is no call."""
+    assert Query().wants(CALL)
+    assert Query().wants(Facts(1, "b", "", "start"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        (named(agent="pricing-01"), True),
+        (named(agent="pricing-0"), False),
+        (named(agent="pricing-*", tool="*escrow"), True),
+        (named(agent="pricing-*", tool="deposit"), False),
+        (named(tool="create.escrow"), False),
+        (named(task="*"), True),
+        (Query({"agent": pattern(["x", "pricing-01"])}), True),
+        (Query(since="2026-11-28T06:23:32.250000000Z"), True),
+        (Query(since="2026-11-28T06:23:32.250000001Z"), False),
+        (Query(until="2026-11-28T06:23:32.250000000Z"), False),
+        (Query(until="2026-11-28T06:23:32.250000001Z"), True),
+        (Query(least=5000, most=5000), True),
+        (Query(least=5001), False),
+        (Query(most=4999), False),
+    ],
+)
+def test_all_that_is_asked_must_fit(asked, fits):
+    """Names with stars, times from then on and before then, costs from and to."""
+    assert asked.wants(CALL) is fits
+
+
+def test_a_star_stands_for_anything():
+    """Other signs for themselves, and a line's end is one."""
+    assert pattern(["a[b].*"]).fullmatch("a[b].\n")
+    assert not pattern(["a[b].*"]).fullmatch("ab.c")
+
+
+def test_times_as_people_write_them():
+    """UTC where they do not say."""
+    assert moment("2026-11-28T06:00") == "2026-11-28T06:00:00.000000000Z"
+    assert moment("2026-11-28") == "2026-11-28T00:00:00.000000000Z"
+    assert moment("2026-11-28T07:00:00.25+01:00") == "2026-11-28T06:00:00.250000000Z"
+    with pytest.raises(ValueError):
+        moment("yesterday")
+
+
+def test_facts_of_a_line():
+    """Of what is no record there are none."""
+    line = json.dumps({"seq": 1, "id": "a", "ts": "t", "type": "start", "v": 1, "pid": 7})
+
+    assert facts(line.encode()) == Facts(1, "a", "t", "start")
+    for wrong in (b"", b"nonsense", b"\xff", b'{"seq":"1"}', b'{"x":' + b"[" * 100_000):
+        assert facts(wrong) is None
