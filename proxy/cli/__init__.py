@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from proxy import __version__
+from proxy.cli.audit import audit
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
@@ -39,7 +40,10 @@ def holdfast() -> None:
     """
 
 
-for _command in (run, check, test, explain, status, breakers, schema, sandbox, demo, quickstart):
+_COMMANDS: tuple[click.Command, ...] = (
+    run, check, test, explain, status, breakers, audit, schema, sandbox, demo, quickstart,
+)  # fmt: skip
+for _command in _COMMANDS:
     holdfast.add_command(_command)
 
 

@@ -41,15 +41,16 @@ def prove(
     Reads the whole journal, twice. Raises NoProof, or OSError.
     """
     folder = Folder(data_dir)
-    line, seq = _record_of(_lines(data_dir, progress), record_id)
+    records = Records(data_dir, progress=progress)
+    line, seq = _record_of(records, record_id)
     note, size = _note_over(folder, seq, keys)
     known = _beginning(folder)
-    hashes = islice(_hashes(_lines(data_dir, progress)), size - known.size)
+    hashes = islice(_hashes(records), size - known.size)
     try:
         path = tops_of(inclusion_spans(seq - 1, size), hashes, known)
+        proof = Proof(line.decode(), seq - 1, size, [top.hex() for top in path], note)
     except ValueError as error:
         raise NoProof(f"the journal is not whole: {error}; holdfast audit verify") from error
-    proof = Proof(line.decode(), seq - 1, size, [top.hex() for top in path], note)
     wrong = check(proof, keys)
     if wrong:
         raise NoProof(f"the journal is not as it was: {wrong}; holdfast audit verify")
@@ -77,21 +78,21 @@ def check(proof: Proof, keys: Iterable[Verifier]) -> str:
     return "the record is not in the tree that was signed"
 
 
-def _lines(data_dir: Path, progress: Progress) -> Iterator[bytes]:
-    for lines in Records(data_dir, progress=progress).oldest_first():
-        yield from lines
+def _lines(records: Records) -> Iterator[bytes]:
+    return (line for lines in records.oldest_first() for line in lines)
 
 
-def _record_of(lines: Iterable[bytes], record_id: str) -> tuple[bytes, int]:
+def _record_of(records: Records, record_id: str) -> tuple[bytes, int]:
     """The line, and its seq."""
     start = b'"id":%b,' % msgspec.json.encode(record_id)
     found: tuple[bytes, Claims] | None = None
-    for line in lines:
+    for line in _lines(records):
         told = claims(line) if line.startswith(start, line.find(b",") + 1) else None
         if told is not None and (found is None or found[1].type != FINISHED):
             found = line, told
     if found is None:
-        raise NoProof(f"there is no record {record_id}")
+        unread = "".join(f"; {broken}; holdfast audit verify" for broken in records.broken[:1])
+        raise NoProof(f"there is no record {record_id}{unread}")
     return found[0], found[1].seq
 
 
@@ -116,7 +117,7 @@ def _beginning(folder: Folder) -> Frontier:
         raise NoProof(why) from error
 
 
-def _hashes(lines: Iterable[bytes]) -> Iterator[bytes]:
-    for line in lines:
+def _hashes(records: Records) -> Iterator[bytes]:
+    for line in _lines(records):
         told = claims(line)
         yield bytes.fromhex(told.hash) if told is not None else b""

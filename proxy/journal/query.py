@@ -32,6 +32,7 @@ class Facts(msgspec.Struct, frozen=True):
     status: int = 0
     duration_us: int = 0
     cost_micros: int = 0
+    hash: str = ""
 
 
 _facts = msgspec.json.Decoder(Facts).decode
