@@ -84,7 +84,7 @@ def tail(lines: int, follow: bool, data_dir: str | None, as_json: bool) -> int:
       holdfast audit tail -n 0 --follow --json | jq -c '{seq, tool, outcome}'
     Exit codes: 0 shown, 1 not all could be read, 2 cannot read, 64 wrong usage.
     """
-    from proxy.journal.query import Query
+    from proxy.journal.query import Query, facts
     from proxy.journal.records import Follower
 
     written = _write_json if as_json else _write_table
@@ -93,7 +93,8 @@ def tail(lines: int, follow: bool, data_dir: str | None, as_json: bool) -> int:
         new = stack.enter_context(contextlib.closing(Follower(where))) if follow else None
         last = list(islice(_all(records.newest_first()), lines))[::-1]
         written(_wanted([last], Query()), True)
-        return 0 if new is None else following(new.more, written, _pause)
+        after = found.seq if last and (found := facts(last[-1])) else 0
+        return 0 if new is None else following(new.more, written, _pause, after)
 
 
 @click.command()
@@ -170,6 +171,8 @@ def export(
       holdfast audit export --cloudevents --since 1d > events.jsonl
     Exit codes: 0 written, 1 not all, or this version has it not, 2 cannot read, 64 wrong usage.
     """
+    import msgspec
+
     if cloudevents == focus:
         raise click.UsageError("choose a form: --cloudevents or --focus")
     if focus:
@@ -178,7 +181,7 @@ def export(
     with records_of(data_dir) as records:
         source = records.origin()
         for line, facts in _wanted(records.oldest_first(), asked):
-            print(_event(line, facts, source))
+            print(_event(line, facts, source, msgspec.json.encode))
     return 0
 
 
@@ -186,13 +189,14 @@ def following(
     more: Callable[[], "Lines"],
     write: Callable[[Iterator[tuple[bytes, "Facts"]], bool], None],
     pause: Callable[[], None],
+    after: int = 0,
 ) -> int:
-    """Write what is new, again and again, until interrupted."""
+    """Write what is new, behind a seq, again and again, until interrupted."""
     from proxy.journal.query import Query
 
     try:
         while True:
-            write(_wanted(more(), Query()), False)
+            write((each for each in _wanted(more(), Query()) if each[1].seq > after), False)
             sys.stdout.flush()
             pause()
     except KeyboardInterrupt:
@@ -329,7 +333,7 @@ def _ms(micros: int) -> str:
     return f"{micros / 1000:.1f}" if micros else ""
 
 
-def _event(line: bytes, facts: "Facts", source: str) -> str:
+def _event(line: bytes, facts: "Facts", source: str, encode: Callable[[object], bytes]) -> str:
     head = {
         "specversion": "1.0",
         "id": facts.hash,
@@ -340,5 +344,4 @@ def _event(line: bytes, facts: "Facts", source: str) -> str:
         "sequence": f"{facts.seq:020}",
         "datacontenttype": "application/json",
     }
-    text = json.dumps(head, separators=(",", ":"))
-    return _json(b'%b,"data":%b}' % (text[:-1].encode(), line))
+    return _json(b'%b,"data":%b}' % (encode(head)[:-1], line))

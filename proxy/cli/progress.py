@@ -54,5 +54,6 @@ class Bar:
         progress = Progress(
             *columns, console=Console(file=self._out), transient=True, auto_refresh=False
         )
+        task = progress.add_task(self._what, total=None)
         progress.start()
-        return progress, progress.add_task(self._what)
+        return progress, task

@@ -136,12 +136,11 @@ class Follower:
     def __init__(self, data_dir: Path) -> None:
         """Raises OSError."""
         self._folder = Folder(data_dir)
-        self._file: BinaryIO | None = None
         self._at = 0  # behind the last whole line that was read
         files = self._folder.segments()
         self._number = files[-1].number if files else 0
-        if files and not files[-1].closed:
-            self._file = files[-1].path.open("rb")
+        self._file = _opened(files[-1]) if files else None
+        if self._file is not None:
             self._at = _end_of_lines(self._file, BLOCK)
 
     def more(self) -> Lines:
@@ -154,10 +153,9 @@ class Follower:
                 return
             self.close()
             self._number, self._at = later[0].number, 0
-            if later[0].closed:
+            self._file = _opened(later[0])
+            if self._file is None:
                 yield from _blocks(later[0], BLOCK)
-            else:
-                self._file = later[0].path.open("rb")
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -177,6 +175,14 @@ class Follower:
             self._at += sum(map(len, lines)) + len(lines)
             if lines:
                 yield lines
+
+
+def _opened(file: File) -> BinaryIO | None:
+    """None: it is compressed, by now at least, and nothing is added to it."""
+    try:
+        return None if file.closed else file.path.open("rb")
+    except FileNotFoundError:
+        return None
 
 
 def _opening(file: File) -> Opening | None:

@@ -131,7 +131,7 @@ def test_more_bad_records_than_fit(holdfast, here):
         written.note(f"a{number}")
     written.stop()
     path = Folder(here / "data").segment(1)
-    path.write_bytes(path.read_bytes().replace(b'"id":"a', b'"id":"b'))
+    path.write_bytes(path.read_bytes().replace(b'"type":"call.f', b'"type":"call.F'))
 
     assert "and 10 more: --json has them all" in words(holdfast("audit", "verify", "data").out)
 

@@ -136,30 +136,31 @@ def test_tail_follows(holdfast, log, monkeypatch):
     def pause():
         for _ in looks:
             path = Folder(log).segments()[-1].path
-            last = lines(log)[-1].replace(b'"id":"', b'"id":"d')
+            last = lines(log)[-1].replace(b'"id":"', b'"id":"d').replace(b'"seq":', b'"seq":1')
             with path.open("ab") as file:
                 file.write(last + b"\n")
             return
         raise KeyboardInterrupt
 
     monkeypatch.setattr(audit_records, "_pause", pause)
-    ran = holdfast("audit", "tail", "-n", "0", "--follow", "--json")
+    ran = holdfast("audit", "tail", "-n", "1", "--follow", "--json")
 
     assert (ran.code, ran.err) == (0, "")
-    assert [record["id"] for record in told(ran)] == ["dc4", "ddc4"]
+    assert [record["id"] for record in told(ran)] == ["c4", "dc4", "ddc4"]
 
 
 def test_following_writes_all_that_is_new(capsys):
-    """Without a head, and flushed each time."""
-    looks = iter([[[b'{"seq":1,"id":"a","ts":"","type":"start"}']], []])
+    """Without a head, and nothing twice that was shown before."""
+    old, new = (b'{"seq":%d,"id":"a","ts":"","type":"start"}' % seq for seq in (1, 2))
+    looks = iter([[[old, new]], []])
 
     def more():
         for blocks in looks:
             return iter(blocks)
         raise KeyboardInterrupt
 
-    assert following(more, audit_records._write_table, lambda: None) == 0
-    assert capsys.readouterr().out.split() == ["1", "start"]
+    assert following(more, audit_records._write_table, lambda: None, after=1) == 0
+    assert capsys.readouterr().out.split() == ["2", "start"]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,15 @@ import json
 
 import pytest
 
+from proxy.clock import Clock
 from proxy.journal.disk import RealDisk
 from proxy.journal.folder import Folder
+from proxy.journal.journal import Journal
+from proxy.journal.log import Terms
 from proxy.journal.records import Follower, Records
 from proxy.journal.retention import compress
-from tests.journal.noted import Intent
+from tests.journal.disks import QuickDisk
+from tests.journal.noted import Intent, Note
 from tests.journal.written import Written, lines
 
 BLOCKS = (1, 7, 1 << 18)
@@ -221,6 +225,20 @@ def test_following_behind_what_is_compressed(tmp_path):
     follower.close()
 
 
+def test_following_what_is_compressed_between_two_looks(tmp_path):
+    """It has another name when it is opened."""
+    log = Written(tmp_path, segment_bytes=900).open()
+    follower = Follower(tmp_path)
+    for number in range(9):
+        log.note(f"a{number}")
+    files = log.folder.segments()
+    follower._folder.segments = lambda: files  # type: ignore[method-assign]  # as it was
+    pack(files[1].path)
+
+    assert [json.loads(line)["seq"] for line in flat(follower.more())][-1] == len(lines(tmp_path))
+    follower.close()
+
+
 def test_following_what_was_taken_back(tmp_path):
     """A disk that was full in the midst of a batch: what is written in its place is new."""
     path = Folder(tmp_path).segment(1)
@@ -263,3 +281,30 @@ def test_it_says_how_far_it_is(written, tmp_path):
         told.clear()
         flat(way())
         assert (len(told), told[-1]) == (len(files), (size, size))
+
+
+async def test_beside_a_running_journal(tmp_path):
+    """Whenever one looks, the records are those from the first one on, without a gap."""
+    journal = Journal(tmp_path, Terms(segment_bytes=9000), Clock(), disk=QuickDisk())
+    journal.open()
+    follower = Follower(tmp_path)
+    new = lines(tmp_path)
+    assert await journal.start()
+    seen = 0
+    for number in range(100):
+        for part in range(10):
+            journal.note(Note(f"{number}-{part}"))
+        found = seqs(Records(tmp_path).oldest_first())
+        assert found == list(range(1, len(found) + 1))
+        assert len(found) >= seen
+        seen = len(found)
+        found = seqs(Records(tmp_path).newest_first())
+        assert found == list(range(len(found), 0, -1))
+        new += flat(follower.more())
+    assert await journal.stop()
+    new += flat(follower.more())
+    follower.close()
+
+    assert new == lines(tmp_path)
+    assert len(new) > 1000
+    assert len(Folder(tmp_path).segments()) > 10
