@@ -352,9 +352,10 @@ class Odder(Odd, frozen=True):
 @pytest.mark.parametrize("entry", [Odd("o"), Odder("o")], ids=["recovery", "prune"])
 def test_what_the_journal_would_not_write_is_tampering(tmp_path, entry):
     """The chain is made without a key: a record may hold, and be nonsense."""
-    written = Written(tmp_path).open()
+    written = Written(tmp_path, segment_bytes=300).open()
     written.journal.note(entry)
     written.round()
+    written.note("a")
     written.stop()
 
     verdict = verify(tmp_path)
@@ -362,6 +363,7 @@ def test_what_the_journal_would_not_write_is_tampering(tmp_path, entry):
     assert verdict.exit == 1
     assert verdict.integrity.bad[0].id == "o"
     assert verdict.integrity.bad[0].why == "not a record that the journal would write"
+    assert len(written.folder.segments()) > 1
     written.journal._keeper.look()  # goes on as well
 
 
