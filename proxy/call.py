@@ -1,7 +1,7 @@
 """A call: one request of an agent, recognised. Changes on its way; everybody reads it."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
@@ -163,6 +163,9 @@ class Call(msgspec.Struct):
     stopped: Stop | None = None
     goes_on: bool = False  # though it was stopped
     flight: InFlight | None = None  # where it is counted as on its way
+    lasting: Callable[[], Awaitable[Any] | None] | None = None
+    """Its answer's end waits until its record is durable. Asked when that has been noted; None
+    comes of it where there is nothing to wait for."""
     content: bytes | None = None  # its body, where that was read to know what it is for; coded
     arguments: Any = None  # as they were read of it, once somebody has asked and if it is small
     rewritten: "Message | None" = None  # the last that was sent in the place of its own

@@ -2,8 +2,8 @@
 
 What is this call, and may it be read at all? Which pipeline is its tool's? The pipeline decides
 whether and how it goes, and comes back with a reply at its commit. The answer streams to the agent;
-when its outcome is known the reply is *finished*: gates settle and the record is made; then the
-last byte goes.
+when its outcome is known the reply is *finished*: gates settle and the record is made; when that is
+durable, where it must be, the last byte goes.
 """
 
 import asyncio
@@ -66,7 +66,11 @@ class Gateway:
         answer = self._answer(exchange, call, reply)
         try:
             if answer.whole:
-                exchange.answer(answer, lines_of(call, answer))
+                lines = lines_of(call, answer)
+                answer.finish()
+                if answer.durable is not None:
+                    await exchange.lasts(answer.durable)
+                exchange.answer(answer, lines)
             else:
                 call.answered = self._clock.now()
                 await exchange.stream(answer, lines_of(call, answer))

@@ -5,7 +5,7 @@
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
@@ -114,6 +114,7 @@ class Reply(msgspec.Struct):
     reason: str = ""  # of a stand-in: why the upstream itself did not answer
     tokens: int | None = None  # that its attempt used; None: nobody knows
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
+    durable: Awaitable[Any] | None = None  # its end waits for it; known when it is finished
     finished: bool = False
     closed: bool = False
     finishers: list[Finisher] = []  # the innermost first

@@ -1,6 +1,8 @@
 """An exchange without sockets: one request of an agent, and what it is answered."""
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from proxy.call import Call, RequestHead, Whole
@@ -47,11 +49,19 @@ class FakeExchange:
         self.watched.append("unwatched")
 
     def answer(self, reply: Reply, extra: bytes) -> None:
-        """As the real one: finished before it goes."""
-        reply.finish()
+        """As the real one: it was finished before."""
+        assert reply.finished
         self.answered.append((reply, extra))
+
+    async def lasts(self, durable: Awaitable[Any]) -> None:
+        """As the real one."""
+        self.watched.append("waits")
+        with contextlib.suppress(asyncio.CancelledError):
+            await durable
 
     async def stream(self, reply: Reply, extra: bytes) -> None:
         """Until `over` is set, with how it ended."""
         self.streamed.append((reply, extra))
         reply.finish(await self.over)
+        if reply.durable is not None:
+            await self.lasts(reply.durable)

@@ -4,6 +4,7 @@ import pytest
 
 from proxy.attempt import Attempt
 from proxy.reply import Failure, Reply
+from proxy.strand import Signal
 from proxy.wire.body import Body, Memory
 from proxy.wire.head import BadMessage
 from tests.exchanges import FakeExchange
@@ -39,6 +40,48 @@ def test_the_record_of_a_stream_knows_when_it_began() -> None:
     record = path.record
     assert (record.ttfb_us, record.duration_us) == (2_000_000, 62_000_000)
     assert (record.overhead_us, record.outcome) == (0, "ok")
+
+
+# --- ends that wait for their record ---
+
+
+class Marked(ScriptedUpstream):
+    """An upstream whose calls must wait, as if a gate had said so."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step)
+        self.durable: Signal[bool] = Signal()
+
+    async def __call__(self, attempt: Attempt) -> Reply:
+        """Answer at once."""
+        attempt.call.lasting = lambda: self.durable
+        return await super().__call__(attempt)
+
+
+def test_a_whole_answer_waits_for_its_record() -> None:
+    """The call has settled by then; nobody waits for more of the agent's body."""
+    upstream, exchange = Marked(200), FakeExchange()
+    path = Path(upstream=upstream)
+    path.start(exchange)
+    assert (exchange.watched, exchange.answered, path.record.outcome) == (["waits"], [], "ok")
+    assert path.flying == 0
+    upstream.durable.set(False)
+    assert path.answer(exchange).status == 200
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_call_that_is_stopped_while_its_record_is_awaited_is_settled_once(streamed: bool) -> None:
+    """Its record is there already."""
+    upstream, exchange = Marked(events() if streamed else 200), FakeExchange()
+    path = Path(upstream=upstream)
+    strand = path.start(exchange)
+    if streamed:
+        exchange.over.set(None)
+    assert path.ends == []
+    strand.cancel()
+    assert path.ends == [None]
+    path.answer(exchange)
+    assert path.record.outcome == "ok"
 
 
 # --- bad requests ---

@@ -1,6 +1,7 @@
 """One account of a call, made when its outcome is known: the record, and who hears of it."""
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeAlias
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Stop
@@ -11,6 +12,7 @@ from proxy.reply import SUCCESS, Failure, Reply, Result, outcome_of
 
 _OUT_OF_TIME = frozenset({Failure.TIMEOUT, Failure.EXPIRED})
 _GONE = Stop.AGENT_GONE
+Lasting: TypeAlias = Callable[[], Awaitable[Any] | None]
 
 
 class Watcher(Protocol):
@@ -35,10 +37,13 @@ class Account:
         self._watcher = watcher
 
     def settle(self, call: Call, reply: Reply) -> None:
-        """The outcome is known: the call is in flight no longer, and its record is made."""
+        """The outcome is known: the call is in flight no longer, and its record is made. Whether
+        the end of its answer must wait for that to be durable is then in `reply.durable`."""
         if call.flight is not None:
             call.flight.now -= 1
         self._note(record_of(call, reply, self._now()))
+        if call.lasting is not None:
+            reply.durable = _to_wait_for(call, reply, call.lasting)
         if reply.bug is not None:
             self._watcher.bug(reply.bug)
 
@@ -76,6 +81,12 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         int(call.queued * 1e6),
         "" if plain else reply.detail,
     )
+
+
+def _to_wait_for(call: Call, reply: Reply, lasting: Lasting) -> Awaitable[Any] | None:
+    """What did not run is soon asked again, and the end of a tunnel is nothing that we say."""
+    ran_not = reply.refused and not call.sent
+    return None if ran_not or reply.tunnel is not None else lasting()
 
 
 def _code(call: Call, reply: Reply) -> str:

@@ -1,7 +1,8 @@
 """An exchange: one request of an agent, and its answer. What the gateway sees of the wire."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import msgspec
@@ -127,10 +128,9 @@ class Exchange(msgspec.Struct, eq=False):
         self.line.unwatch()
 
     def answer(self, reply: Reply, extra: bytes) -> None:
-        """Send a whole answer, `extra` lines in its head. The reply is finished before it goes."""
+        """Send a whole answer, `extra` lines in its head. Its reply is finished."""
         line = self.line
         line.unwatch()
-        reply.finish()
         if self.gone:
             return
         self.answered = True
@@ -139,8 +139,16 @@ class Exchange(msgspec.Struct, eq=False):
         if not stays:
             line.leave()
 
+    async def lasts(self, durable: Awaitable[Any]) -> None:
+        """Wait for the record of an answer that has not ended. Its call has run: whatever comes of
+        the waiting, and though the process ends, what was answered goes out."""
+        self.line.unwatch()
+        with contextlib.suppress(asyncio.CancelledError):
+            await durable
+
     async def stream(self, reply: Reply, extra: bytes) -> None:
-        """Send an answer as it comes. The reply is finished before its last byte goes."""
+        """Send an answer as it comes. The reply is finished before its last byte goes, and what
+        must be durable by then is."""
         line = self.line
         line.unwatch()
         if type(self.body) is Body:
@@ -162,6 +170,8 @@ class Exchange(msgspec.Struct, eq=False):
         finally:
             self.flowing = None
         reply.finish(end)
+        if reply.durable is not None and not self.gone:
+            await self.lasts(reply.durable)
         if self.gone:
             return
         line.write(answer.last_bytes())

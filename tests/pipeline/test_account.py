@@ -1,5 +1,7 @@
 """What is written down of a call."""
 
+from typing import Any
+
 import pytest
 
 from proxy.call import UNRULED, Call, Effect, InFlight, Stop
@@ -9,6 +11,7 @@ from proxy.protocols.recognise import HTTP
 from proxy.record import Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
+from proxy.strand import Signal
 from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply
 from tests.pipeline.called import NOW, OPEN, called
 
@@ -271,3 +274,54 @@ def test_an_answer_without_any_attempt_has_none() -> None:
     """It was kept from before."""
     record = recorded(called(), make_reply(200, tier=2, executed=Executed.NO))
     assert (record.attempts, record.outcome, record.executed) == ((), "ok", "no")
+
+
+class Trace:
+    """A call's trail: what it was asked for, and after how many records."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.asked: list[int] = []
+        self.durable: Signal[bool] = Signal()
+
+    def lasting(self) -> Signal[bool]:
+        """Part of Call."""
+        self.asked.append(len(self.records))
+        return self.durable
+
+    def note(self, record: Record) -> None:
+        """Part of Watcher."""
+        self.records.append(record)
+
+    def bad_request(self, reason: str) -> None:
+        """Part of Watcher."""
+
+    def bug(self, error: BaseException) -> None:
+        """Part of Watcher."""
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_end_of_an_answer_waits_for_its_record_where_the_call_must(waits: bool) -> None:
+    """What is waited for is asked when the record has been noted: it covers that."""
+    trace, reply = Trace(), make_reply(200)
+    call = called(Result.SUCCESS)
+    if waits:
+        call.lasting = trace.lasting
+    Account(FakeClock(), trace).settle(call, reply)
+    assert reply.durable is (trace.durable if waits else None)
+    assert (trace.asked, len(trace.records)) == ([1] if waits else [], 1)
+
+
+def test_neither_what_did_not_run_nor_a_tunnel_waits_for_its_record() -> None:
+    """A refusal of ours costs no fsync; one after a sending does, for something may have run."""
+    trace = Trace()
+    account = Account(FakeClock(), trace)
+    tunnel: Any = object()
+    for call, reply, waits in (
+        (called(None), make_reply(OPEN), False),
+        (called(Result.FAILURE), make_reply(OPEN), True),
+        (called(Result.SUCCESS), make_reply(101, tunnel=tunnel), False),
+    ):
+        call.lasting = trace.lasting
+        account.settle(call, reply)
+        assert (reply.durable is not None) is waits

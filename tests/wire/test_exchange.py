@@ -7,6 +7,7 @@ import pytest
 
 from proxy.call import Stop, Whole
 from proxy.reply import Failure, Reply
+from proxy.strand import Signal
 from proxy.wire.body import Body
 from tests.fakes import FakeSource, make_call
 from tests.harness import request
@@ -232,3 +233,70 @@ def test_an_answer_to_nobody_is_not_written():
     visit.desk.next.set(reply)
     assert reply.finished
     assert visit.plug.written == b""
+
+
+# --- an answer whose end waits for its record ---
+
+
+def waiting(visit: Visit, *, streamed: bool) -> Signal[bool]:
+    """An answer that has all come and is finished; what is durable when the signal is set."""
+    visit.says(request())
+    durable: Signal[bool] = Signal()
+    body = Body(FakeSource())
+    reply = Reply(200, LINES, body=body) if streamed else reply_of()
+    reply.durable = durable
+    visit.desk.next.set(reply)
+    if streamed:
+        body.feed(b"one")
+        body.finish(b"", [])
+    return durable
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_the_last_byte_goes_when_the_record_is_durable(durable):
+    """Nothing of a whole answer goes before, nor the last bytes of a stream. Where it cannot be
+    made durable they go as well: the call has run."""
+    whole, stream = Visit(), Visit()
+    waits = waiting(whole, streamed=False)
+    assert whole.plug.written == b""
+    waits.set(durable)
+    assert whole.plug.written == raw_of()
+    waits = waiting(stream, streamed=True)
+    assert not stream.plug.written.endswith(b"0\r\n\r\n")
+    waits.set(durable)
+    assert stream.plug.written.endswith(b"3\r\none\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_agent_that_leaves_while_its_record_is_awaited_is_told_nothing(streamed):
+    """Whatever becomes of the record then, the exchange ends."""
+    visit = Visit()
+    durable = waiting(visit, streamed=streamed)
+    written = visit.plug.written
+    visit.connection.connection_lost(None)
+    assert visit.desk.stopped == [Stop.AGENT_GONE]
+    durable.set(True)
+    assert visit.plug.written == written
+    assert visit.server.exchanges == set()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_was_answered_goes_out_when_the_process_ends_meanwhile(streamed):
+    """The call has run, and its agent is there."""
+    visit = Visit()
+    waiting(visit, streamed=streamed)
+    visit.exchange.cancel()
+    assert visit.plug.written.endswith(b"0\r\n\r\n" if streamed else raw_of())
+    assert not visit.plug.aborted
+    assert visit.server.exchanges == set()
+
+
+def test_the_end_of_a_stream_whose_agent_left_waits_for_nothing():
+    """Nobody would get it."""
+    visit = Visit()
+    visit.says(request())
+    body = Body(FakeSource())
+    visit.desk.next.set(Reply(200, LINES, body=body, durable=Signal()))
+    visit.connection.connection_lost(None)
+    body.finish(b"", [])
+    assert visit.server.exchanges == set()

@@ -54,6 +54,9 @@ class Desk:
         if isinstance(reply, Exception):
             raise reply
         if reply.whole:
+            reply.finish()
+            if reply.durable is not None:
+                await exchange.lasts(reply.durable)
             exchange.answer(reply, b"")
         else:
             await exchange.stream(reply, b"")
