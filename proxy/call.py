@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import msgspec
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from proxy.attempt import Attempt
 
 Header = tuple[bytes, bytes, bytes]
@@ -34,6 +36,37 @@ class Effect(enum.StrEnum):
     READ = "read"  # repeating is harmless
     IDEMPOTENT = "idempotent"  # repeating gives the same end state
     WRITE = "write"  # must not run twice
+
+
+class Risk(enum.StrEnum):
+    """What is at stake if such a call is a mistake, as the operator sees it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @classmethod
+    def usual(cls, effect: Effect) -> "Risk":
+        """Where no policy says it."""
+        return cls.LOW if effect is Effect.READ else cls.MEDIUM
+
+    @property
+    def great(self) -> bool:
+        """Is it so much that such a call must leave a trace?"""
+        return self in (Risk.HIGH, Risk.CRITICAL)
+
+
+class Unrecorded(enum.StrEnum):
+    """What becomes of a call that must leave a trace, while the journal cannot be written."""
+
+    DENY = "deny"
+    ALLOW = "allow"  # with an alarm
+
+    @classmethod
+    def usual(cls, risk: Risk) -> "Unrecorded":
+        """Where no policy says it."""
+        return cls.DENY if risk.great else cls.ALLOW
 
 
 class Stop(enum.StrEnum):
@@ -163,6 +196,8 @@ class Call(msgspec.Struct):
     stopped: Stop | None = None
     goes_on: bool = False  # though it was stopped
     flight: InFlight | None = None  # where it is counted as on its way
+    intent: "Future[bool] | bool | None" = None
+    """Was its intent durable before it was sent? Or that will be known; None: it has none yet."""
     lasting: Callable[[], Awaitable[Any] | None] | None = None
     """Its answer's end waits until its record is durable. Asked when that has been noted; None
     comes of it where there is nothing to wait for."""

@@ -102,6 +102,11 @@ HEALTH_PROBES = Counted(
     ("upstream", "result"),
     "Probes that asked an upstream whether it is well.",
 )
+UNRECORDED = Counted(
+    "holdfast_journal_missed_total",
+    ("entry",),
+    "Calls that went on though the journal could not make their intent or record durable.",
+)
 REFUSALS = Counted(
     "holdfast_refusals_total",
     ("code", "policy", "enforced"),
@@ -120,5 +125,6 @@ COUNTED = (
     EXPRESSION_ERRORS,
     CACHE,
     HEALTH_PROBES,
+    UNRECORDED,
 )
 """Those of which stages alone know."""

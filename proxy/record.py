@@ -1,4 +1,7 @@
-"""The record: the one fact kept of a finished call. Metrics and logs are drawn from it alone."""
+"""The record: the one fact kept of a finished call. Metrics and logs are drawn from it alone.
+
+Beside it the intent, which some calls leave before they are sent.
+"""
 
 from typing import ClassVar
 
@@ -13,6 +16,26 @@ class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     ms: int
     upstream: str
     status: int = 0  # 0: no answer came
+
+
+class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call that is about to be sent. Its record ends it; without one its outcome is unknown."""
+
+    id: str  # the call's
+    agent: str
+    upstream: str
+    protocol: str
+    layer: str
+    tool: str
+    method: str
+    policy_version: str
+    effect: str
+    risk: str
+    workflow: str = ""
+    task: str = ""
+    fleet: str = ""
+    model: str = ""
+    type: ClassVar[str] = "call.intent"  # what its line in the journal says
 
 
 class Payload(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,6 +4,7 @@ A policy's section is frozen data and keeps nothing; a stage is built from it at
 keeps nothing that must survive a reload: that lives in the `Keep`, under a key that outlives it.
 """
 
+from asyncio import Future
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeAlias
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import msgspec
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect
+from proxy.call import Call, Effect, Risk, Unrecorded
 from proxy.clock import Clock
 from proxy.keep import Keep, Kept, Obeys
 from proxy.keys import Key, shadowed
@@ -142,11 +143,57 @@ class Target(msgspec.Struct, frozen=True):
     sent_as: str = ""  # the model that its calls are sent as, where that is not their own
     backups: tuple[str, ...] = ()  # other upstreams that its own names
     idempotent_upstream: bool = False  # it honours idempotency keys
+    risk: Risk = Risk.MEDIUM
+    unrecorded: Unrecorded = Unrecorded.ALLOW
+
+    @property
+    def traced(self) -> bool:
+        """Must such a call leave a trace, whatever happens to this process?"""
+        return self.effect is Effect.WRITE or self.risk.great
 
 
 def no_links(call: Call, upstream: str, model: str) -> Handler:
     """Where there is no table, there is no other upstream. Raises LookupError."""
     raise LookupError(upstream)
+
+
+class Sound(Protocol):
+    """How a trail is."""
+
+    @property
+    def kind(self) -> str:
+        """ok: what is noted will be durable soon. Any other word: not for now."""
+
+
+class Trail(Protocol):
+    """Where calls leave their traces: the journal, as stages see it."""
+
+    @property
+    def state(self) -> Sound:
+        """Can it be written?"""
+
+    def note(self, entry: Any, /) -> None:
+        """To be written. Never waits, never raises."""
+
+    def durable(self) -> "Future[bool] | None":
+        """When all that was noted is durable: True; False: it cannot be made so now. None: it is
+        already. Nobody waits for long, and whoever no longer wants to know may cancel it."""
+
+
+class _Ok(msgspec.Struct, frozen=True):
+    kind: str = "ok"
+
+
+class Trackless:
+    """A trail that keeps nothing, and is always well: where there is no journal."""
+
+    state: Sound = _Ok()
+
+    def note(self, entry: Any, /) -> None:
+        """Part of Trail."""
+
+    def durable(self) -> None:
+        """Part of Trail."""
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -158,6 +205,7 @@ class Ground(msgspec.Struct, frozen=True):
     links: Links = no_links
     generation: int = 0  # of the table: it grows with each one made on one keep
     world: bytes = b""  # a digest of where its upstreams are, and of our credentials there
+    trail: Trail = Trackless()
 
     def kept(self, key: Key, make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""

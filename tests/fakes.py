@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from proxy.attempt import Attempt
 from proxy.call import Call, Effect, Header, RequestHead
@@ -289,3 +289,47 @@ class Obedient:
     def follow(self, rules: str) -> None:
         """From now on."""
         self.rules.append(rules)
+
+
+class TrailState(NamedTuple):
+    """How a fake trail is."""
+
+    kind: str
+
+
+class FakeTrail:
+    """A trail whose durability is set by hand. `entries` holds what was noted."""
+
+    def __init__(self, kind: str = "ok") -> None:
+        self.state = TrailState(kind)
+        self.entries: list[Any] = []
+        self.waiting: list[asyncio.Future[bool]] = []
+
+    @property
+    def types(self) -> list[str]:
+        """Of what was noted."""
+        return [entry.type for entry in self.entries]
+
+    def note(self, entry: Any) -> None:
+        """Part of Trail."""
+        self.entries.append(entry)
+
+    def durable(self) -> "asyncio.Future[bool]":
+        """Part of Trail."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        return future
+
+    async def says(self, durable: bool) -> None:
+        """All that was noted is durable, or cannot be made so; what comes of it has happened."""
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(durable)
+        await settled()
+
+
+async def settled() -> None:
+    """Everything that needs nothing but turns of the loop has happened."""
+    for _ in range(8):
+        await Turn()

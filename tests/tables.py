@@ -17,7 +17,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Sender
+from proxy.stage import Sender, Trail
 from tests.fakes import FakeClock, ScriptedUpstream, Step, run
 
 GATEWAY = "upstreams:\n  gateway: {url: 'http://h', protocol: tools}\n"
@@ -62,13 +62,14 @@ class Desk:
         keep: Keep | None = None,
         mounts: str = GATEWAY,
         upstream: ScriptedUpstream | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self.clock = clock or FakeClock()
         self.keep = keep or Keep()
         self.upstream = upstream or ScriptedUpstream(*script)
         loaded = load(mounts + text)
         senders: dict[str, Sender] = dict.fromkeys(loaded.upstreams, self.upstream)
-        self.table = Table(loaded, senders, Grounds.on(self.clock, self.keep), 1 << 20)
+        self.table = Table(loaded, senders, Grounds.on(self.clock, self.keep, trail), 1 << 20)
 
     def pipeline(self, call: Call) -> Pipeline:
         """The pipeline for a call, once its protocol has recognised it."""

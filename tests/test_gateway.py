@@ -12,6 +12,7 @@ from proxy.gateway import Gateway
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.reply import Failure, Reply, Result
+from proxy.stage import Trail
 from proxy.strand import Strand
 from proxy.wire.body import Body
 from proxy.wire.head import BadMessage
@@ -25,7 +26,8 @@ READ = "policies: [{name: r, effect: read}]"
 class Watching:
     """A watcher that keeps what it hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, trail: Trail | None = None) -> None:
+        self._trail = trail
         self.records: list[Record] = []
         self.bad: list[str] = []
         self.bugs: list[BaseException] = []
@@ -33,6 +35,8 @@ class Watching:
     def note(self, record: Record) -> None:
         """Part of Watcher."""
         self.records.append(record)
+        if self._trail is not None:
+            self._trail.note(record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
@@ -52,10 +56,13 @@ class Path:
         text: str = "",
         mounts: str = GATEWAY,
         upstream: ScriptedUpstream | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self.clock = FakeClock()
-        self.desk = Desk(text, *script, clock=self.clock, mounts=mounts, upstream=upstream)
-        self.watching = Watching()
+        self.desk = Desk(
+            text, *script, clock=self.clock, mounts=mounts, upstream=upstream, trail=trail
+        )
+        self.watching = Watching(trail)
         self.gateway = Gateway(
             self.desk.table, self.clock, Identity("ann", "crew"), "abcd", self.watching
         )

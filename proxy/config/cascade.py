@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from proxy.call import Effect
+from proxy.call import Effect, Risk, Unrecorded
 from proxy.config.places import Place
-from proxy.config.types import Bulkhead, Mode, Part, Policy
+from proxy.config.types import WRITTEN, Bulkhead, Mode, Part, Policy
 from proxy.stage import Section
 from proxy.stages import DOMAIN, SECTIONS
 
@@ -51,6 +51,18 @@ class Effective(msgspec.Struct, frozen=True):
     effect_place: Place | None = None
     shadow: dict[str, Merged] = {}  # only sections that something in shadow mode touched
     shadow_effect: Effect | None = None  # in force for the shadow sections
+    risk: Risk | None = None  # as of `effect`
+    risk_place: Place | None = None
+    unrecorded: Unrecorded | None = None
+    unrecorded_place: Place | None = None
+
+    def risk_of(self, effect: Effect) -> Risk:
+        """What is in force for calls with this effect."""
+        return self.risk or Risk.usual(effect)
+
+    def unrecorded_of(self, risk: Risk) -> Unrecorded:
+        """The same for calls of this risk."""
+        return self.unrecorded or Unrecorded.usual(risk)
 
 
 def cascade(policies: Iterable[Policy], facts: Mapping[str, str]) -> Effective:
@@ -77,15 +89,23 @@ def settled(policies: Iterable[Policy], outcomes: Iterable[bool | None]) -> Iter
 
 def _restrictions(policy: Policy) -> Iterator[Policy]:
     parts = policy.sections.items()
-    left = {name: part for name, part in parts if part.on and SECTIONS[name].restricts}
-    if left:
-        yield msgspec.structs.replace(policy, effect=None, sections=left)
+    left = msgspec.structs.replace(
+        policy,
+        effect=None,
+        risk=policy.risk if policy.risk and policy.risk.great else None,
+        unrecorded=policy.unrecorded if policy.unrecorded is Unrecorded.DENY else None,
+        sections={name: part for name, part in parts if part.on and SECTIONS[name].restricts},
+    )
+    if left.sections or left.says:
+        yield left
 
 
 def merge(matching: Iterable[Policy]) -> Effective:
     """These policies laid over each other, whatever they match."""
     live = [policy for policy in matching if policy.mode is not Mode.OFF]
-    effect, effect_place = _effect(live, _ENFORCED)
+    effect, effect_place = _last(live, "effect", _ENFORCED)
+    risk, risk_place = _last(live, "risk", _ENFORCED)
+    unrecorded, unrecorded_place = _last(live, "unrecorded", _ENFORCED)
     everything = _sections(live, _ALL)
     return Effective(
         policies=tuple(policy.name for policy in live),
@@ -93,7 +113,11 @@ def merge(matching: Iterable[Policy]) -> Effective:
         effect=effect,
         effect_place=effect_place,
         shadow={name: everything[name] for name in _shadowed(live) if name in everything},
-        shadow_effect=_effect(live, _ALL)[0],
+        shadow_effect=_last(live, "effect", _ALL)[0],
+        risk=risk,
+        risk_place=risk_place,
+        unrecorded=unrecorded,
+        unrecorded_place=unrecorded_place,
     )
 
 
@@ -122,10 +146,12 @@ def convert(section: type[Section], fields: Mapping[str, Any]) -> Section:
     return section(**fields)
 
 
-def _effect(policies: list[Policy], modes: frozenset[Mode]) -> tuple[Effect | None, Place | None]:
+def _last(policies: list[Policy], field: str, modes: frozenset[Mode]) -> tuple[Any, Place | None]:
+    """What the last policy says that says it, and where."""
     for policy in reversed(policies):
-        if policy.effect is not None and policy.mode in modes:
-            return policy.effect, policy.places.get("effect")
+        value = getattr(policy, field)
+        if value is not None and policy.mode in modes:
+            return value, policy.places.get(WRITTEN.get(field, field))
     return None, None
 
 

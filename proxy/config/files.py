@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from proxy.call import Effect
+from proxy.call import Effect, Risk, Unrecorded
 from proxy.config.types import Mode, Name, Upstream
 from proxy.expression import Expression
 from proxy.stage import Section
@@ -84,6 +84,28 @@ POLICY = msgspec.defstruct(
         (
             "effect",
             Annotated[Effect | UnsetType, Meta(description="What repeating such a call does.")],
+            UNSET,
+        ),
+        (
+            "risk",
+            Annotated[
+                Risk | UnsetType,
+                Meta(
+                    description="What is at stake. From high on a call leaves a trace before it is "
+                    "sent. Default: low for reads, medium for the rest."
+                ),
+            ],
+            UNSET,
+        ),
+        (
+            "on_journal_failure",
+            Annotated[
+                Unrecorded | UnsetType,
+                Meta(
+                    description="Of a call whose intent cannot be made durable: deny refuses it. "
+                    "Default: deny where the risk is high or critical, else allow."
+                ),
+            ],
             UNSET,
         ),
         (

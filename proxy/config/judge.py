@@ -197,9 +197,7 @@ def _says(policy: Policy) -> set[tuple[str, ...]]:
     """What a policy enforces: (mode, section, field); (mode, section) for a section as such."""
     if policy.mode is Mode.OFF:
         return set()
-    said: set[tuple[str, ...]] = set()
-    if policy.effect is not None:
-        said.add((policy.mode, "effect"))
+    said: set[tuple[str, ...]] = {(policy.mode, name) for name in policy.says}
     for name, part in policy.sections.items():
         if part.mode is not Mode.OFF:
             said |= {(part.mode, name, field) for field in part.fields} or {(part.mode, name)}

@@ -4,15 +4,15 @@ LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "budgets", "kill", "prices", "alerts", "mirrors"}),
     "Policy": frozenset(
         {
-            *("risk", "cost"),
+            "cost",
             *("approval", "loop", "canary", "chaos", "contract", "record"),
-            "audit",
         }
     ),
     "Domain": frozenset({"budget"}),
     "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "breaker": frozenset({"quorum"}),
+    "audit": frozenset({"redact"}),
     "Agent": frozenset({"version"}),
     "Settings": frozenset(
         {
@@ -23,4 +23,4 @@ LATER: dict[str, frozenset[str]] = {
 }
 """By the name of the type that would have them."""
 
-LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a", "key"})
+LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a", "key", "redacted", "full"})

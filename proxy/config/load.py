@@ -270,6 +270,10 @@ def policy_of(written: Any, node: Mapping, path: str) -> Policy:
             if getattr(written, name) is not msgspec.UNSET
         },
         places=given,
+        risk=None if written.risk is msgspec.UNSET else written.risk,
+        unrecorded=(
+            None if written.on_journal_failure is msgspec.UNSET else written.on_journal_failure
+        ),
     )
 
 

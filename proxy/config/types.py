@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from msgspec import Meta
 
-from proxy.call import NAME_SIGN, Effect
+from proxy.call import NAME_SIGN, Effect, Risk, Unrecorded
 from proxy.config.disk import content
 from proxy.config.health import Health
 from proxy.config.match import Globs, Match
@@ -304,6 +304,11 @@ class Part(msgspec.Struct, frozen=True):
     hidden: dict[str, str] = {}  # texts that came from elsewhere, and may be secret, as written
 
 
+_UNRECORDED = "on_journal_failure"
+WRITTEN = {"unrecorded": _UNRECORDED}
+"""Fields of a policy that a file calls otherwise."""
+
+
 class Policy(msgspec.Struct, frozen=True):
     """One policy, as it is written."""
 
@@ -314,7 +319,15 @@ class Policy(msgspec.Struct, frozen=True):
     mode: Mode = Mode.ENFORCE
     effect: Effect | None = None
     sections: dict[str, Part] = {}
-    places: dict[str, Place] = {}  # of name, match, effect, mode and each key of match (match.tool)
+    places: dict[str, Place] = {}  # of each key that is no section, and of those of match
+    risk: Risk | None = None
+    unrecorded: Unrecorded | None = None
+
+    @property
+    def says(self) -> list[str]:
+        """The keys beside its sections that say something of calls, as they are written."""
+        named = ("effect", self.effect), ("risk", self.risk), (_UNRECORDED, self.unrecorded)
+        return [name for name, value in named if value is not None]
 
 
 class Bulkhead(msgspec.Struct, frozen=True):

@@ -66,7 +66,7 @@ class Conditions:
 
 
 def _enforces(policy: Policy) -> bool:
-    says = policy.effect is not None and policy.mode is Mode.ENFORCE
+    says = bool(policy.says) and policy.mode is Mode.ENFORCE
     return says or any(part.mode is Mode.ENFORCE for part in policy.sections.values())
 
 

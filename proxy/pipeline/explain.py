@@ -5,6 +5,7 @@ for real calls (`table.py`, `walk.py`). Stages are built anew on a keep that onl
 (`glance.py`) and are asked, not passed.
 """
 
+from enum import StrEnum
 from typing import Any, cast
 
 import msgspec
@@ -14,6 +15,7 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.cascade import Effective, Merged, convert
 from proxy.config.clamped import clamped
+from proxy.config.places import Place
 from proxy.config.schema import spelled, veiled
 from proxy.config.types import Loaded, Policy
 from proxy.keep import Keep
@@ -96,6 +98,8 @@ class Explanation(msgspec.Struct, frozen=True):
     policies: list[Named]  # that match, in the order in which they apply
     conditions: list[Asks]  # of policies that match but for it
     effect: Source
+    risk: Source
+    on_journal_failure: Source
     sections: dict[str, Fields]
     shadow: dict[str, Fields]
     stages: list[Step]  # in the order in which a call meets them
@@ -119,13 +123,16 @@ def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
         asks = list(map(_condition, conditions.policies, outcomes))
     steps = [] if refusal else _steps(effective, call, grounds, mount)
     loaded = table.loaded
+    effect, risk, unrecorded = _said(effective, call, loaded.policies)
     return Explanation(
         call={name: value for name, value in facts(call).items() if value},
         policy_version=table.version,
         verdict=_decision(refusal, steps),
         policies=_policies(effective, loaded.policies),
         conditions=asks,
-        effect=_effect(effective, call, loaded.policies),
+        effect=effect,
+        risk=risk,
+        on_journal_failure=unrecorded,
         sections=_sections(effective.sections),
         shadow=_sections(effective.shadow),
         stages=steps,
@@ -216,12 +223,22 @@ def _condition(policy: Policy, holds: bool | None) -> Asks:
     return Asks(policy.name, str(policy.match.when), place.short, holds)
 
 
-def _effect(effective: Effective, call: Call, policies: tuple[Policy, ...]) -> Source:
-    place = effective.effect_place
-    if place is None or effective.effect is None:
-        return Source(call.usual_effect.value)
-    givers = (policy.name for policy in policies if policy.places.get("effect") == place)
-    return Source(effective.effect.value, place.short, next(givers))
+def _said(effective: Effective, call: Call, policies: tuple[Policy, ...]) -> list[Source]:
+    """Effect, risk, and what becomes of the call while the journal cannot be written."""
+    effect = effective.effect or call.usual_effect
+    risk = effective.risk_of(effect)
+    return [
+        _source_of(effect, effective.effect_place, policies),
+        _source_of(risk, effective.risk_place, policies),
+        _source_of(effective.unrecorded_of(risk), effective.unrecorded_place, policies),
+    ]
+
+
+def _source_of(word: StrEnum, place: Place | None, policies: tuple[Policy, ...]) -> Source:
+    if place is None:
+        return Source(word.value)
+    givers = (policy.name for policy in policies if place in policy.places.values())
+    return Source(word.value, place.short, next(givers))
 
 
 def _sections(merged: dict[str, Merged]) -> dict[str, Fields]:

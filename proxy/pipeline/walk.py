@@ -18,7 +18,19 @@ from proxy.keep import Keep
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
 from proxy.protocols.protocol import Protocol
-from proxy.stage import Check, Ground, Handler, Section, Sender, Site, Speaks, Target, nobody
+from proxy.stage import (
+    Check,
+    Ground,
+    Handler,
+    Section,
+    Sender,
+    Site,
+    Speaks,
+    Target,
+    Trackless,
+    Trail,
+    nobody,
+)
 from proxy.stages import BACKUPS, ORDER, TYPES, Entry, Phase
 
 _NOBODYS = Merged("", "")
@@ -31,9 +43,10 @@ class Grounds(msgspec.Struct, frozen=True):
     shadow: Ground
 
     @classmethod
-    def on(cls, clock: Clock, keep: Keep) -> "Grounds":
-        """Both on one keep, in which what a shadow counts lies apart."""
-        return cls(Ground(clock, keep), Ground(clock, keep, shadow=True))
+    def on(cls, clock: Clock, keep: Keep, trail: Trail | None = None) -> "Grounds":
+        """Both on one keep, in which what a shadow counts lies apart. `trail`: the journal."""
+        ground = Ground(clock, keep, trail=Trackless() if trail is None else trail)
+        return cls(ground, msgspec.structs.replace(ground, shadow=True))
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -91,6 +104,7 @@ def plan_of(effective: Effective, call: Call, grounds: Grounds, sent_as: str = "
     """The plan for calls like this one; they are sent as that model, if one is given."""
     sections = effective.sections
     effect = effective.effect or call.usual_effect
+    risk = effective.risk_of(effect)
     target = Target(
         upstream=call.upstream,
         protocol=call.protocol,
@@ -102,6 +116,8 @@ def plan_of(effective: Effective, call: Call, grounds: Grounds, sent_as: str = "
         sent_as=sent_as,
         backups=_fields(sections, BACKUPS).get("names", ()),
         idempotent_upstream="idempotency" in sections,
+        risk=risk,
+        unrecorded=effective.unrecorded_of(risk),
     )
     shadow = msgspec.structs.replace(
         target,

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from proxy.stage import Section, Site
+from proxy.stages.audit import Audit, IntentFirst, RecordFirst
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cache import Cache, Cached
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[Section]] = {
     "fallback": Fallback,
     "route": Route,
     "cache": Cache,
+    "audit": Audit,
 }
 """What a policy may hold, by the name it has in a file."""
 
@@ -87,6 +89,8 @@ ORDER: tuple[Entry, ...] = (
     Entry("call", "gate", ("timeout",), Deadline.build),
     # Before anything is sent, and once: all attempts, hedges and links have the same key.
     Entry("call", "gate", ("idempotency",), IdempotencyKey.build),
+    # Whatever becomes of it from here on, an answer that was kept before too, leaves its trace.
+    Entry("call", "gate", ("audit",), RecordFirst.build, otherwise=RecordFirst.build),
     # The outermost wrapper. After the gates of the call, for what is denied is denied, whatever was
     # answered before; in front of all that costs something or takes a permit. And around all that
     # might still find a new answer: an old one is the last thing that is given instead of an error.
@@ -114,6 +118,11 @@ ORDER: tuple[Entry, ...] = (
     Entry("attempt", "gate", ("bulkhead",), Permit.build, giver="limit"),
     # The tool's own comes first: who waits for a slow tool must not hold what others could use.
     Entry("attempt", "gate", (DOMAIN,), BulkheadPermit.build),
+    # After all that may refuse the call or hold it up for long: what is refused has no intent, and
+    # whoever finds an intent without an end knows that the call was about to be sent. Each link has
+    # it by its own policies, the call its one intent: the first that asks for it writes it. Before
+    # the next two, for it waits for the disk.
+    Entry("attempt", "gate", ("audit",), IntentFirst.build, otherwise=IntentFirst.usual),
     # After all waiting, so that an attempt's own time is its upstream's alone.
     Entry("attempt", "gate", ("timeout",), AttemptTime.build),
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import Effect
+from proxy.call import Effect, Risk, Unrecorded
 from proxy.config.cascade import Effective, candidates, cascade, convert, inside, merge, settled
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
@@ -15,6 +15,7 @@ from proxy.units import Seconds
 
 GETS = Match({"tool": Globs(("get_*",))})
 HERE = Place("p.yaml", 1, 1)
+TOLD = Expression.parse("input.amount > 100")
 
 
 def part(on=True, mode=Mode.ENFORCE, line=1, **fields):
@@ -44,6 +45,40 @@ def test_later_fields_replace_the_same_earlier_ones():
     assert merged.policy == "reads"
 
 
+def test_the_last_policy_that_says_a_risk_counts():
+    """As of an effect; likewise what becomes of calls while the journal cannot be written. What
+    nobody says follows from the effect, and from the risk."""
+    there = Place("p.yaml", 9, 1)
+    base = Policy("base", HERE, "", risk=Risk.HIGH, unrecorded=Unrecorded.ALLOW)
+    reads = Policy("reads", HERE, "", GETS, risk=Risk.LOW, places={"risk": there})
+    shadow = Policy("shadow", HERE, "", mode=Mode.SHADOW, risk=Risk.CRITICAL)
+
+    effective = cascade([base, reads, shadow], {"tool": "get_x"})
+    assert (effective.risk, effective.risk_place) == (Risk.LOW, there)
+    assert effective.unrecorded_of(Risk.CRITICAL) is Unrecorded.ALLOW
+    assert cascade([base, reads], {"tool": "pay"}).risk_of(Effect.READ) is Risk.HIGH
+    nothing = merge([])
+    assert [nothing.risk_of(effect) for effect in Effect] == [Risk.LOW, Risk.MEDIUM, Risk.MEDIUM]
+    assert [nothing.unrecorded_of(risk) for risk in Risk] == [
+        *(Unrecorded.ALLOW, Unrecorded.ALLOW, Unrecorded.DENY, Unrecorded.DENY)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("risk", "unrecorded", "left"),
+    [
+        (Risk.CRITICAL, Unrecorded.ALLOW, (Risk.CRITICAL, None)),
+        (Risk.LOW, Unrecorded.DENY, (None, Unrecorded.DENY)),
+        (Risk.MEDIUM, None, None),
+    ],
+)
+def test_a_condition_that_failed_leaves_what_is_more_careful(risk, unrecorded, left):
+    """A high risk, and a refusal while the journal cannot be written; nothing that relaxes."""
+    asked = Policy("p", HERE, "", Match(when=TOLD), risk=risk, unrecorded=unrecorded)
+    found = [(policy.risk, policy.unrecorded) for policy in settled([asked], [None])]
+    assert found == ([] if left is None else [left])
+
+
 def test_policies_that_do_not_match_say_nothing():
     """Nor are they named."""
     effective = cascade([policy("reads", GETS, timeout=part(total=1))], {"tool": "put_x"})
@@ -51,7 +86,6 @@ def test_policies_that_do_not_match_say_nothing():
     assert (effective.policies, effective.sections) == ((), {})
 
 
-TOLD = Expression.parse("input.amount > 100")
 ASKED = Match(when=TOLD)
 
 

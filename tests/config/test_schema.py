@@ -70,7 +70,13 @@ def test_every_field_says_what_it_means(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_field_has_its_default(kind):
     """But for those that must be given, and those that count as not given."""
-    policy = ["effect", "match", *(f"match.{key}" for key in (*KEYS, "when"))]
+    policy = [
+        "effect",
+        "risk",
+        "on_journal_failure",
+        "match",
+        *(f"match.{key}" for key in (*KEYS, "when")),
+    ]
     policy += [part for name in SECTIONS for part in (name, f"{name}.mode")]
     not_given = {f".{name}" for name in POLICY_FILE.__struct_fields__}
     not_given |= {f".policies.*.{name}" for name in policy}

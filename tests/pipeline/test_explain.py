@@ -53,6 +53,18 @@ def test_policies_and_effect_of_a_call() -> None:
     assert [policy.mode for policy in told(Desk(POLICIES), agent="bob").policies][-1] == "shadow"
 
 
+def test_the_risk_of_a_call_and_what_it_means_for_its_journal() -> None:
+    """Each with the policy that says so, else as it follows from the effect and the risk."""
+    desk = Desk("policies: [{name: r, match: {tool: x}, risk: high}, {name: e, effect: read}]")
+    risky, plain = told(desk, tool="x"), told(desk, tool="y")
+
+    assert (risky.risk.value, risky.risk.policy) == ("high", "r")
+    assert risky.risk.at.endswith("p.yaml:3")
+    assert risky.on_journal_failure == Source("deny")
+    assert (plain.risk, plain.on_journal_failure) == (Source("low"), Source("allow"))
+    assert [step.stage for step in risky.stages] == ["RecordFirst", "Once", "IntentFirst"]
+
+
 def test_stages_in_the_order_in_which_a_call_meets_them() -> None:
     """Each with its phase, its section and the policy that was the last to say something of it."""
     found = [
@@ -71,7 +83,7 @@ def test_stages_in_the_order_in_which_a_call_meets_them() -> None:
 
 def test_without_retry_there_is_one_attempt() -> None:
     """No section made that stage; without a breaker there is none of its stages."""
-    (step,) = told(Desk()).stages
+    (step,) = told(Desk("policies: [{name: r, effect: read}]")).stages
 
     assert (step.stage, step.section, step.phase) == ("Once", "", "link")
 
@@ -248,7 +260,7 @@ def test_a_bulkhead_is_in_force_for_its_agents() -> None:
 
 def test_a_stage_that_has_nothing_to_do_is_not_told() -> None:
     """A breaker that is disabled, a hedge on what is no read."""
-    desk = Desk("policies: [{name: p, breaker: {state: disabled}}]")
+    desk = Desk("policies: [{name: p, effect: read, breaker: {state: disabled}}]")
 
     assert [step.stage for step in told(desk, tool="pay").stages] == ["Once", "CoolDown"]
 
@@ -260,7 +272,7 @@ upstreams:
   gateway: {url: 'http://h', protocol: tools, backups: [spare]}
   spare: {url: 'http://h', protocol: tools, path: /spare}
 """
-    desk = Desk("policies: [{name: p, retry: {}}]", mounts=mounts)
+    desk = Desk("policies: [{name: p, effect: read, retry: {}}]", mounts=mounts)
     found = [(step.phase, step.stage) for step in told(desk, upstream="gateway", tool="x").stages]
 
     assert found[:2] == [("link", "Failover"), ("link", "Repeat")]

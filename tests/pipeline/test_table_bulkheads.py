@@ -37,10 +37,9 @@ def under_way(desk: Desk, call: Call) -> str:
 
 
 def gates(desk: Desk, call: Call) -> list[Any]:
-    """The gates of its attempts."""
+    """The bulkheads' gates of its attempts."""
     handle: Any = desk.pipeline(call).handle
-    found: list[Any] = handle.__self__._inner._gates
-    return found
+    return [gate for gate in handle.__self__._inner._gates if isinstance(gate, Permit)]
 
 
 def test_an_agent_is_in_the_first_bulkhead_that_has_it() -> None:

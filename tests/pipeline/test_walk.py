@@ -19,6 +19,7 @@ from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply
 from proxy.stage import Check, Handler, NothingTaken, Section, Site, Verdict, nobody
 from proxy.stages import ORDER, READS_ONLY, Entry, Phase
+from proxy.stages.audit import IntentFirst, RecordFirst
 from proxy.stages.breaker import CircuitCheck, ForcedOpen, Observer, ProbeLease
 from proxy.stages.bulkhead import Permit
 from proxy.stages.cache import Cached
@@ -63,8 +64,10 @@ def policy(sections: str) -> str:
 
 
 def test_what_is_not_configured_is_not_there() -> None:
-    """Without policies a call is sent once, and nobody is asked."""
-    assert chain("") == [Once, AttemptGuard]
+    """A read is sent once, and nobody is asked. Without policies a call is a write, of which there
+    must be a trace."""
+    assert chain("policies: [{name: r, effect: read}]") == [Once, AttemptGuard]
+    assert chain("") == [RecordFirst, Once, AttemptGuard, IntentFirst]
 
 
 @pytest.mark.parametrize(
@@ -468,7 +471,8 @@ policies:
   - {{name: q, match: {{tool: "*h"}}, effect: {effect}}}
 """
     kinds = {Cached, Race} if effect == "read" else set()
-    assert {*chain(text)} - {Once, AttemptGuard, CoolDown} == kinds
+    traces = {RecordFirst, IntentFirst}
+    assert {*chain(text)} - {Once, AttemptGuard, CoolDown} - traces == kinds
     assert CoolDown in chain(text)
     assert {*READS_ONLY} == {"cache", "hedge"}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect
+from proxy.call import Call, Effect, Risk
 from proxy.pipeline.asked import Asked
 from proxy.pipeline.explain import explain, fresh
 from proxy.protocols.identity import Identity
@@ -56,7 +56,7 @@ def section_of(name: str) -> Section:
 @pytest.mark.parametrize("entry", ORDER, ids=lambda entry: f"{entry.phase}-{entry.sections[0]}")
 def test_every_stage_can_be_asked(entry: Any) -> None:
     """Whatever ORDER builds has `says`; gates have `admit`, what acts has `handle`."""
-    site = Site(make_target(), make_ground(), "p")
+    site = Site(make_target(risk=Risk.HIGH), make_ground(), "p")
     built = [entry.build(section_of(entry.sections[0]), site)]
     if entry.otherwise is not None:
         built.append(entry.otherwise(Section(), site))
