@@ -142,6 +142,8 @@ class Exchange(msgspec.Struct, eq=False):
     async def lasts(self, durable: Awaitable[Any]) -> None:
         """Wait for the record of an answer that has not ended. Its call has run: whatever comes of
         the waiting, and though the process ends, what was answered goes out."""
+        if self.gone:
+            return
         self.line.unwatch()
         with contextlib.suppress(asyncio.CancelledError):
             await durable
@@ -170,7 +172,7 @@ class Exchange(msgspec.Struct, eq=False):
         finally:
             self.flowing = None
         reply.finish(end)
-        if reply.durable is not None and not self.gone:
+        if reply.durable is not None:
             await self.lasts(reply.durable)
         if self.gone:
             return

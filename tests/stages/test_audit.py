@@ -12,7 +12,15 @@ from proxy.config.places import ConfigError
 from proxy.refusal import Refusal
 from proxy.stage import Ground, Section, Site, Trackless
 from proxy.stages.audit import Audit, IntentFirst, RecordFirst, ShadowIntent
-from tests.fakes import FakeTrail, make_attempt, make_call, make_ground, make_target, settled
+from tests.fakes import (
+    FakeClock,
+    FakeTrail,
+    make_attempt,
+    make_call,
+    make_ground,
+    make_target,
+    settled,
+)
 from tests.tables import load
 
 TRACED = [(Effect.WRITE, Risk.LOW), (Effect.READ, Risk.HIGH), (Effect.IDEMPOTENT, Risk.CRITICAL)]
@@ -90,15 +98,14 @@ async def test_a_later_sending_has_the_same_intent() -> None:
     """It waits only where that is not durable yet."""
     trail = FakeTrail()
     gate = IntentFirst(site(ground=make_ground(trail=trail)))
-    call = make_call()
-    first, second = gate.admit(make_attempt(call)), gate.admit(make_attempt(call))
-    assert first is not None
-    assert second is not None
-    waits: Any = second
-    waits.close()  # whoever asked has left: the other one still gets to know
+    call, clock = make_call(), FakeClock()
+    asked: list[Any] = [gate.admit(make_attempt(call)) for _ in range(2)]
+    stays, leaves = (clock.spawn(each) for each in asked)
+    await settled()
+    leaves.cancel()  # the other one still gets to know
+    await settled()
     await trail.says(True)
-    other: Any = first
-    assert await other is None
+    assert (stays.result(), leaves.cancelled()) == (None, True)
     assert gate.admit(make_attempt(call)) is None
     assert len(trail.entries) == 1
 

@@ -291,12 +291,16 @@ def test_what_was_answered_goes_out_when_the_process_ends_meanwhile(streamed):
     assert visit.server.exchanges == set()
 
 
-def test_the_end_of_a_stream_whose_agent_left_waits_for_nothing():
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_end_of_an_answer_whose_agent_left_waits_for_nothing(streamed):
     """Nobody would get it."""
     visit = Visit()
     visit.says(request())
     body = Body(FakeSource())
-    visit.desk.next.set(Reply(200, LINES, body=body, durable=Signal()))
+    reply = Reply(200, LINES, body=body) if streamed else reply_of()
+    reply.durable = Signal()
     visit.connection.connection_lost(None)
-    body.finish(b"", [])
+    visit.desk.next.set(reply)
+    if streamed:
+        body.finish(b"", [])
     assert visit.server.exchanges == set()
