@@ -207,7 +207,7 @@ class App:
         loaded = read.loaded
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
-        grounds = Grounds.on(self.clock, self._keep)
+        grounds = Grounds.on(self.clock, self._keep, self._trail)
         table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
         self._outbound.use(made)
         return table

@@ -97,6 +97,27 @@ async def test_a_call_that_was_cut_off_gets_its_end(upstream: RawUpstream, tmp_p
     assert verify(tmp_path).exit == 0
 
 
+async def test_a_write_that_was_answered_is_on_record(
+    upstream: RawUpstream, tmp_path: Path
+) -> None:
+    """Its intent and its end, though the process is killed the moment the answer is here."""
+    upstream.otherwise = OK
+    for number in range(3):
+        async with holdfast_process(upstream, "http", "", "--data-dir", str(tmp_path)) as process:
+            async with await process.connect() as agent:
+                answer = await agent.call(request(f"/{number}", method="POST"))
+                process.child.send_signal(signal.SIGKILL)
+            assert answer.status == 200
+            assert await process.exited() == -signal.SIGKILL
+
+    told = [(each["type"], each.get("status")) for each in records(tmp_path, *_OF_CALLS)]
+    assert told == [("call.intent", None), ("call.finished", 200)] * 3
+    assert verify(tmp_path).exit == 0
+
+
+_OF_CALLS = ("call.intent", "call.finished")
+
+
 async def ready(admin: str) -> tuple[bool, dict[str, Any]]:
     """Is it, and what `/readyz` says of the journal."""
     raw = await raw_call(admin, request("/readyz", "Connection: close"))
