@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from proxy.journal.chain import BEGINNING, Members, Place, chained, name_of, parts_of
+from proxy.journal.chain import BEGINNING, Opened, Place, chained
 from proxy.journal.entries import TYPES, VERSION, Entry
 from proxy.journal.merkle import Frontier
 
@@ -35,34 +35,31 @@ class Encoder:
 
     def __init__(self, writer: str) -> None:
         """`writer` stands in every line."""
-        self._openings: dict[type, bytes] = {}
         self._writer = msgspec.json.encode(writer).decode()
-        self._second = -1
-        self._text = b""
+        self._at = -1
+        self._openings: dict[type, bytes] = {}  # of that moment
 
     def lines(self, entries: list[tuple[int, Entry]], tip: Tip) -> list[bytes]:
         """Of some entries, each with its time in nanoseconds since 1970; the tip goes on."""
-        lines, hashes = chained(self._members(entries), tip.place)
+        lines, hashes = chained(self._opened(entries), tip.place)
         tip.place = Place(tip.place.seq + len(hashes), hashes[-1])
         tip.tree.extend(hashes)
         return lines
 
-    def _members(self, entries: list[tuple[int, Entry]]) -> Iterator[Members]:
+    def _opened(self, entries: list[tuple[int, Entry]]) -> Iterator[Opened]:
         for at, entry in entries:
-            second, rest = divmod(at, 1_000_000_000)
-            if second != self._second:
-                self._second, self._text = second, rfc3339(at)[:20].encode()
-            opening = self._openings.get(type(entry)) or self._opening(entry)
-            name = name_of(entry)
-            front = b'"id":%b,"ts":"%b%09dZ%b' % (name, self._text, rest, opening)
-            yield front, parts_of(entry, name)
+            if at != self._at:
+                self._at, self._openings = at, {}
+            yield entry, self._openings.get(type(entry)) or self._opening(entry)
 
     def _opening(self, entry: Entry) -> bytes:
+        """Made once for all entries of a type that one moment has."""
+        kind = type(entry)
         if entry.type not in TYPES or entry.__struct_fields__[0] != "id":
-            raise TypeError(f"{type(entry).__name__} is no entry of the journal")
-        text = f'","type":"{entry.type}","v":{VERSION},"writer":{self._writer}'
-        self._openings[type(entry)] = text.encode()
-        return self._openings[type(entry)]
+            raise TypeError(f"{kind.__name__} is no entry of the journal")
+        text = f',"ts":"{rfc3339(self._at)}","type":"{entry.type}","v":{VERSION}'
+        self._openings[kind] = f'{text},"writer":{self._writer}'.encode()
+        return self._openings[kind]
 
 
 def stamps(wall: Callable[[], float]) -> Callable[[], int]:

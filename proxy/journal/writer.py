@@ -19,12 +19,15 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
+import msgspec
+
 from proxy.clock import Clock
 from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
 from proxy.journal.lines import rfc3339, stamps
 from proxy.journal.log import NO_ENTRY, Log, Timed
 
-_LINGER = 0.004  # with the fsync behind it, within the 10 ms that are promised
+_WITHIN = 0.009  # from a record to the end of its fsync: 10 ms are promised
+_LEAST = 0.001  # of that is waited for others, however slow the disk is
 _RETRY = 1.0
 _AT_ONCE = 4096
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -38,13 +41,14 @@ class State(NamedTuple):
     why: str = ""
 
 
-class Mark(NamedTuple):
+class Mark(msgspec.Struct, frozen=True):
     """Something to be done when all that was noted before it is written; False: it cannot be."""
 
     done: Callable[[bool], None]
 
 
-Item = Timed | Future[bool] | Mark
+Waiter = Future[bool] | Mark
+Item = Timed | Waiter
 
 
 class Loss:
@@ -102,11 +106,12 @@ class Writer:
         self._stuck = stuck_seconds
         self._idle_work = idle
         self._loop: AbstractEventLoop | None = None
-        self._queue: deque[Entry | Future[bool] | Mark] = deque()
+        self._queue: deque[Entry | Waiter] = deque()
         self._held: deque[Item] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._asleep = self._calm = False
         self._busy: float | None = None
+        self._linger = _LEAST
         self._state = State("ok", clock.now())
         self._retry_at = 0.0
         self._left_alone_until = 0.0  # no new file at once before, when one was given up
@@ -180,7 +185,7 @@ class Writer:
             since = now if busy is None or stuck else busy
             self._watch.set(since + self._stuck)
 
-    def put(self, item: "Future[bool] | Mark") -> None:
+    def put(self, item: Waiter) -> None:
         """After all that was noted, and at once. From any thread."""
         self._queue.append(item)
         if self._asleep or self._calm:
@@ -234,7 +239,7 @@ class Writer:
             self._ring(seconds)
         self._asleep = False
         if self._calm:
-            self._ring(_LINGER)
+            self._ring(self._linger)
         self._calm = False
 
     def _ring(self, seconds: float | None) -> None:
@@ -242,13 +247,14 @@ class Writer:
             self._bell.get(timeout=seconds)
 
     def _gather(self) -> None:
-        queue, held, stamp = self._queue, self._held, self._stamp
+        """What is taken together has one time: that of the moment at which it is taken."""
+        queue, held, at = self._queue, self._held, self._stamp()
         while queue:
             item = queue.popleft()
             if isinstance(item, (Future, Mark)):
                 held.append(item)
             elif len(held) < self._limit:
-                held.append((stamp(), item))
+                held.append((at, item))
             else:
                 self._lose(item)
 
@@ -267,24 +273,23 @@ class Writer:
             if not self._held:
                 self._tell_of_loss()
 
-    def _batch(self) -> tuple[list[Timed], list[Item]]:
+    def _batch(self) -> tuple[list[Timed], list[Waiter]]:
         """Entries, and who waits for them: up to the next mark, which sees exactly so many."""
         held = self._held
         entries: list[Timed] = []
-        others: list[Item] = []
+        others: list[Waiter] = []
         while held and len(entries) < self._at_once:
             item = held.popleft()
-            if isinstance(item, Mark):
-                others.append(item)
-                break
             if isinstance(item, tuple):
                 entries.append(item)
-            else:
-                others.append(item)
+                continue
+            others.append(item)
+            if isinstance(item, Mark):
+                break
         return entries, others
 
     def _commit(self, entries: list[Timed]) -> bool:
-        self._busy = self._now()
+        self._busy = began = self._now()
         try:
             lines = self.log.commit(entries)
         except OSError as error:
@@ -295,12 +300,19 @@ class Writer:
             return self._commit(entries) if entries else True
         if self._state.kind != "ok":
             self._change(State("ok", self._now()))
-        for (_, entry), line in zip(entries, lines, strict=True):
-            if entry.type == FINISHED:
-                self.open.pop(entry.id, None)
-            elif entry.type == INTENT:
-                self.open[entry.id] = line[:-1]
+        self._note_open(entries, lines)
+        self._linger = max(_LEAST, _WITHIN - 2 * (self._now() - began))
         return True
+
+    def _note_open(self, entries: list[Timed], lines: list[bytes]) -> None:
+        """Which calls have begun, and not ended?"""
+        for (_, entry), line in zip(entries, lines, strict=True):
+            kind = entry.type
+            if kind == FINISHED:
+                if self.open:
+                    self.open.pop(entry.id, None)
+            elif kind == INTENT:
+                self.open[entry.id] = line[:-1]
 
     def _can_be_written(self, timed: Timed) -> bool:
         """An entry that is none (a bug of a room) is dropped, and told; the others are written."""
@@ -325,12 +337,12 @@ class Writer:
 
     def _refuse(self) -> None:
         """Who waits is told that it is not durable. The records are kept."""
-        waiting = [item for item in self._held if not _is_entry(item)]
+        waiting = [item for item in self._held if not isinstance(item, tuple)]
         if waiting:
-            self._held = deque(item for item in self._held if _is_entry(item))
+            self._held = deque(item for item in self._held if isinstance(item, tuple))
             self._tell(waiting, False)
 
-    def _tell(self, items: list[Item], written: bool) -> None:
+    def _tell(self, items: list[Waiter], written: bool) -> None:
         futures = [item for item in items if isinstance(item, Future)]
         if futures:
             self.on_loop(lambda: _resolve(futures, written))
@@ -363,10 +375,6 @@ class Writer:
         if loss is not None:
             why = "the journal could not be written, and no more could be held"
             self._held.append((self._stamp(), loss.entry(self._name(), why)))
-
-
-def _is_entry(item: Item) -> bool:
-    return isinstance(item, tuple) and not isinstance(item, Mark)
 
 
 def _resolve(futures: list[Future[bool]], written: bool) -> None:
