@@ -107,11 +107,12 @@ def follow(lines: list[bytes], after: Place) -> list[bytes]:
     seq, prev = after
     text = hexlify(prev)
     hashes = []
+    join = b"".join
     for line in lines:
         seq += 1
-        digest = sha256(b"%b%b}" % (prev, line[:-_HASH])).digest()
+        digest = sha256(join((prev, line[:-_HASH], b"}"))).digest()
         own = hexlify(digest)
-        if line[-_TAIL:] != b',"prev":"%b","hash":"%b"}' % (text, own):
+        if line[-_TAIL:] != join((_BEFORE, text, b'"', _LAST, own, b'"}')):
             break
         if not line.startswith(b'{"seq":%d,' % seq):
             break

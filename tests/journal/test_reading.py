@@ -37,6 +37,28 @@ def test_a_broken_archive_is_told_apart(tmp_path):
     assert opening_of(File(1, tmp_path / "a.jsonl.gz")) is None
 
 
+@pytest.mark.parametrize("behind", [b"x" * 40, b"\0" * 40, b""])
+def test_what_stands_behind_a_packed_segment_is_no_part_of_it(tmp_path, behind):
+    """Another file of gzip is read on, anything else is wrong; an empty file is cut off."""
+    path = tmp_path / "a.jsonl.gz"
+    two = gzip.compress(b"a\nb") + gzip.compress(b"\nc\n")
+    path.write_bytes(two)
+    assert list(Reader(path, block=2).blocks()) == [[b"a"], [b"b"], [b"c"]]
+
+    path.write_bytes(two + behind if behind else b"")
+    with pytest.raises(Unpacking):
+        list(Reader(path).blocks())
+
+
+def test_what_unpacks_to_much_is_taken_in_pieces(tmp_path):
+    """A few kilobytes may say that they are gigabytes."""
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n" * 8_000_000))
+
+    sizes = [len(lines) for lines in Reader(path, block=1 << 16).blocks()]
+    assert (max(sizes), sum(sizes)) == (1 << 16, 8_000_000)
+
+
 @pytest.mark.parametrize(
     ("content", "at"),
     [
