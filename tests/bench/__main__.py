@@ -15,14 +15,14 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tests.bench import before, calls, cold_start, sections, streams, upload
+from tests.bench import before, calls, cold_start, journal, sections, streams, upload
 from tests.bench.load import Load
 from tests.bench.peers import STARTERS, Peer, Yard
 from tests.bench.process import Cores, Missing, raise_file_limit
 from tests.bench.report import report
 from tests.bench.targets import Results, targets
 
-MEASUREMENTS = ("calls", "sections", "upload", "streams", "start")
+MEASUREMENTS = ("calls", "sections", "journal", "upload", "streams", "start")
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
 STREAMS = 1000
 
@@ -88,6 +88,19 @@ class Bench:
             plan = sections.QUICK if self.quick else sections.USUAL
             self.results.sections = calls.measure(peers, load, plan, say)
 
+    def journal(self) -> None:
+        """The same Holdfast with and without its records, then what is done with many."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            peers = self._checked(journal.starters(yard))
+            plan = journal.QUICK if self.quick else journal.USUAL
+            self.results.journal = calls.measure(peers, self.load, plan, say)
+            for peer in peers:
+                if peer.name == "kept":
+                    self.results.waits = journal.waits(peer, yard.folder)
+        say(f"  {journal.RECORDS:,} records")
+        self.results.verified = journal.verified(self.yard.folder / "records", journal.RECORDS)
+
     def _checked(self, starters: Mapping[str, Callable[[], Peer]]) -> list[Peer]:
         """Those that answer a call as they should; why not goes into the report."""
         started = [self._one_checked(name, start) for name, start in starters.items()]
@@ -152,7 +165,10 @@ class Bench:
         return self.results
 
     def _measure(self, measurement: str) -> Callable[[], None]:
-        steps = (self.calls, self.sections, self.upload, self.streams, self.start)
+        steps = (
+            *(self.calls, self.sections, self.journal),
+            *(self.upload, self.streams, self.start),
+        )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
 
 

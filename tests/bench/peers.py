@@ -25,6 +25,7 @@ from tests.bench.process import (
 )
 
 Address = tuple[str, int]
+SHIPPED = ROOT / "policies" / "10-defaults.yaml"
 RUN = """
 import sys
 tree = sys.argv.pop(1)
@@ -34,6 +35,15 @@ assert proxy.__file__.startswith(tree), f"this is another proxy: {proxy.__file__
 from proxy.cli import main
 main()
 """
+
+UNKEPT = f"""
+from proxy.trail import Trail
+start = Trail.start
+async def start_and_forget(trail):
+    await start(trail)
+    trail.note = lambda entry: None
+Trail.start = start_and_forget
+{RUN}"""
 
 
 def address(text: str) -> Address:
@@ -93,12 +103,19 @@ class Yard:
         binary = program("holdfast")
         if binary is None:
             raise Missing("cannot start (no command `holdfast` in this environment; make venv)")
-        shipped = ROOT / "policies" / "10-defaults.yaml"
-        return self._holdfast("holdfast", [str(binary)], shipped, protocol)
+        return self._holdfast("holdfast", [str(binary)], SHIPPED, protocol)
 
     def holdfast_of(self, tree: Path, name: str, policies: Path) -> Peer:
         """From the sources of a tree, by this interpreter, with the policies of one file."""
         return self._holdfast(name, [sys.executable, "-c", RUN, str(tree)], policies, "tools")
+
+    def kept(self, name: str) -> Peer:
+        """This tree, shipped policies: what `unkept` is compared with."""
+        return self._holdfast(name, [sys.executable, "-c", RUN, str(ROOT)], SHIPPED, "tools")
+
+    def unkept(self, name: str) -> Peer:
+        """Likewise, but no record of a call reaches the journal."""
+        return self._holdfast(name, [sys.executable, "-c", UNKEPT, str(ROOT)], SHIPPED, "tools")
 
     def _holdfast(self, name: str, command: list[str], policies: Path, protocol: str) -> Peer:
         place, ready = self._place(name)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
+from tests.bench import journal
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
-from tests.bench.targets import US, Results, paired_with_base, ratio, targets
+from tests.bench.targets import US, Results, against, ratio, targets
 
 MEANS = {
     "holdfast": "Holdfast, shipped policies",
@@ -16,6 +17,8 @@ MEANS = {
     "base": "the base",
     "unused": "this, same sections",
     "every": "this, every section",
+    "unkept": "without records of calls",
+    "kept": "with them",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -27,6 +30,8 @@ def report(results: Results) -> Iterator[str]:
         yield from _calls(results)
     if results.sections:
         yield from _sections(results)
+    if results.journal:
+        yield from _journal(results)
     if results.uploads:
         yield from _uploads(results)
     if results.streams:
@@ -63,11 +68,26 @@ def _rates(
 def _sections(results: Results) -> Iterator[str]:
     yield from _rates(results.sections, NAMES, results.missing, "sections")
     for name in ("unused", "every"):
-        ratios = [(n, paired_with_base(results, name, n)) for n in CONNECTIONS]
+        ratios = [(n, against(results.sections, name, "base", n)) for n in CONNECTIONS]
         parts = [f"{n} conn: {got:.2f} x calls/s" for n, got in ratios if got is not None]
         if parts:
             yield f"{MEANS[name]} / {MEANS['base']}, round by round: " + "; ".join(parts)
     yield from _doubts(results.sections)
+
+
+def _journal(results: Results) -> Iterator[str]:
+    yield from _rates(results.journal, journal.NAMES, results.missing, "journal")
+    waits, many = results.waits, results.verified
+    if waits:
+        yield (
+            f"p50 at 1 connection: a read {waits.read / US:.0f} us, a write {waits.write / US:.0f} "
+            f"us; one commit to this disk {waits.commit / US:.0f} us"
+        )
+    if many:
+        yield (
+            f"{many.records:,} records: verified in {many.seconds:.2f} s; RSS while they were "
+            f"written {_mb(many.early_mb)} > {_mb(many.end_mb)} MB"
+        )
 
 
 def _calls(results: Results) -> Iterator[str]:
@@ -150,7 +170,8 @@ def _targets(results: Results) -> Iterator[str]:
     yield ""
     yield "numbers to reach"
     for target in targets(results):
-        got = "" if target.got is None else f"{target.got:.2f} {target.unit}"
+        digits = ",.0f" if target.limit >= 1000 else ".2f"
+        got = "" if target.got is None else f"{target.got:{digits}} {target.unit}"
         sign = ">=" if target.at_least else "<="
         wanted = f"{sign} {target.limit:g} {target.unit}"
         yield f"  {target.verdict:<13}{target.says:<62}{got:>12}   wanted {wanted}"

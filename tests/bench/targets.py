@@ -1,10 +1,11 @@
 """The numbers to reach, and whether one run reached them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.bench.calls import Figures, Row
 from tests.bench.cold_start import Start
+from tests.bench.journal import Verified, Waits
 from tests.bench.sections import paired
 from tests.bench.streams import Delays
 from tests.bench.upload import Upload
@@ -23,6 +24,9 @@ class Results:
     streams: dict[str, Delays] = field(default_factory=dict)
     start: Start | None = None
     sections: dict[str, Row] = field(default_factory=dict)
+    journal: dict[str, Row] = field(default_factory=dict)
+    waits: Waits | None = None
+    verified: Verified | None = None
 
     def figures(self, peer: str, connections: int) -> Figures | None:
         """None where there are none, or where calls failed."""
@@ -59,7 +63,13 @@ class Target:
 
 def targets(results: Results) -> list[Target]:
     """All of them, in the order of the report."""
-    return [*_speed(results), *_sections(results), *_memory(results), *_own(results)]
+    return [
+        *_speed(results),
+        *_sections(results),
+        *_journal(results),
+        *_memory(results),
+        *_own(results),
+    ]
 
 
 def _speed(results: Results) -> list[Target]:
@@ -80,16 +90,31 @@ def _sections(results: Results) -> list[Target]:
     says = "calls/s, 32 connections, against the base"
     limits = (("unused", f"{says}, same sections", 0.97), ("every", f"{says}, every section", 0.85))
     return [
-        Target(words, limit, True, "x", paired_with_base(results, name, 32))
+        Target(words, limit, True, "x", against(results.sections, name, "base", 32))
         for name, words, limit in limits
     ]
 
 
-def paired_with_base(results: Results, name: str, connections: int) -> float | None:
+def _journal(results: Results) -> list[Target]:
+    waits, many = results.waits, results.verified
+    kept = against(results.journal, "kept", "unkept", 32)
+    added = waits.added if waits else None
+    rate = many.records / many.seconds if many else None
+    growth = many.end_mb - many.early_mb if many else None
+    size = f"{many.records:,} records" if many else "records"
+    return [
+        Target("calls/s, 32 connections, reads, against no records", 0.8, True, "x", kept),
+        Target("a write's wait beyond two commits", 1.0, False, "ms", _scaled(added, 1e-3)),
+        Target("audit verify, records/s", 200_000, True, "/s", rate),
+        Target(f"RSS growth, {size}, after the first fifth", 2, False, "MB", growth),
+    ]
+
+
+def against(rows: Mapping[str, Row], ours: str, theirs: str, connections: int) -> float | None:
     """Round by round; None where one of the two is missing or invalid."""
-    rows = [results.sections.get(name), results.sections.get("base")]
-    figures = [row.figures[connections] for row in rows if row is not None]
-    if len(figures) < len(rows) or any(each.errors for each in figures):
+    both = [rows.get(ours), rows.get(theirs)]
+    figures = [row.figures[connections] for row in both if row is not None]
+    if len(figures) < len(both) or any(each.errors for each in figures):
         return None
     return paired(*figures)
 
