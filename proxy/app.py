@@ -9,7 +9,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
@@ -24,6 +24,8 @@ from proxy.gateway import Gateway
 from proxy.journal.disk import Disk
 from proxy.journal.folder import Locked
 from proxy.journal.notes import BadKey
+from proxy.journal.sealing import Trouble
+from proxy.journal.taking import Parcel
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
@@ -100,7 +102,8 @@ class App:
         """A Holdfast that serves. `upstream`: a URL and its protocol, for the mount at `/`.
 
         Raises ConfigError for policies that cannot be used, OSError for an address or a folder that
-        cannot be had, Locked for a folder that another process has, BadKey for the journal's key.
+        cannot be had, Locked for a folder that another process has, BadKey for the journal's key,
+        Trouble for the side store of payloads.
         """
         app = cls(settings, upstream, disk)
         try:
@@ -116,6 +119,8 @@ class App:
         await self._trail.start()
         self.health.journal = self._trail.journal
         self.metrics.journal = self._trail.families
+        self.health.aside = self._trail.aside
+        self._trail.keep_for(self._gateway.table.loaded)
         self._trail.loaded(self._gateway.table.loaded)
         self.listen = await self._server.listen(self._settings.listen)
         self.health.listening(self.listen)
@@ -151,7 +156,7 @@ class App:
         finally:
             self._reloading = None
 
-    def _take(self, read: "_Read | ConfigError | OSError") -> bool:
+    def _take(self, read: "_Read | _Failed") -> bool:
         if not isinstance(read, _Read):
             self.health.rejected, self.health.rejected_at = str(read), self.clock.wall()
             problems = str(read).splitlines()
@@ -164,11 +169,13 @@ class App:
         self.log.event("reloaded", policy_version=read.loaded.version)
         return True
 
-    def _tried(self) -> "_Read | ConfigError | OSError":
+    def _tried(self) -> "_Read | _Failed":
         try:
-            return self._read()
-        except (ConfigError, OSError) as error:
+            read = self._read()
+            self._trail.keep_for(read.loaded)
+        except (ConfigError, OSError, Trouble) as error:
             return error
+        return read
 
     def _read(self) -> "_Read":
         """All that takes files to know. It may run in a thread, and touches nothing of the loop."""
@@ -223,6 +230,10 @@ class App:
         return Server(self._gateway, self.clock, asked, Memory(int(limits.replay_pool)))
 
 
+_Failed: TypeAlias = ConfigError | OSError | Trouble
+"""Why policies cannot come into force."""
+
+
 class _Read(NamedTuple):
     """Policies, and what else was read of files for them."""
 
@@ -246,6 +257,13 @@ class _Watcher:
         self._trail.note(record)
         if self._calls is not None:
             self._calls.note(record)
+
+    def keep(self, parcel: Parcel) -> None:
+        """Part of Watcher."""
+        self._metrics.note(parcel.record)
+        self._trail.aside.keep(parcel)
+        if self._calls is not None:
+            self._calls.note(parcel.record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
@@ -288,7 +306,7 @@ async def _served(
         for problem in error.problems:
             log.error("policy", problem=str(problem))
         return 1
-    except (Locked, BadKey) as error:
+    except (Locked, BadKey, Trouble) as error:
         log.error("cannot start", why=str(error), data_dir=settings.data_dir)
         return 1
     except OSError as error:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from asyncio import Future
 
     from proxy.attempt import Attempt
+    from proxy.record import Record
+    from proxy.reply import Reply
 
 Header = tuple[bytes, bytes, bytes]
 """A header line: its name in lower case, its name and its value as they came."""
@@ -108,6 +110,29 @@ class Body(Protocol):
     def keep(self, limit: int, /) -> None:
         """Hold what passes, up to `limit` bytes, so that it can be sent once more."""
 
+    def watch(self, tap: "Tap", /) -> None:
+        """Have it see what flows. Before it flows, and one tap only."""
+
+
+class Tap(Protocol):
+    """Who sees a body on its way."""
+
+    def saw(self, at: int, piece: bytes, /) -> None:
+        """The bytes from its byte `at` on. What is sent once more is seen once more."""
+
+    def ended(self) -> None:
+        """All of it passed."""
+
+
+class Taking(Protocol):
+    """What is taken of a call's bodies, to be kept beside the journal."""
+
+    def answers(self, reply: "Reply", /) -> None:
+        """Its answer is about to be streamed."""
+
+    def parcel(self, call: "Call", reply: "Reply", record: "Record", /) -> Any:
+        """All that was taken, with the record that is to tell of it. Once, at its end."""
+
 
 class Whole(msgspec.Struct, eq=False):
     """A body of which everything is here."""
@@ -118,6 +143,9 @@ class Whole(msgspec.Struct, eq=False):
 
     def keep(self, limit: int, /) -> None:
         """Part of Body: it is kept anyhow."""
+
+    def watch(self, tap: Tap, /) -> None:
+        """Part of Body: who wants to see it can."""
 
     def abandon(self) -> None:
         """Part of ReplyBody: there is nobody to tell."""
@@ -201,6 +229,7 @@ class Call(msgspec.Struct):
     lasting: Callable[[], Awaitable[Any] | None] | None = None
     """Its answer's end waits until its record is durable. Asked when that has been noted; None
     comes of it where there is nothing to wait for."""
+    taking: Taking | None = None  # where its bodies are kept: its record is noted when they are
     content: bytes | None = None  # its body, where that was read to know what it is for; coded
     arguments: Any = None  # as they were read of it, once somebody has asked and if it is small
     rewritten: "Message | None" = None  # the last that was sent in the place of its own

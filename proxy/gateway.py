@@ -73,6 +73,8 @@ class Gateway:
                 exchange.answer(answer, lines)
             else:
                 call.answered = self._clock.now()
+                if call.taking is not None:
+                    call.taking.answers(answer)
                 await exchange.stream(answer, lines_of(call, answer))
         finally:
             answer.close()

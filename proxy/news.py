@@ -71,6 +71,21 @@ class JournalChange(msgspec.Struct, frozen=True):
         return self.state != "ok"
 
 
+class PayloadsChange(msgspec.Struct, frozen=True):
+    """The side store of payloads can be written again, or cannot. Calls go on either way."""
+
+    word: ClassVar[str] = "payloads"
+
+    state: str  # ok | full | busy | disk | damaged | key | closed
+    why: str
+    lost: int  # calls whose payload the disk did not take, since the start
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state != "ok"
+
+
 class Overlap(msgspec.Struct, frozen=True):
     """Policies contradict each other where they overlap; it was made safe."""
 
@@ -80,7 +95,7 @@ class Overlap(msgspec.Struct, frozen=True):
     message: str
 
 
-Change: TypeAlias = CircuitChange | TrafficChange | JournalChange | Overlap
+Change: TypeAlias = CircuitChange | TrafficChange | JournalChange | PayloadsChange | Overlap
 Event: TypeAlias = Change | Escalation
 
 

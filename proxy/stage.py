@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import msgspec
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Effect, Risk, Unrecorded
+from proxy.call import Call, Effect, Risk, Taking, Unrecorded
 from proxy.clock import Clock
 from proxy.keep import Keep, Kept, Obeys
 from proxy.keys import Key, shadowed
@@ -179,6 +179,9 @@ class Trail(Protocol):
         """When all that was noted is durable: True; False: it cannot be made so now. None: it is
         already. Nobody waits for long, and whoever no longer wants to know may cancel it."""
 
+    def taking(self, call: Call, wish: Any, /) -> Taking | None:
+        """What takes the bodies of a call, so that they can be kept. None: nothing can be."""
+
 
 class _Ok(msgspec.Struct, frozen=True):
     kind: str = "ok"
@@ -193,6 +196,9 @@ class Trackless:
         """Part of Trail."""
 
     def durable(self) -> None:
+        """Part of Trail."""
+
+    def taking(self, call: Call, wish: Any, /) -> None:
         """Part of Trail."""
 
 

@@ -1,29 +1,41 @@
-"""The audit trail: the journal of this process, and what is noted into it beside calls."""
+"""The audit trail: the journal of this process, what else is noted into it, what is kept beside."""
 
+import asyncio
+import contextlib
 import re
 import socket
 from asyncio import Future
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
 from proxy import __version__
+from proxy.call import Call, Taking
 from proxy.clock import Clock
 from proxy.config.settings import Settings
-from proxy.config.types import Loaded
+from proxy.config.types import Loaded, Policy
+from proxy.journal.aside import Aside
 from proxy.journal.checkpoint import Anchor, FileAnchor
 from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Entry
+from proxy.journal.erasures import Erasure
 from proxy.journal.journal import Journal
 from proxy.journal.log import Terms
+from proxy.journal.taking import Wish
 from proxy.journal.writer import State
-from proxy.news import CircuitChange, Event, JournalChange, News
+from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Family
+from proxy.observe.payloads import families as families_aside
 from proxy.record import Record
+
+if TYPE_CHECKING:
+    from proxy.journal.payloads import State as PayloadsState
+
+Told = TypeVar("Told")
 
 _DAY = 86_400
 _MOST_PROBLEMS = 20
@@ -80,6 +92,14 @@ class Trail:
         self._aloud = False
         self._version = ""  # of the policies in force
         self._disk = CountedDisk(RealDisk() if disk is None else disk, clock.now)
+        self.aside = Aside(
+            Path(settings.data_dir),
+            clock,
+            int(settings.audit.retention // _DAY),
+            self,
+            heard=lambda state: self._on_loop(self._heard_aside, state),
+            bug=lambda error: self._on_loop(log.bug, error),
+        )
         key = settings.audit.key
         self.journal = Journal(
             Path(settings.data_dir),
@@ -90,23 +110,30 @@ class Trail:
             version=__version__,
             heard=self._heard,
             disk=self._disk,
+            rooms=(self.aside.erasures,),
         )
         self.note = _nowhere
         """A record, to be written. Never waits, never raises; before the start it does nothing, so
         it is looked up anew each time."""
 
     async def start(self) -> None:
-        """Take the data dir, and write. Raises Locked, BadKey, or OSError.
+        """Take the data dir, and write. Raises Locked, BadKey, Trouble, or OSError.
 
         Reading where it was left blocks the loop; nobody is served yet. Calls that the last process
-        had begun and never ended get their record: nobody knows what became of them.
+        had begun and never ended get their record: nobody knows what became of them. Erasures that
+        it had begun are done.
         """
         found = self.journal.open()
+        self._loop = asyncio.get_running_loop()
         self._running = True
         self.note = self.journal.note
         await self.journal.start()
         for line in found.open.values():
             self.note(unknown(line))
+        if self.aside.there:
+            self.aside.open()
+        await self.aside.resume()
+        self.journal.beside(self.aside.prune)
         self._news.listeners.append(self._hear)
 
     @property
@@ -118,6 +145,21 @@ class Trail:
         """Once it has started: when all that was noted is durable. False: it cannot be made so."""
         return self.journal.durable()
 
+    def keep_for(self, loaded: Loaded) -> None:
+        """These policies may come into force: what they want to keep has a place. Blocks, in any
+        thread. Raises Trouble."""
+        if any(_keeps(policy) for policy in loaded.policies):
+            self.aside.open()
+
+    def taking(self, call: Call, wish: Wish) -> Taking | None:
+        """Part of Trail."""
+        return self.aside.taking(call, wish)
+
+    async def erase(self, what: str, whose: str, by: str, reason: str) -> Erasure:
+        """Destroy what is kept of a task or an agent (`what`), and record it. Raises Held, Trouble:
+        then it is to be asked for again."""
+        return await self.aside.erase(what, whose, by, reason, self._name())
+
     def speak(self) -> None:
         """Checkpoints are logged from now on. Not for a start that may fail: it has one line."""
         self._aloud = True
@@ -126,6 +168,7 @@ class Trail:
         """All is written, as far as the disk takes it. May be called again, and before `start`."""
         running, self._running = self._running, False
         if running:
+            await asyncio.to_thread(self.aside.close)
             await self.journal.stop(reason)
 
     def loaded(self, loaded: Loaded) -> None:
@@ -144,7 +187,8 @@ class Trail:
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it, once it has started."""
-        return families(self.journal, self._disk)
+        yield from families(self.journal, self._disk)
+        yield from families_aside(self.aside)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, CircuitChange):
@@ -172,6 +216,14 @@ class Trail:
     def _heard(self, kind: str, text: str) -> None:
         self._news.tell(JournalChange(kind, text))
 
+    def _heard_aside(self, state: "PayloadsState") -> None:
+        self._news.tell(PayloadsChange(state.kind, state.why, state.lost))
+
+    def _on_loop(self, tell: Callable[[Told], None], what: Told) -> None:
+        """From a thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
+            self._loop.call_soon_threadsafe(tell, what)
+
 
 def terms_of(settings: Settings) -> Terms:
     """What the journal is told of the settings. Who writes is this machine: the pod, in a pod."""
@@ -185,6 +237,12 @@ def terms_of(settings: Settings) -> Terms:
         seconds=float(audit.checkpoint.every),
         retention_days=int(audit.retention // _DAY),
     )
+
+
+def _keeps(policy: Policy) -> bool:
+    """Does it keep payloads, in force or in shadow?"""
+    audit = policy.sections.get("audit")
+    return audit is not None and audit.fields.get("payload", "none") != "none"
 
 
 def unknown(intent: bytes) -> Record:

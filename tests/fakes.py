@@ -145,6 +145,9 @@ class FakeBody:
         """Note what is asked for."""
         self.kept = limit
 
+    def watch(self, tap: Any) -> None:
+        """Nothing flows here."""
+
     def abandon(self) -> None:
         """Nobody will read the rest."""
         self.abandoned = True
@@ -309,6 +312,9 @@ class FakeTrail:
     def types(self) -> list[str]:
         """Of what was noted."""
         return [entry.type for entry in self.entries]
+
+    def taking(self, call: Call, wish: Any) -> None:
+        """Part of Trail: nothing can be kept."""
 
     def note(self, entry: Any) -> None:
         """Part of Trail."""

@@ -9,6 +9,7 @@ import pytest
 from proxy.attempt import Attempt
 from proxy.call import InFlight, Whole
 from proxy.gateway import Gateway
+from proxy.journal.taking import Parcel
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.reply import Failure, Reply, Result
@@ -37,6 +38,10 @@ class Watching:
         self.records.append(record)
         if self._trail is not None:
             self._trail.note(record)
+
+    def keep(self, parcel: Parcel) -> None:
+        """Part of Watcher."""
+        self.records.append(parcel.record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""

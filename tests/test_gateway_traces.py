@@ -222,9 +222,16 @@ async def test_a_kept_answer_of_high_risk_waits_for_its_record() -> None:
     assert call.trail.types == ["call.intent", "call.finished", "call.finished"]
 
 
+class Alone(Journal):
+    """A journal beside which nothing is kept."""
+
+    def taking(self, call: Any, wish: Any) -> None:
+        """Part of Trail."""
+
+
 async def test_the_journal_is_such_a_trail(tmp_path: Any) -> None:
     """On a real disk: intent and record of a write, and all of it verifies."""
-    journal = Journal(tmp_path, Terms(), FakeClock())
+    journal = Alone(tmp_path, Terms(), FakeClock())
     journal.open()
     assert await journal.start()
     path, exchange = Path(200, text=DENY, trail=journal), FakeExchange()

@@ -4,11 +4,15 @@ Whether upstreams are well is not asked: a proxy that leaves the rotation becaus
 takes the refusals, fallbacks and cached answers away that it is there for.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from proxy.journal.aside import Aside
 from proxy.journal.journal import Journal
+
+if TYPE_CHECKING:
+    from proxy.journal.payloads import State
 
 
 class Health(msgspec.Struct):
@@ -23,6 +27,7 @@ class Health(msgspec.Struct):
     draining: bool = False
     started: bool = False  # it was ready once
     journal: Journal | None = None  # once it is open
+    aside: Aside | None = None  # as well
 
     def listening(self, address: str) -> None:
         """Agents can come in; an empty address: no longer."""
@@ -45,6 +50,8 @@ class Health(msgspec.Struct):
     def report(self) -> dict[str, Any]:
         """The body of `/readyz`: a verdict, and each part with its own."""
         journal = {} if self.journal is None else {"journal": standing(self.journal)}
+        store = None if self.aside is None else self.aside.store
+        payloads = {} if store is None else {"payloads": _kept(store.state)}
         return {
             "status": "ready" if self.ready else "not ready",
             "parts": {
@@ -55,9 +62,16 @@ class Health(msgspec.Struct):
                     "last_reload_error": self.rejected or None,
                 },
                 **journal,
+                **payloads,
                 "draining": {"ok": not self.draining, "draining": self.draining},
             },
         }
+
+
+def _kept(state: "State") -> dict[str, Any]:
+    """How the side store does. No call hangs on it, and so it takes nobody's calls away."""
+    why = state.why or None
+    return {"ok": state.kind == "ok", "state": state.kind, "why": why, "lost": state.lost}
 
 
 def standing(journal: Journal) -> dict[str, Any]:

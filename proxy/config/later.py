@@ -12,7 +12,6 @@ LATER: dict[str, frozenset[str]] = {
     "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "breaker": frozenset({"quorum"}),
-    "audit": frozenset({"redact"}),
     "Agent": frozenset({"version"}),
     "Settings": frozenset(
         {
@@ -23,4 +22,4 @@ LATER: dict[str, frozenset[str]] = {
 }
 """By the name of the type that would have them."""
 
-LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a", "key", "redacted", "full"})
+LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a", "key"})

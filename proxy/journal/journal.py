@@ -172,6 +172,12 @@ class Journal:
         self._lock.release()
         return written
 
+    def beside(self, tidy: Callable[[], None]) -> None:
+        """Have this done now, and each time that old segments are deleted, in a thread. After
+        `start`. It may raise OSError, which is told."""
+        self._keeper.beside = tidy
+        self._keeper.later(tidy)
+
     def snapshot(self) -> None:
         """Keep what the rooms know now, with all that was noted until now. On the loop."""
         states = {room.name: msgspec.Raw(msgspec.json.encode(room.dump())) for room in self._rooms}

@@ -55,6 +55,8 @@ class Keeper:
         self._record = record
         self._trouble = trouble
         self._tampered = tampered
+        self.beside: Callable[[], None] = _nothing
+        """What else is to be tidied. In this thread; it may raise OSError."""
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal keeper", daemon=True)
@@ -92,7 +94,11 @@ class Keeper:
                 self._trouble(f"an anchor did not take a checkpoint: {error}")
 
     def tidy(self) -> None:
-        """Compress what is closed, delete what is old. Raises OSError."""
+        """Compress what is closed, delete what is old, also beside the journal. Raises OSError."""
+        self._tidy_segments()
+        self.beside()
+
+    def _tidy_segments(self) -> None:
         closed = [file for file in self._folder.segments() if file.number < self._current()]
         for file in closed:
             if not file.closed and not compress(self._disk, file.path, self._pause):
@@ -145,6 +151,10 @@ class Keeper:
 
     def _breathe(self, read: int) -> None:
         self._stop.wait(_PAUSE)
+
+
+def _nothing() -> None:
+    """Nothing else is there."""
 
 
 def _hear(pruning: Pruning, lines: list[bytes]) -> None:

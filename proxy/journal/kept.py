@@ -8,6 +8,9 @@ import msgspec
 from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Row, find, keys_of
 from proxy.journal.sealing import Key, Who
+from proxy.journal.taking import Taken, Wish
+from proxy.protocols.coding import decoded
+from proxy.refusal import Refusal
 
 NONE, REDACTED, FULL = "none", "redacted", "full"
 LARGEST = 4 << 20
@@ -20,7 +23,8 @@ class Body(msgspec.Struct, array_like=True, frozen=True):
     content: bytes | None = None
     size: int = 0  # of what was sent
     changed: bool = False  # something was taken out
-    note: str = ""  # why it is not kept
+    note: str = ""  # why it is not kept, or not all of it
+    coding: str = ""  # its Content-Encoding, where it is kept as it was sent
 
 
 class Content(msgspec.Struct, array_like=True, frozen=True):
@@ -42,6 +46,8 @@ class Kept(NamedTuple):
     """`HMAC-SHA-256(salt, content)` is the commitment in the journal."""
 
 
+_BROKEN = "it broke off, and what is missing may be the half of a secret"
+_LONGEST_CODING = 64
 _DECODER = msgspec.msgpack.Decoder(Content)
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -78,6 +84,34 @@ def body_of(content: bytes | None, mode: str, rules: Rules) -> Body | None:
     if len(content) > LARGEST:
         return Body(None, len(content), False, "not kept: larger than is kept")
     return Body(content, len(content))
+
+
+def prepared(taken: Taken | None, wish: Wish) -> tuple[Body | None, bytes | None]:
+    """A body as it is to be kept, and what was sent where all of it is here. Takes its time."""
+    if taken is None or not (taken.size or taken.why):
+        return None, None
+    content = b"".join(taken.pieces)
+    if taken.why:
+        return Body(None, taken.size, False, f"not kept: {taken.why}"), None
+    if wish.cuts:
+        return _as_sent(content, taken), content
+    if not taken.whole:
+        return Body(None, taken.size, False, f"not kept: {_BROKEN}"), None
+    plain = decoded(content, taken.coding, wish.limit)
+    if isinstance(plain, Refusal):
+        return Body(None, taken.size, False, f"not kept: {plain.detail}"), content
+    clean = wish.rules.redact(plain)
+    return Body(clean.content, taken.size, clean.changed, clean.note), content
+
+
+def _as_sent(content: bytes, taken: Taken) -> Body:
+    note = ""
+    if len(content) < taken.size:
+        note = f"cut: the first {len(content)} of {taken.size} bytes"
+    elif not taken.whole:
+        note = f"cut: after {taken.size} bytes it broke off"
+    coding = taken.coding[:_LONGEST_CODING].decode("ascii", "replace")
+    return Body(content, taken.size, False, note, coding)
 
 
 def commitment(key: Key, record: str, part: str, sent: bytes | None, body: Body | None) -> str:

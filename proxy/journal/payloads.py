@@ -145,17 +145,24 @@ class Payloads:
 
         Once for a record: what is put of it again takes the place of the first.
         """
-        asked = body_of(request, mode, rules)
-        answered = body_of(response, mode, rules)
+        bodies = body_of(request, mode, rules), body_of(response, mode, rules)
+        return self.keep(record, who, Content(mode, *bodies), request, response)
+
+    def keep(
+        self, record: str, who: Who, content: Content, sent: bytes | None, answered: bytes | None
+    ) -> Commitments:
+        """The same for what is prepared already. A body that was not kept is committed to as it was
+        sent, if that is here."""
+        mode = content.mode
         with self._wake:
             key = self._key(who)
             if key is None:
                 self._lost += mode != NONE
                 return Commitments(kept=mode == NONE)
-            kept = mode == NONE or self._keep(key, record, Content(mode, asked, answered))
+            kept = mode == NONE or self._keep(key, record, content)
         return Commitments(
-            commitment(key, record, "request", request, asked),
-            commitment(key, record, "response", response, answered),
+            commitment(key, record, "request", sent, content.request),
+            commitment(key, record, "response", answered, content.response),
             kept,
         )
 

@@ -19,6 +19,7 @@ one that was made unreadable on purpose (reversed, enciphered, spelled out). Nob
 
 import base64
 import binascii
+import functools
 import html
 import re
 import threading
@@ -102,6 +103,12 @@ class Rules:
         except Exception as error:  # whatever it is, nothing is kept that was not looked through
             return Redacted(None, True, f"not kept: {type(error).__name__} while looking through")
         return Redacted(clean.encode("utf-8", "replace"), clean != text)
+
+
+@functools.lru_cache(maxsize=1024)
+def rules_of(paths: tuple[str, ...]) -> Rules:
+    """The rules for these paths, made once: policies are compiled for each kind of call."""
+    return Rules(paths)
 
 
 def _pause() -> None:

@@ -136,6 +136,23 @@ JOURNAL = (
     JOURNAL_WRITABLE, JOURNAL_TAMPERED,
 )  # fmt: skip
 """Those of the journal."""
+PAYLOADS_KEPT = Metric(
+    Kind.COUNTER, "holdfast_payloads_kept_total", (), "Calls whose payload went to the side store."
+)
+PAYLOADS_LOST = Metric(
+    Kind.COUNTER,
+    "holdfast_payloads_lost_total",
+    ("why",),
+    "Calls whose payload should have been kept and was not.",
+)
+PAYLOADS_HELD = Metric(
+    Kind.GAUGE, "holdfast_payloads_held_bytes", (), "Bodies on their way to the side store."
+)
+PAYLOADS_WRITABLE = Metric(
+    Kind.GAUGE, "holdfast_payloads_writable", (), "1: the side store can be written; 0: it cannot."
+)
+PAYLOADS = (PAYLOADS_KEPT, PAYLOADS_LOST, PAYLOADS_HELD, PAYLOADS_WRITABLE)
+"""Those of the side store, where there is one."""
 
 REFUSALS = _counter(counts.REFUSALS)
 COUNTED = tuple(map(_counter, counts.COUNTED))

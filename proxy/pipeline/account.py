@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from proxy.attempt import Attempt
-from proxy.call import Call, Stop
+from proxy.call import Call, Stop, Taking
 from proxy.clock import Clock
+from proxy.journal.taking import Parcel
 from proxy.record import AttemptRecord, Record
 from proxy.refusal import code_of_failure
 from proxy.reply import SUCCESS, Failure, Reply, Result, outcome_of
@@ -21,6 +22,9 @@ class Watcher(Protocol):
     def note(self, record: Record, /) -> None:
         """A call is finished. Never waits, never raises."""
 
+    def keep(self, parcel: Parcel, /) -> None:
+        """The same, and its bodies are to be kept: the journal has its record later."""
+
     def bad_request(self, reason: str, /) -> None:
         """Something was refused before any policy was asked."""
 
@@ -33,6 +37,7 @@ class Account:
 
     def __init__(self, clock: Clock, watcher: Watcher) -> None:
         self._now = clock.now
+        self._spawn = clock.spawn
         self._note = watcher.note
         self._watcher = watcher
 
@@ -41,11 +46,23 @@ class Account:
         the end of its answer must wait for that to be durable is then in `reply.durable`."""
         if call.flight is not None:
             call.flight.now -= 1
-        self._note(record_of(call, reply, self._now()))
-        if call.lasting is not None:
-            reply.durable = _to_wait_for(call, reply, call.lasting)
+        record = record_of(call, reply, self._now())
+        if call.taking is not None:
+            self._keep(call, reply, record, call.taking)
+        else:
+            self._note(record)
+            if call.lasting is not None and _is_awaited(call, reply):
+                reply.durable = call.lasting()
         if reply.bug is not None:
             self._watcher.bug(reply.bug)
+
+    def _keep(self, call: Call, reply: Reply, record: Record, taking: Taking) -> None:
+        """The journal has the record when its bodies were looked through: later."""
+        parcel: Parcel = taking.parcel(call, reply, record)
+        lasting = call.lasting
+        if lasting is not None and _is_awaited(call, reply):
+            reply.durable = self._spawn(_afterwards(parcel.announced(), lasting))
+        self._watcher.keep(parcel)
 
 
 def record_of(call: Call, reply: Reply, now: float) -> Record:
@@ -83,10 +100,18 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     )
 
 
-def _to_wait_for(call: Call, reply: Reply, lasting: Lasting) -> Awaitable[Any] | None:
+def _is_awaited(call: Call, reply: Reply) -> bool:
     """What did not run is soon asked again, and the end of a tunnel is nothing that we say."""
     ran_not = reply.refused and not call.sent
-    return None if ran_not or reply.tunnel is not None else lasting()
+    return not ran_not and reply.tunnel is None
+
+
+async def _afterwards(noted: Awaitable[None], lasting: Lasting) -> None:
+    """Until its record was noted, and then has lasted."""
+    await noted
+    durable = lasting()
+    if durable is not None:
+        await durable
 
 
 def _code(call: Call, reply: Reply) -> str:

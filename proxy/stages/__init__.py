@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from proxy.stage import Section, Site
-from proxy.stages.audit import Audit, IntentFirst, RecordFirst
+from proxy.stages.audit import Audit, IntentFirst, RecordFirst, Takes
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cache import Cache, Cached
@@ -83,6 +83,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 ORDER: tuple[Entry, ...] = (
+    # It says nothing against a call, and what was asked for is kept also of what must not go.
+    Entry("call", "gate", ("audit",), Takes.build),
     # What must not go need not be asked anything else.
     Entry("call", "gate", ("deny",), Denial),
     # Once for a call. The deadline comes before all that takes time: it eats from it.

@@ -7,6 +7,9 @@ the last byte of its answer stands its record: what an agent was told is written
 
 Both wait for a group commit of the disk. While the journal cannot be written, a policy decides
 about the first (`on_journal_failure`); at the second the call has run, and the agent hears of it.
+
+What was said is kept where a policy asks for it (`payload`). That is never worth a call: whatever
+the side store does, or does not, no call fails for it.
 """
 
 from asyncio import Future, shield
@@ -18,6 +21,7 @@ from msgspec import Meta
 from proxy.attempt import Attempt
 from proxy.call import Call, Unrecorded
 from proxy.counts import UNRECORDED
+from proxy.journal.taking import Wish
 from proxy.record import Intent
 from proxy.refusal import Refusal
 from proxy.stage import Check, Ground, NothingTaken, Said, Section, Site, Verdict
@@ -26,7 +30,7 @@ _DETAIL = "the journal cannot be written, and such a call must not go without it
 
 
 class Audit(Section, frozen=True, kw_only=True):
-    """What the journal must hold of a call before it is sent. Every call has its record there."""
+    """What the journal holds of a call before it is sent, and beside it. Each has its record."""
 
     intent: Annotated[
         Literal["auto", "always", "never"],
@@ -36,8 +40,64 @@ class Audit(Section, frozen=True, kw_only=True):
         ),
     ] = "auto"
     payload: Annotated[
-        Literal["none"], Meta(description="What is kept of requests and answers themselves.")
+        Literal["none", "redacted", "full"],
+        Meta(
+            description="What is kept of requests and answers themselves, encrypted and beside the "
+            "journal: their text without its secrets, or all of it."
+        ),
     ] = "none"
+    redact: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Where else secrets are, beside what is found by its form or its name: "
+            "paths such as input.ssn, input.rows[*].iban."
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is no path."""
+        for path in self.redact:
+            from proxy.journal.structure import parse_path  # with all rules, and few need them
+
+            try:
+                parse_path(path)
+            except ValueError as error:
+                raise ValueError(f"redact: {error}") from None
+
+    def lack(self) -> str:
+        """Paths alone do nothing."""
+        if self.redact and self.payload != "redacted":
+            return "redact is for payload: redacted, which must be given as well"
+        return ""
+
+
+class Takes(Check):
+    """Both bodies are taken on their way, to be kept beside the journal."""
+
+    __slots__ = ("_note", "_trail", "_wish")
+
+    def __init__(self, section: Audit, site: Site) -> None:
+        from proxy.journal.kept import LARGEST  # with SQLite: most have no such policy
+        from proxy.journal.redaction import rules_of
+
+        redacts = section.payload == "redacted"
+        rules = rules_of(section.redact)
+        self._wish = Wish(section.payload, rules, rules.largest if redacts else LARGEST)
+        self._trail = site.ground.trail
+        self._note = f"keeps the payload, {section.payload}"
+
+    @classmethod
+    def build(cls, section: Audit, site: Site) -> "Takes | None":
+        """None where nothing is to be kept. A shadow keeps nothing."""
+        return None if section.payload == "none" or site.ground.shadow else cls(section, site)
+
+    def admit(self, call: Call) -> None:
+        """From here on they are seen."""
+        call.taking = self._trail.taking(call, self._wish)
+
+    def says(self, call: Call) -> Said:
+        """What it would do with the call now."""
+        return Said(self._note)
 
 
 class _Missed:

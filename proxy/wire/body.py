@@ -30,7 +30,7 @@ import enum
 from collections.abc import Callable
 from typing import Protocol
 
-from proxy.call import Header
+from proxy.call import Header, Tap
 from proxy.reply import Failure
 from proxy.strand import Signal
 
@@ -49,6 +49,33 @@ class Sink(Protocol):
 
     def broken(self, failure: Failure, /) -> None:
         """The rest will not come."""
+
+
+class Watched:
+    """A sink, and who sees what it gets."""
+
+    __slots__ = ("_at", "_sink", "_tap")
+
+    def __init__(self, sink: Sink, tap: Tap) -> None:
+        self._sink = sink
+        self._tap = tap
+        self._at = 0
+
+    def write(self, piece: bytes) -> None:
+        """Part of Sink."""
+        self._tap.saw(self._at, piece)
+        self._at += len(piece)
+        self._sink.write(piece)
+
+    def end(self, last: bytes, trailers: list[Header]) -> None:
+        """Part of Sink."""
+        self._tap.saw(self._at, last)
+        self._tap.ended()
+        self._sink.end(last, trailers)
+
+    def broken(self, failure: Failure) -> None:
+        """Part of Sink."""
+        self._sink.broken(failure)
 
 
 class Source(Protocol):
@@ -111,6 +138,7 @@ class Body:
         "_sink",
         "_source",
         "_stopped",
+        "_tap",
         "_want",
         "ended",
         "failure",
@@ -137,6 +165,7 @@ class Body:
         self._paused = False  # the source is
         self._stopped = False  # the sink asked for it
         self._on_fact: Callable[[], None] | None = None
+        self._tap: Tap | None = None
 
     @property
     def replayable(self) -> bool:
@@ -238,9 +267,15 @@ class Body:
         """
         self._keep = max(self._keep, limit)
 
+    def watch(self, tap: Tap) -> None:
+        """Have it see what flows from now on; a body that flows once more is seen once more."""
+        self._tap = tap
+
     def flow(self, sink: Sink) -> None:
         """Pass everything on to `sink`, from the beginning."""
         assert not self._lost, "a body that was not kept cannot flow twice"
+        if self._tap is not None:
+            sink = Watched(sink, self._tap)
         if self.whole is not None:
             sink.end(self.whole, self.trailers)
             return

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from proxy.call import UNRULED, Call, Effect, InFlight, Stop
+from proxy.journal.taking import Parcel
 from proxy.pipeline.account import Account, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
@@ -200,6 +201,10 @@ class Watching:
         """Keep it."""
         self.records.append(record)
 
+    def keep(self, parcel: Parcel) -> None:
+        """Part of Watcher."""
+        self.records.append(parcel.record)
+
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
 
@@ -292,6 +297,10 @@ class Trace:
     def note(self, record: Record) -> None:
         """Part of Watcher."""
         self.records.append(record)
+
+    def keep(self, parcel: Parcel) -> None:
+        """Part of Watcher."""
+        self.records.append(parcel.record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""

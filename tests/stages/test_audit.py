@@ -11,7 +11,7 @@ from proxy.call import Effect, Risk, Unrecorded
 from proxy.config.places import ConfigError
 from proxy.refusal import Refusal
 from proxy.stage import Ground, Section, Site, Trackless
-from proxy.stages.audit import Audit, IntentFirst, RecordFirst, ShadowIntent
+from proxy.stages.audit import Audit, IntentFirst, RecordFirst, ShadowIntent, Takes
 from tests.fakes import (
     FakeClock,
     FakeTrail,
@@ -60,12 +60,54 @@ def test_a_policy_may_say_which_intents_are_written(effect: Effect, risk: Risk) 
 
 
 @pytest.mark.parametrize(
-    ("field", "said"), [("payload: full", "payload"), ("redact: [a]", "redact")]
+    ("audit", "said"),
+    [
+        ("payload: some", "payload: expected full, none or redacted"),
+        ("redact: [a.b]", "redact is for payload: redacted"),
+        ("{payload: full, redact: [a.b]}", "redact is for payload: redacted"),
+        ("{payload: redacted, redact: ['a[']}", "redact: "),
+    ],
 )
-def test_what_is_kept_of_payloads_comes_later(field: str, said: str) -> None:
-    """Nobody believes that something is kept that is not."""
-    with pytest.raises(ConfigError, match=f"{said}.*this version does not have it yet"):
-        load(f"policies: [{{name: p, audit: {{{field}}}}}]")
+def test_what_cannot_be_meant_is_an_error(audit: str, said: str) -> None:
+    """A path that is none, or one that nothing would look for."""
+    audit = audit if audit.startswith("{") else f"{{{audit}}}"
+    with pytest.raises(ConfigError, match=said):
+        load(f"policies: [{{name: p, audit: {audit}}}]")
+
+
+def test_payloads_are_taken_where_a_policy_keeps_them() -> None:
+    """Else there is no stage; a shadow keeps nothing."""
+    shadow = make_ground(shadow=True)
+    assert Takes.build(Audit(), site()) is None
+    assert Takes.build(Audit(payload="full"), site(ground=shadow)) is None
+    for mode in ("redacted", "full"):
+        found = Takes.build(Audit(payload=mode), site())
+        assert found is not None
+        assert found.says(make_call()).note == f"keeps the payload, {mode}"
+
+
+def test_each_call_is_taken_as_its_policy_wishes() -> None:
+    """Rules are made once for a policy, however many kinds of calls it has."""
+    asked: list[Any] = []
+
+    class Keeping(FakeTrail):
+        def taking(self, call: Any, wish: Any) -> Any:
+            asked.append(wish)
+            return "taking"
+
+    section = Audit(payload="redacted", redact=("input.ssn",))
+    ground = make_ground(trail=Keeping())
+    calls = [make_call(), make_call()]
+    for call in calls:
+        found = Takes.build(section, site(ground=ground))
+        assert found is not None
+        found.admit(call)
+    taking: list[Any] = [call.taking for call in calls]
+    assert taking == ["taking", "taking"]
+    first, second = asked
+    assert first.rules is second.rules
+    assert (first.mode, first.limit, first.cuts) == ("redacted", first.rules.largest, False)
+    assert first.rules.secret("ssn")
 
 
 async def verdict(gate: IntentFirst, trail: FakeTrail, call: Any, *says: bool) -> Refusal | None:

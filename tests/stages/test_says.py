@@ -30,6 +30,7 @@ from tests.fakes import (
 from tests.tables import load
 
 LEAST = {
+    "audit": "{payload: full}",
     "cache": "{max_age: 5m}",
     "rate_limit": "{rate: 2/s, tokens: 100/s}",
     "fallback": "[{static: {status: 200, body: {}}}]",

@@ -8,6 +8,7 @@ import msgspec
 from proxy.call import Call
 from proxy.config.types import Loaded
 from proxy.counts import REFUSALS, Counts
+from proxy.journal.taking import Parcel
 from proxy.keep import Keep
 from proxy.keys import CircuitKey, QuietKey, shadowed
 from proxy.lab.trials.clock import OwnClock, OwnLoop, Stuck
@@ -179,6 +180,10 @@ class _Proxy:
     def note(self, record: Record) -> None:
         """Part of Watcher."""
         self._records.append(record)
+
+    def keep(self, parcel: Parcel) -> None:
+        """Part of Watcher. Nothing is kept of what was never sent."""
+        self._records.append(parcel.record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
