@@ -22,7 +22,7 @@ from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.gateway import Gateway
 from proxy.journal.disk import Disk
-from proxy.journal.folder import Locked
+from proxy.journal.folder import CONTROL, Locked
 from proxy.journal.notes import BadKey
 from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Parcel
@@ -131,11 +131,21 @@ class App:
             self._keep,
             self._identity,
             lambda: self._gateway.table,
+            self._trail.erase,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
+        await self._control(self._admin)
         self._watching = self.clock.spawn(self._watch.run())
         self._trail.speak()
+
+    async def _control(self, admin: "AdminServer") -> None:
+        """Changes are made at a socket that only our own user reaches. Calls can do without."""
+        place = Path(self._settings.data_dir) / CONTROL
+        try:
+            await admin.control(str(place))
+        except OSError as error:  # such as a path that is too long for a socket
+            self.log.warning("no changes can be made", problem=str(error), socket=str(place))
 
     def reload(self) -> bool:
         """Read the policies again, now. If anything is wrong with them, those in force stay."""

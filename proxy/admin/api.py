@@ -1,4 +1,4 @@
-"""`/v1`: what operators read (spec 6.2). Nothing here changes anything; that comes with tokens."""
+"""`/v1`: what operators read (spec 6.2), and at `data_dir/admin.sock` what they change."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from proxy.admin import doors, views
 from proxy.admin.answers import problem, said
+from proxy.admin.erasing import erased
 from proxy.admin.lists import BadParameter, Item, Key, page
 from proxy.admin.rates import Rates
 from proxy.admin.sight import Sight
@@ -35,8 +36,8 @@ class Api:
         self._local = False
         self._kept: dict[str, tuple[float, Any]] = {}  # until when, and what
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        """Put the pages at their paths."""
+    def add_to(self, router: web.UrlDispatcher, *, control: bool = False) -> None:
+        """Put the pages at their paths. `control`: whoever comes in there may make changes."""
         pages: dict[str, View] = {
             "status": self._status,
             "breakers": self._breakers,
@@ -46,7 +47,8 @@ class Api:
             "journal": self._journal,
         }
         for path, view in pages.items():
-            router.add_get(f"/v1/{path}", self._guarded(view))
+            router.add_get(f"/v1/{path}", self._guarded(view, control))
+        router.add_post("/v1/erasures", self._erase if control else _no_change)
 
     def serve(self, *, local: bool, by_socket: bool) -> None:
         """It is known where the pages can be reached: only on this machine, or elsewhere too."""
@@ -58,11 +60,11 @@ class Api:
         if self._copying is not None:
             self._copying.cancel()
 
-    def _guarded(self, view: View) -> Callable[[web.Request], Any]:
+    def _guarded(self, view: View, control: bool) -> Callable[[web.Request], Any]:
         async def handler(request: web.Request) -> web.Response:
-            shut = doors.closed(self._local, self._sight.identity.static) or doors.foreign(
-                request, by_socket=self._by_socket
-            )
+            closed = doors.closed(self._local, self._sight.identity.static)
+            shut = None if control else closed
+            shut = shut or doors.foreign(request, by_socket=self._by_socket or control)
             if shut is not None:
                 return shut
             try:
@@ -106,9 +108,19 @@ class Api:
     def _journal(self, _: web.Request) -> Item | None:
         return views.journal(self._sight)
 
+    async def _erase(self, request: web.Request) -> web.Response:
+        """Answers when what was kept is gone and the record of it is durable."""
+        return doors.foreign(request, by_socket=True) or await erased(
+            await request.read(), self._sight.erase
+        )
+
     def _explain(self, request: web.Request) -> Any:
         asked = from_query(request.query)
         return msgspec.to_builtins(explain(self._sight.table(), asked, self._sight.identity))
+
+
+async def _no_change(_: web.Request) -> web.Response:
+    return doors.no_change()
 
 
 _STATES = frozenset({None, *(state.value for state in State)})

@@ -44,6 +44,16 @@ def foreign(request: web.Request, *, by_socket: bool) -> web.Response | None:
     return None
 
 
+def no_change() -> web.Response:
+    """Why nothing can be changed at an address that agents reach as well."""
+    return problem(
+        403,
+        "Forbidden",
+        "without tokens, changes are made at admin.sock in the data dir only; "
+        "curl --unix-socket DATA_DIR/admin.sock, or the command, reaches it",
+    )
+
+
 def _is_ours(host: str) -> bool:
     """Not a name that somebody else can make lead here."""
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host

@@ -41,37 +41,40 @@ class AdminServer:
         self._exposition = Exposition(sight.metrics, sight.clock)
         self._api = Api(sight)
         self._runner: web.AppRunner | None = None
-        self._socket_path = ""
+        self._control: web.AppRunner | None = None
+        self._socket_paths: list[str] = []
         self.address = ""
 
     async def start(self, listen: str) -> None:
         """Serve at `host:port` or `unix:/path`; raises OSError when the address cannot be had."""
-        runner = web.AppRunner(
-            self._application(),
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-            max_line_size=_LONGEST_LINE,
-        )
-        self._runner = runner
+        runner = self._runner = _runner(self._application(control=False))
         await runner.setup()
         try:
             await self._site(runner, listen).start()
         except BaseException:
             await self.stop()
             raise
-        self.address = listen if self._socket_path else _joined(runner.addresses[0])
-        by_socket = bool(self._socket_path)
+        by_socket = bool(self._socket_paths)
+        self.address = listen if by_socket else _joined(runner.addresses[0])
         local = by_socket or all(map(_is_loopback, runner.addresses))
         self._api.serve(local=local, by_socket=by_socket)
+
+    async def control(self, path: str) -> None:
+        """Serve the same at a Unix socket as well, for the owner of the process only: who reaches
+        that one may make changes. Raises OSError."""
+        runner = self._control = _runner(self._application(control=True))
+        await runner.setup()
+        await self._site(runner, f"unix:{path}").start()
 
     async def stop(self) -> None:
         """Serve no more. May be called again."""
         self._api.stop()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
-        path, self._socket_path = self._socket_path, ""
-        if path:
+        runners, self._runner, self._control = (self._runner, self._control), None, None
+        for runner in runners:
+            if runner is not None:
+                await runner.cleanup()
+        paths, self._socket_paths = self._socket_paths, []
+        for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
@@ -79,12 +82,12 @@ class AdminServer:
         path = listen.removeprefix("unix:")
         if path != listen:
             site = web.SockSite(runner, _unix_socket(path), backlog=_BACKLOG)
-            self._socket_path = path
+            self._socket_paths.append(path)
             return site
         host, _, port = listen.rpartition(":")
         return web.TCPSite(runner, host.strip("[]"), int(port), backlog=_BACKLOG)
 
-    def _application(self) -> web.Application:
+    def _application(self, *, control: bool) -> web.Application:
         app = web.Application(middlewares=[_problems])
         app.router.add_get("/livez", self._live)
         app.router.add_get("/health/live", self._live)
@@ -92,7 +95,7 @@ class AdminServer:
         app.router.add_get("/health/ready", self._ready)
         app.router.add_get("/startupz", self._startup)
         app.router.add_get("/metrics", self._metrics)
-        self._api.add_to(app.router)
+        self._api.add_to(app.router, control=control)
         app.on_response_prepare.append(_add_headers)
         return app
 
@@ -114,6 +117,15 @@ class AdminServer:
             return web.Response(body=page.plain, headers=headers)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
         return web.Response(body=page.gzipped, headers=headers)
+
+
+def _runner(app: web.Application) -> web.AppRunner:
+    return web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        max_line_size=_LONGEST_LINE,
+    )
 
 
 @web.middleware

@@ -1,15 +1,29 @@
-"""What operators may see of the running process. Whoever looks changes nothing."""
+"""What operators may see of the running process, and what they may do to it.
 
-from collections.abc import Callable
+Whoever looks changes nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import msgspec
 
 from proxy.admin.health import Health
 from proxy.clock import Clock
+from proxy.journal.erasures import Erasure
+from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
+
+Erase: TypeAlias = Callable[[str, str, str, str], Awaitable[Erasure]]
+"""Of what (task | agent), whose, who asks, and why. Raises Held, Trouble."""
+
+
+async def _nothing_kept(what: str, whose: str, by: str, reason: str) -> Erasure:
+    """Where there is no journal. Raises Trouble."""
+    raise Trouble("closed", "nothing is kept here")
 
 
 class Sight(msgspec.Struct, frozen=True):
@@ -21,3 +35,4 @@ class Sight(msgspec.Struct, frozen=True):
     keep: Keep
     identity: Identity
     table: Callable[[], Table]  # the one in force now
+    erase: Erase = _nothing_kept

@@ -25,11 +25,27 @@ def ask(admin: str, path: str, query: Mapping[str, str] | None = None) -> Any:
 
     Raises Unanswered, and UsageError for what is no such address.
     """
-    connection = _connection(admin)
+    return _asked(admin, "GET", path, f"{path}?{urlencode(query)}" if query else path)
+
+
+def tell(admin: str, path: str, content: Any, patience: float = PATIENCE) -> Any:
+    """What the proxy answers to JSON that is posted to `path`. Raises the same."""
+    return _asked(admin, "POST", path, path, json.dumps(content), patience)
+
+
+def _asked(
+    admin: str,
+    method: str,
+    path: str,
+    target: str,
+    content: str | None = None,
+    patience: float = PATIENCE,
+) -> Any:
+    connection = _connection(admin, patience)
     try:
-        connection.request("GET", f"{path}?{urlencode(query)}" if query else path)
+        connection.request(method, target, content)
         answer = connection.getresponse()
-        content = json.loads(answer.read())
+        told = json.loads(answer.read())
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
         raise Unanswered(
@@ -41,8 +57,8 @@ def ask(admin: str, path: str, query: Mapping[str, str] | None = None) -> Any:
     finally:
         connection.close()
     if answer.status != 200:
-        raise Unanswered(_refused(admin, path, answer.status, content))
-    return content
+        raise Unanswered(_refused(admin, path, answer.status, told))
+    return told
 
 
 def every(admin: str, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
@@ -88,22 +104,22 @@ def _stranger(admin: str) -> str:
     return f"what answers at {admin} is no admin side of Holdfast; see --admin"
 
 
-def _connection(admin: str) -> http.client.HTTPConnection:
+def _connection(admin: str, patience: float) -> http.client.HTTPConnection:
     if admin.startswith("unix:"):
-        return _BySocket(admin.removeprefix("unix:"))
+        return _BySocket(admin.removeprefix("unix:"), patience)
     found = _ADDRESS.fullmatch(admin)
     if found is None or int(found["port"]) > 65535:
         raise click.UsageError(
             f"--admin must be http://host:port, host:port or unix:/path, not {admin}"
         )
-    return http.client.HTTPConnection(found["host"].strip("[]"), int(found["port"]), PATIENCE)
+    return http.client.HTTPConnection(found["host"].strip("[]"), int(found["port"]), patience)
 
 
 class _BySocket(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=PATIENCE)
+    def __init__(self, path: str, patience: float) -> None:
+        super().__init__("localhost", timeout=patience)
         self._path = path
 
     def connect(self) -> None:

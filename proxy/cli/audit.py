@@ -1,6 +1,7 @@
 """`holdfast audit`: what the journal says, and whether it can be believed.
 
-Reads the files alone (docs/journal.md), beside a running proxy or without one.
+Reads the files alone (docs/journal.md), beside a running proxy or without one. `erase` is the one
+that changes something.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy.cli.audit_erase import erase
 from proxy.cli.audit_proofs import check_proof, prove
 from proxy.cli.audit_records import export, query, show, tail
 from proxy.cli.journals import Failed, data_dir_of, harmless, keys_of_text
@@ -34,7 +36,7 @@ _NEXT = {
 
 @click.group()
 def audit() -> None:
-    """Show, search, verify, prove and export the journal. Needs no running proxy.
+    """Show, search, verify, prove and export the journal, erase payloads. Needs no running proxy.
 
     \b
     Examples:
@@ -72,7 +74,7 @@ def verify(folder: str | None, checkpoint: str | None, key: str | None, as_json:
     return 0
 
 
-for _command in (show, tail, query, prove, check_proof, export):
+for _command in (show, tail, query, prove, check_proof, export, erase):
     audit.add_command(_command)
 
 

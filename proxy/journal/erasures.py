@@ -18,6 +18,12 @@ AGE = "age"
 """What is erased where nobody asked: what is older than it may be."""
 
 
+NO_SUBJECT = (
+    "subject: nothing is kept under a subject: no call says whom it is about, and this version has "
+    "no setting that would; erase by task (Holdfast-Task of its calls) or by agent"
+)
+
+
 class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
     """Payloads are destroyed. Both its lines have one id."""
 

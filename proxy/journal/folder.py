@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _NAME = re.compile(r"([0-9]{8,})\.jsonl(\.gz)?")
+CONTROL = "admin.sock"
+"""In the data dir: where changes are made while a process has it."""
 
 
 class Locked(Exception):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from proxy.call import Call
+from proxy.call import Call, Stop
 from proxy.journal.sealing import Who
 from proxy.record import Payload, Record
 from proxy.reply import Reply
@@ -223,7 +223,8 @@ class CallTaking:
 
     def parcel(self, call: Call, reply: Reply, record: Record) -> Parcel:
         """Part of Taking."""
-        answer = None if reply.tunnel is not None else reply.body
+        nobody_heard = call.stopped is Stop.AGENT_GONE and reply.refusal is not None
+        answer = None if nobody_heard or reply.tunnel is not None else reply.body
         for tap, body in ((self.request, call.body), (self.response, answer)):
             if not tap.complete and body is not None and body.whole is not None:
                 tap.all(body.whole)

@@ -1,0 +1,51 @@
+"""`POST /v1/erasures`: what is kept of a task or an agent is destroyed (docs/payloads.md)."""
+
+import msgspec
+from aiohttp import web
+
+from proxy.admin.answers import problem, said
+from proxy.admin.sight import Erase
+from proxy.journal.aside import Held
+from proxy.journal.erasures import NO_SUBJECT
+from proxy.journal.sealing import Trouble
+
+_LONGEST = 500
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of the request."""
+
+    reason: str
+    task: str = ""
+    agent: str = ""
+    subject: str = ""
+
+    @property
+    def wrong(self) -> str:
+        """What is; empty: nothing."""
+        if self.subject:
+            return NO_SUBJECT
+        if bool(self.task) == bool(self.agent):
+            return "task: expected exactly one of task and agent"
+        if not 0 < len(self.reason) <= _LONGEST:
+            return f"reason: expected a text of 1 to {_LONGEST} characters"
+        return ""
+
+
+async def erased(body: bytes, erase: Erase) -> web.Response:
+    """Answers when all is destroyed and recorded, durably."""
+    try:
+        asked = msgspec.json.decode(body, type=Asked)
+    except msgspec.DecodeError as error:
+        return problem(400, "Bad Request", str(error))
+    if asked.wrong:
+        return problem(400, "Bad Request", asked.wrong)
+    what = "task" if asked.task else "agent"
+    try:
+        done = await erase(what, asked.task or asked.agent, "admin.sock", asked.reason)
+    except Held as held:
+        return problem(409, "Conflict", str(held))
+    except Trouble as trouble:
+        return problem(503, "Service Unavailable", f"{trouble}; it may be done in part: ask again")
+    told = ("id", "what", "whose", "payloads", "keys")
+    return said(200, {name: getattr(done, name) for name in told})
