@@ -16,6 +16,7 @@ class Pages:
     def __init__(self) -> None:
         self.pages: dict[str, list[tuple[int, Any]]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.posted: list[Any] = []
         self.raw: bytes | None = None  # sent instead of any of them
         self.url = ""
 
@@ -43,6 +44,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.pages.posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.do_GET()
 
     def address_string(self) -> str:
         return "somebody"

@@ -1,5 +1,6 @@
 """What is kept of a record, and how it is committed to."""
 
+import gzip
 import hashlib
 import hmac
 
@@ -15,12 +16,14 @@ from proxy.journal.kept import (
     body_of,
     commitment,
     fetch,
+    prepared,
     row_of,
     was_committed,
 )
 from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Rows
 from proxy.journal.sealing import Trouble
+from proxy.journal.taking import Taken, Wish
 from tests.journal.stored import key_of
 
 RULES = Rules()
@@ -104,3 +107,52 @@ def test_a_commitment_can_be_checked_without_a_payload(tmp_path):
     rows.erase("task", "t")
     assert not was_committed(places, "r", key.who, "request", b"asked", told)
     rows.close()
+
+
+ALL = Wish(FULL, RULES, 20)
+PART = Wish(REDACTED, RULES, 200)
+
+
+@pytest.mark.parametrize(
+    ("taken", "wish", "body", "sent"),
+    [
+        (None, ALL, None, None),
+        (Taken(whole=True), ALL, None, None),
+        (Taken((b"a", b"b"), 2, True, "", b"gzip"), ALL, Body(b"ab", 2, coding="gzip"), b"ab"),
+        (Taken((b"ab",), 9), ALL, Body(b"ab", 9, note="cut: the first 2 of 9 bytes"), b"ab"),
+        (Taken((b"ab",), 2), ALL, Body(b"ab", 2, note="cut: after 2 bytes it broke off"), b"ab"),
+        (Taken((), 9, False, "large"), ALL, Body(None, 9, note="not kept: large"), None),
+        (Taken((SECRET,), 28, True), PART, Body(CLEAN, 28, True), SECRET),
+    ],
+)
+def test_what_was_taken_is_prepared(taken, wish, body, sent):
+    """As its policy wishes; what is not all here says so."""
+    assert prepared(taken, wish) == (body, sent)
+
+
+def test_half_a_body_is_not_kept_without_its_secrets():
+    """One may be cut in two, and neither half looks like it."""
+    body, sent = prepared(Taken((b'{"card": "4242424242',), 20), PART)
+    assert body is not None
+    assert (body.content, body.note[:24], sent) == (None, "not kept: it broke off, ", None)
+
+
+@pytest.mark.parametrize(
+    ("coding", "content", "note"),
+    [
+        (b"gzip", gzip.compress(SECRET, mtime=0), ""),
+        (b"br", SECRET, "not kept: the body's Content-Encoding is not identity, gzip or deflate"),
+        (b"gzip", b"none", "not kept: the body is not what its Content-Encoding says"),
+        (
+            b"gzip",
+            gzip.compress(b"x" * 201, mtime=0),
+            "not kept: the body decodes to more than 200 bytes",
+        ),
+    ],
+)
+def test_what_is_coded_is_decoded_to_be_looked_through(coding, content, note):
+    """Where that cannot be done it is not kept, and what was sent is committed to."""
+    body, sent = prepared(Taken((content,), len(content), True, "", coding), PART)
+    assert body is not None
+    assert (body.content, body.note, body.coding) == (None if note else CLEAN, note, "")
+    assert sent == content

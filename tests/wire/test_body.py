@@ -247,3 +247,47 @@ def test_what_came_before_there_was_room_is_reserved_as_well() -> None:
     assert (result, memory.free) == ([Read.WHOLE], 20)
     body.release()
     assert memory.free == 100
+
+
+class Seen:
+    """A tap that checks that pieces fit, and remembers what passed each time."""
+
+    def __init__(self) -> None:
+        self.flows: list[bytes] = []
+        self.ends = 0
+
+    def saw(self, at: int, piece: bytes) -> None:
+        if not at and (not self.flows or self.flows[-1]):
+            self.flows.append(b"")
+        assert at == len(self.flows[-1])
+        self.flows[-1] += piece
+
+    def ended(self) -> None:
+        self.ends += 1
+
+
+@given(pieces_of, st.integers(0, 8))
+def test_who_watches_sees_what_flows(pieces: list[bytes], before: int) -> None:
+    """All of it, each time that it flows; the sink gets it as ever."""
+    body, seen, glass = Body(), Seen(), Glass()
+    body.keep(1 << 20)
+    body.watch(seen)
+    for piece in pieces[:before]:
+        body.feed(piece)
+    body.flow(glass)
+    for piece in pieces[before:]:
+        body.feed(piece)
+    body.finish(b"last", [])
+    body.flow(Glass())
+    whole = b"".join(pieces) + b"last"
+    assert (glass.held, seen.flows, seen.ends) == (whole, [whole, whole], 2)
+
+
+def test_who_watches_is_not_told_an_end_that_never_came() -> None:
+    """It broke off: what passed is all there is."""
+    body, seen, glass = Body(), Seen(), Glass()
+    body.watch(seen)
+    body.flow(glass)
+    body.feed(b"half")
+    body.fail(Failure.TRUNCATED)
+    assert (seen.flows, seen.ends, glass.failure) == ([b"half"], 0, Failure.TRUNCATED)

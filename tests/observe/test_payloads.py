@@ -1,0 +1,38 @@
+"""proxy/observe/payloads.py"""
+
+from types import SimpleNamespace
+from typing import Any
+
+from proxy.journal.payloads import State
+from proxy.journal.taking import Space
+from proxy.observe import catalogue
+from proxy.observe.payloads import families
+
+
+def aside(**changes: Any) -> Any:
+    """As it is read."""
+    facts = {"store": SimpleNamespace(state=State()), "space": Space(100), "kept": 7}
+    return SimpleNamespace(**(facts | changes))
+
+
+def test_every_metric_of_the_side_store_is_read():
+    """In the order of the catalogue."""
+    found = aside()
+    found.space.take(30)
+    found.space.lose("late")
+    found.space.lose("late")
+    told = {family.metric.name: family.rows for family in families(found)}
+    assert list(told) == [metric.name for metric in catalogue.PAYLOADS]
+    assert list(told.values()) == [{(): 7}, {("late",): 2}, {(): 30}, {(): 1}]
+
+
+def test_a_store_that_cannot_be_written_shows():
+    """Alert on it."""
+    full = SimpleNamespace(state=State("full", "no space"))
+    *_, writable = families(aside(store=full))
+    assert writable.rows == {(): 0}
+
+
+def test_where_nothing_is_kept_there_is_nothing_to_say():
+    """Most have no such policy."""
+    assert list(families(aside(store=None))) == []
