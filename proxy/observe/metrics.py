@@ -307,7 +307,7 @@ def _enforced(kept: Kept, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
 
 
 def _no_journal() -> Iterator[Family]:
-    return (Family(metric, {}) for metric in catalogue.JOURNAL)
+    return (Family(metric, {}) for metric in catalogue.JOURNAL + catalogue.PAYLOADS)
 
 
 def _read_shelf(kept: Kept) -> Iterator[Family]:

@@ -184,6 +184,7 @@ def test_what_is_too_old_goes_unless_there_is_a_hold(scene):
     scene.call("a")
     assert scene.aside._intake is not None
     scene.aside._intake.drained().wait(10)
+    assert scene.aside.store.flush()
     scene.clock.advance(12 * 86_400)
     (scene.data_dir / "hold").touch()
     scene.aside.prune()

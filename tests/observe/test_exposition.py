@@ -15,7 +15,9 @@ from proxy.call import InFlight
 from proxy.counts import COUNTED
 from proxy.keep import Keep
 from proxy.keys import CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
+from proxy.observe import catalogue
 from proxy.observe.exposition import Exposition, wanted
+from proxy.observe.metrics import Family
 from tests.fakes import FakeClock
 from tests.observe.records import Anything, catalogued, metrics, record
 
@@ -38,6 +40,8 @@ def busy():
     found.note(record(queue_us=20))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
     found.bad_requests.add("bare_lf")
+    of_journal = [each for each in found.journal() if each.metric != catalogue.PAYLOADS_LOST]
+    found.journal = lambda: [*of_journal, Family(catalogue.PAYLOADS_LOST, {("late",): 1})]
     return found
 
 
