@@ -21,6 +21,7 @@ from proxy.config.places import ConfigError
 from proxy.config.settings import Audit, Settings, load_settings
 from proxy.config.types import Loaded
 from proxy.journal.folder import Locked
+from proxy.journal.payloads import State as PayloadsState
 from proxy.units import Seconds
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
 from tests.journal.written import lines
@@ -146,6 +147,30 @@ async def test_a_retention_that_is_short_is_warned_of(
     await within(app.stop(drain=0))
     (line,) = [line for line in events(capfd) if line["event"] == "settings"]
     assert "audit.retention" in str(line["problem"])
+
+
+async def test_a_path_that_is_too_long_for_a_socket_is_warned_of(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Calls are served, only that no changes can be made."""
+    app = await App.start(settings(tmp_path, data_dir=str(tmp_path / ("long" * 30))))
+    assert listening(app.listen)
+    await within(app.stop(drain=0))
+    (line,) = [line for line in events(capfd) if line["event"] == "no changes can be made"]
+    assert str(line["socket"]).endswith("admin.sock")
+
+
+async def test_what_is_kept_shows_in_its_health(tmp_path: Path) -> None:
+    """A part of its own, once there is a side store; it takes no calls away."""
+    kept = await App.start(settings(tmp_path, "policies: [{name: p, audit: {payload: full}}]"))
+    well = kept.health.report()["parts"]["payloads"]
+    assert kept.health.aside is not None
+    assert kept.health.aside.store is not None
+    kept.health.aside.store._change(PayloadsState("full", "no space"))
+    full, ready = kept.health.report()["parts"]["payloads"], kept.health.ready
+    await within(kept.stop(drain=0))
+    assert well == {"ok": True, "state": "ok", "why": None, "lost": 0}
+    assert (full["ok"], full["state"], full["why"], ready) == (False, "full", "no space", True)
 
 
 async def test_a_folder_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
@@ -381,6 +406,24 @@ def test_the_process_says_why_it_cannot_start(
     assert serve(settings(tmp_path, listen=taken), None, None) == 1
     (line,) = events(quiet)
     assert (line["listen"], "--listen" in str(line["do"])) == (taken, True)
+
+
+def test_the_process_does_not_start_without_the_key_to_its_payloads(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str]
+) -> None:
+    """1, and what to do: nobody begins anew by himself."""
+    given = settings(tmp_path, "policies: [{name: p, audit: {payload: full}}]")
+
+    async def starts() -> None:
+        await (await App.start(given)).stop(drain=0)
+
+    asyncio.run(starts())
+    (tmp_path / "state" / "keys" / "payload.key").unlink()
+    quiet.readouterr()
+    assert serve(given, None, None) == 1
+    (line,) = [line for line in events(quiet) if line["event"] == "cannot start"]
+    assert "payload.key is missing" in str(line["why"])
+    assert "put it back" in str(line["why"])
 
 
 def test_the_process_tells_every_problem_of_its_policies(

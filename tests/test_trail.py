@@ -1,5 +1,6 @@
 """proxy/trail.py"""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,15 +14,19 @@ from proxy.config.types import Loaded, Upstream, Url
 from proxy.journal.journal import Journal
 from proxy.journal.log import Terms
 from proxy.journal.notes import new_signer
+from proxy.journal.payloads import State as PayloadsState
+from proxy.journal.redaction import rules_of
+from proxy.journal.taking import Wish
 from proxy.journal.verify import verify
-from proxy.news import CircuitChange, Escalation, Event, JournalChange, News
+from proxy.news import CircuitChange, Escalation, Event, JournalChange, News, PayloadsChange
 from proxy.observe.logs import Log
 from proxy.trail import Trail, terms_of, unknown
 from proxy.units import Seconds, Size
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, make_call, settled
 from tests.journal.disks import FailingDisk
 from tests.journal.written import lines
 from tests.observe.records import record
+from tests.tables import load
 
 
 class Intent(msgspec.Struct, frozen=True):
@@ -168,9 +173,83 @@ async def test_trouble_is_news(scene: Scene) -> None:
 
     told = {each.state: each.why for each in scene.heard if isinstance(each, JournalChange)}
     assert "ENOSPC" in told["full"]
-    names = {family.metric.name: family.rows[()] for family in scene.trail.families()}
-    assert names["holdfast_journal_writable"] == 0
-    assert names["holdfast_journal_errors_total"] != 0
+    names = {family.metric.name: family.rows for family in scene.trail.families()}
+    assert names["holdfast_journal_writable"][()] == 0
+    assert names["holdfast_journal_errors_total"][()] != 0
+    assert names["holdfast_payloads_writable"] == {}
+
+
+def kept_by(text: str) -> Loaded:
+    """Policies of which one has this section."""
+    return load(f"policies: [{{name: a}}, {{name: b, audit: {text}}}]")
+
+
+@pytest.mark.parametrize("text", ["{intent: never}", "{payload: none}", "{payload: full}"])
+async def test_the_side_store_is_there_where_a_policy_keeps_payloads(
+    scene: Scene, text: str
+) -> None:
+    """Or where it was before; then it is open at the start."""
+    await scene.trail.start()
+    scene.trail.keep_for(kept_by(text))
+    keeps = "full" in text
+    assert (scene.trail.aside.store is not None) is keeps
+    wish: Any = Wish("full", rules_of(()), 10)
+    assert (scene.trail.taking(make_call(), wish) is not None) is keeps
+    await scene.trail.stop()
+    again = Scene(scene.folder)
+    await again.trail.start()
+    assert (again.trail.aside.store is not None) is keeps
+    await again.trail.stop()
+    again.log.close()
+
+
+async def test_trouble_of_the_side_store_is_news(scene: Scene) -> None:
+    """On the loop, though it is found in a thread; after the end nobody listens."""
+    await scene.trail.start()
+    scene.trail.keep_for(kept_by("{payload: full}"))
+    heard = scene.trail.aside._heard
+    await asyncio.to_thread(heard, PayloadsState("full", "no space", 3))
+    await settled()
+    (told,) = (each for each in scene.heard if isinstance(each, PayloadsChange))
+    assert (told.state, told.why, told.lost, told.grave) == ("full", "no space", 3, True)
+    assert not PayloadsChange("ok", "", 3).grave
+
+
+async def test_a_bug_in_the_side_store_is_logged(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As every other."""
+    scene = Scene(tmp_path)
+    await scene.trail.start()
+    await asyncio.to_thread(scene.trail.aside._bug, ZeroDivisionError())
+    await settled()
+    await scene.trail.stop()
+    scene.log.close()
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_loop_that_is_closed_hears_nothing(tmp_path: Path) -> None:
+    """What a thread says then is nobody's."""
+    made: list[Scene] = []
+
+    async def ends() -> None:
+        made.append(Scene(tmp_path))
+        await made[0].trail.start()
+        await made[0].trail.stop()
+
+    asyncio.run(ends())
+    before = len(made[0].heard)
+    made[0].trail.aside._heard(PayloadsState())
+    made[0].log.close()
+    assert len(made[0].heard) == before
+
+
+async def test_an_erasure_has_an_id_of_its_own(scene: Scene) -> None:
+    """By which both its records are found."""
+    await scene.trail.start()
+    done = await scene.trail.erase("task", "t-1", "ann", "case 12")
+    told = await scene.ended()
+    assert [(each["id"], each["stage"]) for each in told] == [(done.id, "begun"), (done.id, "done")]
 
 
 async def test_checkpoints_go_to_the_anchors(

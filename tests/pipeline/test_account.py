@@ -1,10 +1,12 @@
 """What is written down of a call."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from proxy.call import UNRULED, Call, Effect, InFlight, Stop
+from proxy.journal.sealing import Who
 from proxy.journal.taking import Parcel
 from proxy.pipeline.account import Account, record_of
 from proxy.pipeline.told import refusal_of, sent
@@ -13,7 +15,7 @@ from proxy.record import Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
 from proxy.strand import Signal
-from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply
+from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply, settled
 from tests.pipeline.called import NOW, OPEN, called
 
 
@@ -334,3 +336,57 @@ def test_neither_what_did_not_run_nor_a_tunnel_waits_for_its_record() -> None:
         call.lasting = trace.lasting
         account.settle(call, reply)
         assert (reply.durable is not None) is waits
+
+
+class Taker:
+    """Part of Taking: hands over a parcel that a test has."""
+
+    def __init__(self) -> None:
+        wish: Any = None
+        self.made = Parcel(recorded(called(None), make_reply(200)), Who(), wish, None, None, 0.0)
+
+    def answers(self, reply: Any) -> None:
+        """Part of Taking."""
+
+    def parcel(self, call: Any, reply: Any, record: Record) -> Parcel:
+        """Part of Taking."""
+        self.made.record = record
+        return self.made
+
+
+def test_a_record_whose_bodies_were_taken_goes_with_them() -> None:
+    """Nobody waits for it where none need wait."""
+    trace, reply, call = Trace(), make_reply(200), called(Result.SUCCESS)
+    call.taking = Taker()
+    Account(FakeClock(), trace).settle(call, reply)
+    assert (trace.records, reply.durable) == ([call.taking.made.record], None)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_who_waits_for_such_a_record_waits_until_it_is_noted(known: bool) -> None:
+    """And then until it is durable; where the journal is known not to be well, no longer."""
+    trace, reply, call, clock = Trace(), make_reply(200), called(Result.SUCCESS), FakeClock()
+    future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def lasting() -> "asyncio.Future[bool] | None":
+        trace.asked.append(len(trace.records))
+        return None if known else future
+
+    call.taking, call.lasting = Taker(), lasting
+    Account(clock, trace).settle(call, reply)
+    await settled()
+    assert isinstance(reply.durable, asyncio.Task)
+    assert (trace.asked, reply.durable.done()) == ([], False)
+    call.taking.made.is_noted()
+    await settled()
+    assert (trace.asked, reply.durable.done()) == ([1], known)
+    future.set_result(True)
+    await reply.durable
+
+
+async def test_what_did_not_run_is_not_waited_for_either() -> None:
+    """Though its bodies were taken."""
+    trace, reply, call = Trace(), make_reply(OPEN), called(None)
+    call.taking, call.lasting = Taker(), trace.lasting
+    Account(FakeClock(), trace).settle(call, reply)
+    assert (reply.durable, trace.asked, len(trace.records)) == (None, [], 1)
