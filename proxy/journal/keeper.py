@@ -18,6 +18,7 @@ from proxy.journal.folder import File, Folder
 from proxy.journal.notes import Verifier
 from proxy.journal.reading import Opening, Reader, opening_of
 from proxy.journal.retention import Old, Pruning, compress, delete, old_segments
+from proxy.journal.snapshot import read_snapshot
 from proxy.journal.walk import Fault, Walk, limits, segment
 
 _HOUR = 3600.0
@@ -103,9 +104,18 @@ class Keeper:
         for file in closed:
             if not file.closed and not compress(self._disk, file.path, self._pause):
                 return
-        old = old_segments(self._folder, self._days, self._wall())
-        if old and self._folder.snapshot.exists() and self._record(old):
+        old = self._unneeded(old_segments(self._folder, self._days, self._wall()))
+        if old and self._record(old):
             delete(self._disk, old)
+
+    def _unneeded(self, old: list[Old]) -> list[Old]:
+        """Those that the next start would not read: all that is in them the snapshot has seen.
+
+        It may be as old as they are, where nobody wrote for so long or the clock was put forward.
+        """
+        snapshot = read_snapshot(self._folder, self._keys) if old else None
+        seen = 0 if snapshot is None else snapshot.seq
+        return [each for each in old if each.told.last <= seen]
 
     def look(self) -> None:
         """Does all hold that was written before? Raises OSError."""

@@ -8,6 +8,7 @@ import pytest
 from proxy.journal.disk import RealDisk
 from proxy.journal.retention import compress, old_segments
 from proxy.journal.verify import verify
+from tests.fakes import FakeClock
 from tests.journal.disks import QuickDisk
 from tests.journal.written import DAY, Written, ids, lines
 
@@ -75,6 +76,31 @@ def test_nothing_is_deleted_that_a_start_would_need(tmp_path):
     written.tidy()
 
     assert len(ids(tmp_path)) == 13
+
+
+def test_nothing_is_deleted_that_no_snapshot_has_seen(tmp_path):
+    """One of before stands there when a proxy is killed, and started again after a long time."""
+    written = Written(tmp_path, segment_bytes=1500, retention_days=10).open()
+    written.snapshot()
+    written.note("a", text="x" * 1500)
+    written.note("b")
+    written.die()
+    later = Written(tmp_path, clock=FakeClock(at=30 * DAY), retention_days=10).open()
+    later.note("c")
+    later.tidy()
+    later.die()
+
+    again = Written(tmp_path).open()
+    assert again.room.seen == ["a", "b", "c"]
+    again.snapshot()
+    again.die()
+    last = Written(tmp_path, clock=FakeClock(at=60 * DAY), retention_days=10).open()
+    last.note("d")
+    last.tidy()
+    assert ids(tmp_path) == ["c", "d"]
+    assert last.room.seen == ["a", "b", "c", "d"]
+    last.stop()
+    assert verify(tmp_path).exit == 0
 
 
 def test_nothing_is_deleted_that_was_not_told(tmp_path):
