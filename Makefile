@@ -20,7 +20,7 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format docs bench suite soak lock clean
+.PHONY: help venv run test check format docs bench suite soak crash lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -58,6 +58,9 @@ bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
 
 soak: venv ## a minute of everything that can go wrong, on loopback (SOAK_SECONDS=60)
 	$(BIN)/python -m pytest -q -s -m soak tests/soak $(ARGS)
+
+crash: venv ## kill the proxy under load, again and again (CRASH_KILLS=200)
+	$(BIN)/python -m pytest -q -s -m crash tests/crash $(ARGS)
 
 suite: $(SUITE)/.locked ## run aiohttp's own tests of its client through Holdfast (minutes; downloads them)
 	$(SUITE)/bin/python -m tests.suite $(ARGS)
