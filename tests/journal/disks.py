@@ -1,5 +1,8 @@
 """Disks that fail, die, or forget, as they are told."""
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,87 @@ class FailingDisk(QuickDisk):
     def _may(self, what: str) -> None:
         if what in self.fails:
             raise self.fails[what]
+
+
+class SmallDisk(QuickDisk):
+    """Takes `room` bytes, the last write a part of them. What is cut off or deleted is free again.
+
+    A byte of any file counts, whether or not its block was there already.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def write(self, file: int, content: Any) -> int:  # type: ignore[override]
+        """As much as there is room for."""
+        taken = min(self.room, len(content))
+        if not taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= taken
+        return super().write(file, content[:taken])
+
+    def truncate(self, file: int, size: int) -> None:  # type: ignore[override]
+        """There is more room."""
+        self.room += os.fstat(file).st_size - size
+        super().truncate(file, size)
+
+    def unlink(self, path: Path) -> None:
+        """There is more room."""
+        self.room += path.stat().st_size if path.exists() else 0
+        super().unlink(path)
+
+
+class ForgetfulDisk(QuickDisk):
+    """An fsync that fails as a kernel does it: the next one on that file says that all is well.
+
+    `fails` says of the number of an fsync, from 1, whether it fails; `written`: whether the pages
+    got to the disk all the same. Nothing is seen of it before `lose_power`.
+    """
+
+    def __init__(self, fails: Callable[[int], bool], written: bool) -> None:
+        super().__init__()
+        self.fails = fails
+        self.written = written
+        self.count = 0
+        self.touched: list[str] = []
+        """Files that were written to, or synced, after they had failed."""
+        self._paths: dict[int, Path] = {}
+        self._synced: dict[Path, bytes] = {}
+        self._failed: dict[Path, bytes] = {}  # what is on the disk
+
+    def open(self, path: Path, flags: int, mode: int = 0o600) -> int:
+        """What was not there has not failed."""
+        if not path.exists():
+            self._failed.pop(path, None)
+            self._synced.pop(path, None)
+        file = super().open(path, flags, mode)
+        self._paths[file] = path
+        return file
+
+    def write(self, file: int, content: Any) -> int:  # type: ignore[override]
+        """Noted, where it must not be."""
+        self._touch(self._paths[file])
+        return super().write(file, content)
+
+    def sync(self, file: int) -> None:  # type: ignore[override]
+        """Or not."""
+        path = self._paths[file]
+        self._touch(path)
+        self.count += 1
+        content = path.read_bytes()
+        if self.fails(self.count):
+            self._failed[path] = content if self.written else self._synced.get(path, b"")
+            raise OSError(errno.EIO, "Input/output error")
+        self._synced[path] = content
+        super().sync(file)
+
+    def lose_power(self) -> None:
+        """The files are what the disk has of them."""
+        for path, content in self._failed.items():
+            if path.exists():
+                path.write_bytes(content)
+
+    def _touch(self, path: Path) -> None:
+        if path in self._failed and path.suffix == ".jsonl":
+            self.touched.append(path.name)
