@@ -137,12 +137,14 @@ class Replay:
             self._load(snapshot)
 
     def lines(self, lines: list[bytes]) -> None:
-        """Those that the snapshot has not seen are applied."""
+        """Those that were not seen yet are applied: by the snapshot, or here, where a part of a
+        file stands there twice."""
         for line in lines:
             kind = type_of(line)
             if kind in self._wanted:
                 told = claims(line)
                 if told is not None and told.seq > self._seq:
+                    self._seq = told.seq
                     self._apply(line, told.type, told.id)
 
     def _load(self, snapshot: Snapshot) -> None:

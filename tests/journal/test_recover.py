@@ -242,6 +242,20 @@ def test_a_room_gets_its_state_and_what_came_after_it(tmp_path):
     assert again.found.replayed == 1
 
 
+def test_what_stands_there_twice_is_seen_once(tmp_path):
+    """Somebody, or a file system, wrote a part of the file again: tampering, not two calls."""
+    written = Written(tmp_path).open()
+    written.note("a", "b")
+    written.die()
+    path = written.folder.segment(1)
+    path.write_bytes(path.read_bytes() + b"".join(path.read_bytes().splitlines(True)[1:]))
+
+    again = Written(tmp_path).open()
+
+    assert "seq 2 stands where" in again.found.tampered
+    assert again.room.seen == ["a", "b"]
+
+
 def test_only_the_segments_since_the_snapshot_are_read(tmp_path):
     """Older ones may be large, and may even be gone."""
     written = Written(tmp_path, segment_bytes=300).open()
