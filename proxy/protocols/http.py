@@ -26,6 +26,13 @@ _ID = re.compile(
     r"\d+|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}|(?=[^/]*\d)[A-Za-z0-9_-]{20,}"
     r"|[A-Za-z]{1,8}[_-](?=[^/]*\d)[A-Za-z0-9]{6,}"
 )
+# A key with what stands around it (`bot7:…`, `x;session=…`) or in parts (a JWT). Not the escapes of
+# letters: words of other scripts are long, and have digits.
+_KEY = re.compile(
+    r"(?<![\w%~+-])(?=(?:[A-Za-z_~+=-]|%2[BF]|%3D)*+\d)"
+    r"(?:[A-Za-z0-9_~+=-]|%2[BF]|%3D){20,}+(?![\w%~+-])",
+    re.ASCII,
+)
 _UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 IS_LINE = re.compile(r"[A-Z-]+ /[!-~]*")
 """A tool of plain HTTP, as policies and metrics have it."""
@@ -84,9 +91,16 @@ def _without_dots(path: bytes) -> bytes:
 
 @remembered
 def folded(path: str) -> str:
-    """The path with what looks like an id in place of a segment written as `{id}`."""
-    segments = ["{id}" if _ID.fullmatch(segment) else segment for segment in path.split("/")]
+    """The path with what looks like an id in place of a segment written as `{id}`.
+
+    Also what looks like a key: a tool's name is in records and metrics, which many may read.
+    """
+    segments = ["{id}" if _names_one(segment) else segment for segment in path.split("/")]
     return "/".join(segments)[:_LONGEST_TOOL]
+
+
+def _names_one(segment: str) -> bool:
+    return bool(_ID.fullmatch(segment) or _KEY.search(segment))
 
 
 class Http:

@@ -123,10 +123,19 @@ IDS = [
     "01ARZ3NDEKTSV4RRFFQ69G5FAV", "V1StGXR8_Z5jdHi6B-myT", "cus_9s6XKzkNRiz8i3", "ord-8fK2x9Q",
     "pi_3MtwBwLkdIwHu7ix28a3tqPa", "eyJhbGciOiJIUzI1NiJ9abc", "task_000001",
 ]  # fmt: skip
+KEYS = [
+    "bot123456789:AAE1b2C3d4E5f6G7h8J9k0L1m2N3p4Q5r6", "x;session=A1b2C3d4E5f6G7h8J9k0L1",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.A1b2C3d4E5f6G7h8J9k0L1m2N3p4Q5r6S7t8",
+    "hvs.A1b2C3d4E5f6G7h8J9k0L1m2N3p4", "A1b2C3d4E5f6G7h8J9k0L1%3D%3D",
+    "A1b2C3d4E5%2BG7h8J9%2FL1m2N3",
+    "A1b2C3d4E5f6+G7h8J9k0L1==", "key=A1b2C3d4E5f6G7h8J9k0L1,v=2",
+]  # fmt: skip
 WORDS = [
     "", "orders", "v1", "v2beta", "users", "{id}", "search.json", "2fa", "a-b_c", "tool_run",
     "get-user", "chat.completions", "beef", "cafe", "%20", "-1", "1.5", "x17", "*", "order:17",
-    "administration-of-things", "a_1", "é17",
+    "administration-of-things", "a_1", "é17", "%E4%BD%A0%E5%A5%BD%E4%B8%96%E7%95%8C%E4%BD%A0",
+    "gemini-2.5-pro:streamGenerateContent", "caf%C3%A9-menu-2024-summer-time",
+    "v1.2.3.4.5.6.7.8.9.10.11",
 ]  # fmt: skip
 
 
@@ -135,6 +144,12 @@ def test_ids_are_folded(segment):
     """Numbers, UUIDs, hashes, ULIDs, tokens, prefixed ids: all calls for them are one tool."""
     assert folded(f"/orders/{segment}/items") == "/orders/{id}/items"
     assert folded(f"/{segment}") == "/{id}"
+
+
+@pytest.mark.parametrize("segment", KEYS)
+def test_keys_are_folded(segment):
+    """A path that is a capability is in no record and in no metric."""
+    assert folded(f"/{segment}/send") == "/{id}/send"
 
 
 @pytest.mark.parametrize("segment", WORDS)
