@@ -325,13 +325,17 @@ class Writer:
         why = f"{error.strerror or error} ({errno.errorcode.get(error.errno or 0, 'unknown')})"
         now = self._now()
         self._retry_at = now + _RETRY
+        kind = "full" if error.errno in _FULL else "failed"
         if not self.log.sound:
             self.log.abandon(why)
             self._held.append((self._stamp(), Recovery(self._name(), "fsync", detail=why)))
             if now >= self._left_alone_until:  # another file may do, but not each of them
-                self._retry_at = now
+                self._retry_at, kind = now, self._state.kind
+                # Told, but until that one fails as well nobody is refused for it.
+                self.on_loop(
+                    lambda: self.heard(State("trouble", now, f"a segment was left: {why}"))
+                )
             self._left_alone_until = now + _RETRY
-        kind = "full" if error.errno in _FULL else "failed"
         if self._state.kind != kind:
             self._change(State(kind, now, why))
 

@@ -153,6 +153,29 @@ def test_fsync_is_never_tried_again_on_the_same_file(tmp_path):
     assert verify(tmp_path).exit == 0
 
 
+def test_nobody_is_refused_while_another_file_may_do(tmp_path):
+    """One fsync that fails is told; but whoever asks meanwhile hears that the journal is well."""
+    disk = FailingDisk()
+    written = Written(tmp_path, disk).open()
+    written.journal._writer.on_loop = lambda work: work()  # type: ignore[method-assign]
+    written.note("before")
+    original = disk.sync
+    states: list[str] = []
+
+    def once(file: int) -> None:
+        states.append(written.journal.state.kind)
+        if len(states) == 1:
+            raise BROKEN
+        original(file)
+
+    disk.sync = once  # type: ignore[method-assign]
+    assert written.note("a")
+
+    assert states[:3] == ["ok"] * 3  # the one that failed, a head, and the batch
+    assert written.heard == [("trouble", "a segment was left: Input/output error (EIO)")]
+    assert written.journal.state.kind == "ok"
+
+
 def test_a_disk_that_always_fails_is_told_and_left_alone(tmp_path):
     """No new file for each try; a second between them."""
     disk = FailingDisk()
