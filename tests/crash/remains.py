@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from proxy.journal.chain import ZERO
+from proxy.journal.checkpoint import read_checkpoints
 from proxy.journal.verify import Verdict, verify
 
 Record = dict[str, Any]
@@ -39,8 +40,10 @@ class Remains:
         assert (verdict.exit, verdict.integrity.bad, verdict.completeness.missing) == (0, [], [])
         assert verdict.integrity.ok
         assert verdict.completeness.ok
-        assert verdict.anchoring.ok
         assert verdict.integrity.records == len(self.records)
+        anchoring = verdict.anchoring
+        assert anchoring.anchored + anchoring.unanchored == self.records[-1]["seq"]
+        assert anchoring.ok or not read_checkpoints(self.data_dir / "checkpoints", [])
         return verdict
 
     @property

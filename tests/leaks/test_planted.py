@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.secrets.planted import Secrets, files_below, own_lines
+from tests.leaks.planted import Secrets, files_below, own_lines
 
 SECRETS = Secrets()
 SECRET = SECRETS("one")

@@ -25,7 +25,7 @@ from tests.harness import Ended, RawUpstream, answer, breathe, raw_call, request
 from tests.harness.messages import Message
 from tests.harness.process import Process, holdfast_process
 from tests.harness.upstream import Step, UpstreamConnection, hang_up
-from tests.secrets.planted import Secrets, files_below, own_lines
+from tests.leaks.planted import Secrets, files_below, own_lines
 
 SETTINGS = """
 log: {{level: debug, calls: true, format: json}}
