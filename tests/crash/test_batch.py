@@ -77,7 +77,9 @@ async def held(disk: HeldDisk) -> None:
 
 def left_by(proxy: Proxy, folder: Path) -> Remains:
     """What would be left if it died now."""
-    shutil.copytree(proxy.folder / "state", folder, ignore=shutil.ignore_patterns("*.tmp"))
+    shutil.copytree(
+        proxy.folder / "state", folder, ignore=shutil.ignore_patterns("*.tmp", "*.sock")
+    )
     remains = Remains(folder)
     remains.look()
     return remains

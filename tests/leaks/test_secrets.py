@@ -3,7 +3,8 @@
 The real program, as talkative as it can be, with calls that succeed, are refused, fall back, are
 sent again, trip a breaker and make no sense; then all that it wrote is searched, in all forms that
 a secret takes. What agents and upstreams are sent of each other is theirs, and is not looked at:
-of answers to agents, what Holdfast says itself.
+of answers to agents, what Holdfast says itself. Payloads are kept whole, and are sealed where they
+lie.
 
 Names are no secrets (agents, workflows, tasks, tools, words of paths), and are written down.
 """
@@ -49,6 +50,7 @@ policies:
     timeout: {{total: 5s, attempt: 500ms}}
     retry: {{attempts: 2, safe: always, backoff: {{base: 1ms, max: 2ms}}}}
     idempotency: {{}}
+    audit: {{payload: full}}
   - name: trips
     match: {{tool: trips}}
     breaker: {{consecutive: 1}}
@@ -441,7 +443,14 @@ def happened(scene: Scene) -> None:
         assert b'"outcome":"%b"' % outcome.encode() in journal, outcome
     assert b'"n":2' in journal
     assert journal.count(b'"type":"config.rejected"') == len(wrong_policies(scene))
-    names = "journal/00000001.jsonl.gz", "journal/snapshot", "checkpoints", "the log", "/metrics"
+    names = (
+        "payloads/payloads.db",
+        "journal/00000001.jsonl.gz",
+        "journal/snapshot",
+        "checkpoints",
+        "the log",
+        "/metrics",
+    )
     assert [name for name in names if len(scene.written[name]) < 300] == []
     log = scene.written["the log"]
     for event in ("call", "bad request", "reload failed", "checkpoint", "circuit"):
