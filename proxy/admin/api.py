@@ -1,18 +1,21 @@
 """`/v1`: what operators read (spec 6.2), and at `data_dir/admin.sock` what they change."""
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from proxy.admin import doors, views
 from proxy.admin.answers import problem, said
+from proxy.admin.calls import Calls, Unknown
 from proxy.admin.erasing import erased
 from proxy.admin.lists import BadParameter, Item, Key, page
 from proxy.admin.rates import Rates
 from proxy.admin.sight import Sight
+from proxy.admin.turns import Busy
 from proxy.pipeline.asked import Unaskable, from_query
 from proxy.pipeline.explain import explain
 from proxy.state.circuit import State
@@ -31,6 +34,7 @@ class Api:
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
         self._rates = Rates(sight.metrics, sight.clock)
+        self._calls = Calls(sight)
         self._copying: asyncio.Task[None] | None = None
         self._by_socket = False
         self._local = False
@@ -40,6 +44,8 @@ class Api:
         """Put the pages at their paths. `control`: whoever comes in there may make changes."""
         pages: dict[str, View] = {
             "status": self._status,
+            "calls": self._calls.page,
+            "calls/{id}": self._calls.one,
             "breakers": self._breakers,
             "tools": self._tools,
             "policies": self._policies,
@@ -68,9 +74,10 @@ class Api:
             if shut is not None:
                 return shut
             try:
-                return said(200, view(request))
-            except (BadParameter, Unaskable) as error:
-                return problem(400, "Bad Request", str(error))
+                shown = view(request)
+                return said(200, await shown if inspect.isawaitable(shown) else shown)
+            except (BadParameter, Unaskable, Unknown, Busy, OSError) as error:
+                return _problem(error)
 
         return handler
 
@@ -121,6 +128,19 @@ class Api:
 
 async def _no_change(_: web.Request) -> web.Response:
     return doors.no_change()
+
+
+def _problem(error: Exception) -> web.Response:
+    """Why there is nothing to show."""
+    if isinstance(error, BadParameter | Unaskable):
+        return problem(400, "Bad Request", str(error))
+    if isinstance(error, Unknown):
+        return problem(404, "Not Found", str(error))
+    if isinstance(error, Busy):
+        answer = problem(503, "Service Unavailable", "others are being answered; ask again")
+        answer.headers[hdrs.RETRY_AFTER] = "1"
+        return answer
+    return problem(503, "Service Unavailable", f"the journal cannot be read: {error}")
 
 
 _STATES = frozenset({None, *(state.value for state in State)})

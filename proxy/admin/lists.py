@@ -6,6 +6,7 @@ repeats nor hides anything else.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -24,17 +25,19 @@ class BadParameter(ValueError):
 
 def page(items: Iterable[Item], key: Callable[[Item], Key], query: Mapping[str, str]) -> Item:
     """The page that is asked for, of all items in the order of their keys. Raises BadParameter."""
-    limit, after = _limit(query.get("limit", "")), _after(query.get("cursor", ""))
+    most, last = limit(query), after(query)
     rest = sorted(((key(item), item) for item in items), key=lambda pair: pair[0])
-    rest = [pair for pair in rest if after is None or pair[0] > after]
-    more = len(rest) > limit
+    rest = [pair for pair in rest if last is None or pair[0] > last]
+    more = len(rest) > most
     return {
-        "items": [item for _, item in rest[:limit]],
-        "next": _cursor(rest[limit - 1][0]) if more else None,
+        "items": [item for _, item in rest[:most]],
+        "next": cursor(rest[most - 1][0]) if more else None,
     }
 
 
-def _limit(given: str) -> int:
+def limit(query: Mapping[str, str]) -> int:
+    """How many items are asked for. Raises BadParameter."""
+    given = query.get("limit", "")
     if not given:
         return USUAL
     if not (given.isdecimal() and given.isascii() and 0 < int(given[:9]) <= MOST):
@@ -42,15 +45,35 @@ def _limit(given: str) -> int:
     return int(given)
 
 
-def _cursor(key: Key) -> str:
+def cursor(key: Key) -> str:
+    """The text of the page after an item."""
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def _after(given: str) -> Key | None:
+def after(query: Mapping[str, str]) -> Key | None:
+    """The key behind which a page begins; None: the first page. Raises BadParameter."""
+    given = query.get("cursor", "")
     if not given:
         return None
     try:
         raw = base64.urlsafe_b64decode(given + "=" * (-len(given) % 4))
         return msgspec.json.decode(raw, type=tuple[str, ...])
     except (binascii.Error, ValueError, msgspec.DecodeError) as error:
-        raise BadParameter("cursor: is none that was given here") from error
+        raise _not_ours() from error
+
+
+def numbers(query: Mapping[str, str], count: int) -> tuple[int, ...] | None:
+    """The same, of keys that are so many whole numbers. Raises BadParameter."""
+    key = after(query)
+    if key is None:
+        return None
+    if len(key) != count or not all(_NUMBER.fullmatch(part) for part in key):
+        raise _not_ours()
+    return tuple(map(int, key))
+
+
+def _not_ours() -> BadParameter:
+    return BadParameter("cursor: is none that was given here")
+
+
+_NUMBER = re.compile("[0-9]{1,19}")

@@ -3,11 +3,9 @@
 import contextlib
 import csv
 import json
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 _DATA_DIR = click.option("--data-dir", metavar="DIR", help="Of the journal; else the settings'.")
 _EVERY = 0.5
 """Seconds from look to look of --follow."""
-_MONEY = re.compile(r"[0-9]{1,9}([.][0-9]{1,6})?")
 _COLOURS = {"ok": "green", "failed": "red", "truncated": "red", "refused": "yellow"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would calculate
 _CSV = (
@@ -267,29 +264,21 @@ def _query(
 
 def _moment(flag: str, text: str | None) -> str:
     from proxy.clock import Clock
-    from proxy.journal.lines import rfc3339
     from proxy.journal.query import moment
-    from proxy.units import Seconds
 
-    if not text:
-        return ""
     try:
-        return rfc3339(int(max(0, Clock.wall() - Seconds.parse(text)) * 1e9))
-    except ValueError:
-        pass
-    try:
-        return moment(text)
-    except (ValueError, OverflowError) as error:
-        why = "must be a time such as 2026-11-28T06:00 (UTC), or how long ago, such as 15m"
-        raise click.UsageError(f"{flag} {why}") from error
+        return moment(text, Clock.wall()) if text else ""
+    except ValueError as error:
+        raise click.UsageError(f"{flag} {error}") from error
 
 
 def _micros(flag: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not _MONEY.fullmatch(text):
-        raise click.UsageError(f"{flag} must be money such as 12 or 0.05, not {text}")
-    return int(Decimal(text) * 1_000_000)
+    from proxy.journal.query import micros
+
+    try:
+        return None if text is None else micros(text)
+    except ValueError as error:
+        raise click.UsageError(f"{flag} {error}") from error
 
 
 def _json(line: bytes) -> str:

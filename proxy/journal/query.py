@@ -3,10 +3,12 @@
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 
 from proxy.journal.lines import rfc3339
+from proxy.units import Seconds
 
 NAMES = ("agent", "tool", "outcome", "workflow", "task", "upstream", "type")
 """What can be asked for by name."""
@@ -71,13 +73,41 @@ class Query(msgspec.Struct, frozen=True):
 
 def pattern(texts: Collection[str]) -> re.Pattern[str]:
     """One of the texts, in each of which a star stands for anything."""
-    parts = (".*".join(map(re.escape, text.split("*"))) for text in texts)
-    return re.compile("|".join(parts), re.DOTALL)
+    return re.compile("|".join(map(_glob, texts)), re.DOTALL)
 
 
-def moment(text: str) -> str:
-    """A time as people write it (ISO 8601; UTC where it does not say) as records do. ValueError."""
-    found = datetime.fromisoformat(text)
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+def _glob(text: str) -> str:
+    """What stands between stars is taken where it comes first, and never looked for again: the time
+    grows with the length of the name, and not with its power to the number of stars."""
+    first, *others = map(re.escape, text.split("*"))
+    if not others:
+        return first
+    *between, last = others
+    return first + "".join(f"(?>.*?{part})" for part in between if part) + f".*{last}"
+
+
+def moment(text: str, now: float) -> str:
+    """A time as people write it, as records do: ISO 8601 (UTC where it does not say), or how long
+    before `now` (seconds since 1970), such as 15m. Raises ValueError, with what is allowed."""
+    try:
+        return rfc3339(int(max(0, now - Seconds.parse(text)) * 1e9))
+    except ValueError:
+        pass
+    try:
+        found = datetime.fromisoformat(text)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        why = "must be a time such as 2026-11-28T06:00 (UTC), or how long ago, such as 15m"
+        raise ValueError(why) from None
     seconds = (found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
     return rfc3339(int(seconds) * 1_000_000_000 + found.microsecond * 1000)
+
+
+def micros(text: str) -> int:
+    """Money as people write it. Raises ValueError, with what is allowed."""
+    if not _MONEY.fullmatch(text):
+        raise ValueError(f"must be money such as 12 or 0.05, not {text}")
+    return int(Decimal(text) * 1_000_000)
+
+
+_MONEY = re.compile(r"[0-9]{1,9}([.][0-9]{1,6})?")

@@ -93,7 +93,7 @@ class Records:
 
     def _parts(self) -> list[_Part]:
         files = self._folder.segments()
-        found = [_opening(file) for file in files]
+        found = [first_of(file) for file in files]
         parts = zip(files, found, limits(found), map(_size, files), strict=True)
         return [_Part(*part) for part in parts]
 
@@ -108,7 +108,7 @@ class Records:
     def _lines(self, part: _Part) -> Lines:
         left = part.limit
         try:
-            for lines in _blocks(part.file, self._block):
+            for lines in blocks_of(part.file, self._block):
                 yield lines[:left] if left else lines
                 if left and left <= len(lines):
                     return
@@ -120,14 +120,14 @@ class Records:
         if not part.limit and not part.file.closed:
             try:
                 with part.file.path.open("rb") as file:
-                    yield from _from_the_end(file, self._block)
+                    yield from from_the_end(file, self._block)
                 return
             except FileNotFoundError:
                 pass  # it was compressed meanwhile
         with tempfile.TemporaryFile() as copy:
             for lines in self._lines(part):
                 copy.writelines(line + b"\n" for line in lines)
-            yield from _from_the_end(copy, self._block)
+            yield from from_the_end(copy, self._block)
 
 
 class Follower:
@@ -155,7 +155,7 @@ class Follower:
             self._number, self._at = later[0].number, 0
             self._file = _opened(later[0])
             if self._file is None:
-                yield from _blocks(later[0], BLOCK)
+                yield from blocks_of(later[0], BLOCK)
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -185,7 +185,9 @@ def _opened(file: File) -> BinaryIO | None:
         return None
 
 
-def _opening(file: File) -> Opening | None:
+def first_of(file: File) -> Opening | None:
+    """What its first line says, also where it is compressed meanwhile. None: nothing, or nothing is
+    there. Raises OSError."""
     for each in _names(file):
         try:
             return opening_of(each)
@@ -201,7 +203,8 @@ def _size(file: File) -> int:
         return 0
 
 
-def _blocks(file: File, block: int) -> Lines:
+def blocks_of(file: File, block: int) -> Lines:
+    """Its lines, also where it is compressed meanwhile. Raises OSError, or one of Unpacking."""
     for each in _names(file):
         try:
             yield from Reader(each.path, block).blocks()
@@ -216,7 +219,7 @@ def _names(file: File) -> list[File]:
     return [file] if file.closed else [file, File(file.number, packed)]
 
 
-def _from_the_end(file: BinaryIO, block: int) -> Lines:
+def from_the_end(file: BinaryIO, block: int) -> Lines:
     """The whole lines of a file, the last one first."""
     at = _end_of_lines(file, block) - 1  # without the last newline
     rest = b""

@@ -1,10 +1,13 @@
 """Which records fit what is asked."""
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from proxy.journal.query import Facts, Query, facts, moment, pattern
+from proxy.journal.query import Facts, Query, facts, micros, moment, pattern
 
 CALL = Facts(
     seq=7, id="a", ts="2026-11-28T06:23:32.250000000Z", type="call.finished", agent="pricing-01",
@@ -52,13 +55,39 @@ def test_a_star_stands_for_anything():
     assert not pattern(["a[b].*"]).fullmatch("ab.c")
 
 
+def test_stars_cost_no_more_than_the_name_is_long():
+    """However many there are, and however nearly it fits: calls of others wait meanwhile."""
+    many = pattern(["*a" * 40 + "*b"])
+
+    assert not many.fullmatch("a" * 50_000)
+    assert many.fullmatch("a" * 50_000 + "b")
+
+
+@given(st.text("ab*", max_size=8), st.text("ab", max_size=8))
+def test_a_star_takes_what_is_needed(glob, name):
+    """As if every way were tried."""
+    every = re.compile(".*".join(map(re.escape, glob.split("*"))), re.DOTALL)
+
+    assert bool(pattern([glob]).fullmatch(name)) is bool(every.fullmatch(name))
+
+
 def test_times_as_people_write_them():
-    """UTC where they do not say."""
-    assert moment("2026-11-28T06:00") == "2026-11-28T06:00:00.000000000Z"
-    assert moment("2026-11-28") == "2026-11-28T00:00:00.000000000Z"
-    assert moment("2026-11-28T07:00:00.25+01:00") == "2026-11-28T06:00:00.250000000Z"
-    with pytest.raises(ValueError):
-        moment("yesterday")
+    """UTC where they do not say; or how long ago."""
+    assert moment("2026-11-28T06:00", 0.0) == "2026-11-28T06:00:00.000000000Z"
+    assert moment("2026-11-28", 0.0) == "2026-11-28T00:00:00.000000000Z"
+    assert moment("2026-11-28T07:00:00.25+01:00", 0.0) == "2026-11-28T06:00:00.250000000Z"
+    assert moment("1m", 1_700_000_000.0) == "2023-11-14T22:12:20.000000000Z"
+    for wrong in ("yesterday", "0001-01-01T00:00+14:00"):
+        with pytest.raises(ValueError, match="must be a time such as"):
+            moment(wrong, 0.0)
+
+
+def test_money_as_people_write_it():
+    """To the millionth; nothing else is money."""
+    assert (micros("12"), micros("0.05"), micros("0.000001")) == (12_000_000, 50_000, 1)
+    for wrong in ("", "-1", "1e3", "0.0000001", "²"):
+        with pytest.raises(ValueError, match="must be money such as"):
+            micros(wrong)
 
 
 def test_facts_of_a_line():
