@@ -15,7 +15,7 @@ from proxy.admin.rates import Key, Lately, Rates, together
 from proxy.admin.sight import Sight
 from proxy.config.match import Match
 from proxy.config.schema import spelled, veiled
-from proxy.config.types import Part
+from proxy.config.types import WRITTEN, Part, Policy
 from proxy.keys import CircuitKey, InFlightKey, PulseKey, QueuedKey
 from proxy.state.circuit import Circuit, State
 
@@ -185,9 +185,19 @@ def policies(sight: Sight) -> Iterator[Item]:
             "from": policy.place.short,
             "mode": policy.mode.value,
             "match": _match(policy.match),
-            "effect": None if policy.effect is None else policy.effect.value,
+            **{WRITTEN.get(field, field): _word(policy, field) for field in _WORDS},
             "sections": {name: _part(part) for name, part in policy.sections.items()},
         }
+
+
+_WORDS = ("effect", "risk", "unrecorded")
+
+
+def _word(policy: Policy, field: str) -> Item | None:
+    """What a policy says in one word, and where; None: it does not say it."""
+    value = getattr(policy, field)
+    place = policy.places.get(WRITTEN.get(field, field), policy.place)
+    return None if value is None else {"value": value.value, "from": place.short}
 
 
 def number_of(item: Item) -> tuple[str, ...]:

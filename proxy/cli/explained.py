@@ -45,7 +45,8 @@ def _call(report: dict[str, Any]) -> Iterator[str]:
     for asks in report["conditions"]:
         told = f"{_HOLDS[asks['holds']]}: {asks['policy']} ({asks['from']}), {asks['when']}"
         yield from _labelled("condition", told)
-    yield from _labelled("effect", f"{report['effect']['value']}  {_origin(report['effect'])}")
+    for name in ("effect", "risk", "on_journal_failure"):
+        yield from _labelled(name, f"{report[name]['value']}  {_origin(report[name])}")
 
 
 def _named(policy: dict[str, Any]) -> str:
@@ -54,8 +55,9 @@ def _named(policy: dict[str, Any]) -> str:
 
 
 def _labelled(label: str, text: str, colour: str = "cyan") -> Iterator[str]:
-    first, *rest = folded(text, _LABEL, width())
-    yield paint(f"{label:<{_LABEL}}", colour) + first
+    room = max(_LABEL, len(label) + 2)
+    first, *rest = folded(text, room, width())
+    yield paint(f"{label:<{room}}", colour) + first
     yield from rest
 
 

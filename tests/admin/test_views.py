@@ -156,9 +156,22 @@ def test_policies_in_their_order():
     assert default["sections"]["timeout"]["fields"] == {"total": "45s"}
     assert default["from"].endswith("p.yaml:5")
     assert reads["match"] == {"tool": ["get_*", "!get_x"]}
-    assert (reads["effect"], default["effect"]) == ("read", None)
+    assert (reads["effect"]["value"], default["effect"]) == ("read", None)
     assert (trial["mode"], trial["sections"]["breaker"]["mode"]) == ("shadow", "shadow")
     assert views.number_of(default) < views.number_of(trial)
+
+
+def test_what_a_policy_says_in_a_word_has_its_place():
+    """As its sections have; null where it does not say it."""
+    policies = "policies:\n- name: p\n  effect: read\n  risk: high\n  on_journal_failure: allow\n"
+    (policy,) = views.policies(Scene(policies=policies).sight)
+    told = {name: policy[name] for name in ("effect", "risk", "on_journal_failure")}
+
+    assert [each["value"] for each in told.values()] == ["read", "high", "allow"]
+    lines = [int(each["from"].rpartition(":")[2]) for each in [policy, *told.values()]]
+    assert lines == list(range(lines[0], lines[0] + 4))
+    (silent,) = views.policies(Scene(policies="policies: [{name: p, deny: {}}]").sight)
+    assert {silent[name] for name in told} == {None}
 
 
 def test_whether_probes_find_it_well():

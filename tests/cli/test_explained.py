@@ -36,7 +36,7 @@ def test_it_fits_the_terminal(monkeypatch, columns):
 
 def test_the_verdict_comes_early():
     """Before the stages and the values."""
-    assert "The call would go." in told(tool="x")[:6]
+    assert "The call would go." in told(tool="x")[:8]
 
 
 def test_a_refusal_is_told_with_its_reason():
@@ -103,6 +103,16 @@ def test_values_are_spelled_as_in_a_file():
     assert "first_byte – built in" in found
     at = next(i for i, line in enumerate(found) if line.startswith("on connect, disconnect"))
     assert found[at + 2] == "built in"
+
+
+def test_what_is_said_in_a_word_has_its_place():
+    """Effect, risk, and what becomes of the call without a journal, whoever says it."""
+    asked = "policies:\n- name: p\n  risk: high\n  timeout: {}\n"
+    found = [" ".join(line.split()) for line in told(Desk(asked), tool="deposit")]
+
+    assert "effect write built in" in found
+    assert any(re.fullmatch(r"risk high \S+:\d+ \(p\)", line) for line in found)
+    assert "on_journal_failure deny built in" in found
 
 
 def test_names_cannot_speak_to_the_terminal():

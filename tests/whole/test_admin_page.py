@@ -44,8 +44,8 @@ def keys(value: Any, path: str = "") -> set[str]:
     return found
 
 
-OPEN = re.compile(r"\.(refused|sections|fields|match|shadow)\.")
-"""Below these any names may stand."""
+OPEN = re.compile(r"\.(refused|sections|fields|match|shadow|items\[\]\.effect)\.")
+"""Below these any names may stand, and what may be null may be more."""
 
 
 @pytest.mark.parametrize(("target", "example"), EXAMPLES)
