@@ -37,7 +37,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Sender
-from proxy.trail import Trail
+from proxy.trail import NOT_STARTED, Trail, unstarted
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.server import Server, ServerLimits
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 _FILES = 65_536
 """Open files that are asked for at most."""
+_LONGEST = 500  # characters of what made a start fail
 _YOUNG = 20_000
 """Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
 the paths of failure, and looking after every 700 allocations costs more than a stage."""
@@ -105,11 +106,16 @@ class App:
         cannot be had, Locked for a folder that another process has, BadKey for the journal's key,
         Trouble for the side store of payloads.
         """
-        app = cls(settings, upstream, disk)
+        try:
+            app = cls(settings, upstream, disk)
+        except (ConfigError, OSError) as error:
+            await unstarted(settings, str(error).splitlines(), disk)
+            raise
         try:
             await app._begin()
-        except BaseException:
-            await app.stop(drain=0.0, reason="it could not start")
+        except BaseException as error:
+            why = str(error)[:_LONGEST] or type(error).__name__
+            await app.stop(drain=0.0, reason=f"{NOT_STARTED}: {why}")
             raise
         return app
 

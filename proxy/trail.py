@@ -21,8 +21,11 @@ from proxy.journal.checkpoint import Anchor, FileAnchor
 from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Entry
 from proxy.journal.erasures import Erasure
+from proxy.journal.folder import Folder, Locked
 from proxy.journal.journal import Journal
 from proxy.journal.log import Terms
+from proxy.journal.notes import BadKey
+from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State
 from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
@@ -223,6 +226,28 @@ class Trail:
         """From a thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens
             self._loop.call_soon_threadsafe(tell, what)
+
+
+NOT_STARTED = "it could not start"
+"""How the reason of a `stop` begins behind which nothing was served."""
+
+
+async def unstarted(settings: Settings, problems: list[str], disk: Disk | None = None) -> None:
+    """Note that a start came to nothing, for its policies cannot be used.
+
+    Only where there is a journal: none is made for it. One that another process writes, or that
+    cannot be written, is left alone; what is wrong with the policies is told all the same.
+    """
+    clock, data_dir = Clock(), Path(settings.data_dir)
+    log = Log(clock, settings.log.level, settings.log.format)
+    trail = Trail(settings, clock, News(), log, disk)
+    with contextlib.suppress(Locked, BadKey, Trouble, OSError):
+        if Folder(data_dir).segments():
+            await trail.start()
+            trail.rejected(problems)
+    await trail.stop(f"{NOT_STARTED}: its policies cannot be used")
+    await clock.stop()
+    log.close()
 
 
 def terms_of(settings: Settings) -> Terms:

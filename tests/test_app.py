@@ -22,6 +22,7 @@ from proxy.config.settings import Audit, Settings, load_settings
 from proxy.config.types import Loaded
 from proxy.journal.folder import Locked
 from proxy.journal.payloads import State as PayloadsState
+from proxy.journal.verify import verify
 from proxy.units import Seconds
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
 from tests.journal.written import lines
@@ -54,10 +55,15 @@ def settings(folder: Path, policies: str = "policies: []", **more: str) -> Setti
     return load_settings(path)
 
 
+def told(data_dir: Path) -> list[dict[str, Any]]:
+    """The records in a journal, but for checkpoints."""
+    records = [json.loads(line) for line in lines(data_dir)]
+    return [record for record in records if record["type"] != "checkpoint"]
+
+
 def kinds(data_dir: Path) -> list[str]:
-    """The types of the records in a journal, but for checkpoints."""
-    told = [json.loads(line)["type"] for line in lines(data_dir)]
-    return [kind for kind in told if kind != "checkpoint"]
+    """Their types."""
+    return [record["type"] for record in told(data_dir)]
 
 
 def listening(address: str) -> bool:
@@ -124,6 +130,31 @@ async def test_a_failed_start_lets_go_of_its_folder(tmp_path: Path, taken: str) 
     app = await App.start(settings(tmp_path))
     await within(app.stop(drain=0))
     assert kinds(tmp_path / "state") == ["start", "policy.loaded", "stop"] * 2
+    reasons = [
+        each.get("reason", "") for each in told(tmp_path / "state") if each["type"] == "stop"
+    ]
+    assert reasons[0].startswith("it could not start: [Errno ")
+
+
+async def test_policies_that_were_rejected_at_the_start_are_in_the_journal(tmp_path: Path) -> None:
+    """Where there is one: somebody may have tried to change what is in force."""
+    broken = settings(tmp_path, "policies: [{name: a, retri: {}}]")
+    with pytest.raises(ConfigError):
+        await App.start(broken)
+    assert not (tmp_path / "state").exists()
+    app = await App.start(settings(tmp_path))
+    with pytest.raises(ConfigError):
+        await App.start(settings(tmp_path, "policies: [{name: a, retri: {}}]"))
+    await within(app.stop(drain=0))
+    with pytest.raises(ConfigError):
+        await App.start(settings(tmp_path, "policies: [{name: a, retri: {}}]"))
+
+    assert kinds(tmp_path / "state")[3:] == ["start", "config.rejected", "stop"]
+    rejected, stop = told(tmp_path / "state")[-2:]
+    assert "retri" in rejected["problems"][0]
+    assert "policy_version" not in rejected
+    assert stop["reason"] == "it could not start: its policies cannot be used"
+    assert verify(tmp_path / "state").exit == 0
 
 
 async def test_a_folder_that_is_taken_is_told(tmp_path: Path) -> None:
@@ -241,8 +272,8 @@ async def test_what_a_reload_came_to_is_in_the_journal(upstream: RawUpstream) ->
         proxy.write_policies("policies: [{name: new, timeout: {total: 5s}}]")
         assert proxy.app.reload()
         await within(proxy.app.stop(drain=0))
-        told = kinds(proxy.folder / "state")
-    assert told == ["start", "policy.loaded", "config.rejected", "policy.loaded", "stop"]
+        found = kinds(proxy.folder / "state")
+    assert found == ["start", "policy.loaded", "config.rejected", "policy.loaded", "stop"]
 
 
 async def test_policies_that_are_gone_change_nothing(upstream: RawUpstream) -> None:
