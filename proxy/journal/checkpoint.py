@@ -26,7 +26,9 @@ Anchor = Callable[[str], None]
 """Who takes a checkpoint elsewhere. Called from a thread of the journal; may raise OSError."""
 
 _DASH = "\N{EM DASH} ".encode()
-_NOTES = re.compile(b"(?:(?!%b)[^\n]+\n)+\n(?:%b[^\n]+\n)+\n" % (_DASH, _DASH))
+NOTES = re.compile(b"(?<![^\n])(?:(?!%b)[^\n]+\n){1,64}\n(?:%b[^\n]+\n)+\n" % (_DASH, _DASH))
+"""What stands in a file of checkpoints. Of so few lines, or a file of nothing but lines would be
+gone through once for each of them."""
 _NEAR = 1 << 16  # bytes, some 300 notes
 _SIZE = re.compile("0|[1-9][0-9]{0,18}")
 
@@ -70,7 +72,7 @@ def believed(whole: str, keys: Iterable[Verifier]) -> Checkpoint | None:
 
 def whole_notes(content: bytes) -> tuple[list[str], int]:
     """The notes of a file of checkpoints, and where the last one ends: what follows is torn."""
-    found = list(_NOTES.finditer(content))
+    found = list(NOTES.finditer(content))
     notes = [match[0][:-1].decode("utf-8", "replace") for match in found]
     return notes, found[-1].end() if found else 0
 
@@ -113,6 +115,11 @@ class CheckpointFile:
         self._disk = disk
         self._file = Appended(disk, path, size)
         disk.sync_folder(path.parent)
+
+    @property
+    def size(self) -> int:
+        """Of the notes that are durable."""
+        return self._file.size
 
     def append(self, note: str) -> None:
         """Durable when it returns. Raises OSError, and may be tried again."""

@@ -65,7 +65,8 @@ class Folder:
     def leftovers(self) -> list[Path]:
         """Files that were not finished when the process died."""
         places = (self.journal, self.keys)
-        return [path for place in places if place.is_dir() for path in place.glob("*.tmp")]
+        found = [path for place in places if place.is_dir() for path in place.glob("*.tmp")]
+        return [*found, *self.path.glob(f"{self.checkpoints.name}.tmp")]
 
 
 class Lock:

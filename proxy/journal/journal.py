@@ -17,6 +17,7 @@ from proxy.journal.folder import Folder, Lock
 from proxy.journal.keeper import Keeper
 from proxy.journal.log import Log, Terms
 from proxy.journal.notes import Signer, keys_of
+from proxy.journal.outdated import Cut, cut
 from proxy.journal.recover import Recovered, recover
 from proxy.journal.retention import Old, prune_entry
 from proxy.journal.snapshot import VERSION, Rebuilt, Snapshot, write_snapshot
@@ -67,6 +68,7 @@ class Journal:
         self._checkpointed = self._snapshotted = 0
         self._checkpoint_at = self._snapshot_at = clock.now()
         self._last_note = ""
+        self._shortening = False
 
     def open(self) -> Recovered:
         """Take the data dir, find where it was left, have the rooms rebuild what they knew.
@@ -112,6 +114,7 @@ class Journal:
         """A future: True when all that was noted is durable, False when it cannot be made so."""
         self._keeper = self._keep()
         self._log.rotated = self._keeper.rotated
+        self._keeper.deleted = self._forget
         return found
 
     @property
@@ -235,6 +238,14 @@ class Journal:
             return
         self._keeper.later(lambda: self._save(snapshot))
 
+    def _shorten(self, found: Cut) -> None:
+        try:
+            self._log.shorten(found)
+        except OSError as error:
+            self._trouble(f"old checkpoints were not deleted: {error}")
+        finally:
+            self._shortening = False
+
     def _end(self, written: bool) -> None:
         self._checkpoint()
         with contextlib.suppress(OSError):
@@ -277,6 +288,16 @@ class Journal:
             return answer.get(timeout=_AN_ANSWER)
         except Empty:
             return False
+
+    def _forget(self, first: int) -> None:
+        """Checkpoints of records before `first`, which are gone. Raises OSError."""
+        path, size = self.folder.checkpoints, self._log.noted
+        if self._shortening or not size:
+            return
+        found = cut(self._disk, path, size, first, self._keys, self._keeper.pause)
+        if found is not None:
+            self._shortening = True
+            self._writer.put(Mark(lambda written: self._shorten(found)))
 
     def _found_tampered(self, fault: Fault) -> None:
         if not self.tampered:

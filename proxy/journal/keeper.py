@@ -58,6 +58,8 @@ class Keeper:
         self._tampered = tampered
         self.beside: Callable[[], None] = _nothing
         """What else is to be tidied. In this thread; it may raise OSError."""
+        self.deleted: Callable[[int], None] = lambda first: None
+        """Called when segments were deleted, with the seq of the first record that is there."""
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal keeper", daemon=True)
@@ -102,11 +104,12 @@ class Keeper:
     def _tidy_segments(self) -> None:
         closed = [file for file in self._folder.segments() if file.number < self._current()]
         for file in closed:
-            if not file.closed and not compress(self._disk, file.path, self._pause):
+            if not file.closed and not compress(self._disk, file.path, self.pause):
                 return
         old = self._unneeded(old_segments(self._folder, self._days, self._wall()))
         if old and self._record(old):
             delete(self._disk, old)
+            self.deleted(old[-1].told.last + 1)
 
     def _unneeded(self, old: list[Old]) -> list[Old]:
         """Those that the next start would not read: all that is in them the snapshot has seen.
@@ -156,7 +159,8 @@ class Keeper:
             except OSError as error:
                 self._trouble(f"the journal's folder: {error}")
 
-    def _pause(self) -> bool:
+    def pause(self) -> bool:
+        """Let others work; True: the end has come."""
         return self._stop.wait(_PAUSE)
 
     def _breathe(self, read: int) -> None:

@@ -18,6 +18,7 @@ from proxy.journal.entries import Before, Entry, Head
 from proxy.journal.folder import Folder
 from proxy.journal.lines import Encoder, Tip
 from proxy.journal.notes import Signer
+from proxy.journal.outdated import Cut, finish
 
 _DAY = 86_400 * 1_000_000_000
 NOTHING = Before(0, 0, ZERO.hex())
@@ -131,6 +132,22 @@ class Log:
             self._notes = CheckpointFile(self._disk, self._folder.checkpoints, self._notes_size)
         self._notes.append(note)
         return note
+
+    @property
+    def noted(self) -> int:
+        """Bytes of the file of checkpoints that are durable."""
+        return self._notes_size if self._notes is None else self._notes.size
+
+    def shorten(self, found: Cut) -> None:
+        """Put the file of checkpoints without its beginning in place of it. Raises OSError."""
+        path, self._notes_size = self._folder.checkpoints, self.noted
+        finish(self._disk, path, found, self._notes_size)
+        if self._notes is not None:
+            self._notes.close()
+            self._notes = None
+        self._disk.rename(found.made, path)
+        self._notes_size -= found.left_out
+        self._disk.sync_folder(path.parent)
 
     def abandon(self, why: str) -> None:
         """Nothing more goes to this segment; the next one says why."""

@@ -23,7 +23,9 @@ from tests.journal.written import DAY, Counted, Written, ids, lines
 def life(written: Written) -> None:
     """All that a journal does in its life: two days of it, and retention."""
     written.open()
-    written.note("a", "b")
+    for name in "ab":
+        written.note(name)
+        written.journal._checkpoint()
     written.note("c", text="long " * 100)  # the segment is full
     written.note("d")
     written.tidy()
@@ -31,7 +33,8 @@ def life(written: Written) -> None:
     written.snapshot()
     written.clock.advance(3 * DAY)
     written.note("e")
-    written.tidy()  # what is older than two days goes
+    written.tidy()  # what is older than two days goes, and its checkpoints
+    written.round()
     written.journal.note(Intent("f"))
     written.round()
     written.note("g")
