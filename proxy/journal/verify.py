@@ -8,7 +8,7 @@ A key that lies in the same folder proves nothing against whoever may write the 
 that was kept elsewhere, and a checkpoint as well.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from proxy.journal.chain import Claims, claims, type_of
 from proxy.journal.checkpoint import Checkpoint, believed, read_checkpoints, whole_notes
 from proxy.journal.entries import VERSION, Recovery
 from proxy.journal.folder import File, Folder
+from proxy.journal.given import judge
 from proxy.journal.notes import BadKey, Verifier, keys_of
 from proxy.journal.reading import Opening, has_line, opening_of
 from proxy.journal.retention import Pruning
@@ -31,6 +32,7 @@ _recovery = msgspec.json.Decoder(Recovery).decode
 _TYPE = b',"type":"'
 _TELLING = (b',"type":"prune"', b',"type":"recovery"')
 _GRACE = 60.0  # seconds in which a checkpoint that is due may not be written yet
+_GIVEN = "the checkpoints that were given"
 _AT_ONCE = 8192  # records that may be written at once
 
 
@@ -149,7 +151,7 @@ class _Verification:
         newer = [found for found in openings if found is not None and found.claims.v > VERSION]
         if newer:
             return _unreadable(f"written in version {newer[0].claims.v}; this reads {VERSION}")
-        self._read_notes(kept)
+        self._read_notes(kept, {found.head.origin for found in openings if found is not None})
         if not files and not self._signed:
             return _unreadable(f"there is no journal in {self._folder.path}")
         self._size = sum(file.path.stat().st_size for file in files)
@@ -161,18 +163,16 @@ class _Verification:
         self._not_signed(agreeing, openings)
         return self._verdict(agreeing, openings)
 
-    def _read_notes(self, kept: list[str]) -> None:
+    def _read_notes(self, kept: list[str], origins: Collection[str]) -> None:
         for note in read_checkpoints(self._folder.checkpoints, self._keys):
             if note.checkpoint is None:
                 why = f"no key that is known signed checkpoint {note.number}"
                 self._walk.faults.append(Fault("checkpoints", 0, 0, "", why))
             else:
                 self._signed.append(note.checkpoint)
-        for text in kept:
-            checkpoint = believed(text, self._keys)
-            if checkpoint is None:
-                raise BadKey("the checkpoint that was given is not signed by the key")
-            self._signed.append(checkpoint)
+        given = judge(kept, self._keys, origins)
+        self._signed += given.ours
+        self._walk.faults += [Fault(_GIVEN, 0, 0, "", why) for why in given.wrong]
 
     def _segment(self, file: File, found: Opening | None, limit: int, n: int, last: bool) -> None:
         walk = self._walk

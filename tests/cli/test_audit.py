@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.journal.checkpoint import Checkpoint
 from proxy.journal.folder import Folder
 from proxy.journal.notes import new_signer
 from tests.journal.written import Written
@@ -208,6 +209,24 @@ def test_a_log_cut_back_with_its_checkpoints(holdfast, log, here):
     Folder(log).segments()[-1].path.unlink()
 
     assert holdfast("audit", "verify", log, "--checkpoint", "kept").code == 2
+
+
+def test_a_checkpoint_by_a_key_that_is_not_known(holdfast, log, here):
+    """Exit 1: it is of another journal than this. Beside ours, another's is no matter."""
+    origin = "holdfast/shop/elsewhere"
+    note = new_signer(origin, bytes).note(Checkpoint(origin, 3, bytes(32)).text())
+    (here / "kept").write_text(note + "\n")
+    ran = holdfast("audit", "verify", log, "--checkpoint", "kept")
+    assert ran.code == 1
+    assert f"no key that is known signed any of them: they are of {origin}" in ran.err
+
+    (here / "kept").write_bytes(note.encode() + b"\n" + (log / "checkpoints").read_bytes())
+    assert holdfast("audit", "verify", log, "--checkpoint", "kept").code == 0
+
+    (here / "kept").write_text(note[:-9] + "\n\n")
+    ran = holdfast("audit", "verify", log, "--checkpoint", "kept")
+    assert ran.code == 3
+    assert "none of the checkpoints that were given is whole; name a data dir" in ran.err
 
 
 @pytest.mark.parametrize(

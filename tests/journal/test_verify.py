@@ -195,7 +195,7 @@ def test_a_log_made_anew_with_another_key_is_found_by_the_key(log):
 
 
 def test_a_checkpoint_kept_elsewhere_is_compared(log):
-    """It is believed if the key signed it; else it cannot be read as one."""
+    """It is believed if the key signed it; else it is of another journal than this."""
     notes = notes_of((log / "checkpoints").read_bytes())
     known = keys(log)
     (log / "checkpoints").unlink()
@@ -203,12 +203,27 @@ def test_a_checkpoint_kept_elsewhere_is_compared(log):
     size = len(lines(log))
     other = signer.note(Checkpoint("holdfast/default/holdfast", size, bytes(32)).text())
     more = signer.note(Checkpoint("holdfast/default/holdfast", size + 5, bytes(32)).text())
-    stranger = new_signer("x", lambda size: bytes(size)).note("x\n1\nAAAA\n")
+    stranger = new_signer("x", bytes).note(Checkpoint("x", 1, bytes(32)).text())
 
     assert verify(log, known, notes).exit == 0
     assert verify(log, known, [other]).exit == 1
     assert verify(log, known, [more]).exit == 2
-    assert verify(log, known, [stranger]).exit == 3
+    assert verify(log, known, [*notes, stranger]).exit == 0
+    assert verify(log, known, [stranger]).exit == 1
+    assert verify(log, known, [notes[0][:-20] + "\n"]).exit == 3
+
+
+def test_a_log_made_anew_with_another_key_is_found_by_a_checkpoint(log):
+    """Which was kept elsewhere, though nobody kept the key: the two do not belong together."""
+    kept = notes_of((log / "checkpoints").read_bytes())
+    made_anew(log, "b")
+    shutil.copytree(log.parent / "other" / "keys", log / "keys", dirs_exist_ok=True)
+    (log / "checkpoints").unlink()
+
+    verdict = verify(log, notes=kept)
+
+    assert (verdict.exit, verdict.integrity.bad[0].file) == (1, "the checkpoints that were given")
+    assert "no key that is known signed number 1, of holdfast/" in verdict.why
 
 
 def test_checkpoints_that_should_be_there_are_missed(tmp_path):
