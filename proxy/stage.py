@@ -145,6 +145,7 @@ class Target(msgspec.Struct, frozen=True):
     idempotent_upstream: bool = False  # it honours idempotency keys
     risk: Risk = Risk.MEDIUM
     unrecorded: Unrecorded = Unrecorded.ALLOW
+    unrecorded_giver: tuple[str, str] = ("", "")  # the policy by which it is so, and what it says
 
     @property
     def traced(self) -> bool:

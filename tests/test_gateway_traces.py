@@ -196,6 +196,24 @@ async def test_what_is_refused_has_no_intent(section: str) -> None:
     assert call.trail.types.count("call.intent") == call.sent
 
 
+@pytest.mark.parametrize(
+    ("policies", "policy", "says"),
+    [
+        ("{name: a, effect: write, on_journal_failure: deny}, {name: b, audit: {}}", "a", "on_jo"),
+        ("{name: a, risk: high}, {name: b, audit: {intent: always}}", "a", "risk: high"),
+        ("{name: a, risk: critical}, {name: b, on_journal_failure: deny}", "b", "on_journal"),
+        ("{name: a, risk: high}, {name: b, risk: critical, effect: read}", "b", "risk: critical"),
+    ],
+)
+async def test_a_refusal_names_who_says_so(policies: str, policy: str, says: str) -> None:
+    """The policy that gave risk or on_journal_failure, and not the one that gave the section."""
+    call = await Traced(f"policies: [{policies}]", 200, trail=FakeTrail("full")).starts()
+    problem = call.path.answer(call.exchange).problem
+
+    assert (problem["code"], problem["policy"]) == ("journal_unavailable", policy)
+    assert f"(policy {policy}: {says}" in problem["detail"]
+
+
 async def test_a_shadow_waits_for_nothing() -> None:
     """It would have kept a read waiting; it counts whom it would have refused."""
     text = (

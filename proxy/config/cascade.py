@@ -55,6 +55,8 @@ class Effective(msgspec.Struct, frozen=True):
     risk_place: Place | None = None
     unrecorded: Unrecorded | None = None
     unrecorded_place: Place | None = None
+    risk_policy: str = ""  # that says it
+    unrecorded_policy: str = ""
 
     def risk_of(self, effect: Effect) -> Risk:
         """What is in force for calls with this effect."""
@@ -63,6 +65,14 @@ class Effective(msgspec.Struct, frozen=True):
     def unrecorded_of(self, risk: Risk) -> Unrecorded:
         """The same for calls of this risk."""
         return self.unrecorded or Unrecorded.usual(risk)
+
+    @property
+    def unrecorded_giver(self) -> tuple[str, str]:
+        """The policy by which that is so, and what it says, as it is written; empty: nobody does,
+        it follows from the effect."""
+        if self.unrecorded is not None:
+            return self.unrecorded_policy, f"{WRITTEN['unrecorded']}: {self.unrecorded.value}"
+        return (self.risk_policy, f"risk: {self.risk.value}") if self.risk is not None else ("", "")
 
 
 def cascade(policies: Iterable[Policy], facts: Mapping[str, str]) -> Effective:
@@ -103,9 +113,9 @@ def _restrictions(policy: Policy) -> Iterator[Policy]:
 def merge(matching: Iterable[Policy]) -> Effective:
     """These policies laid over each other, whatever they match."""
     live = [policy for policy in matching if policy.mode is not Mode.OFF]
-    effect, effect_place = _last(live, "effect", _ENFORCED)
-    risk, risk_place = _last(live, "risk", _ENFORCED)
-    unrecorded, unrecorded_place = _last(live, "unrecorded", _ENFORCED)
+    effect, effect_place, _ = _last(live, "effect", _ENFORCED)
+    risk, risk_place, risk_policy = _last(live, "risk", _ENFORCED)
+    unrecorded, unrecorded_place, unrecorded_policy = _last(live, "unrecorded", _ENFORCED)
     everything = _sections(live, _ALL)
     return Effective(
         policies=tuple(policy.name for policy in live),
@@ -118,6 +128,8 @@ def merge(matching: Iterable[Policy]) -> Effective:
         risk_place=risk_place,
         unrecorded=unrecorded,
         unrecorded_place=unrecorded_place,
+        risk_policy=risk_policy,
+        unrecorded_policy=unrecorded_policy,
     )
 
 
@@ -146,13 +158,15 @@ def convert(section: type[Section], fields: Mapping[str, Any]) -> Section:
     return section(**fields)
 
 
-def _last(policies: list[Policy], field: str, modes: frozenset[Mode]) -> tuple[Any, Place | None]:
-    """What the last policy says that says it, and where."""
+def _last(
+    policies: list[Policy], field: str, modes: frozenset[Mode]
+) -> tuple[Any, Place | None, str]:
+    """What the last policy says that says it, where, and its name."""
     for policy in reversed(policies):
         value = getattr(policy, field)
         if value is not None and policy.mode in modes:
-            return value, policy.places.get(WRITTEN.get(field, field))
-    return None, None
+            return value, policy.places.get(WRITTEN.get(field, field)), policy.name
+    return None, None, ""
 
 
 def _sections(policies: list[Policy], modes: frozenset[Mode]) -> dict[str, Merged]:

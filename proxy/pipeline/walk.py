@@ -118,6 +118,7 @@ def plan_of(effective: Effective, call: Call, grounds: Grounds, sent_as: str = "
         idempotent_upstream="idempotency" in sections,
         risk=risk,
         unrecorded=effective.unrecorded_of(risk),
+        unrecorded_giver=effective.unrecorded_giver,
     )
     shadow = msgspec.structs.replace(
         target,

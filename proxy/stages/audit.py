@@ -165,8 +165,7 @@ class IntentFirst(NothingTaken):
         self._missed = _Missed(site.ground, "intent")
         self._ending = RecordFirst.build(Audit(), site)
         denied = site.target.unrecorded is Unrecorded.DENY
-        refusal = Refusal("journal_unavailable", _DETAIL, policy=site.policy, scope="call")
-        self._refusal = refusal if denied else None
+        self._refusal = self._refused(site) if denied else None
 
     @classmethod
     def build(cls, section: Audit, site: Site) -> "IntentFirst | None":
@@ -174,6 +173,13 @@ class IntentFirst(NothingTaken):
         wanted = section.intent == "always" or (section.intent == "auto" and site.target.traced)
         made = ShadowIntent if site.ground.shadow else cls
         return made(site) if wanted else None
+
+    def _refused(self, site: Site) -> Refusal:
+        """In the name of who says that such a call must not go, whoever gave the section."""
+        policy, says = site.target.unrecorded_giver
+        why = f"{_DETAIL} (policy {policy}: {says})" if policy else _DETAIL
+        named = policy or site.policy
+        return Refusal("journal_unavailable", why, policy=named, scope="call")
 
     @classmethod
     def usual(cls, section: Section, site: Site) -> "IntentFirst | None":
@@ -244,6 +250,10 @@ class ShadowIntent(IntentFirst):
     """Says which calls would be refused. It writes nothing, and waits for nothing."""
 
     __slots__ = ()
+
+    def _refused(self, site: Site) -> Refusal:
+        """In the name of the policy that is tried."""
+        return Refusal("journal_unavailable", _DETAIL, policy=site.policy, scope="call")
 
     def admit(self, attempt: Attempt) -> Verdict:
         """Leaves the call as it is."""
