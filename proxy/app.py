@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import os
 import resource
 import secrets
 import signal
@@ -199,10 +200,11 @@ class App:
         trust = {name: trust_of(upstream) for name, upstream in loaded.upstreams.items()}
         return _Read(loaded, trust, digests(loaded.files))
 
-    async def stop(self, drain: float | None = None, reason: str = "") -> None:
+    async def stop(self, drain: float | None = None, reason: str = "") -> bool:
         """Not ready at once; finish what runs, for `drain` seconds at most; then stop.
 
-        The journal is last, and told the reason: until then there may be something to note.
+        The journal is last, and told the reason: until then there may be something to note. False:
+        it could not be closed, and a thread may wait for its disk for ever.
         """
         self.health.draining = True
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
@@ -212,8 +214,9 @@ class App:
         if self._admin is not None:
             await self._admin.stop()
         await self.clock.stop()
-        await self._trail.stop(reason)
+        closed = await self._trail.stop(reason)
         self.log.close()
+        return closed
 
     def _in_force(self, read: "_Read") -> None:
         loaded = read.loaded
@@ -301,7 +304,10 @@ def _raise_file_limit() -> None:
 
 
 def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
-    """Serve until SIGTERM or SIGINT; 0 when it stopped as asked, 1 if it could not start."""
+    """Serve until SIGTERM or SIGINT; 0 when it stopped as asked, 1 if it could not start.
+
+    Where the journal cannot be closed the process ends at once, with 1.
+    """
     gc.set_threshold(_YOUNG, 20, 100)
     _raise_file_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -348,7 +354,8 @@ async def _served(
     gc.freeze()  # what is here by now stays: it need not be looked at again
     await asked.wait()
     app.log.event("stopping", drain=float(settings.drain))
-    await app.stop(reason="it was asked to")
+    if not await app.stop(reason="it was asked to"):
+        os._exit(1)  # else threads that wait for the disk would be waited for
     return 0
 
 

@@ -22,7 +22,7 @@ from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Entry
 from proxy.journal.erasures import Erasure
 from proxy.journal.folder import Folder, Locked
-from proxy.journal.journal import Journal
+from proxy.journal.journal import GRACE, Journal, within
 from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey
 from proxy.journal.sealing import Trouble
@@ -88,6 +88,7 @@ class Trail:
     def __init__(
         self, settings: Settings, clock: Clock, news: News, log: Log, disk: Disk | None = None
     ) -> None:
+        self._clock = clock
         self._name = clock.uuid
         self._news = news
         self._log = log
@@ -167,12 +168,27 @@ class Trail:
         """Checkpoints are logged from now on. Not for a start that may fail: it has one line."""
         self._aloud = True
 
-    async def stop(self, reason: str = "") -> None:
-        """All is written, as far as the disk takes it. May be called again, and before `start`."""
+    async def stop(self, reason: str = "") -> bool:
+        """All is written; False: the disk did not take it. May be called again, or not begun."""
         running, self._running = self._running, False
-        if running:
-            await asyncio.to_thread(self.aside.close)
-            await self.journal.stop(reason)
+        if not running:
+            return True
+        ends = self._clock.now() + GRACE
+        kept = await within(GRACE * 3 / 4, self.aside.close)  # it has records to note, at its end
+        written = await self.journal.stop(reason, ends - self._clock.now())
+        if kept and written:
+            return True
+        state = self.journal.state
+        why = "payloads were not written in time" if written else "the disk does not answer"
+        self._log.error(
+            "the journal was not closed",
+            state=state.kind,
+            why=state.why or why,
+            held=self.journal.held,
+            within=GRACE,
+            do="look at the disk; the next start tells what is missing",
+        )
+        return False
 
     def loaded(self, loaded: Loaded) -> None:
         """Policies are in force."""
@@ -245,7 +261,7 @@ async def unstarted(settings: Settings, problems: list[str], disk: Disk | None =
         if Folder(data_dir).segments():
             await trail.start()
             trail.rejected(problems)
-    await trail.stop(f"{NOT_STARTED}: its policies cannot be used")
+    _ = await trail.stop(f"{NOT_STARTED}: its policies cannot be used")
     await clock.stop()
     log.close()
 

@@ -35,7 +35,8 @@ def run(
       holdfast run                                  with ./holdfast.yaml and ./policies
       holdfast run --upstream http://127.0.0.1:8790 --protocol tools
       holdfast run --policies policies --listen 127.0.0.1:0 --ready-file /tmp/ready.json
-    Exit codes: 0 stopped as asked, 1 could not start, 2 nothing to read, 64 wrong usage.
+    Exit codes: 0 stopped as asked, 1 could not start or not close the journal, 2 nothing to read,
+    64 wrong usage.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who asks for a reload now gets the first load
     from proxy.app import serve

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -28,7 +29,24 @@ from proxy.uuids import uuids
 Heard = Callable[[str, str], None]
 """Hears, on the loop: a kind (ok, full, stuck, failed, tampered, trouble), and what happened."""
 
+GRACE = 4.0
+"""Seconds that a stop may take: with a drain of 25 s, one less than Kubernetes gives."""
 _AN_ANSWER = 60.0  # seconds in which a record of what is to be deleted must be durable
+
+
+async def within(seconds: float, work: Callable[[], None]) -> bool:
+    """Was it done by then? In a thread that nobody waits for any longer, also not at the end."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def run() -> None:
+        work()
+        with contextlib.suppress(RuntimeError):  # the loop is gone by now
+            loop.call_soon_threadsafe(done.set_result, None)
+
+    threading.Thread(target=run, name="journal stop", daemon=True).start()
+    finished, _ = await asyncio.wait([done], timeout=max(0.0, seconds))
+    return bool(finished)
 
 
 def _nobody(kind: str, text: str) -> None:
@@ -159,21 +177,25 @@ class Journal:
             self._heard("tampered", self.tampered)
         return await self.durable()
 
-    async def stop(self, reason: str = "") -> bool:
-        """All is written, signed, and let go of. False: the disk did not take it.
-
-        Waits for the disk, however long that takes.
+    async def stop(self, reason: str = "", grace: float = GRACE) -> bool:
+        """All is written, signed, and let go of. False: the disk did not take it, within `grace`
+        seconds; then a thread may still wait for the disk, and so the data dir stays taken.
         """
+        ends = self._clock.now() + grace
         self.note(Stop(self._name(), reason))
         self.snapshot()
-        written = await self.durable()
-        await asyncio.to_thread(self._keeper.stop)
+        written = self.durable()
+        await asyncio.wait([written], timeout=grace)
+        await within((ends - self._clock.now()) / 2, self._keeper.stop)
         self._writer.put(Mark(self._end))
-        await asyncio.to_thread(self._writer.join)
+        closed = await within(ends - self._clock.now(), self._writer.join)
+        if not closed:
+            return False
         if self._last_note:
-            await asyncio.to_thread(self._keeper.anchor, self._last_note)
+            left = ends - self._clock.now()
+            await within(left, lambda: self._keeper.anchor(self._last_note))
         self._lock.release()
-        return written
+        return written.done() and written.result()
 
     def beside(self, tidy: Callable[[], None]) -> None:
         """Have this done now, and each time that old segments are deleted, in a thread. After

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,27 @@ class PowerlessDisk(DyingDisk):
                 path.unlink(missing_ok=True)
             else:
                 path.write_bytes(was)
+
+
+class HangingDisk(QuickDisk):
+    """Does not answer, from `hang` on and until it is `freed`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.freed = threading.Event()
+        self.freed.set()
+        self.hung = threading.Event()  # somebody waits for it
+
+    def hang(self) -> None:
+        """From the next thing that should be durable."""
+        self.freed.clear()
+
+    def sync(self, file: int) -> None:  # type: ignore[override]
+        """As long as it takes."""
+        if not self.freed.is_set():
+            self.hung.set()
+        self.freed.wait()
+        super().sync(file)
 
 
 class FailingDisk(QuickDisk):

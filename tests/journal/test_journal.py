@@ -3,9 +3,11 @@
 import asyncio
 import errno
 import json
+import threading
 
 import pytest
 
+from proxy.clock import Clock
 from proxy.journal import journal as module
 from proxy.journal.folder import Locked
 from proxy.journal.journal import Journal
@@ -15,7 +17,7 @@ from proxy.journal.verify import verify
 from proxy.journal.writer import Mark
 from proxy.record import AttemptRecord, Record
 from tests.fakes import FakeClock
-from tests.journal.disks import FailingDisk, QuickDisk
+from tests.journal.disks import FailingDisk, HangingDisk, QuickDisk
 from tests.journal.noted import Note
 from tests.journal.written import Counted, Written, ids, lines
 
@@ -215,6 +217,67 @@ async def test_a_stop_without_a_disk_ends_all_the_same(tmp_path):
     assert not await journal.stop()
     assert ids(tmp_path) == []
     Written(tmp_path).open()
+
+
+async def test_a_disk_that_never_answers_holds_up_no_stop(tmp_path):
+    """The data dir stays taken, for a thread may still write; what was written before holds."""
+    disk = HangingDisk()
+    journal = Journal(tmp_path, Terms(), Clock(), disk=disk)
+    journal.open()
+    assert await journal.start()
+    journal.note(Note("a"))
+    assert await journal.durable()
+    disk.hang()
+    journal.note(Note("b"))
+
+    assert not await journal.stop(grace=0.0)
+    with pytest.raises(Locked):
+        Written(tmp_path).open()
+    disk.freed.set()
+    await asyncio.to_thread(journal._writer.join)
+    journal._lock.release()
+    assert ids(tmp_path) == ["a", "b"]
+
+
+async def test_an_anchor_that_never_answers_holds_up_no_stop(tmp_path):
+    """Not even the end of the journal, which is written and signed all the same."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def hangs(note: str) -> None:
+        asked.set()
+        answered.wait()
+
+    journal = Journal(tmp_path, Terms(records=1), Clock(), disk=QuickDisk(), anchors=[hangs])
+    journal.open()
+    await journal.start()
+    journal.note(Note("a"))
+    assert await asyncio.to_thread(asked.wait, 30)
+
+    assert await journal.stop(grace=0.5)
+    answered.set()
+    assert verify(tmp_path).anchoring.unanchored == 0
+
+
+def test_a_stop_may_be_followed_by_the_end_of_the_loop(tmp_path):
+    """Whoever waits for the disk finds nobody to tell, when it answers at last."""
+    disk = HangingDisk()
+    journal = Journal(tmp_path, Terms(), Clock(), disk=disk)
+    journal.open()
+
+    async def starts_and_stops() -> None:
+        await journal.start()
+        disk.hang()
+        journal.note(Note("a"))
+        assert not await journal.stop(grace=0.0)
+
+    asyncio.run(starts_and_stops())
+    waiting = [each for each in threading.enumerate() if each.name == "journal stop"]
+    assert waiting
+    disk.freed.set()
+    for thread in waiting:
+        thread.join(30)
+    assert ids(tmp_path) == ["a"]
+    journal._lock.release()
 
 
 async def test_nothing_is_deleted_without_a_durable_record(tmp_path, monkeypatch):
