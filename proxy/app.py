@@ -124,7 +124,7 @@ class App:
         for warning in self._settings.warnings:
             self.log.warning("settings", problem=warning)
         await self._trail.start()
-        self.health.journal = self._trail.journal
+        self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
         self.health.aside = self._trail.aside
         self._trail.keep_for(self._gateway.table.loaded)

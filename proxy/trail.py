@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 import socket
 from asyncio import Future
@@ -28,6 +29,7 @@ from proxy.journal.notes import BadKey
 from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State
+from proxy.mirrors.webhook import PATIENCE, Webhook
 from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
@@ -44,6 +46,7 @@ _DAY = 86_400
 _MOST_PROBLEMS = 20
 _LONGEST = 500  # characters of one of them
 _LONGEST_NAME = 64
+_LAST = 0.5  # seconds for what is to be posted when the journal has stopped
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")  # of a key: no space, no plus (C2SP signed-note)
 
 
@@ -104,12 +107,14 @@ class Trail:
             heard=lambda state: self._on_loop(self._heard_aside, state),
             bug=lambda error: self._on_loop(log.bug, error),
         )
+        self.webhooks = tuple(self._webhooks(settings, clock))
+        """Those that checkpoints are posted to."""
         key = settings.audit.key
         self.journal = Journal(
             Path(settings.data_dir),
             terms_of(settings),
             clock,
-            anchors=tuple(self._anchors(settings)),
+            anchors=(*self._anchors(settings), *self.webhooks),
             key="" if key is None else key.encode().decode(),
             version=__version__,
             heard=self._heard,
@@ -131,6 +136,8 @@ class Trail:
         self._loop = asyncio.get_running_loop()
         self._running = True
         self.note = self.journal.note
+        for webhook in self.webhooks:
+            webhook.start()
         await self.journal.start()
         for line in found.open.values():
             self.note(unknown(line))
@@ -176,6 +183,8 @@ class Trail:
         ends = self._clock.now() + GRACE
         kept = await within(GRACE * 3 / 4, self.aside.close)  # it has records to note, at its end
         written = await self.journal.stop(reason, ends - self._clock.now())
+        for webhook in self.webhooks:
+            await webhook.stop(_LAST / len(self.webhooks))
         if kept and written:
             return True
         state = self.journal.state
@@ -206,7 +215,7 @@ class Trail:
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it, once it has started."""
-        yield from families(self.journal, self._disk)
+        yield from families(self.journal, self._disk, self.webhooks)
         yield from families_aside(self.aside)
 
     def _hear(self, event: Event) -> None:
@@ -226,7 +235,23 @@ class Trail:
 
     def _anchors(self, settings: Settings) -> Iterator[Anchor]:
         for place in settings.audit.anchors:
-            yield self._logged if place == "stderr" else FileAnchor(Path(place), RealDisk())
+            if place.url is None:
+                yield self._logged if place == "stderr" else FileAnchor(Path(place), RealDisk())
+
+    def _webhooks(self, settings: Settings, clock: Clock) -> Iterator[Webhook]:
+        for place in settings.audit.anchors:
+            if place.url is not None:
+                origin = place.url.origin
+                name = f"{'https' if origin.tls else 'http'}://{origin.authority}"
+                heard = functools.partial(self._posted, name)
+                yield Webhook(str(place), name, clock, heard, PATIENCE)
+
+    def _posted(self, name: str, why: str) -> None:
+        """A webhook does not take checkpoints any more; or, where there is no reason, again."""
+        if why:
+            self._heard("trouble", f"the anchor {name} does not take checkpoints: {why}")
+        else:
+            self._log.event("anchor", anchor=name, state="takes checkpoints again")
 
     def _logged(self, note: str) -> None:
         if self._aloud:

@@ -23,6 +23,7 @@ from proxy.observe.logs import Log
 from proxy.trail import Trail, terms_of, unknown
 from proxy.units import Seconds, Size
 from tests.fakes import FakeClock, make_call, settled
+from tests.harness import RawUpstream, answer
 from tests.journal.disks import FailingDisk
 from tests.journal.written import lines
 from tests.observe.records import record
@@ -268,6 +269,30 @@ async def test_checkpoints_go_to_the_anchors(
     logged = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert logged[-1]["event"] == "checkpoint"
     assert logged[-1]["note"].rstrip("\n").endswith(last)
+
+
+async def test_checkpoints_are_posted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """To a webhook, also the last one; what it does not take is told without the URL's path."""
+    async with RawUpstream() as witness:
+        witness.script.extend([answer(500)] * 2)
+        scene = Scene(tmp_path / "d", anchors=(Elsewhere(f"{witness.url}/s3cret"),))
+        await scene.trail.start()
+        await witness.seen(3)
+        while scene.trail.webhooks[0].waiting:
+            await asyncio.to_thread(lambda: None)
+        assert await scene.trail.stop()
+        scene.log.close()
+        taken = [request.body.decode() for request in witness.requests]
+
+    assert taken[-1] + "\n" == (tmp_path / "d" / "checkpoints").read_text()[-len(taken[-1]) - 1 :]
+    told = [event for event in scene.heard if isinstance(event, JournalChange)]
+    assert [event.state for event in told] == ["trouble"]
+    assert f"the anchor {witness.url} does not take checkpoints: it answered 500" in told[0].why
+    logged = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert (logged[-1]["event"], logged[-1]["anchor"]) == ("anchor", witness.url)
+    assert "s3cret" not in str(told) + str(logged)
+    rows = {family.metric.name: family.rows for family in scene.trail.families()}
+    assert rows["holdfast_journal_anchored_total"][witness.url, "failed"] == 2
 
 
 async def test_a_start_that_may_fail_logs_no_checkpoint(

@@ -4,12 +4,14 @@ Whether upstreams are well is not asked: a proxy that leaves the rotation becaus
 takes the refusals, fallbacks and cached answers away that it is there for.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from proxy.journal.aside import Aside
 from proxy.journal.journal import Journal
+from proxy.mirrors.webhook import Webhook
 
 if TYPE_CHECKING:
     from proxy.journal.payloads import State
@@ -28,6 +30,7 @@ class Health(msgspec.Struct):
     started: bool = False  # it was ready once
     journal: Journal | None = None  # once it is open
     aside: Aside | None = None  # as well
+    webhooks: tuple[Webhook, ...] = ()  # that its checkpoints are posted to
 
     def listening(self, address: str) -> None:
         """Agents can come in; an empty address: no longer."""
@@ -49,7 +52,7 @@ class Health(msgspec.Struct):
 
     def report(self) -> dict[str, Any]:
         """The body of `/readyz`: a verdict, and each part with its own."""
-        journal = {} if self.journal is None else {"journal": standing(self.journal)}
+        journal = {} if self.journal is None else {"journal": standing(self.journal, self.webhooks)}
         store = None if self.aside is None else self.aside.store
         payloads = {} if store is None else {"payloads": _kept(store.state)}
         return {
@@ -74,8 +77,9 @@ def _kept(state: "State") -> dict[str, Any]:
     return {"ok": state.kind == "ok", "state": state.kind, "why": why, "lost": state.lost}
 
 
-def standing(journal: Journal) -> dict[str, Any]:
-    """How the journal does. What does not hold in it is told, and takes nobody's calls away."""
+def standing(journal: Journal, webhooks: Iterable[Webhook] = ()) -> dict[str, Any]:
+    """How the journal does. What does not hold in it is told, and takes nobody's calls away; nor
+    does who does not take its checkpoints."""
     state, terms = journal.state, journal.terms
     window = {"records": terms.records, "seconds": terms.seconds}
     return {
@@ -88,4 +92,13 @@ def standing(journal: Journal) -> dict[str, Any]:
         "sync": terms.sync,
         # The last checkpoint made all durable that stood before it.
         "loss_window": window if terms.sync == "async" else None,
+        "anchors": [
+            {
+                "anchor": each.name,
+                "ok": not each.trouble,
+                "why": each.trouble or None,
+                "waiting": each.waiting,
+            }
+            for each in webhooks
+        ],
     }

@@ -55,7 +55,7 @@ def journal(sight: Sight) -> Item | None:
         return None
     since = sight.clock.wall() - (sight.clock.now() - kept.state.since)
     return {
-        **standing(kept),
+        **standing(kept, sight.health.webhooks),
         "since": _time(since),
         "origin": kept.terms.origin,
         "seq": kept.seq,

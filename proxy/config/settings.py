@@ -19,7 +19,7 @@ from proxy.config import document
 from proxy.config.document import Document, Node, Scalar, Sequence
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
-from proxy.config.types import HEADER_NAME, PRINTABLE, Secret
+from proxy.config.types import HEADER_NAME, PRINTABLE, Secret, Url
 from proxy.config.wording import bare
 from proxy.protocols.protocol import BODY_BUFFER
 from proxy.units import Seconds, Size
@@ -33,6 +33,8 @@ _SIX_MONTHS = 184 * _DAY
 _TOO_SHORT = (
     "audit.retention: logs of high-risk AI are kept for six months at least (EU AI Act, 26)"
 )
+_ANCHORS = "expected stderr, the path of a file, or a URL that it is posted to"
+_OF_AN_UPSTREAM = re.compile("an upstream's URL(; use auth)?")
 _NO_FOLDER = "no such folder"
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
 _PORT = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -129,16 +131,34 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Elsewhere(str):
-    """Who takes checkpoints of the journal as well: `stderr`, or the path of a file."""
+    """Who takes checkpoints of the journal as well: `stderr`, the path of a file, or a URL."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: object) -> "Elsewhere":
         """Raises ValueError, with what is allowed."""
+        scheme = re.match("([A-Za-z][A-Za-z0-9+.-]*)://", text) if isinstance(text, str) else None
+        if scheme is not None:
+            return cls._of_url(text, scheme[1].lower())
         if isinstance(text, str) and re.fullmatch(r"stderr|[^\0]*/[^\0]*[^\0/]", text):
             return cls(text)
-        raise ValueError(f"expected stderr, or the path of a file, found {text!r}")
+        raise ValueError(f"{_ANCHORS}, found {text!r}")
+
+    @classmethod
+    def _of_url(cls, text: object, scheme: str) -> "Elsewhere":
+        if scheme in {"http", "https"}:
+            try:
+                return cls(Url.parse(text))
+            except ValueError as error:
+                raise ValueError(_OF_AN_UPSTREAM.sub("an anchor's URL", str(error))) from None
+        later = "; Redis takes none in this version yet" if scheme.startswith("redis") else ""
+        raise ValueError(f"{_ANCHORS}, found one that begins with {scheme}://{later}")
+
+    @property
+    def url(self) -> Url | None:
+        """Where it is posted to; None: it is not."""
+        return Url.parse(str(self)) if self.startswith(("http://", "https://")) else None
 
 
 class Every(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

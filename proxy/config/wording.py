@@ -94,7 +94,7 @@ _CUSTOM = {
     "HeaderName": "a header's name such as x-api-key",
     "Address": "host:port or unix:/path",
     "Source": "static or header:NAME",
-    "Elsewhere": "stderr or the path of a file",
+    "Elsewhere": "stderr, the path of a file, or a URL",
 }
 
 

@@ -131,9 +131,15 @@ JOURNAL_WRITABLE = Metric(
 JOURNAL_TAMPERED = Metric(
     Kind.GAUGE, "holdfast_journal_tampered", (), "1: something in it does not hold."
 )
+JOURNAL_ANCHORED = Metric(
+    Kind.COUNTER, "holdfast_journal_anchored_total", ("anchor", "result"), "Checkpoints posted."
+)
+JOURNAL_ANCHORS_WAITING = Metric(
+    Kind.GAUGE, "holdfast_journal_anchors_waiting", ("anchor",), "Checkpoints not taken yet."
+)
 JOURNAL = (
     JOURNAL_RECORDS, JOURNAL_BYTES, JOURNAL_ERRORS, JOURNAL_DROPPED, JOURNAL_HELD, JOURNAL_FSYNC,
-    JOURNAL_WRITABLE, JOURNAL_TAMPERED,
+    JOURNAL_WRITABLE, JOURNAL_TAMPERED, JOURNAL_ANCHORED, JOURNAL_ANCHORS_WAITING,
 )  # fmt: skip
 """Those of the journal."""
 PAYLOADS_KEPT = Metric(

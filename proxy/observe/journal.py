@@ -5,7 +5,7 @@ by one thread at a time but for a few on the paths of failure, where one may be 
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -45,6 +45,28 @@ class Standing(Protocol):
     @property
     def tampered(self) -> str:
         """What does not hold; empty: all does."""
+
+
+class Posts(Protocol):
+    """How often a webhook was what."""
+
+    taken: int
+    failed: int
+    dropped: int
+
+
+class Posting(Protocol):
+    """What is read of a webhook that takes checkpoints."""
+
+    name: str
+
+    @property
+    def posted(self) -> Posts:
+        """What came of it."""
+
+    @property
+    def waiting(self) -> int:
+        """Notes that were not taken yet."""
 
 
 class CountedDisk:
@@ -103,7 +125,9 @@ class CountedDisk:
             raise
 
 
-def families(journal: Standing, disk: CountedDisk) -> Iterator[Family]:
+def families(
+    journal: Standing, disk: CountedDisk, anchors: Sequence[Posting] = ()
+) -> Iterator[Family]:
     """Every metric of the journal, as it is now."""
     yield Family(catalogue.JOURNAL_RECORDS, {(): journal.seq})
     yield Family(catalogue.JOURNAL_BYTES, {(): disk.bytes})
@@ -113,3 +137,11 @@ def families(journal: Standing, disk: CountedDisk) -> Iterator[Family]:
     yield Family(catalogue.JOURNAL_FSYNC, {(): disk.syncs.spread()})
     yield Family(catalogue.JOURNAL_WRITABLE, {(): int(journal.state.kind == "ok")})
     yield Family(catalogue.JOURNAL_TAMPERED, {(): int(bool(journal.tampered))})
+    results = ("taken", "failed", "dropped")
+    yield Family(
+        catalogue.JOURNAL_ANCHORED,
+        {(each.name, word): getattr(each.posted, word) for each in anchors for word in results},
+    )
+    yield Family(
+        catalogue.JOURNAL_ANCHORS_WAITING, {(each.name,): each.waiting for each in anchors}
+    )

@@ -4,8 +4,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from proxy.admin.health import Health
+from proxy.clock import Clock
 from proxy.journal.log import Terms
 from proxy.journal.writer import State
+from proxy.mirrors.webhook import Webhook
 
 
 def journal(state: State | None = None, **changes: Any) -> Any:
@@ -75,6 +77,20 @@ def test_a_journal_that_does_not_hold_is_told_and_served_on():
     health = Health(listen="127.0.0.1:8700", version="ab12cd", journal=changed)
     assert health.ready
     assert health.report()["parts"]["journal"]["tampered"] == "00000001.jsonl line 7"
+
+
+def test_who_does_not_take_checkpoints_is_told_and_served_on():
+    """A witness that is down takes nobody's calls away."""
+    witness = Webhook("https://w.example/s3cret", "https://w.example", Clock(), print, 1.0)
+    witness.trouble = "it answered 500"
+    health = Health(
+        listen="127.0.0.1:8700", version="ab12cd", journal=journal(), webhooks=(witness,)
+    )
+    told = health.report()["parts"]["journal"]
+    assert (health.ready, told["ok"]) == (True, True)
+    assert told["anchors"] == [
+        {"anchor": "https://w.example", "ok": False, "why": "it answered 500", "waiting": 0}
+    ]
 
 
 def test_what_may_be_lost_is_stated():

@@ -233,17 +233,32 @@ def test_a_retention_under_six_months_is_warned_of(here):
 
 
 def test_where_checkpoints_go(here):
-    """Standard error, and files."""
-    environ = {"HOLDFAST_AUDIT_ANCHORS": "stderr,/mnt/elsewhere/checkpoints"}
+    """Standard error, files, and URLs."""
+    given = ("stderr", "/mnt/elsewhere/checkpoints", "https://witness.example/notes")
+    anchors = load_settings(environ={"HOLDFAST_AUDIT_ANCHORS": ",".join(given)}).audit.anchors
 
-    assert load_settings(environ=environ).audit.anchors == ("stderr", "/mnt/elsewhere/checkpoints")
+    assert anchors == given
+    assert [each.url for each in anchors] == [None, None, "https://witness.example/notes"]
 
 
 @pytest.mark.parametrize(
     ("audit", "message"),
     [
-        ({"anchors": ["syslog"]}, "audit.anchors[0]: expected stderr, or the path of a file"),
-        ({"anchors": ["/mnt/"]}, "audit.anchors[0]: expected stderr, or the path of a file"),
+        (
+            {"anchors": ["syslog"]},
+            "audit.anchors[0]: expected stderr, the path of a file, or a URL",
+        ),
+        ({"anchors": ["/mnt/"]}, "audit.anchors[0]: expected stderr, the path of a file, or a URL"),
+        (
+            {"anchors": ["redis://h:6379/0"]},
+            "found one that begins with redis://; Redis takes none in this version yet",
+        ),
+        (
+            {"anchors": ["ftp://h/x"]},
+            "or a URL that it is posted to, found one that begins with ft",
+        ),
+        ({"anchors": ["https://u:p@h/x"]}, "a user or password cannot be part of an anchor's URL"),
+        ({"anchors": ["https://h/x?k=v"]}, "a query or fragment cannot be part of an anchor's URL"),
         ({"segment": "1KiB"}, "audit.segment: must be at least 64KiB"),
         ({"retention": "1h"}, "audit.retention: must be at least 1d"),
         ({"checkpoint": {"every": "0s"}}, "audit.checkpoint.every: must be at least 1s"),

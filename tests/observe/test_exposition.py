@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from proxy.call import InFlight
 from proxy.counts import COUNTED
+from proxy.journal.disk import RealDisk
+from proxy.journal.writer import State
 from proxy.keep import Keep
 from proxy.keys import CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe import catalogue
 from proxy.observe.exposition import Exposition, wanted
+from proxy.observe.journal import CountedDisk, families
 from proxy.observe.metrics import Family
 from tests.fakes import FakeClock
 from tests.observe.records import Anything, catalogued, metrics, record
@@ -40,9 +44,19 @@ def busy():
     found.note(record(queue_us=20))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
     found.bad_requests.add("bare_lf")
-    of_journal = [each for each in found.journal() if each.metric != catalogue.PAYLOADS_LOST]
-    found.journal = lambda: [*of_journal, Family(catalogue.PAYLOADS_LOST, {("late",): 1})]
+    of_aside = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]
+    of_aside = [each for each in of_aside if each.metric != catalogue.PAYLOADS_LOST]
+    lost = Family(catalogue.PAYLOADS_LOST, {("late",): 1})
+    found.journal = lambda: [*journals(), *of_aside, lost]
     return found
+
+
+def journals():
+    """Those of a journal whose checkpoints are posted."""
+    posted = SimpleNamespace(taken=1, failed=0, dropped=0)
+    anchor = SimpleNamespace(name="https://w.example", posted=posted, waiting=0)
+    facts = SimpleNamespace(seq=9, held=2, dropped=0, tampered="", state=State("ok", 0.0))
+    return families(facts, CountedDisk(RealDisk(), FakeClock().now), [anchor])
 
 
 async def scrape(found, accept: str = "") -> str:

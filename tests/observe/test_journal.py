@@ -31,7 +31,7 @@ def told(disk: CountedDisk, **changes: Any) -> dict[str, Any]:
     """What is read of a journal on that disk, by the name of the metric."""
     facts = {"seq": 9, "held": 2, "dropped": 0, "tampered": "", "state": State("ok", 0.0)}
     read = families(SimpleNamespace(**(facts | changes)), disk)
-    return {family.metric.name: family.rows[()] for family in read}
+    return {family.metric.name: family.rows.get(()) for family in read}
 
 
 def test_every_metric_of_the_journal_is_read():
@@ -39,6 +39,20 @@ def test_every_metric_of_the_journal_is_read():
     disk = CountedDisk(RealDisk(), FakeClock().now)
 
     assert list(told(disk)) == [metric.name for metric in catalogue.JOURNAL]
+
+
+def test_what_was_posted_is_read_by_its_anchor():
+    """What came of each; names and not URLs."""
+    anchor = SimpleNamespace(
+        name="https://w.example", posted=SimpleNamespace(taken=3, failed=2, dropped=0), waiting=4
+    )
+    facts = SimpleNamespace(seq=9, held=2, dropped=0, tampered="", state=State("ok", 0.0))
+    disk = CountedDisk(RealDisk(), FakeClock().now)
+    *_, posted, waiting = families(facts, disk, [anchor])
+
+    words = {"taken": 3, "failed": 2, "dropped": 0}
+    assert posted.rows == {("https://w.example", word): n for word, n in words.items()}
+    assert waiting.rows == {("https://w.example",): 4}
 
 
 def test_bytes_and_syncs_are_counted(tmp_path: Path):
