@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WORDS = ("ok", "tampered", "incomplete", "unreadable")
 _CANNOT_READ = 3
+_JOBS = 4
 _MOST = 20
 """Bad records on the screen; --json has all."""
 _NEXT = {
@@ -50,8 +51,15 @@ def audit() -> None:
 @click.argument("folder", metavar="[DIR]", required=False)
 @click.option("--checkpoint", metavar="FILE", help="Checkpoints that were kept elsewhere.")
 @click.option("--key", metavar="PUB", help="The verifier key, or a file of it; else DIR's own.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    help="Processes that read a large journal; else one for each core, at most 4.",
+)
 @click.option("--json", "as_json", is_flag=True)
-def verify(folder: str | None, checkpoint: str | None, key: str | None, as_json: bool) -> int:
+def verify(
+    folder: str | None, checkpoint: str | None, key: str | None, jobs: int | None, as_json: bool
+) -> int:
     """Verify the journal in the data dir DIR (else the settings'), with the public key only.
 
     The key in DIR proves nothing against who may write there: give one kept elsewhere.
@@ -67,7 +75,7 @@ def verify(folder: str | None, checkpoint: str | None, key: str | None, as_json:
         data_dir = data_dir_of(folder)
     except Broken as error:
         raise Failed(error.message, _CANNOT_READ) from error
-    verdict = _verdict(data_dir, checkpoint, key)
+    verdict = _verdict(data_dir, checkpoint, key, jobs or min(_cores(), _JOBS))
     _write(verdict, data_dir, key, as_json)
     if verdict.exit:
         raise Failed(f"{verdict.why}; {_NEXT[verdict.exit]}", verdict.exit)
@@ -78,10 +86,11 @@ for _command in (show, tail, query, prove, check_proof, export, erase):
     audit.add_command(_command)
 
 
-def _verdict(data_dir: Path, checkpoint: str | None, key: str | None) -> "Verdict":
+def _verdict(data_dir: Path, checkpoint: str | None, key: str | None, jobs: int) -> "Verdict":
     from proxy.cli.progress import Bar
     from proxy.journal.verify import notes_of
     from proxy.journal.verify import verify as verified
+    from proxy.journal.whole import processes
 
     keys = None if key is None else keys_of_text(key, _CANNOT_READ)
     notes: list[str] = []
@@ -95,7 +104,14 @@ def _verdict(data_dir: Path, checkpoint: str | None, key: str | None) -> "Verdic
             why = f"--checkpoint {checkpoint} holds no checkpoint; name another file"
             raise Failed(why, _CANNOT_READ)
     with Bar("verifying", sys.stderr) as bar:
-        return verified(data_dir, keys, notes, bar)
+        return verified(data_dir, keys, notes, bar, processes(jobs))
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _write(verdict: "Verdict", data_dir: Path, key: str | None, as_json: bool) -> None:

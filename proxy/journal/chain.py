@@ -71,7 +71,8 @@ class Claims(msgspec.Struct):
     hash: str = ""
 
 
-_TYPE = b',"type":"'
+TYPE = b',"type":"'
+"""Stands before the type of every record, and nowhere else before it."""
 _claims = msgspec.json.Decoder(Claims).decode
 
 
@@ -132,7 +133,7 @@ def claims(line: bytes) -> Claims | None:
 
 def type_of(line: bytes) -> bytes:
     """The type of a record, by its place: what an agent wrote into an id has its quotes escaped."""
-    start = line.find(_TYPE) + len(_TYPE)
+    start = line.find(TYPE) + len(TYPE)
     return line[start : line.find(b'"', start)]
 
 

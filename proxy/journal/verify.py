@@ -9,12 +9,13 @@ that was kept elsewhere, and a checkpoint as well.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from proxy.journal.chain import Claims, claims, type_of
+from proxy.journal.chain import BEGINNING, TYPE, ZERO, Claims, Place, claims, raw, type_of
 from proxy.journal.checkpoint import Checkpoint, believed, read_checkpoints, whole_notes
 from proxy.journal.entries import VERSION, Recovery
 from proxy.journal.folder import File, Folder
@@ -23,13 +24,13 @@ from proxy.journal.notes import BadKey, Verifier, keys_of
 from proxy.journal.reading import Opening, has_line, opening_of
 from proxy.journal.retention import Pruning
 from proxy.journal.walk import Fault, Walk, limits, segment
+from proxy.journal.whole import Help, Job, Whole, nobody
 
 OK, TAMPERED, INCOMPLETE, UNREADABLE = 0, 1, 2, 3
 Progress = Callable[[int, int], None]
 """Hears how many bytes of how many were read."""
 
 _recovery = msgspec.json.Decoder(Recovery).decode
-_TYPE = b',"type":"'
 _TELLING = (b',"type":"prune"', b',"type":"recovery"')
 _GRACE = 60.0  # seconds in which a checkpoint that is due may not be written yet
 _GIVEN = "the checkpoints that were given"
@@ -97,15 +98,17 @@ def verify(
     keys: Sequence[Verifier] | None = None,
     notes: Iterable[str] = (),
     progress: Progress = lambda read, size: None,
+    help_: Help = nobody,
 ) -> Verdict:
     """`keys`: who may have signed; None: those in the folder. `notes`: checkpoints kept elsewhere.
+    `help_`: who else goes through segments.
 
     Never raises for what it finds: what cannot be read is a verdict as well (`exit` 3).
     """
     folder = Folder(data_dir)
     try:
         known = keys_of(folder.public.read_text("utf-8")) if keys is None else tuple(keys)
-        return _at_rest(lambda: _Verification(folder, known, progress).run(list(notes)))
+        return _at_rest(lambda: _Verification(folder, known, progress, help_).run(list(notes)))
     except (OSError, BadKey, UnicodeDecodeError) as error:
         return _unreadable(f"cannot be read: {error}")
 
@@ -126,8 +129,11 @@ def notes_of(content: bytes) -> list[str]:
 
 
 class _Verification:
-    def __init__(self, folder: Folder, keys: Sequence[Verifier], progress: Progress) -> None:
+    def __init__(
+        self, folder: Folder, keys: Sequence[Verifier], progress: Progress, help_: Help
+    ) -> None:
         self._folder = folder
+        self._help = help_
         self._keys = keys
         self._progress = progress
         self._walk = Walk()
@@ -155,8 +161,12 @@ class _Verification:
         if not files and not self._signed:
             return _unreadable(f"there is no journal in {self._folder.path}")
         self._size = sum(file.path.stat().st_size for file in files)
-        for n, (file, limit) in enumerate(zip(files, limits(openings), strict=True)):
-            self._segment(file, openings[n], limit, n, last=n == len(files) - 1)
+        counted = limits(openings)
+        parts = zip(files, openings, counted, strict=True)
+        jobs = [Job(file.path, _before(found), limit, _TELLING) for file, found, limit in parts]
+        with closing(self._help(jobs)) as helped:
+            for n, (file, limit, whole) in enumerate(zip(files, counted, helped, strict=True)):
+                self._segment(file, openings[n], limit, n, n == len(files) - 1, whole)
         if files:
             self._before(files[0], openings[0])
         agreeing = self._compare()
@@ -174,12 +184,20 @@ class _Verification:
         self._signed += given.ours
         self._walk.faults += [Fault(_GIVEN, 0, 0, "", why) for why in given.wrong]
 
-    def _segment(self, file: File, found: Opening | None, limit: int, n: int, last: bool) -> None:
+    def _segment(
+        self,
+        file: File,
+        found: Opening | None,
+        limit: int,
+        n: int,
+        last: bool,
+        whole: Whole | None,
+    ) -> None:
         walk = self._walk
         if n == 0:
             self._first = found.claims.seq if found is not None else 1
             walk.want([note.size for note in self._signed if note.size >= self._first])
-        passed = segment(walk, file, found, limit, n > 0, self._at)
+        passed = segment(walk, file, found, limit, n > 0, self._at, whole=whole)
         if passed.gap is not None:
             self._missing.append(str(passed.gap))
         if passed.torn and last and not file.closed:
@@ -187,6 +205,7 @@ class _Verification:
         elif passed.torn:
             walk.fault("something stands behind its last line", walk.line + 1)
         self._done += file.path.stat().st_size
+        self._at(0)
         if found is not None and found.head.note:
             self._embedded(file, found)
 
@@ -245,7 +264,7 @@ class _Verification:
 
     def _see(self, lines: list[bytes]) -> None:
         for line in lines:
-            if line.startswith(_TELLING, line.find(_TYPE)):
+            if line.startswith(_TELLING, line.find(TYPE)):
                 try:
                     self._hear(line)
                 except (msgspec.DecodeError, RecursionError):
@@ -293,6 +312,13 @@ class _Verification:
         elif self._missing:
             why = f"incomplete: {self._missing[0]}"
         return Verdict(code, why, integrity, completeness, anchoring, recoveries)
+
+
+def _before(found: Opening | None) -> Place:
+    """What the first line of a segment says that it builds on."""
+    if found is None:
+        return BEGINNING
+    return Place(found.claims.seq - 1, raw(found.claims.prev) or ZERO)
 
 
 def _seconds(start: str, end: str) -> float:

@@ -19,6 +19,7 @@ from proxy.journal.checkpoint import whole_notes
 from proxy.journal.folder import Folder
 from proxy.journal.records import Records
 from proxy.journal.verify import verify
+from proxy.journal.whole import whole
 from tests.journal.noted import Intent
 from tests.journal.written import Written, ids, lines
 
@@ -123,6 +124,12 @@ def signed_up_to(data_dir: Path) -> int:
     return verdict.anchoring.anchored
 
 
+def by_another(jobs):
+    """Each segment is gone through by somebody who knows of nothing else."""
+    for job in jobs:
+        yield whole(job)
+
+
 def starts_on(data_dir: Path, expected: int) -> None:
     """The next start needs nobody, tells what a crash cannot do, believes nothing that was not
     written, and goes on behind it."""
@@ -165,6 +172,7 @@ def test_any_damage_of_any_segment_has_its_verdict(log, tmp_path_factory, data):
     verdict = verify(data_dir)
     assert verdict.exit == expected, verdict
     assert verdict.integrity.ok == (expected != TAMPERED)
+    assert verify(data_dir, help_=by_another) == verdict
     starts_on(data_dir, expected)
     shutil.rmtree(data_dir)
 
@@ -181,6 +189,7 @@ def test_any_damage_of_the_checkpoints_has_its_verdict(log, tmp_path_factory, da
     expected = WHOLE if set(whole_notes(changed)[0]) <= set(ours) else TAMPERED
 
     assert verify(data_dir).exit == expected
+    assert verify(data_dir, help_=by_another) == verify(data_dir)
     starts_on(data_dir, expected)
     assert len(lines(data_dir)) > 0
     shutil.rmtree(data_dir)
