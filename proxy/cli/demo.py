@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="What was promised, and whether it held.")
 def demo(as_json: bool) -> int:
-    """Play an agent through retry, breaker, refusals and a reload, and say what happened.
+    """Play an agent through retry, breaker, refusals and a reload, and verify its journal.
 
     Starts a sandbox gateway and a proxy on free ports, and leaves nothing behind. Takes seconds.
 
@@ -63,7 +63,7 @@ async def _played(folder: Path, say: "Say") -> "Play":
             return app.reload()
 
         say(f"Holdfast on {app.listen}, in front of a sandbox gateway on {gateway.url}.\n")
-        play = Play(f"http://{app.listen}", gateway, load, say)
+        play = Play(f"http://{app.listen}", gateway, load, say, Path(settings.data_dir))
         await play.run()
         return play
 

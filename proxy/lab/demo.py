@@ -4,14 +4,22 @@ It knows the proxy only as its agent does, by its address, and the gateway as th
 scripts. Who wires the two together (`proxy/cli/demo.py`) hands in how policies are loaded.
 """
 
+import asyncio
+import shutil
+import tempfile
 import textwrap
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 import aiohttp
 import msgspec
 
 from proxy.clock import Clock
+from proxy.journal.chain import claims
+from proxy.journal.folder import Folder
+from proxy.journal.records import Records
+from proxy.journal.verify import Verdict, verify
 from proxy.lab.sandbox.faults import Script, parse_script
 from proxy.lab.sandbox.gateway import Sandbox
 
@@ -82,8 +90,14 @@ class Told(TypedDict):
 class Play:
     """The stage: an agent, the gateway that it believes to call, and what is said of both."""
 
-    def __init__(self, proxy_url: str, gateway: Sandbox, load: Load, say: Say) -> None:
+    def __init__(
+        self, proxy_url: str, gateway: Sandbox, load: Load, say: Say, data_dir: Path
+    ) -> None:
+        """`data_dir` is where the proxy keeps its journal."""
         self.gateway = gateway
+        self.data_dir = data_dir
+        self.calls: set[str] = set()
+        """Ids of those that were answered."""
         self.clock = Clock()
         self.load = load
         self.told: list[Told] = []
@@ -137,6 +151,7 @@ class Play:
             json = "json" in headers.get("content-type", "")
             content = msgspec.json.decode(await response.read()) if json else {}
         answer = Answer(response.status, headers, content)
+        self.calls.add(answer.said("call"))
         seen = f"   the agent sees {answer.shown()}"
         for line in textwrap.wrap(seen, _WIDTH, subsequent_indent="      ", break_on_hyphens=False):
             self._say(line)
@@ -251,6 +266,42 @@ async def reload(play: Play) -> None:
     play.expect("the version before it rules", after.said("policy") == single.said("policy"))
 
 
+async def record(play: Play) -> None:
+    """What happened is on the disk, and cannot be changed without being seen."""
+    play.tell(
+        "Every call left a record in the journal. A write is answered when its own is on the disk,"
+        " and all before it are. The agent makes one more deposit; then the journal is verified."
+    )
+    await play.call("deposit", **_DEPOSIT)
+    verdict = await asyncio.to_thread(verify, play.data_dir)
+    told = _finished(play.data_dir)
+    play.expect(f"it holds: {verdict.why}", verdict.exit == 0)
+    play.expect(f"all {len(play.calls)} calls of the agent are in it", play.calls <= told)
+    play.tell("In a copy of it, somebody makes a refused call one that was let through.")
+    forged = _forged(play.data_dir)
+    play.tell(f"verify says: {forged.why}")
+    play.expect("the record is named", bool(forged.integrity.bad))
+
+
+def _finished(data_dir: Path) -> set[str]:
+    """The ids of calls that have ended."""
+    lines = [line for lines in Records(data_dir).oldest_first() for line in lines]
+    return {found.id for found in map(claims, lines) if found and found.type == "call.finished"}
+
+
+def _forged(data_dir: Path) -> Verdict:
+    """What is said of a copy in which one word is another."""
+    with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(data_dir, copy, ignore=shutil.ignore_patterns("*.sock"))
+        for file in Folder(copy).segments():
+            content = file.path.read_bytes()
+            file.path.write_bytes(
+                content.replace(b'"decision":"refuse"', b'"decision":"allow" ', 1)
+            )
+        return verify(copy)
+
+
 def _is_ok(answer: Answer, attempts: int) -> bool:
     return (answer.status, answer.said("attempts")) == (200, str(attempts))
 
@@ -264,4 +315,5 @@ SCENES: tuple[tuple[str, Callable[[Play], Awaitable[None]]], ...] = (
     ("An upstream that asks for time", pushback),
     ("A call that can be read in two ways", ambiguous),
     ("Other policies, without a restart", reload),
+    ("The record of all this", record),
 )

@@ -7,13 +7,13 @@ from proxy.lab.sandbox.gateway import start
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene[0])
-async def test_every_scene_notices_that_there_is_no_proxy(monkeypatch, scene):
+async def test_every_scene_notices_that_there_is_no_proxy(monkeypatch, tmp_path, scene):
     """Played straight to the gateway nothing is held: a check that cannot fail is none."""
     monkeypatch.setattr(proxy.lab.demo, "SCENES", (scene,))
     told: list[str] = []
     gateway = await start("127.0.0.1:0")
     try:
-        play = Play(gateway.url, gateway, lambda text: True, told.append)
+        play = Play(gateway.url, gateway, lambda text: True, told.append, tmp_path)
 
         assert not await play.run()
     finally:
@@ -21,13 +21,13 @@ async def test_every_scene_notices_that_there_is_no_proxy(monkeypatch, scene):
     assert any("NOT SO" in line for line in told)
 
 
-async def test_a_connection_that_breaks_is_an_outcome():
+async def test_a_connection_that_breaks_is_an_outcome(tmp_path):
     """Nobody listens: it is told, scene by scene, and nothing is raised."""
     told: list[str] = []
     gateway = await start("127.0.0.1:0")
     await gateway.close()
 
-    assert not await Play(gateway.url, gateway, lambda text: True, told.append).run()
+    assert not await Play(gateway.url, gateway, lambda text: True, told.append, tmp_path).run()
     broken = "   NOT SO an answer came, and no ClientConnectorError"
     assert told.count(broken) == len(SCENES)
 
