@@ -1,4 +1,4 @@
-"""The record: the one fact kept of a finished call. Metrics and logs are drawn from it alone.
+"""The record: the one fact kept of a finished call. Journal, metrics and logs have it from here.
 
 Beside it the intent, which some calls leave before they are sent.
 """
@@ -57,7 +57,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     method: str
     policy_version: str
     decision: str  # allow | refuse
-    outcome: str  # ok | failed | refused | truncated | cancelled | fallback | stale
+    outcome: str  # ok | failed | refused | truncated | cancelled | fallback | stale | unknown
     executed: str  # no | yes | unknown
     status: int
     attempts: tuple[AttemptRecord, ...]

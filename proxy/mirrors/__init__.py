@@ -1,1 +1,1 @@
-"""What leaves the machine: the journal's, elsewhere."""
+"""What of the journal goes elsewhere: over the network, so that the journal need not know one."""

@@ -21,6 +21,9 @@ rest. So a body holds at most what was asked to be held:
 All of it is drawn from the process-wide pool. Where that is dry the source is paused, with the one
 piece that was too much, and a reader is told.
 
+Somebody may also see it pass (`watch`), so that payloads can be kept. He gets the pieces that the
+sink gets, and can neither hold them up nor draw on that pool.
+
 The end carries the last bytes with it (`finish`), since the last byte of an answer may have to
 wait for its record. A body that came whole in the first read never gets this far: it is a
 `call.Whole`, and goes out in one write with its head.
