@@ -126,7 +126,7 @@ class App:
         await self._trail.start()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
-        self.health.aside = self._trail.aside
+        self.health.side_store = self._trail.side_store
         self._trail.keep_for(self._gateway.table.loaded)
         self._trail.loaded(self._gateway.table.loaded)
         self.listen = await self._server.listen(self._settings.listen)
@@ -280,7 +280,7 @@ class _Watcher:
     def keep(self, parcel: Parcel) -> None:
         """Part of Watcher."""
         self._metrics.note(parcel.record)
-        self._trail.aside.keep(parcel)
+        self._trail.side_store.keep(parcel)
         if self._calls is not None:
             self._calls.note(parcel.record)
 

@@ -17,16 +17,16 @@ from proxy.call import Call, Taking
 from proxy.clock import Clock
 from proxy.config.settings import Settings
 from proxy.config.types import Loaded, Policy
-from proxy.journal.aside import Aside
 from proxy.journal.checkpoint import Anchor, FileAnchor
 from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Entry
-from proxy.journal.erasures import Erasure
+from proxy.journal.erasures import Eraser, Erasure
 from proxy.journal.folder import Folder, Locked
 from proxy.journal.journal import GRACE, Journal, within
 from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey
 from proxy.journal.sealing import Trouble
+from proxy.journal.side_store import SideStore
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State
 from proxy.mirrors.webhook import PATIENCE, Webhook
@@ -34,7 +34,7 @@ from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Family
-from proxy.observe.payloads import families as families_aside
+from proxy.observe.payloads import families as families_beside
 from proxy.record import Record
 
 if TYPE_CHECKING:
@@ -99,27 +99,30 @@ class Trail:
         self._aloud = False
         self._version = ""  # of the policies in force
         self._disk = CountedDisk(RealDisk() if disk is None else disk, clock.now)
-        self.aside = Aside(
-            Path(settings.data_dir),
+        terms, data_dir = terms_of(settings), Path(settings.data_dir)
+        self.side_store = SideStore(
+            data_dir,
             clock,
-            int(settings.audit.retention // _DAY),
             self,
-            heard=lambda state: self._on_loop(self._heard_aside, state),
+            heard=lambda state: self._on_loop(self._heard_of_payloads, state),
             bug=lambda error: self._on_loop(log.bug, error),
+        )
+        self._eraser = Eraser(
+            self.side_store, clock, self, hold=Folder(data_dir).hold, days=terms.retention_days
         )
         self.webhooks = tuple(self._webhooks(settings, clock))
         """Those that checkpoints are posted to."""
         key = settings.audit.key
         self.journal = Journal(
-            Path(settings.data_dir),
-            terms_of(settings),
+            data_dir,
+            terms,
             clock,
             anchors=(*self._anchors(settings), *self.webhooks),
             key="" if key is None else key.encode().decode(),
             version=__version__,
             heard=self._heard,
             disk=self._disk,
-            rooms=(self.aside.erasures,),
+            rooms=(self._eraser.erasures,),
         )
         self.note = _nowhere
         """A record, to be written. Never waits, never raises; before the start it does nothing, so
@@ -141,10 +144,10 @@ class Trail:
         await self.journal.start()
         for line in found.open.values():
             self.note(unknown(line))
-        if self.aside.there:
-            self.aside.open()
-        await self.aside.resume()
-        self.journal.beside(self.aside.prune)
+        if self.side_store.there:
+            self.side_store.open()
+        await self._eraser.resume()
+        self.journal.beside(self._eraser.prune)
         self._news.listeners.append(self._hear)
 
     @property
@@ -160,16 +163,16 @@ class Trail:
         """These policies may come into force: what they want to keep has a place. Blocks, in any
         thread. Raises Trouble."""
         if any(_keeps(policy) for policy in loaded.policies):
-            self.aside.open()
+            self.side_store.open()
 
     def taking(self, call: Call, wish: Wish) -> Taking | None:
         """Part of Trail."""
-        return self.aside.taking(call, wish)
+        return self.side_store.taking(call, wish)
 
     async def erase(self, what: str, whose: str, by: str, reason: str) -> Erasure:
         """Destroy what is kept of a task or an agent (`what`), and record it. Raises Held, Trouble:
         then it is to be asked for again."""
-        return await self.aside.erase(what, whose, by, reason, self._name())
+        return await self._eraser.erase(what, whose, by, reason, self._name())
 
     def speak(self) -> None:
         """Checkpoints are logged from now on. Not for a start that may fail: it has one line."""
@@ -181,7 +184,8 @@ class Trail:
         if not running:
             return True
         ends = self._clock.now() + GRACE
-        kept = await within(GRACE * 3 / 4, self.aside.close)  # it has records to note, at its end
+        # The side store has records to note, at its end.
+        kept = await within(GRACE * 3 / 4, self.side_store.close)
         written = await self.journal.stop(reason, ends - self._clock.now())
         for webhook in self.webhooks:
             await webhook.stop(_LAST / len(self.webhooks))
@@ -216,7 +220,7 @@ class Trail:
     def families(self) -> Iterator[Family]:
         """What metrics say of it, once it has started."""
         yield from families(self.journal, self._disk, self.webhooks)
-        yield from families_aside(self.aside)
+        yield from families_beside(self.side_store)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, CircuitChange):
@@ -260,7 +264,7 @@ class Trail:
     def _heard(self, kind: str, text: str) -> None:
         self._news.tell(JournalChange(kind, text))
 
-    def _heard_aside(self, state: "PayloadsState") -> None:
+    def _heard_of_payloads(self, state: "PayloadsState") -> None:
         self._news.tell(PayloadsChange(state.kind, state.why, state.lost))
 
     def _on_loop(self, tell: Callable[[Told], None], what: Told) -> None:

@@ -195,9 +195,9 @@ async def test_what_is_kept_shows_in_its_health(tmp_path: Path) -> None:
     """A part of its own, once there is a side store; it takes no calls away."""
     kept = await App.start(settings(tmp_path, "policies: [{name: p, audit: {payload: full}}]"))
     well = kept.health.report()["parts"]["payloads"]
-    assert kept.health.aside is not None
-    assert kept.health.aside.store is not None
-    kept.health.aside.store._change(PayloadsState("full", "no space"))
+    assert kept.health.side_store is not None
+    assert kept.health.side_store.payloads is not None
+    kept.health.side_store.payloads._change(PayloadsState("full", "no space"))
     full, ready = kept.health.report()["parts"]["payloads"], kept.health.ready
     await within(kept.stop(drain=0))
     assert well == {"ok": True, "state": "ok", "why": None, "lost": 0}

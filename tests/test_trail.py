@@ -193,13 +193,13 @@ async def test_the_side_store_is_there_where_a_policy_keeps_payloads(
     await scene.trail.start()
     scene.trail.keep_for(kept_by(text))
     keeps = "full" in text
-    assert (scene.trail.aside.store is not None) is keeps
+    assert (scene.trail.side_store.payloads is not None) is keeps
     wish: Any = Wish("full", rules_of(()), 10)
     assert (scene.trail.taking(make_call(), wish) is not None) is keeps
     await scene.trail.stop()
     again = Scene(scene.folder)
     await again.trail.start()
-    assert (again.trail.aside.store is not None) is keeps
+    assert (again.trail.side_store.payloads is not None) is keeps
     await again.trail.stop()
     again.log.close()
 
@@ -208,7 +208,7 @@ async def test_trouble_of_the_side_store_is_news(scene: Scene) -> None:
     """On the loop, though it is found in a thread; after the end nobody listens."""
     await scene.trail.start()
     scene.trail.keep_for(kept_by("{payload: full}"))
-    heard = scene.trail.aside._heard
+    heard = scene.trail.side_store._heard
     await asyncio.to_thread(heard, PayloadsState("full", "no space", 3))
     await settled()
     (told,) = (each for each in scene.heard if isinstance(each, PayloadsChange))
@@ -222,7 +222,7 @@ async def test_a_bug_in_the_side_store_is_logged(
     """As every other."""
     scene = Scene(tmp_path)
     await scene.trail.start()
-    await asyncio.to_thread(scene.trail.aside._bug, ZeroDivisionError())
+    await asyncio.to_thread(scene.trail.side_store._bug, ZeroDivisionError())
     await settled()
     await scene.trail.stop()
     scene.log.close()
@@ -240,7 +240,7 @@ def test_a_loop_that_is_closed_hears_nothing(tmp_path: Path) -> None:
 
     asyncio.run(ends())
     before = len(made[0].heard)
-    made[0].trail.aside._heard(PayloadsState())
+    made[0].trail.side_store._heard(PayloadsState())
     made[0].log.close()
     assert len(made[0].heard) == before
 

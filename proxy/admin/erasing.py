@@ -5,8 +5,7 @@ from aiohttp import web
 
 from proxy.admin.answers import problem, said
 from proxy.admin.sight import Erase
-from proxy.journal.aside import Held
-from proxy.journal.erasures import NO_SUBJECT
+from proxy.journal.erasures import NO_SUBJECT, Held
 from proxy.journal.sealing import Trouble
 
 _LONGEST = 500

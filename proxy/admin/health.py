@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from proxy.journal.aside import Aside
 from proxy.journal.journal import Journal
+from proxy.journal.side_store import SideStore
 from proxy.mirrors.webhook import Webhook
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Health(msgspec.Struct):
     draining: bool = False
     started: bool = False  # it was ready once
     journal: Journal | None = None  # once it is open
-    aside: Aside | None = None  # as well
     webhooks: tuple[Webhook, ...] = ()  # that its checkpoints are posted to
+    side_store: SideStore | None = None  # likewise; it is open only where it is needed
 
     def listening(self, address: str) -> None:
         """Agents can come in; an empty address: no longer."""
@@ -53,8 +53,8 @@ class Health(msgspec.Struct):
     def report(self) -> dict[str, Any]:
         """The body of `/readyz`: a verdict, and each part with its own."""
         journal = {} if self.journal is None else {"journal": standing(self.journal, self.webhooks)}
-        store = None if self.aside is None else self.aside.store
-        payloads = {} if store is None else {"payloads": _kept(store.state)}
+        kept = None if self.side_store is None else self.side_store.payloads
+        payloads = {} if kept is None else {"payloads": _writable(kept.state)}
         return {
             "status": "ready" if self.ready else "not ready",
             "parts": {
@@ -71,7 +71,7 @@ class Health(msgspec.Struct):
         }
 
 
-def _kept(state: "State") -> dict[str, Any]:
+def _writable(state: "State") -> dict[str, Any]:
     """How the side store does. No call hangs on it, and so it takes nobody's calls away."""
     why = state.why or None
     return {"ok": state.kind == "ok", "state": state.kind, "why": why, "lost": state.lost}

@@ -86,7 +86,7 @@ def _on_folder(where: Path, what: str, whose: str, reason: str) -> dict[str, Any
 
     from proxy.cli.problems import loading
     from proxy.config.settings import load_settings
-    from proxy.journal.aside import Held
+    from proxy.journal.erasures import Held
     from proxy.journal.folder import Locked
     from proxy.journal.notes import BadKey
     from proxy.journal.sealing import Trouble

@@ -5,6 +5,7 @@ fields follow on the line in their order. No floats, and nothing that is null: w
 absent (`omit_defaults`). A call's is `proxy.record.Record`; other rooms have theirs.
 """
 
+from collections.abc import Awaitable
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -34,6 +35,16 @@ class Entry(Protocol):
     def id(self) -> str:
         """A call's id, or one of its own. The first field of the struct."""
         ...
+
+
+class Noted(Protocol):
+    """Where entries are noted, for those who are not the journal."""
+
+    def note(self, entry: Entry, /) -> None:
+        """From any thread. Never waits, never raises."""
+
+    def durable(self) -> Awaitable[bool]:
+        """On the loop: is all that was noted?"""
 
 
 class Start(msgspec.Struct, frozen=True, omit_defaults=True):

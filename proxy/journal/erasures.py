@@ -7,21 +7,42 @@ start finds an erasure that began and never ended, and does it again before it s
 destroying twice what was destroyed once changes nothing, and nothing new was kept meanwhile.
 
 One that fails is recorded as `failed`, so that no later start destroys what was kept after it.
+
+What is too old is destroyed without anybody asking; that it was done is recorded all the same.
+While `data_dir/hold` exists (a legal hold) nothing is destroyed.
 """
 
+import asyncio
+import os
+from pathlib import Path
 from typing import Any, ClassVar
 
 import msgspec
 
+from proxy.clock import Clock
+from proxy.journal.entries import Noted
+from proxy.journal.sealing import Trouble
+from proxy.journal.side_store import SideStore
+from proxy.uuids import uuids
+
+_DAY = 86_400
 BEGUN, DONE, FAILED = "begun", "done", "failed"
 AGE = "age"
 """What is erased where nobody asked: what is older than it may be."""
-
-
 NO_SUBJECT = (
     "subject: nothing is kept under a subject: no call says whom it is about, and this version has "
     "no setting that would; erase by task (Holdfast-Task of its calls) or by agent"
 )
+_HELD = (
+    "{hold} is there (a legal hold): nothing is erased or deleted while it is; remove it, if you "
+    "may, and ask again"
+)
+_UNWRITTEN = "the journal cannot be written, and nothing is erased without a record of it"
+_DIED = "the process ended before it did; it may be done in part, and {hold} is there now"
+
+
+class Held(Exception):
+    """A legal hold forbids it; the text says where it is."""
 
 
 class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,3 +91,87 @@ class Erasures:
             self.hear(msgspec.convert(record, Erasure))
         except msgspec.ValidationError:
             return
+
+
+class Eraser:
+    """Destroys what is in the side store: when somebody asks, and by age."""
+
+    def __init__(
+        self, side_store: SideStore, clock: Clock, noted: Noted, *, hold: Path, days: int
+    ) -> None:
+        """`hold`: nothing is destroyed while this file is there. `days`: what is older goes."""
+        self.erasures = Erasures()
+        self._side_store = side_store
+        self._clock = clock
+        self._noted = noted
+        self._hold = hold
+        self._days = days
+        self._names = uuids(os.urandom)
+
+    async def erase(self, what: str, whose: str, by: str, reason: str, name: str) -> Erasure:
+        """Destroy what is kept of a task or an agent, and record it, under the id `name`.
+
+        Raises Held, or Trouble: then it may be done in part, and is to be asked for again. Whoever
+        no longer waits does not stop it.
+        """
+        if self._hold.exists():
+            raise Held(_HELD.format(hold=self._hold))
+        begun = Erasure(name, BEGUN, what, whose, by, reason)
+        return await asyncio.shield(self._clock.spawn(self._erased(begun)))
+
+    async def resume(self) -> None:
+        """Do what began before the process died, before anybody is served. Never raises Trouble:
+        what fails is recorded as such."""
+        for begun in list(self.erasures.open.values()):
+            if self._hold.exists():
+                self._ends(begun, FAILED, why=_DIED.format(hold=self._hold))
+                continue
+            try:
+                await self._destroyed(begun)
+            except Trouble:
+                continue
+
+    def prune(self) -> None:
+        """Destroy what is too old, and record it. Blocks; always in the same thread. Raises
+        OSError."""
+        payloads = self._side_store.payloads
+        if payloads is None or self._hold.exists():
+            return
+        try:
+            count, keys = payloads.prune(self._clock.wall() - self._days * _DAY)
+        except Trouble as trouble:
+            if trouble.kind == "closed":  # the process stops; the next one does it
+                return
+            raise OSError(str(trouble)) from trouble
+        if keys:
+            name = next(self._names)
+            entry = Erasure(name, DONE, AGE, payloads=count, keys=keys, days=self._days)
+            self._noted.note(entry)
+
+    async def _erased(self, begun: Erasure) -> Erasure:
+        self._say(begun)
+        if not await self._noted.durable():
+            self._ends(begun, FAILED, why=_UNWRITTEN)
+            raise Trouble("journal", _UNWRITTEN)
+        done = await self._destroyed(begun)
+        await self._noted.durable()
+        return done
+
+    async def _destroyed(self, begun: Erasure) -> Erasure:
+        destroy = self._side_store.destroy
+        try:
+            payloads, keys = await asyncio.to_thread(destroy, begun.what, begun.whose)
+        except Trouble as trouble:
+            self._ends(begun, FAILED, why=str(trouble))
+            raise
+        return self._ends(begun, DONE, payloads=payloads, keys=keys)
+
+    def _ends(self, begun: Erasure, stage: str, **more: Any) -> Erasure:
+        ended = msgspec.structs.replace(begun, stage=stage, **more)
+        self._say(ended)
+        return ended
+
+    def _say(self, entry: Erasure) -> None:
+        """Remembered and noted in one step, so that a snapshot has both or neither."""
+        self.erasures.hear(entry)
+        self._noted.note(entry)

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 
-from proxy.journal.aside import Aside
+from proxy.journal.side_store import SideStore
 from proxy.observe import catalogue
 from proxy.observe.metrics import Family, Labels
 
 
-def families(aside: Aside) -> Iterator[Family]:
+def families(side_store: SideStore) -> Iterator[Family]:
     """Every metric of the side store, as it is now."""
-    store, space = aside.store, aside.space
-    writable: dict[Labels, int] = {} if store is None else {(): int(store.state.kind == "ok")}
-    yield Family(catalogue.PAYLOADS_KEPT, {(): aside.kept})
+    payloads, space = side_store.payloads, side_store.space
+    writable: dict[Labels, int] = {}
+    if payloads is not None:
+        writable[()] = int(payloads.state.kind == "ok")
+    yield Family(catalogue.PAYLOADS_KEPT, {(): side_store.kept})
     yield Family(catalogue.PAYLOADS_LOST, {(why,): n for why, n in space.lost.copy().items()})
     yield Family(catalogue.PAYLOADS_HELD, {(): space.size - space.free})
     yield Family(catalogue.PAYLOADS_WRITABLE, {**writable})

@@ -7,8 +7,7 @@ import pytest
 
 from proxy.admin.erasing import erased
 from proxy.admin.sight import _nothing_kept
-from proxy.journal.aside import Held
-from proxy.journal.erasures import DONE, Erasure
+from proxy.journal.erasures import DONE, Erasure, Held
 from proxy.journal.sealing import Trouble
 
 ASKED = b'{"agent": "ann", "reason": "case 12"}'

@@ -21,7 +21,7 @@ async def keep(folder: Path) -> None:
     log = Log(clock, "error")
     trail = Trail(Settings(data_dir=str(folder)), clock, News(), log)
     await trail.start()
-    trail.aside.open()
+    trail.side_store.open()
     wish = Wish("full", rules_of(()), 1000)
     for name, task, bodies in (
         ("c1", "t-1", (b"asked\n" + EVIL, b"\xff")),
@@ -29,7 +29,7 @@ async def keep(folder: Path) -> None:
     ):
         asked, told = (None if body is None else _taken(body) for body in bodies)
         parcel = Parcel(record(id=name), Who(task, "ann"), wish, asked, told, clock.now())
-        trail.aside.keep(parcel)
+        trail.side_store.keep(parcel)
     await trail.stop()
     log.close()
 

@@ -44,10 +44,10 @@ def busy():
     found.note(record(queue_us=20))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
     found.bad_requests.add("bare_lf")
-    of_aside = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]
-    of_aside = [each for each in of_aside if each.metric != catalogue.PAYLOADS_LOST]
+    of_payloads = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]
+    of_payloads = [each for each in of_payloads if each.metric != catalogue.PAYLOADS_LOST]
     lost = Family(catalogue.PAYLOADS_LOST, {("late",): 1})
-    found.journal = lambda: [*journals(), *of_aside, lost]
+    found.journal = lambda: [*journals(), *of_payloads, lost]
     return found
 
 

@@ -9,15 +9,15 @@ from proxy.observe import catalogue
 from proxy.observe.payloads import families
 
 
-def aside(**changes: Any) -> Any:
+def side_store(**changes: Any) -> Any:
     """As it is read."""
-    facts = {"store": SimpleNamespace(state=State()), "space": Space(100), "kept": 7}
+    facts = {"payloads": SimpleNamespace(state=State()), "space": Space(100), "kept": 7}
     return SimpleNamespace(**(facts | changes))
 
 
 def test_every_metric_of_the_side_store_is_read():
     """In the order of the catalogue."""
-    found = aside()
+    found = side_store()
     found.space.take(30)
     found.space.lose("late")
     found.space.lose("late")
@@ -29,11 +29,11 @@ def test_every_metric_of_the_side_store_is_read():
 def test_a_store_that_cannot_be_written_shows():
     """Alert on it."""
     full = SimpleNamespace(state=State("full", "no space"))
-    *_, writable = families(aside(store=full))
+    *_, writable = families(side_store(payloads=full))
     assert writable.rows == {(): 0}
 
 
 def test_where_nothing_is_kept_nothing_is_amiss():
     """Most have no such policy: there is nothing that could be written or not."""
-    *_, writable = families(aside(store=None))
+    *_, writable = families(side_store(payloads=None))
     assert writable.rows == {}

@@ -107,9 +107,9 @@ async def test_a_legal_hold_forbids_it(upstream: RawUpstream) -> None:
         (folder / "hold").touch()
         with pytest.raises(Unanswered, match=r"hold is there \(a legal hold\)"):
             await erase(folder)
-        aside = proxy.app._trail.aside
-        aside._days = -2
-        await asyncio.to_thread(aside.prune)
+        eraser = proxy.app._trail._eraser
+        eraser._days = -2
+        await asyncio.to_thread(eraser.prune)
         await ended(proxy)
         assert len(left(folder)[0]) == 1
         assert stages(folder) == []
@@ -120,10 +120,10 @@ async def test_what_is_too_old_is_deleted_and_recorded(upstream: RawUpstream) ->
     async with holdfast(upstream, policies=POLICIES) as proxy:
         folder = proxy.folder / "state"
         await proxy.call(posted(b"one"))
-        aside = proxy.app._trail.aside
-        aside._days = -2
-        await asyncio.to_thread(aside.prune)
-        await asyncio.to_thread(aside.prune)  # there is nothing left, and nothing to be said
+        eraser = proxy.app._trail._eraser
+        eraser._days = -2
+        await asyncio.to_thread(eraser.prune)
+        await asyncio.to_thread(eraser.prune)  # there is nothing left, and nothing to be said
         await ended(proxy)
         assert left(folder) == ([], [])
         (told,) = records(folder, "erasure")
@@ -185,9 +185,9 @@ async def main():
     trail = Trail(Settings(data_dir=sys.argv[1]), clock, News(), Log(clock))
     await trail.start()
     if sys.argv[2] == "before":
-        trail.aside._destroy = lambda what, whose: os._exit(9)
+        trail.side_store.destroy = lambda what, whose: os._exit(9)
     else:
-        trail.aside._ends = lambda *told, **more: os._exit(9)
+        trail._eraser._ends = lambda *told, **more: os._exit(9)
     await trail.erase("task", "t-1", "a test", "it dies")
 
 asyncio.run(main())

@@ -232,9 +232,9 @@ async def test_a_reload_begins_to_keep(upstream: RawUpstream) -> None:
 async def test_a_side_store_on_a_full_disk_costs_no_call(upstream: RawUpstream) -> None:
     """What cannot be held is lost, counted, told; the records have all there is to say."""
     async with holdfast(upstream, policies=FULL) as proxy:
-        aside = proxy.app._trail.aside
-        assert aside.store is not None
-        aside.store._room = 0
+        side_store = proxy.app._trail.side_store
+        assert side_store.payloads is not None
+        side_store.payloads._room = 0
         for _ in range(3):
             assert (await proxy.call(posted(b"x"))).status == 200
         lost = await proxy.until_metric("holdfast_payloads_lost_total", 3, why="store")
@@ -246,7 +246,7 @@ async def test_a_side_store_on_a_full_disk_costs_no_call(upstream: RawUpstream) 
 async def test_no_room_on_the_way_costs_no_call(upstream: RawUpstream) -> None:
     """Nor is anything left in it at the end."""
     async with holdfast(upstream, policies=FULL) as proxy:
-        space = proxy.app._trail.aside.space
+        space = proxy.app._trail.side_store.space
         space.free = 5
         assert (await proxy.call(posted(b"too much for it"))).status == 200
         assert (await proxy.metrics()).sum("holdfast_payloads_lost_total", why="memory") == 1
