@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Row, find, keys_of
 from proxy.journal.sealing import Key, Who
 from proxy.journal.taking import Taken, Wish
@@ -73,17 +72,6 @@ def was_committed(
     """
     keys = (Key(name, day, who, secret) for name, day, secret in keys_of(places, who))
     return any(key.commit(record, part, content) == commitment for key in keys)
-
-
-def body_of(content: bytes | None, mode: str, rules: Rules) -> Body | None:
-    if content is None or mode == NONE:
-        return None
-    if mode == REDACTED:
-        clean = rules.redact(content)
-        return Body(clean.content, len(content), clean.changed, clean.note)
-    if len(content) > LARGEST:
-        return Body(None, len(content), False, "not kept: larger than is kept")
-    return Body(content, len(content))
 
 
 def prepared(taken: Taken | None, wish: Wish) -> tuple[Body | None, bytes | None]:

@@ -9,9 +9,9 @@ can say any more what a commitment was of, for its salt is gone with the key.
 In mode `redacted` the commitment is over what was kept, not over what was sent: over the original
 it would let whoever holds the salt try out what was taken out (there are only so many cards).
 
-`put` is cheap but for redaction, and is for the thread that writes the journal; a thread of the
-store seals, writes and fsyncs what was put, in groups. What the disk does not take is held up to a
-limit; beyond it payloads are lost, counted and told of, and no call waits for any of this.
+`keep` is cheap: bodies come redacted, from the thread in `intake.py`. A thread of the store seals,
+writes and fsyncs what it was given, in groups. What the disk does not take is held up to a limit;
+beyond it payloads are lost, counted and told of, and no call waits for any of this.
 """
 
 import os
@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from proxy.clock import Clock
-from proxy.journal.kept import NONE, Content, Kept, body_of, commitment, fetch, row_of
-from proxy.journal.redaction import Rules
+from proxy.journal.kept import NONE, Content, Kept, commitment, fetch, row_of
 from proxy.journal.rows import Erased, Places, Rows
 from proxy.journal.sealing import Key, Trouble, Who, new_key, new_master
 
@@ -35,7 +34,6 @@ _AT_ONCE = 4 << 20  # bytes in one transaction
 _LINGER = 0.02
 _RETRY = 1.0
 _DAY = 86_400
-_NO_RULES = Rules()
 
 
 class Commitments(NamedTuple):
@@ -60,7 +58,7 @@ class _Item(NamedTuple):
     record: str  # empty: it is the key that is to be kept
     content: Content | None
     size: int
-    number: int  # in the order of putting
+    number: int  # in the order of coming
 
 
 class _Job:
@@ -71,7 +69,7 @@ class _Job:
         self.kind = kind
         self.name = name
         self.dropped = 0
-        self.after = 0  # what was put later is not meant
+        self.after = 0  # what came later is not meant
         self.done = threading.Event()
         self.erased = Erased(0, 0)
         self.failed: Trouble | None = None
@@ -86,7 +84,7 @@ class _Job:
 
 
 class Payloads:
-    """`open`, then `put` as often as there is something, `close`. From any thread."""
+    """`open`, then `keep` as often as there is something, `close`. From any thread."""
 
     def __init__(
         self,
@@ -125,34 +123,21 @@ class Payloads:
         self._thread.start()
 
     def close(self) -> None:
-        """What was put is written, if it can be. Waits for the disk. Once more does nothing."""
+        """What was given is written, if it can be. Waits for the disk. Once more does nothing."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
         if self._thread.is_alive():
             self._thread.join()
 
-    def put(
-        self,
-        record: str,
-        who: Who,
-        request: bytes | None,
-        response: bytes | None,
-        mode: str = NONE,
-        rules: Rules = _NO_RULES,
-    ) -> Commitments:
-        """Commit to the bodies, and have what `mode` says of them kept. Never waits or raises.
-
-        Once for a record: what is put of it again takes the place of the first.
-        """
-        bodies = body_of(request, mode, rules), body_of(response, mode, rules)
-        return self.keep(record, who, Content(mode, *bodies), request, response)
-
     def keep(
         self, record: str, who: Who, content: Content, sent: bytes | None, answered: bytes | None
     ) -> Commitments:
-        """The same for what is prepared already. A body that was not kept is committed to as it was
-        sent, if that is here."""
+        """Commit to the bodies of a record, and have them kept. Never waits, never raises.
+
+        A body that is not kept is committed to as it was sent, if that is here. Once for a record:
+        what is kept of it again takes the place of the first.
+        """
         mode = content.mode
         with self._wake:
             key = self._key(who)
@@ -173,7 +158,7 @@ class Payloads:
     def erase(self, *, task: str = "", agent: str = "", subject: str = "") -> Erased:
         """Destroy rows and keys of exactly one of them, durably. Waits for it.
 
-        Raises Trouble: it may be done in part, call again. What is put afterwards has a new key.
+        Raises Trouble: it may be done in part, call again. What is kept afterwards has a new key.
         """
         names = zip(Who._fields, (task, agent, subject), strict=True)
         given = [(kind, name) for kind, name in names if name]
@@ -199,7 +184,7 @@ class Payloads:
         self._ask(_Job(rotated))
 
     def flush(self, seconds: float = 60.0) -> bool:
-        """Wait until all that was put is durable. False: it is not."""
+        """Wait until all that was given is durable. False: it is not."""
         with self._wake:
             given, failures, self._hurry = self._given, self._failures, True
             self._wake.notify_all()

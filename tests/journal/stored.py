@@ -5,10 +5,15 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from proxy.journal.kept import LARGEST, NONE, Body, Content, prepared
+from proxy.journal.payloads import Commitments, Payloads
+from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Row, Rows
 from proxy.journal.sealing import Key, Trouble, Who, new_key
+from proxy.journal.taking import Taken, Wish
 
 DAY = 86_400
+NO_RULES = Rules()
 
 
 class Failing(Rows):
@@ -31,6 +36,27 @@ class Failing(Rows):
     def _fail(self):
         if self.broken:
             raise Trouble(self.broken, "the disk said so")
+
+
+def put(
+    payloads: Payloads,
+    record: str,
+    who: Who,
+    request: bytes | None,
+    response: bytes | None,
+    mode: str = NONE,
+    rules: Rules = NO_RULES,
+) -> Commitments:
+    """Have whole bodies kept, as `mode` says."""
+    bodies = [body_of(body, mode, rules) for body in (request, response)]
+    return payloads.keep(record, who, Content(mode, *bodies), request, response)
+
+
+def body_of(content: bytes | None, mode: str, rules: Rules = NO_RULES) -> Body | None:
+    """A whole body, as it is to be kept."""
+    if content is None or mode == NONE:
+        return None
+    return prepared(Taken((content,), len(content), True), Wish(mode, rules, LARGEST))[0]
 
 
 def key_of(task: str = "", agent: str = "", subject: str = "", day: int = 1) -> Key:

@@ -8,12 +8,9 @@ import pytest
 
 from proxy.journal.kept import (
     FULL,
-    LARGEST,
-    NONE,
     REDACTED,
     Body,
     Content,
-    body_of,
     commitment,
     fetch,
     prepared,
@@ -24,30 +21,11 @@ from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Rows
 from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Taken, Wish
-from tests.journal.stored import key_of
+from tests.journal.stored import body_of, key_of
 
 RULES = Rules()
 SECRET = b'{"password":"hunter2","n":1}'
 CLEAN = b'{"password":"[redacted]","n":1}'
-
-
-@pytest.mark.parametrize(
-    ("content", "mode", "body"),
-    [
-        (None, FULL, None),
-        (SECRET, NONE, None),
-        (SECRET, FULL, Body(SECRET, len(SECRET))),
-        (SECRET, REDACTED, Body(CLEAN, len(SECRET), True)),
-        (b"[1]", REDACTED, Body(b"[1]", 3)),
-        (b"\xff", REDACTED, Body(None, 1, True, "not kept: no text, cannot be looked through")),
-        (b"x" * (LARGEST + 1), FULL,
-         Body(None, LARGEST + 1, False, "not kept: larger than is kept")),
-        (b"", FULL, Body(b"", 0)),
-    ],
-)  # fmt: skip
-def test_what_is_kept_of_a_body(content, mode, body):
-    """By the mode of the policy; what is too large is a note."""
-    assert body_of(content, mode, RULES) == body
 
 
 def test_a_commitment_is_over_what_is_kept():

@@ -13,7 +13,7 @@ from proxy.journal.rows import Erased, Places
 from proxy.journal.sealing import Trouble, Who
 from tests.fakes import FakeClock
 from tests.journal.planted import CARDS, KEYS, MAILS
-from tests.journal.stored import DAY, Failing, columns, files, found_in
+from tests.journal.stored import DAY, Failing, columns, files, found_in, put
 
 WHO = Who("task-1", "agent-1", "subject-1")
 
@@ -35,7 +35,7 @@ class Store:
         return self.rows
 
     def put(self, record="r1", who=WHO, mode=FULL, request=b"asked", response=b"answered"):
-        return self.payloads.put(record, who, request, response, mode)
+        return put(self.payloads, record, who, request, response, mode)
 
 
 @pytest.fixture
@@ -327,8 +327,8 @@ def test_a_store_that_was_never_opened_keeps_nothing(tmp_path):
     """It says so, and makes no files."""
     payloads = Payloads(tmp_path, FakeClock())
 
-    assert payloads.put("r", WHO, b"x", None, FULL) == Commitments(kept=False)
-    assert payloads.put("r", WHO, b"x", None) == Commitments()
+    assert put(payloads, "r", WHO, b"x", None, FULL) == Commitments(kept=False)
+    assert put(payloads, "r", WHO, b"x", None) == Commitments()
     with pytest.raises(Trouble):
         payloads.erase(task="t")
     payloads.close()
@@ -386,7 +386,7 @@ def test_an_erasure_that_comes_while_a_write_fails(tmp_path):
 
 def test_rules_are_the_policy_s(store):
     """Its paths are taken out as well."""
-    store.payloads.put("r1", WHO, b'{"input":{"ssn":1}}', None, REDACTED, Rules(["input.ssn"]))
+    put(store.payloads, "r1", WHO, b'{"input":{"ssn":1}}', None, REDACTED, Rules(["input.ssn"]))
 
     assert store.payloads.flush()
     kept = store.payloads.get("r1")

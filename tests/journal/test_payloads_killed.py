@@ -14,7 +14,7 @@ from proxy.journal.payloads import Payloads
 from proxy.journal.rows import Places, Rows, find
 from proxy.journal.sealing import Who
 from tests.fakes import FakeClock
-from tests.journal.stored import columns, found_in, key_of, row_of
+from tests.journal.stored import columns, found_in, key_of, put, row_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KILLS = int(os.environ.get("HOLDFAST_TEST_KILLS", "4"))
@@ -26,13 +26,14 @@ from proxy.clock import Clock
 from proxy.journal.kept import FULL
 from proxy.journal.payloads import Payloads
 from proxy.journal.sealing import Who
+from tests.journal.stored import put
 
 payloads = Payloads(Path(sys.argv[1]), Clock())
 payloads.open()
 for number in range(1_000_000):
     name = f"{sys.argv[2]}-{number}"
     for part in "abc":
-        payloads.put(f"{name}-{part}", Who(name), b"planted " * 100, os.urandom(500), FULL)
+        put(payloads, f"{name}-{part}", Who(name), b"planted " * 100, os.urandom(500), FULL)
     assert payloads.flush()
     print("kept", name, flush=True)
     if number % 3 == 0:
@@ -173,16 +174,17 @@ from proxy.clock import Clock
 from proxy.journal.kept import FULL
 from proxy.journal.payloads import Payloads
 from proxy.journal.sealing import Who
+from tests.journal.stored import put
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 payloads = Payloads(Path(sys.argv[1]), Clock())
 payloads.open()
-payloads.put("first", Who("t"), b"asked", None, FULL)
+put(payloads, "first", Who("t"), b"asked", None, FULL)
 assert payloads.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
 number = 0
 while payloads.flush():
-    payloads.put(f"r{number}", Who("t"), os.urandom(50_000), None, FULL)
+    put(payloads, f"r{number}", Who("t"), os.urandom(50_000), None, FULL)
     number += 1
 print(payloads.state.kind, number, flush=True)
 assert payloads.get("first").request.content == b"asked"
@@ -226,7 +228,7 @@ def test_another_process_reads_and_does_not_write(tmp_path):
     """While this one has the folder."""
     payloads = Payloads(tmp_path, FakeClock())
     payloads.open()
-    payloads.put("r1", Who("t"), b"asked", None, FULL)
+    put(payloads, "r1", Who("t"), b"asked", None, FULL)
     assert payloads.flush()
 
     done = subprocess.run(
