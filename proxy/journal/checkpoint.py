@@ -148,11 +148,18 @@ class FileAnchor:
         """Raises OSError."""
         file = self._disk.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            torn = self._path.read_bytes()[-2:] not in {b"", b"\n\n"}
+            torn = _last_bytes(self._path, 2) not in {b"", b"\n\n"}
             write_all(self._disk, file, (b"\n\n" if torn else b"") + note.encode() + b"\n")
             self._disk.sync(file)
         finally:
             self._disk.close(file)
+
+
+def _last_bytes(path: Path, count: int) -> bytes:
+    """Of a file that grows for years: not all of it is read for each note."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - count))
+        return file.read(count)
 
 
 def signer_of(folder: Folder, disk: Disk, name: str, chance: Callable[[int], bytes]) -> Signer:
