@@ -40,7 +40,7 @@ from proxy.journal.forms import (
     secret_name,
     splice,
 )
-from proxy.journal.structure import ARGUMENTS, Place, Walk, parse_path, unescaped
+from proxy.journal.structure import ARGUMENTS, Reached, TokenWalk, parse_path, unescaped
 
 LARGEST = 256 << 10
 """Bytes of a body that is looked through; about 50 ms."""
@@ -126,7 +126,7 @@ class _Look:
         self.rules = rules
         self.budget = Budget(_STEPS, rules.breathe)
 
-    def text(self, text: str, depth: int, places: tuple[Place, ...] = ()) -> str:
+    def text(self, text: str, depth: int, places: tuple[Reached, ...] = ()) -> str:
         """The same object where there is nothing in it."""
         if len(text) < 6 or (len(text) < 12 and text.isalpha()):
             return text
@@ -137,7 +137,7 @@ class _Look:
         start = _start(text)
         if start >= 0:
             one = _is_json(text)
-            clean = Walk(self, text, depth, places).read(start, not one)
+            clean = TokenWalk(self, text, depth, places).read(start, not one)
             if one:
                 return clean
         return self._plain(clean, depth)

@@ -30,7 +30,9 @@ ARGUMENTS = frozenset({"input", "arguments", "args"})
 _STEP = re.compile(r"""\.?(?:([^\s.\[\]"'*]+)|(\*))|\[(?:\d+|\*)\]|\[(?:"([^"]+)"|'([^']+)')\]""")
 
 Path: TypeAlias = tuple[str, ...]
-Place: TypeAlias = tuple[Path, int]
+"""Names that lead to a secret, as `audit.redact` has them."""
+Reached: TypeAlias = tuple[Path, int]
+"""A path, and how many of its names were met on the way here."""
 
 
 class Look(Protocol):
@@ -44,7 +46,7 @@ class Look(Protocol):
         """Is what has this name a secret?"""
         ...
 
-    def text(self, text: str, depth: int, places: "tuple[Place, ...]" = ()) -> str:
+    def text(self, text: str, depth: int, places: "tuple[Reached, ...]" = ()) -> str:
         """The same object where there is nothing in it."""
         ...
 
@@ -87,7 +89,7 @@ class _Frame:
         self,
         array: bool,
         hot: bool,
-        places: tuple[Place, ...],
+        places: tuple[Reached, ...],
         path: int,
         sink: list[Span] | None,
     ) -> None:
@@ -102,12 +104,12 @@ class _Frame:
         self.sink = self.outer = sink  # where the next value is noted; one beside those two
 
 
-class Walk:
+class TokenWalk:
     """JSON, or what resembles it, token by token. Nothing is built, so nothing gets lost."""
 
     __slots__ = ("depth", "edits", "leaves", "look", "pem", "stack", "text")
 
-    def __init__(self, look: Look, text: str, depth: int, places: tuple[Place, ...]) -> None:
+    def __init__(self, look: Look, text: str, depth: int, places: tuple[Reached, ...]) -> None:
         self.look = look
         self.text = text
         self.depth = depth
@@ -203,7 +205,7 @@ class Walk:
         places = list(frame.places)
         if name in ARGUMENTS:
             places += [(path, 0) for path in self.look.anywhere]
-        on: list[Place] = []
+        on: list[Reached] = []
         for path, at in places:
             step = path[at]
             if step in ("*", name) or (at == 0 and step in ARGUMENTS and name in ARGUMENTS):
