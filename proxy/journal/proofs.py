@@ -84,10 +84,9 @@ def _lines(records: Records) -> Iterator[bytes]:
 
 def _record_of(records: Records, record_id: str) -> tuple[bytes, int]:
     """The line, and its seq."""
-    start = b'"id":%b,' % msgspec.json.encode(record_id)
     found: tuple[bytes, Claims] | None = None
-    for line in _lines(records):
-        told = claims(line) if line.startswith(start, line.find(b",") + 1) else None
+    for line in records.named(record_id):
+        told = claims(line)
         if told is not None and (found is None or found[1].type != FINISHED):
             found = line, told
     if found is None:

@@ -7,7 +7,7 @@ name, one that retention deleted is gone. Whether what is found is what was writ
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -85,11 +85,8 @@ class Records:
 
     def named(self, name: str) -> Iterator[bytes]:
         """The records with that id: of a call, its intent and its end. Raises OSError."""
-        start = b'"id":%b,' % msgspec.json.encode(name)
         for lines in self.oldest_first():
-            for line in lines:
-                if line.startswith(start, line.find(b",") + 1):
-                    yield line
+            yield from with_id(lines, name)
 
     def _parts(self) -> list[_Part]:
         files = self._folder.segments()
@@ -106,13 +103,8 @@ class Records:
             self._progress(done, size)
 
     def _lines(self, part: _Part) -> Lines:
-        left = part.limit
         try:
-            for lines in blocks_of(part.file, self._block):
-                yield lines[:left] if left else lines
-                if left and left <= len(lines):
-                    return
-                left = left and left - len(lines)
+            yield from first_lines(blocks_of(part.file, self._block), part.limit)
         except Unpacking as error:
             self.broken.append(f"{part.file.path.name} cannot be unpacked: {error}")
 
@@ -217,6 +209,24 @@ def _names(file: File) -> list[File]:
     """Of a segment, now and when it is compressed."""
     packed = file.path.with_name(f"{file.number:08}.jsonl.gz")
     return [file] if file.closed else [file, File(file.number, packed)]
+
+
+def first_lines(blocks: Lines, limit: int) -> Lines:
+    """So many of the lines; 0: all."""
+    left = limit
+    for lines in blocks:
+        yield lines[:left] if left else lines
+        if left and left <= len(lines):
+            return
+        left = left and left - len(lines)
+
+
+def with_id(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """Those whose record has that id: it stands behind `seq`."""
+    start = b'"id":%b,' % msgspec.json.encode(name)
+    for line in lines:
+        if line.startswith(start, line.find(b",") + 1):
+            yield line
 
 
 def from_the_end(file: BinaryIO, block: int) -> Lines:

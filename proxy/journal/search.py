@@ -13,14 +13,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from proxy.journal.chain import type_of
 from proxy.journal.entries import FINISHED, INTENT
 from proxy.journal.folder import File, Folder
 from proxy.journal.query import Query, facts
 from proxy.journal.reading import Opening, Unpacking
-from proxy.journal.records import blocks_of, first_of, from_the_end
+from proxy.journal.records import blocks_of, first_lines, first_of, from_the_end, with_id
 from proxy.journal.walk import limits
 
 STEP = 1 << 16
@@ -94,15 +92,14 @@ class Search:
 
     def named(self, name: str, query: Query) -> Named:
         """One call, by its id; `query` says when it was. Raises OSError."""
-        start = b'"id":%b,' % msgspec.json.encode(name)
         ends: dict[bytes, bytes] = {}
         oldest = ""
         for part in self._parts(query, None):
             first = b""
             for lines in self._blocks(part):
                 first = first or lines[0]
-                for line in lines:
-                    if line.startswith(start, line.find(b",") + 1) and facts(line) is not None:
+                for line in with_id(lines, name):
+                    if facts(line) is not None:
                         ends[type_of(line)] = line
                 if len(ends) == _BOTH:
                     break
@@ -172,17 +169,16 @@ class Search:
 
     def _blocks(self, part: _Part) -> Iterator[list[bytes]]:
         """The lines of a segment from its beginning. What cannot be unpacked, `verify` tells."""
-        left = part.limit
         try:
-            for lines in blocks_of(part.file, self._step):
-                self._pause()
-                self._left -= sum(map(len, lines))
-                yield lines[:left] if left else lines
-                if left and left <= len(lines):
-                    return
-                left = left and left - len(lines)
+            yield from first_lines(self._steps(part.file), part.limit)
         except Unpacking:
             return
+
+    def _steps(self, file: File) -> Iterator[list[bytes]]:
+        for lines in blocks_of(file, self._step):
+            self._pause()
+            self._left -= sum(map(len, lines))
+            yield lines
 
 
 def _may_hold(query: Query, found: Opening | None, following: Opening | None) -> bool:

@@ -49,6 +49,16 @@ def test_a_call_is_proven_by_its_end_if_it_has_one(log):
         prove(log, "nobody", keys(log))
 
 
+def test_of_two_ends_the_first_is_proven(tmp_path):
+    """Nobody writes two; who did cannot replace what was there."""
+    written = Written(tmp_path).open()
+    written.note("a")
+    written.note("a", text="another")
+    written.journal._checkpoint()
+
+    assert "text" not in json.loads(prove(tmp_path, "a", keys(tmp_path)).record)
+
+
 def test_a_proof_of_something_else_is_none(log):
     """Each part of it is bound to the others."""
     proof = prove(log, "a5", keys(log))
