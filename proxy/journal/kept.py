@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.journal.rows import Places, Row, find, keys_of
+from proxy.journal.lookup import find, keys_of
+from proxy.journal.rows import Places, Row
 from proxy.journal.sealing import Key, Who
 from proxy.journal.taking import Taken, Wish
 from proxy.protocols.coding import decoded

@@ -6,6 +6,8 @@ deleted. `secure_delete` overwrites what is deleted, and a checkpoint that trunc
 away the last copies; for files the file system would have to do that, and does not.
 
 What a row is about is not to be read in it: tasks, agents and subjects stand there blinded.
+
+Here is who writes; `lookup.py` reads, from any process.
 """
 
 import contextlib
@@ -16,12 +18,24 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from proxy.journal.sealing import Key, Master, Trouble, Who, blind, read_masters, write_masters
+from proxy.journal.sealing import (
+    Key,
+    Master,
+    Trouble,
+    Who,
+    blind,
+    new_master,
+    read_masters,
+    write_masters,
+)
 
 FORMAT = 1
+PATIENCE = 5.0
+"""Seconds for others to get out of the way."""
+INDEX = b"index"
+"""Under this name the key to what is blinded is wrapped, and stands in `meta`."""
 _CHUNK = 200  # keys whose rows are deleted in one transaction
 _REWRAPPED = 10_000  # keys in one transaction, when the master key changes
-_PATIENCE = 5.0  # seconds, for readers to get out of the way
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
@@ -136,7 +150,7 @@ class Rows:
         """All of them, durable; or none. Raises Trouble."""
         index, master = self._index, self._masters[0]
         wrapped = [
-            (key.id, key.day, *_blinded(index, key.who), master.id, master.wrap(key.id, key.secret))
+            (key.id, key.day, *blinded(index, key.who), master.id, master.wrap(key.id, key.secret))
             for key in keys
         ]
         with told(), self._transaction() as db:
@@ -234,12 +248,12 @@ class Rows:
             self._index = os.urandom(32)
             self._keep_index()
         else:
-            self._index = unwrapped(self._masters, _INDEX, kept[0], self._places)
+            self._index = unwrapped(self._masters, INDEX, kept[0], self._places)
         if len(self._masters) > 1:
             self._settle()
 
     def _keep_index(self) -> None:
-        wrapped = self._masters[0].wrap(_INDEX, self._index)
+        wrapped = self._masters[0].wrap(INDEX, self._index)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (wrapped,))
 
     def rotate(self, master: Master) -> None:
@@ -273,44 +287,6 @@ class Rows:
         self._masters = [first]
 
 
-_INDEX = b"index"
-
-
-class Found(NamedTuple):
-    """A row and the key to it."""
-
-    key: bytes
-    secret: bytes
-    sealed: bytes
-
-
-def find(places: Places, record: str) -> Found | None:
-    """A row, from any thread and any process. Raises Trouble."""
-    query = (
-        "SELECT keys.id, keys.wrapped, payloads.sealed "
-        "FROM payloads JOIN keys ON keys.id = payloads.key WHERE record = ?"
-    )
-    with _reading(places) as db:
-        row = None if db is None else db.execute(query, (record,)).fetchone()
-    if row is None:
-        return None
-    name, wrapped, sealed = row
-    return Found(name, unwrapped(_masters_of(places), name, wrapped, places), sealed)
-
-
-def keys_of(places: Places, who: Who) -> list[tuple[bytes, int, bytes]]:
-    """All keys of somebody that are left: id, day, secret. Raises Trouble."""
-    query = "SELECT id, day, wrapped FROM keys WHERE task IS ? AND agent IS ? AND subject IS ?"
-    with _reading(places) as db:
-        if db is None:
-            return []
-        (kept,) = db.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()
-        masters = _masters_of(places)
-        index = unwrapped(masters, _INDEX, kept, places)
-        rows = db.execute(query, _blinded(index, who)).fetchall()
-    return [(name, day, unwrapped(masters, name, wrapped, places)) for name, day, wrapped in rows]
-
-
 def unwrapped(masters: list[Master], name: bytes, wrapped: bytes, places: Places) -> bytes:
     """With whichever of them it was wrapped. Raises Trouble."""
     for master in masters:
@@ -332,23 +308,8 @@ def told() -> Iterator[None]:
         raise Trouble("disk", f"the side store: {error}") from error
 
 
-@contextlib.contextmanager
-def _reading(places: Places) -> Iterator[sqlite3.Connection | None]:
-    """None: there is no side store yet."""
-    if not places.database.exists():
-        yield None
-        return
-    with told():
-        db = sqlite3.connect(
-            places.database.absolute().as_uri() + "?mode=ro", uri=True, timeout=_PATIENCE
-        )
-        try:
-            yield db
-        finally:
-            db.close()
-
-
-def _masters_of(places: Places) -> list[Master]:
+def masters_of(places: Places) -> list[Master]:
+    """Those that its keys are wrapped with. Raises Trouble."""
     try:
         return read_masters(places.master)
     except FileNotFoundError:
@@ -363,12 +324,12 @@ def _missing(places: Places) -> str:
 
 
 def _made(path: Path) -> Master:
-    master = Master(os.urandom(4).hex(), os.urandom(32))
+    master = new_master(os.urandom)
     write_masters(path, [master])
     return master
 
 
-def _blinded(index: bytes, who: Who) -> tuple[bytes | None, ...]:
+def blinded(index: bytes, who: Who) -> tuple[bytes | None, ...]:
     """Empty: not known, and so found by nobody who looks for it."""
     pairs = zip(who._fields, who, strict=True)
     return tuple(blind(index, kind, name) if name else None for kind, name in pairs)
@@ -377,7 +338,7 @@ def _blinded(index: bytes, who: Who) -> tuple[bytes | None, ...]:
 def _connected(path: Path) -> sqlite3.Connection:
     if not path.exists():  # SQLite would make it readable for others
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         for setting in _SETTINGS:
             db.execute(setting).fetchall()

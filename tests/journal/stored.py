@@ -69,6 +69,13 @@ def row_of(key: Key, record: str, content: bytes) -> Row:
     return Row(record, key.id, key.seal(record, content))
 
 
+def written(rows, task="t", agent="a", subject="s", record="r1", content=b"hunter2", day=1) -> Key:
+    """A row of somebody; the key to it."""
+    key = key_of(task, agent, subject, day)
+    rows.insert([key], [row_of(key, record, content)])
+    return key
+
+
 def files(data_dir: Path) -> list[Path]:
     """All of them."""
     return [path for path in data_dir.rglob("*") if path.is_file()]

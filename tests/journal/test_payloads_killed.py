@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from proxy.journal.kept import FULL, fetch
+from proxy.journal.lookup import find
 from proxy.journal.payloads import Payloads
-from proxy.journal.rows import Places, Rows, find
+from proxy.journal.rows import Places, Rows
 from proxy.journal.sealing import Who
 from tests.fakes import FakeClock
 from tests.journal.stored import columns, found_in, key_of, put, row_of
@@ -44,7 +45,8 @@ for number in range(1_000_000):
 DIES = """
 import os, shutil, signal, sys
 from pathlib import Path
-from proxy.journal.rows import Places, Rows, find
+from proxy.journal.lookup import find
+from proxy.journal.rows import Places, Rows
 from proxy.journal.sealing import new_master
 
 def die_at(rows, number):

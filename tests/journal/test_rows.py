@@ -6,9 +6,10 @@ import stat
 
 import pytest
 
-from proxy.journal.rows import Erased, Places, Rows, find, keys_of, told
+from proxy.journal.lookup import find, keys_of
+from proxy.journal.rows import Erased, Places, Rows, told
 from proxy.journal.sealing import Trouble, Who, new_master, read_masters, write_masters
-from tests.journal.stored import columns, found_in, key_of, row_of
+from tests.journal.stored import columns, found_in, key_of, row_of, written
 
 
 @pytest.fixture
@@ -21,47 +22,6 @@ def rows(places):
     made = Rows(places)
     yield made
     made.close()
-
-
-def written(rows, task="t", agent="a", subject="s", record="r1", content=b"hunter2", day=1):
-    """A row of somebody."""
-    key = key_of(task, agent, subject, day)
-    rows.insert([key], [row_of(key, record, content)])
-    return key
-
-
-def test_what_was_inserted_is_found(rows, places):
-    """By its record, with the key to it; also while it is written to."""
-    key = written(rows)
-
-    found = find(places, "r1")
-
-    assert found is not None
-    assert (found.key, found.secret) == (key.id, key.secret)
-    assert key.open("r1", found.sealed) == b"hunter2"
-    assert find(places, "r2") is None
-
-
-def test_the_keys_of_somebody_are_found(rows, places):
-    """All of them, of every day; nobody else's."""
-    first, second = written(rows, day=1), written(rows, record="r2", day=2)
-    written(rows, task="other", record="r3")
-
-    found = keys_of(places, Who("t", "a", "s"))
-
-    assert {(name, day, secret) for name, day, secret in found} == {
-        (first.id, 1, first.secret),
-        (second.id, 2, second.secret),
-    }
-
-
-def test_where_there_is_no_store_nothing_is_found(tmp_path):
-    """And nothing is made."""
-    places = Places(tmp_path / "none")
-
-    assert find(places, "r1") is None
-    assert keys_of(places, Who("t")) == []
-    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(("kind", "name"), [("task", "t"), ("agent", "a"), ("subject", "s")])
@@ -116,7 +76,7 @@ def test_pruning_takes_days(rows, places, tmp_path):
 
 def test_a_reader_in_the_way_is_told_of(rows, places, monkeypatch):
     """What was erased is unreadable, but copies are left in the log; the next try takes them."""
-    monkeypatch.setattr("proxy.journal.rows._PATIENCE", 0.0)
+    monkeypatch.setattr("proxy.journal.rows.PATIENCE", 0.0)
     rows.reopen()
     written(rows)
     reader = sqlite3.connect(places.database, isolation_level=None)
