@@ -8,9 +8,7 @@ import socket
 from asyncio import Future
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, TypeVar
 
 from proxy import __version__
 from proxy.call import Call, Taking
@@ -19,23 +17,23 @@ from proxy.config.settings import Settings
 from proxy.config.types import Loaded, Policy
 from proxy.journal.checkpoint import Anchor, FileAnchor
 from proxy.journal.disk import Disk, RealDisk
-from proxy.journal.entries import Entry
+from proxy.journal.entries import BreakerChanged, ConfigRejected, Entry, PolicyLoaded
 from proxy.journal.erasures import Eraser, Erasure
 from proxy.journal.folder import Folder, Locked
 from proxy.journal.journal import GRACE, Journal, within
 from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey
+from proxy.journal.recover import unknown_end
 from proxy.journal.sealing import Trouble
 from proxy.journal.side_store import SideStore
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State
-from proxy.mirrors.webhook import PATIENCE, Webhook
+from proxy.mirrors.webhook import Webhook
 from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Family
 from proxy.observe.payloads import families as families_beside
-from proxy.record import Record
 
 if TYPE_CHECKING:
     from proxy.journal.payloads import State as PayloadsState
@@ -48,41 +46,6 @@ _LONGEST = 500  # characters of one of them
 _LONGEST_NAME = 64
 _LAST = 0.5  # seconds for what is to be posted when the journal has stopped
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")  # of a key: no space, no plus (C2SP signed-note)
-
-
-class PolicyLoaded(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Policies came into force."""
-
-    id: str
-    policy_version: str
-    policies: int  # how many
-    upstreams: tuple[str, ...]
-    before: str = ""  # the version that was in force
-    type: ClassVar[str] = "policy.loaded"
-
-
-class ConfigRejected(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Policies that were to come into force could not be used."""
-
-    id: str
-    problems: tuple[str, ...]  # the first ones
-    more: int = 0  # how many are not told
-    policy_version: str = ""  # what stays in force
-    type: ClassVar[str] = "config.rejected"
-
-
-class BreakerChanged(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A circuit went from one state to another."""
-
-    id: str
-    upstream: str
-    before: str
-    after: str
-    why: str
-    tool: str = ""  # empty: the upstream's own circuit
-    bulkhead: str = ""
-    open_ms: int = 0  # for so long, where it opened
-    type: ClassVar[str] = "breaker.changed"
 
 
 class Trail:
@@ -143,7 +106,7 @@ class Trail:
             webhook.start()
         await self.journal.start()
         for line in found.open.values():
-            self.note(unknown(line))
+            self.note(unknown_end(line))
         if self.side_store.there:
             self.side_store.open()
         await self._eraser.resume()
@@ -248,7 +211,7 @@ class Trail:
                 origin = place.url.origin
                 name = f"{'https' if origin.tls else 'http'}://{origin.authority}"
                 heard = functools.partial(self._posted, name)
-                yield Webhook(str(place), name, clock, heard, PATIENCE)
+                yield Webhook(str(place), name, clock, heard)
 
     def _posted(self, name: str, why: str) -> None:
         """A webhook does not take checkpoints any more; or, where there is no reason, again."""
@@ -313,34 +276,6 @@ def _keeps(policy: Policy) -> bool:
     """Does it keep payloads, in force or in shadow?"""
     audit = policy.sections.get("audit")
     return audit is not None and audit.fields.get("payload", "none") != "none"
-
-
-def unknown(intent: bytes) -> Record:
-    """The end of a call of which only the intent is known: the line of that, in the journal."""
-    told: dict[str, Any] = msgspec.json.decode(intent)
-    return msgspec.convert(
-        {
-            **_UNTOLD,
-            **{name: told[name] for name in Record.__struct_fields__ if name in told},
-            **_UNKNOWN,
-        },
-        Record,
-    )
-
-
-_UNTOLD = dict.fromkeys(
-    ("agent", "upstream", "protocol", "layer", "tool", "method", "policy_version"), ""
-)
-_UNKNOWN = {
-    "decision": "allow",
-    "outcome": "unknown",
-    "executed": "unknown",
-    "status": 0,
-    "attempts": (),
-    "duration_us": 0,
-    "overhead_us": 0,
-    "detail": "the process ended before the call did",
-}
 
 
 def _word(text: str) -> str:

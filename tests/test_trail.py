@@ -20,7 +20,7 @@ from proxy.journal.taking import Wish
 from proxy.journal.verify import verify
 from proxy.news import CircuitChange, Escalation, Event, JournalChange, News, PayloadsChange
 from proxy.observe.logs import Log
-from proxy.trail import Trail, terms_of, unknown
+from proxy.trail import Trail, terms_of
 from proxy.units import Seconds, Size
 from tests.fakes import FakeClock, make_call, settled
 from tests.harness import RawUpstream, answer
@@ -153,15 +153,6 @@ async def test_a_call_that_a_crash_cut_off_gets_its_end(scene: Scene) -> None:
     end = told[1]
     assert (end["outcome"], end["executed"], end["attempts"]) == ("unknown", "unknown", [])
     assert (end["agent"], end["tool"], end["reserved_micros"]) == ("ann", "deposit", 50)
-
-
-def test_an_end_says_what_its_intent_said() -> None:
-    """And nothing that records do not have; what is missing is empty."""
-    line = b'{"seq":3,"id":"a","ts":"x","type":"call.intent","agent":"ann","why":"?","status":9}'
-    end = unknown(line)
-
-    assert (end.id, end.agent, end.tool, end.status) == ("a", "ann", "", 0)
-    assert (end.decision, end.outcome) == ("allow", "unknown")
 
 
 async def test_trouble_is_news(scene: Scene) -> None:

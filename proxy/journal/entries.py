@@ -1,8 +1,9 @@
-"""What a line of the journal may be about, and the entries that the journal makes itself.
+"""What a line of the journal may be about, and the entries that are of no call.
 
 An entry is a msgspec Struct that says its `type`, and whose first field is its `id`; its other
 fields follow on the line in their order. No floats, and nothing that is null: what is not known is
-absent (`omit_defaults`). A call's is `proxy.record.Record`; other rooms have theirs.
+absent (`omit_defaults`). A call's are in `proxy/record.py`, erasures' in `erasures.py`; those here
+are in docs/journal.md.
 """
 
 from collections.abc import Awaitable
@@ -64,6 +65,41 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     reason: str = ""
     type: ClassVar[str] = "stop"
+
+
+class PolicyLoaded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Policies came into force."""
+
+    id: str
+    policy_version: str
+    policies: int  # how many
+    upstreams: tuple[str, ...]
+    before: str = ""  # the version that was in force
+    type: ClassVar[str] = "policy.loaded"
+
+
+class ConfigRejected(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Policies that were to come into force could not be used."""
+
+    id: str
+    problems: tuple[str, ...]  # the first ones
+    more: int = 0  # how many are not told
+    policy_version: str = ""  # what stays in force
+    type: ClassVar[str] = "config.rejected"
+
+
+class BreakerChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A circuit went from one state to another."""
+
+    id: str
+    upstream: str
+    before: str
+    after: str
+    why: str
+    tool: str = ""  # empty: the upstream's own circuit
+    bulkhead: str = ""
+    open_ms: int = 0  # for so long, where it opened
+    type: ClassVar[str] = "breaker.changed"
 
 
 class Before(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -31,9 +31,23 @@ from proxy.journal.notes import Verifier
 from proxy.journal.reading import Opening, opening_of, torn_at
 from proxy.journal.snapshot import Rebuilt, Snapshot, read_snapshot
 from proxy.journal.walk import Fault, Walk, limits, segment
+from proxy.record import Record
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _record = msgspec.json.Decoder(dict[str, Any]).decode
+_UNTOLD = dict.fromkeys(
+    ("agent", "upstream", "protocol", "layer", "tool", "method", "policy_version"), ""
+)
+_UNKNOWN = {
+    "decision": "allow",
+    "outcome": "unknown",
+    "executed": "unknown",
+    "status": 0,
+    "attempts": (),
+    "duration_us": 0,
+    "overhead_us": 0,
+    "detail": "the process ended before the call did",
+}
 
 
 class Recovered:
@@ -42,7 +56,7 @@ class Recovered:
     def __init__(self, standing: Standing) -> None:
         self.standing = standing
         self.open: dict[str, bytes] = {}
-        """Lines of the intents whose calls have no end, by id: `outcome: unknown`."""
+        """Lines of the intents whose calls have no end, by id (`unknown_end`)."""
         self.recoveries: list[Recovery] = []
         """To be written first of all."""
         self.tampered = ""
@@ -82,6 +96,19 @@ def recover(
     found.checkpointed = end.checkpointed
     _judge(found, end, snapshot, files, name)
     return found
+
+
+def unknown_end(intent: bytes) -> Record:
+    """The end of a call of which only the intent is known: the line of that, in the journal."""
+    told = _record(intent)
+    return msgspec.convert(
+        {
+            **_UNTOLD,
+            **{name: told[name] for name in Record.__struct_fields__ if name in told},
+            **_UNKNOWN,
+        },
+        Record,
+    )
 
 
 def _mend(disk: Disk, file: File, name: Callable[[], str]) -> list[Recovery]:

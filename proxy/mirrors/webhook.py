@@ -41,7 +41,12 @@ class Webhook:
     """`start`, then called with each note, from any thread; `stop`."""
 
     def __init__(
-        self, url: str, name: str, clock: Clock, heard: Callable[[str], None], patience: float
+        self,
+        url: str,
+        name: str,
+        clock: Clock,
+        heard: Callable[[str], None],
+        patience: float = PATIENCE,
     ) -> None:
         """`name` is shown instead of the URL, whose path may be a secret. `heard` hears when it
         begins to fail, and why; and when it is well again, an empty text."""

@@ -13,6 +13,7 @@ from proxy.journal.checkpoint import last_checkpoints
 from proxy.journal.entries import FINISHED, Start
 from proxy.journal.folder import Folder
 from proxy.journal.notes import keys_of
+from proxy.journal.recover import unknown_end
 from proxy.journal.verify import verify
 from tests.fakes import FakeClock
 from tests.journal.disks import Died, DyingDisk, PowerlessDisk, QuickDisk
@@ -455,3 +456,12 @@ def test_a_record_that_does_not_hold_is_not_believed(tmp_path):
 
     assert room.seen == ["a", "c"]
     assert FINISHED in room.types
+
+
+def test_an_end_says_what_its_intent_said():
+    """And nothing that records do not have; what is missing is empty."""
+    line = b'{"seq":3,"id":"a","ts":"x","type":"call.intent","agent":"ann","why":"?","status":9}'
+    end = unknown_end(line)
+
+    assert (end.id, end.agent, end.tool, end.status) == ("a", "ann", "", 0)
+    assert (end.decision, end.outcome) == ("allow", "unknown")
