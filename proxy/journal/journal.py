@@ -130,10 +130,24 @@ class Journal:
         """A record, to be written. Never waits, never raises."""
         self.durable = self._writer.durable
         """A future: True when all that was noted is durable, False when it cannot be made so."""
-        self._keeper = self._keep()
+        self._keeper = self._new_keeper()
         self._log.rotated = self._keeper.rotated
         self._keeper.deleted = self._forget
         return found
+
+    def _new_keeper(self) -> Keeper:
+        return Keeper(
+            self.folder,
+            self._disk,
+            self._anchors,
+            keys=self._keys,
+            days=self._terms.retention_days,
+            wall=self._clock.wall,
+            current=lambda: self._log.before.segment,
+            record=self._record_of,
+            trouble=self._trouble,
+            tampered=self._found_tampered,
+        )
 
     @property
     def terms(self) -> Terms:
@@ -276,20 +290,6 @@ class Journal:
 
     # In the keeper's thread.
 
-    def _keep(self) -> Keeper:
-        return Keeper(
-            self.folder,
-            self._disk,
-            self._anchors,
-            keys=self._keys,
-            days=self._terms.retention_days,
-            wall=self._clock.wall,
-            current=lambda: self._log.before.segment,
-            record=self._record_of,
-            trouble=self._trouble,
-            tampered=self._found_tampered,
-        )
-
     def _save(self, snapshot: Snapshot) -> None:
         """A snapshot, while others are committed."""
         try:
@@ -327,6 +327,8 @@ class Journal:
             detail = f"{fault} (found while running)"
             self.note(Recovery(self._name(), "tampered", fault.file, fault.line, detail=detail))
             self._writer.on_loop(lambda: self._heard("tampered", self.tampered))
+
+    # In both.
 
     def _trouble(self, text: str) -> None:
         self._writer.on_loop(lambda: self._heard("trouble", text))
