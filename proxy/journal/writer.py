@@ -23,8 +23,9 @@ import msgspec
 
 from proxy.clock import Clock
 from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
-from proxy.journal.lines import rfc3339, stamps
+from proxy.journal.lines import stamps
 from proxy.journal.log import NO_ENTRY, Log, Timed
+from proxy.journal.losses import Losses
 
 _WITHIN = 0.009  # from a record to the end of its fsync: 10 ms are promised
 _LEAST = 0.001  # of that is waited for others, however slow the disk is
@@ -49,33 +50,6 @@ class Mark(msgspec.Struct, frozen=True):
 
 Waiter = Future[bool] | Mark
 Item = Timed | Waiter
-
-
-class Loss:
-    """Records that found no place."""
-
-    def __init__(self, at: int) -> None:
-        self.since = at
-        self.count = 0
-        self.first = self.last = ""
-
-    def add(self, entry: Entry) -> None:
-        """One more."""
-        self.count += 1
-        self.first = self.first or entry.id
-        self.last = entry.id
-
-    def entry(self, name: str, why: str) -> Recovery:
-        """The record that tells of it."""
-        return Recovery(
-            name,
-            "dropped",
-            records=self.count,
-            first=self.first,
-            last=self.last,
-            since=rfc3339(self.since),
-            detail=why,
-        )
 
 
 class Writer:
@@ -115,11 +89,8 @@ class Writer:
         self._state = State("ok", clock.now())
         self._retry_at = 0.0
         self._left_alone_until = 0.0  # no new file at once before, when one was given up
-        self._loss: Loss | None = None
-        self._loss_lock = threading.Lock()
+        self._losses = Losses(self._stamp, name)
         self._ended = False
-        self.dropped = 0
-        """Records that were lost, in all."""
         self._waiting: deque[Future[bool]] = deque()
         self._watch = clock.alarm(self._look)
         self._watching = False
@@ -144,7 +115,7 @@ class Writer:
         if len(self._queue) < self._limit:
             self._queue.append(entry)
         else:
-            self._lose(entry)
+            self._losses.add(entry)
         if self._asleep:
             self._asleep = False
             self._bell.put(None)
@@ -199,6 +170,11 @@ class Writer:
     def join(self) -> None:
         """Wait for the thread."""
         self._thread.join()
+
+    @property
+    def dropped(self) -> int:
+        """Records that were lost, in all."""
+        return self._losses.count
 
     @property
     def held(self) -> int:
@@ -256,7 +232,7 @@ class Writer:
             elif len(held) < self._limit:
                 held.append((at, item))
             else:
-                self._lose(item)
+                self._losses.add(item)
 
     def _write(self) -> None:
         while self._held:
@@ -270,8 +246,9 @@ class Writer:
             if not written:
                 return
             self._tell(others, True)
-            if not self._held:
-                self._tell_of_loss()
+            loss = None if self._held else self._losses.entry()
+            if loss is not None:
+                self._held.append(loss)
 
     def _batch(self) -> tuple[list[Timed], list[Waiter]]:
         """Entries, and who waits for them: up to the next mark, which sees exactly so many."""
@@ -318,7 +295,7 @@ class Writer:
         """An entry that is none (a bug of a room) is dropped, and told; the others are written."""
         fits = self.log.takes(timed)
         if not fits:
-            self._lose(timed[1])
+            self._losses.add(timed[1])
         return fits
 
     def _failed(self, error: OSError) -> None:
@@ -365,20 +342,6 @@ class Writer:
     def _change(self, state: State) -> None:
         self._state = state
         self.on_loop(lambda: self.heard(state))
-
-    def _lose(self, entry: Entry) -> None:
-        with self._loss_lock:
-            if self._loss is None:
-                self._loss = Loss(self._stamp())
-            self._loss.add(entry)
-            self.dropped += 1
-
-    def _tell_of_loss(self) -> None:
-        with self._loss_lock:
-            loss, self._loss = self._loss, None
-        if loss is not None:
-            why = "the journal could not be written, and no more could be held"
-            self._held.append((self._stamp(), loss.entry(self._name(), why)))
 
 
 def _resolve(futures: list[Future[bool]], written: bool) -> None:
