@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from uuid import uuid4
 
 import msgspec
 
@@ -24,7 +25,6 @@ from proxy.journal.retention import Old, prune_entry
 from proxy.journal.snapshot import VERSION, Rebuilt, Snapshot, write_snapshot
 from proxy.journal.walk import Fault
 from proxy.journal.writer import Mark, State, Writer
-from proxy.uuids import uuids
 
 Heard = Callable[[str, str], None]
 """Hears, on the loop: a kind (ok, full, stuck, failed, tampered, trouble), and what happened."""
@@ -82,7 +82,6 @@ class Journal:
         self._version = version
         self._heard = heard
         self._disk = RealDisk() if disk is None else disk
-        self._name = uuids(os.urandom).__next__
         self._checkpointed = self._snapshotted = 0
         self._checkpoint_at = self._snapshot_at = clock.now()
         self._last_note = ""
@@ -221,6 +220,10 @@ class Journal:
         """Keep what the rooms know now, with all that was noted until now. On the loop."""
         states = {room.name: msgspec.Raw(msgspec.json.encode(room.dump())) for room in self._rooms}
         self._writer.put(Mark(lambda written: self._keep_states(states, written)))
+
+    def _name(self) -> str:
+        """Of an entry, in any thread: a generator, as `uuids` is one, is for one at a time."""
+        return str(uuid4())
 
     # In the writer's thread.
 

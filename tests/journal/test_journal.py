@@ -4,6 +4,8 @@ import asyncio
 import errno
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 
@@ -62,6 +64,18 @@ def test_the_record_of_a_call_can_be_noted(tmp_path):
     ]
     assert told["tokens"] == {"input": 3}
     assert "cost_micros" not in told
+
+
+def test_ids_are_made_in_any_thread(tmp_path):
+    """By the loop, the writer and the keeper, at the same time."""
+    journal = Written(tmp_path).journal
+
+    def make(_):
+        return [journal._name() for _ in range(20_000)]
+
+    with ThreadPoolExecutor(3) as threads:
+        made = [name for names in threads.map(make, range(3)) for name in names]
+    assert len({str(UUID(name)) for name in made}) == 60_000
 
 
 def test_one_process_writes(tmp_path):
