@@ -46,5 +46,4 @@ async def erased(body: bytes, erase: Erase) -> web.Response:
         return problem(409, "Conflict", str(held))
     except Trouble as trouble:
         return problem(503, "Service Unavailable", f"{trouble}; it may be done in part: ask again")
-    told = ("id", "what", "whose", "payloads", "keys")
-    return said(200, {name: getattr(done, name) for name in told})
+    return said(200, done.answer())

@@ -99,8 +99,7 @@ def _on_folder(where: Path, what: str, whose: str, reason: str) -> dict[str, Any
         raise Failed(str(error)) from error
     except OSError as error:
         raise Failed(f"{where} cannot be written: {error.strerror or error}") from error
-    told = ("id", "what", "whose", "payloads", "keys")
-    return {name: getattr(done, name) for name in told}
+    return done.answer()
 
 
 async def _erased(settings: Any, what: str, whose: str, reason: str) -> "Erasure":

@@ -166,14 +166,14 @@ def query(
 @click.option("--since", metavar="TIME", help="From then on, as of query.")
 @click.option("--until", metavar="TIME", help="Before then.")
 @_DATA_DIR
-@click.option("--json", is_flag=True, help="It is JSON anyway.")
+@click.option("--json", "as_json", is_flag=True, help="It is JSON anyway.")
 def export(
     cloudevents: bool,
     focus: bool,
     since: str | None,
     until: str | None,
     data_dir: str | None,
-    json: bool,
+    as_json: bool,
 ) -> int:
     """Write the records to standard output in a form that others read.
 

@@ -60,6 +60,10 @@ class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""  # it failed
     type: ClassVar[str] = "erasure"
 
+    def answer(self) -> dict[str, Any]:
+        """What whoever asked is told of it, over the admin API and by the command."""
+        return {name: getattr(self, name) for name in ("id", "what", "whose", "payloads", "keys")}
+
 
 class Erasures:
     """Part of Rebuilt: those that began and have no end yet."""
