@@ -36,7 +36,7 @@ from proxy.observe.metrics import Family
 from proxy.observe.payloads import families as families_beside
 
 if TYPE_CHECKING:
-    from proxy.journal.payloads import State as PayloadsState
+    from proxy.journal.payloads import PayloadsState
 
 Told = TypeVar("Told")
 

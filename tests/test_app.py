@@ -21,7 +21,7 @@ from proxy.config.places import ConfigError
 from proxy.config.settings import Audit, Settings, load_settings
 from proxy.config.types import Loaded
 from proxy.journal.folder import Locked
-from proxy.journal.payloads import State as PayloadsState
+from proxy.journal.payloads import PayloadsState
 from proxy.journal.verify import verify
 from proxy.units import Seconds
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within

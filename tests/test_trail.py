@@ -14,7 +14,7 @@ from proxy.config.types import Loaded, Upstream, Url
 from proxy.journal.journal import Journal
 from proxy.journal.log import Terms
 from proxy.journal.notes import new_signer
-from proxy.journal.payloads import State as PayloadsState
+from proxy.journal.payloads import PayloadsState
 from proxy.journal.redaction import rules_of
 from proxy.journal.taking import Wish
 from proxy.journal.verify import verify

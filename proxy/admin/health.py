@@ -14,7 +14,7 @@ from proxy.journal.side_store import SideStore
 from proxy.mirrors.webhook import Webhook
 
 if TYPE_CHECKING:
-    from proxy.journal.payloads import State
+    from proxy.journal.payloads import PayloadsState
 
 
 class Health(msgspec.Struct):
@@ -71,7 +71,7 @@ class Health(msgspec.Struct):
         }
 
 
-def _writable(state: "State") -> dict[str, Any]:
+def _writable(state: "PayloadsState") -> dict[str, Any]:
     """How the side store does. No call hangs on it, and so it takes nobody's calls away."""
     why = state.why or None
     return {"ok": state.kind == "ok", "state": state.kind, "why": why, "lost": state.lost}

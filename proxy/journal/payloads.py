@@ -45,7 +45,7 @@ class Commitments(NamedTuple):
     """False: what should have been kept is lost, for the disk takes nothing."""
 
 
-class State(NamedTuple):
+class PayloadsState(NamedTuple):
     """Can the side store be written?"""
 
     kind: str = "ok"  # ok | full | busy | disk | damaged | key | closed
@@ -92,7 +92,7 @@ class Payloads:
         clock: Clock,
         *,
         room: int = ROOM,
-        heard: Callable[[State], None] = lambda state: None,
+        heard: Callable[[PayloadsState], None] = lambda state: None,
         rows: Callable[[Places], Rows] = Rows,
     ) -> None:
         """`heard` hears, in the store's thread, of every change of `state.kind`."""
@@ -101,7 +101,7 @@ class Payloads:
         self._wall = clock.wall
         self._room = room
         self._heard = heard
-        self._state = State("closed", "not opened")
+        self._state = PayloadsState("closed", "not opened")
         self._wake = threading.Condition()
         self._keys: OrderedDict[Who, Key] = OrderedDict()
         self._pending: deque[_Item] = deque()
@@ -112,14 +112,14 @@ class Payloads:
         self._thread = threading.Thread(target=self._run, name="payloads", daemon=True)
 
     @property
-    def state(self) -> State:
+    def state(self) -> PayloadsState:
         """As it is now."""
         return self._state._replace(lost=self._lost)
 
     def open(self) -> None:
         """Take the folder, go on with what a crash interrupted, begin to write. Raises Trouble."""
         self._rows = self._open_rows(self._places)
-        self._state = State()
+        self._state = PayloadsState()
         self._thread.start()
 
     def close(self) -> None:
@@ -299,7 +299,7 @@ class Payloads:
         """A job stays on the list until it is done, so that nothing it covers is put back."""
         try:
             job.erased = job.work(self._sound())
-            self._change(State())
+            self._change(PayloadsState())
         except Trouble as error:
             job.failed = error
             self._fail(error)
@@ -331,7 +331,7 @@ class Payloads:
             self._settled += len(batch)
             self._hurry = self._hurry and bool(self._pending)
             self._wake.notify_all()
-        self._change(State())
+        self._change(PayloadsState())
         return True
 
     def _try(self) -> None:
@@ -341,7 +341,7 @@ class Payloads:
         except Trouble as error:
             self._fail(error)
         else:
-            self._change(State())
+            self._change(PayloadsState())
 
     def _sound(self) -> Rows:
         """The database, opened anew after an error. Raises Trouble."""
@@ -353,9 +353,9 @@ class Payloads:
     def _fail(self, error: Trouble) -> None:
         with self._wake:
             self._failures += 1
-        self._change(State(error.kind, str(error)))
+        self._change(PayloadsState(error.kind, str(error)))
 
-    def _change(self, state: State) -> None:
+    def _change(self, state: PayloadsState) -> None:
         with self._wake:
             before, self._state = self._state, state
             self._failing = state.kind != "ok"
@@ -369,7 +369,7 @@ class Payloads:
             self._closing = True
             self._lost += sum(1 for item in self._pending if item.record)
             self._pending.clear()
-            self._state = State("closed", why)
+            self._state = PayloadsState("closed", why)
             self._keys.clear()
             jobs, self._jobs = list(self._jobs), deque()
             self._wake.notify_all()

@@ -17,7 +17,7 @@ from proxy.journal.taking import SPACE, CallTaking, Parcel, Space, Wish
 
 if TYPE_CHECKING:
     from proxy.journal.intake import Intake
-    from proxy.journal.payloads import Payloads, State
+    from proxy.journal.payloads import Payloads, PayloadsState
 
 
 class SideStore:
@@ -29,7 +29,7 @@ class SideStore:
         clock: Clock,
         noted: Noted,
         *,
-        heard: "Callable[[State], None]",
+        heard: "Callable[[PayloadsState], None]",
         bug: Callable[[BaseException], None],
         space: int = SPACE,
     ) -> None:

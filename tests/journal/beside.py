@@ -3,7 +3,7 @@
 from typing import Any
 
 from proxy.journal.erasures import Eraser, Erasure
-from proxy.journal.payloads import State
+from proxy.journal.payloads import PayloadsState
 from proxy.journal.redaction import rules_of
 from proxy.journal.side_store import SideStore
 from proxy.journal.taking import Wish
@@ -22,7 +22,7 @@ class Scene:
         self.clock = FakeClock()
         self.notes: list[Any] = []
         self.well = True
-        self.heard: list[State] = []
+        self.heard: list[PayloadsState] = []
         self.bugs: list[BaseException] = []
         self.side_store = SideStore(
             data_dir, self.clock, self, heard=self.heard.append, bug=self.bugs.append

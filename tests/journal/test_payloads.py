@@ -7,7 +7,7 @@ import pytest
 
 from proxy.journal import payloads as module
 from proxy.journal.kept import FULL, NONE, REDACTED, was_committed
-from proxy.journal.payloads import Commitments, Payloads, State
+from proxy.journal.payloads import Commitments, Payloads, PayloadsState
 from proxy.journal.redaction import Rules
 from proxy.journal.rows import Erased, Places
 from proxy.journal.sealing import Trouble, Who
@@ -23,7 +23,7 @@ class Store:
 
     def __init__(self, data_dir, **changes):
         self.clock = FakeClock()
-        self.heard: list[State] = []
+        self.heard: list[PayloadsState] = []
         self.rows: Failing
         self.payloads = Payloads(
             data_dir, self.clock, heard=self.heard.append, rows=self._rows, **changes
@@ -56,7 +56,7 @@ def test_what_is_put_is_kept(store):
     assert kept.response is not None
     assert (kept.request.content, kept.response.content) == (b"asked", b"answered")
     assert store.payloads.get("r2") is None
-    assert store.payloads.state == State()
+    assert store.payloads.state == PayloadsState()
 
 
 def test_a_commitment_is_for_each_body_there_is(store, tmp_path):
@@ -306,7 +306,7 @@ def test_closing_writes_what_was_put(tmp_path):
     assert not [path for path in files(tmp_path) if path.name.endswith("-wal")]
     assert store.payloads.get("r1") is not None
     assert store.put("r2", Who("new")) == Commitments(kept=False)
-    assert store.payloads.state == State("closed", "closed", 1)
+    assert store.payloads.state == PayloadsState("closed", "closed", 1)
     with pytest.raises(Trouble) as trouble:
         store.payloads.erase(task="task-1")
     assert trouble.value.kind == "closed"
@@ -320,7 +320,7 @@ def test_closing_does_not_wait_for_a_disk_that_fails(tmp_path):
     store.put()
     store.payloads.close()
 
-    assert store.payloads.state == State("closed", "closed", 1)
+    assert store.payloads.state == PayloadsState("closed", "closed", 1)
 
 
 def test_a_store_that_was_never_opened_keeps_nothing(tmp_path):
@@ -348,7 +348,7 @@ def test_a_bug_ends_it_and_is_told(tmp_path):
         store.payloads.erase(task="task-1")
     store.payloads.close()
 
-    assert store.heard == [State("closed", "a bug")]
+    assert store.heard == [PayloadsState("closed", "a bug")]
     assert not store.put().kept
 
 

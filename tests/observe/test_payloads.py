@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from proxy.journal.payloads import State
+from proxy.journal.payloads import PayloadsState
 from proxy.journal.taking import Space
 from proxy.observe import catalogue
 from proxy.observe.payloads import families
@@ -11,7 +11,7 @@ from proxy.observe.payloads import families
 
 def side_store(**changes: Any) -> Any:
     """As it is read."""
-    facts = {"payloads": SimpleNamespace(state=State()), "space": Space(100), "kept": 7}
+    facts = {"payloads": SimpleNamespace(state=PayloadsState()), "space": Space(100), "kept": 7}
     return SimpleNamespace(**(facts | changes))
 
 
@@ -28,7 +28,7 @@ def test_every_metric_of_the_side_store_is_read():
 
 def test_a_store_that_cannot_be_written_shows():
     """Alert on it."""
-    full = SimpleNamespace(state=State("full", "no space"))
+    full = SimpleNamespace(state=PayloadsState("full", "no space"))
     *_, writable = families(side_store(payloads=full))
     assert writable.rows == {(): 0}
 
