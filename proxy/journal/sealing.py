@@ -25,6 +25,8 @@ from nacl.bindings import (
 )
 from nacl.exceptions import CryptoError
 
+from proxy.journal.disk import RealDisk, write_whole
+
 _SIZE = 32
 _NONCE = 24
 _FORMAT = "holdfast-payload-key-1"
@@ -127,19 +129,7 @@ def read_masters(path: Path) -> list[Master]:
 def write_masters(path: Path, masters: Sequence[Master]) -> None:
     """In one step, for the owner only, and durable. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = path.with_name(path.name + ".tmp")
-    made.unlink(missing_ok=True)
-    file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(file, "wb") as written:
-        written.write("".join(master.line() for master in masters).encode())
-        written.flush()
-        os.fsync(file)
-    made.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(RealDisk(), path, "".join(master.line() for master in masters).encode())
 
 
 def blind(index: bytes, kind: str, name: str) -> bytes:
