@@ -20,7 +20,8 @@ PATIENCE = 30
 class Started:
     """A running quickstart: what it printed, and where it listens."""
 
-    def __init__(self, child: "subprocess.Popen[str]") -> None:
+    def __init__(self, child: "subprocess.Popen[str]", data_dir: str) -> None:
+        self.data_dir = data_dir
         assert child.stdout is not None
         self.child = child
         self.printed = ""
@@ -46,7 +47,7 @@ def quickstart() -> Iterator[Started]:
             text=True,
         ) as child:
             try:
-                yield Started(child)
+                yield Started(child, kept)
             finally:
                 child.kill()
 

@@ -37,15 +37,21 @@ def steady(text: str) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_its_calls_are_answered_as_it_says():
-    """Every curl line, in order, with the answer that stands below it."""
+    """Every curl line, in order, with the answer that stands below it; and the journal."""
     following = itertools.pairwise(BLOCKS)
-    shown = [(line, then[1]) for (_, line), then in following if line.startswith("curl")]
-    assert len(shown) == README.count("\ncurl ")
+    asked = ("curl", ".venv/bin/holdfast audit")
+    shown = [(line, then[1]) for (_, line), then in following if line.startswith(asked)]
+    assert len(shown) == README.count("\ncurl ") + 1
     with quickstart() as started:
         for line, answer in shown:
             here = line
             for usual, real in zip(USUAL, started.places, strict=True):
                 here = here.replace(usual, real)
+            if not line.startswith("curl"):
+                got = shell(f"export HOLDFAST_DATA_DIR='{started.data_dir}'\n{_here(here)}")
+                got = got.replace(started.data_dir, ".holdfast")
+                assert without_numbers(got) == without_numbers(answer)
+                continue
             got = shell(here)
             for usual, real in zip(USUAL, started.places, strict=True):
                 got = got.replace(real.removeprefix("http://"), usual.removeprefix("http://"))
@@ -53,10 +59,19 @@ def test_its_calls_are_answered_as_it_says():
             assert steady(got) == steady(answer), line
 
 
+def without_numbers(page: str) -> str:
+    """Of a page that is made for people: what it says of what."""
+    return re.sub(r"[\d,.:-]*\d", "‹n›", re.sub(" +", " ", page))
+
+
 def commands() -> list[str]:
     """The blocks that run the command, as they are run here."""
     lines = [block for kind, block in BLOCKS if kind == "sh" and ".venv/bin/holdfast" in block]
-    return [line.replace(".venv/bin/holdfast", f"exec {sys.executable} -m proxy") for line in lines]
+    return [_here(line, "exec ") for line in lines if "audit" not in line]
+
+
+def _here(line: str, how: str = "") -> str:
+    return line.replace(".venv/bin/holdfast", f"{how}{sys.executable} -m proxy")
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if not line.endswith("run\n")])
