@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from proxy.journal.lookup import find, keys_of
+from proxy.journal.lookup import find
 from proxy.journal.rows import Places, Row
 from proxy.journal.sealing import Key, Who
 from proxy.journal.taking import Taken, Wish
 from proxy.protocols.coding import decoded
 from proxy.refusal import Refusal
 
-NONE, REDACTED, FULL = "none", "redacted", "full"
+REDACTED, FULL = "redacted", "full"
 LARGEST = 4 << 20
 """Bytes of one body that is kept in mode `full`."""
 
@@ -62,17 +62,6 @@ def fetch(places: Places, record: str) -> Kept | None:
     content = _DECODER.decode(zlib.decompress(plain))
     salts = key.salt(record, "request"), key.salt(record, "response")
     return Kept(content.mode, content.request, content.response, *salts)
-
-
-def was_committed(
-    places: Places, record: str, who: Who, part: str, content: bytes, commitment: str
-) -> bool:
-    """Is this what was committed to? `part`: request | response. No once its key is destroyed.
-
-    Also where nothing but commitments was kept. Raises Trouble.
-    """
-    keys = (Key(name, day, who, secret) for name, day, secret in keys_of(places, who))
-    return any(key.commit(record, part, content) == commitment for key in keys)
 
 
 def prepared(taken: Taken | None, wish: Wish) -> tuple[Body | None, bytes | None]:

@@ -5,8 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from proxy.journal.rows import INDEX, PATIENCE, Places, blinded, masters_of, told, unwrapped
-from proxy.journal.sealing import Who
+from proxy.journal.rows import PATIENCE, Places, master_of, told, unwrapped
 
 
 class Found(NamedTuple):
@@ -28,20 +27,7 @@ def find(places: Places, record: str) -> Found | None:
     if row is None:
         return None
     name, wrapped, sealed = row
-    return Found(name, unwrapped(masters_of(places), name, wrapped, places), sealed)
-
-
-def keys_of(places: Places, who: Who) -> list[tuple[bytes, int, bytes]]:
-    """All keys of somebody that are left: id, day, secret. Raises Trouble."""
-    query = "SELECT id, day, wrapped FROM keys WHERE task IS ? AND agent IS ? AND subject IS ?"
-    with _reading(places) as db:
-        if db is None:
-            return []
-        (kept,) = db.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()
-        masters = masters_of(places)
-        index = unwrapped(masters, INDEX, kept, places)
-        rows = db.execute(query, blinded(index, who)).fetchall()
-    return [(name, day, unwrapped(masters, name, wrapped, places)) for name, day, wrapped in rows]
+    return Found(name, unwrapped(master_of(places), name, wrapped, places), sealed)
 
 
 @contextlib.contextmanager

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from proxy.clock import Clock
-from proxy.journal.kept import NONE, Content, Kept, commitment, fetch, row_of
+from proxy.journal.kept import Content, Kept, commitment, fetch, row_of
 from proxy.journal.rows import Erased, Places, Rows
-from proxy.journal.sealing import Key, Trouble, Who, new_key, new_master
+from proxy.journal.sealing import Key, Trouble, Who, new_key
 
 ROOM = 32 << 20
 """Bytes that wait for the disk."""
@@ -138,13 +138,12 @@ class Payloads:
         A body that is not kept is committed to as it was sent, if that is here. Once for a record:
         what is kept of it again takes the place of the first.
         """
-        mode = content.mode
         with self._wake:
             key = self._key(who)
             if key is None:
-                self._lost += mode != NONE
-                return Commitments(kept=mode == NONE)
-            kept = mode == NONE or self._keep(key, record, content)
+                self._lost += 1
+                return Commitments(kept=False)
+            kept = self._keep(key, record, content)
         return Commitments(
             commitment(key, record, "request", sent, content.request),
             commitment(key, record, "response", answered, content.response),
@@ -173,15 +172,6 @@ class Payloads:
         Waits for it. Raises Trouble.
         """
         return self._ask(_Job(lambda rows: rows.prune(int(before // _DAY), self._between)))
-
-    def rotate(self) -> None:
-        """Wrap all keys with a new master key; the old one opens nothing more. Raises Trouble."""
-
-        def rotated(rows: Rows) -> Erased:
-            rows.rotate(new_master(os.urandom))
-            return Erased(0, 0)
-
-        self._ask(_Job(rotated))
 
     def flush(self, seconds: float = 60.0) -> bool:
         """Wait until all that was given is durable. False: it is not."""

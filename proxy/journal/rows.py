@@ -25,8 +25,8 @@ from proxy.journal.sealing import (
     Who,
     blind,
     new_master,
-    read_masters,
-    write_masters,
+    read_master,
+    write_master,
 )
 
 FORMAT = 1
@@ -35,7 +35,6 @@ PATIENCE = 5.0
 INDEX = b"index"
 """Under this name the key to what is blinded is wrapped, and stands in `meta`."""
 _CHUNK = 200  # keys whose rows are deleted in one transaction
-_REWRAPPED = 10_000  # keys in one transaction, when the master key changes
 _TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
@@ -124,7 +123,7 @@ class Rows:
             with told():
                 self._db.executescript(_TABLES)
                 self._check_format()
-                self._read_masters()
+                self._read_master()
             self._tidy()
         except BaseException:
             self._db.close()
@@ -148,7 +147,7 @@ class Rows:
 
     def insert(self, keys: Iterable[Key], rows: Iterable[Row]) -> None:
         """All of them, durable; or none. Raises Trouble."""
-        index, master = self._index, self._masters[0]
+        index, master = self._index, self._master
         wrapped = [
             (key.id, key.day, *blinded(index, key.who), master.id, master.wrap(key.id, key.secret))
             for key in keys
@@ -236,63 +235,29 @@ class Rows:
         if found != FORMAT:
             raise Trouble("damaged", f"the side store has format {found}, this reads {FORMAT}")
 
-    def _read_masters(self) -> None:
+    def _read_master(self) -> None:
         kept = self._db.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()
         try:
-            self._masters = read_masters(self._places.master)
+            self._master = read_master(self._places.master)
         except FileNotFoundError:
             if kept is not None:
                 raise Trouble("key", _missing(self._places)) from None
-            self._masters = [_made(self._places.master)]
+            self._master = _made(self._places.master)
         if kept is None:
             self._index = os.urandom(32)
-            self._keep_index()
+            wrapped = self._master.wrap(INDEX, self._index)
+            self._db.execute("INSERT INTO meta VALUES ('index', ?)", (wrapped,))
         else:
-            self._index = unwrapped(self._masters, INDEX, kept[0], self._places)
-        if len(self._masters) > 1:
-            self._settle()
-
-    def _keep_index(self) -> None:
-        wrapped = self._masters[0].wrap(INDEX, self._index)
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (wrapped,))
-
-    def rotate(self, master: Master) -> None:
-        """Wrap everything with a new one; what was wrapped with the old one is overwritten.
-
-        A crash at any step leaves both in the file, and the next start goes on. Raises Trouble.
-        """
-        with told():
-            write_masters(self._places.master, [master, *self._masters])
-            self._masters = [master, *self._masters]
-            self._settle()
-        self._scrub()
-
-    def _settle(self) -> None:
-        """All is wrapped with the first; then the others are let go of."""
-        first = self._masters[0]
-        old = "SELECT id, wrapped FROM keys WHERE master != ? LIMIT ?"
-        while kept := self._db.execute(old, (first.id, _REWRAPPED)).fetchall():
-            renewed = [
-                (
-                    first.id,
-                    first.wrap(name, unwrapped(self._masters, name, wrapped, self._places)),
-                    name,
-                )
-                for name, wrapped in kept
-            ]
-            with self._transaction() as db:
-                db.executemany("UPDATE keys SET master = ?, wrapped = ? WHERE id = ?", renewed)
-        self._keep_index()
-        write_masters(self._places.master, [first])
-        self._masters = [first]
+            self._index = unwrapped(self._master, INDEX, kept[0], self._places)
 
 
-def unwrapped(masters: list[Master], name: bytes, wrapped: bytes, places: Places) -> bytes:
-    """With whichever of them it was wrapped. Raises Trouble."""
-    for master in masters:
-        with contextlib.suppress(Trouble):
-            return master.unwrap(name, wrapped)
-    raise Trouble("key", f"{places.master} is not the key that {places.database} was written with")
+def unwrapped(master: Master, name: bytes, wrapped: bytes, places: Places) -> bytes:
+    """A key, or the index. Raises Trouble."""
+    try:
+        return master.unwrap(name, wrapped)
+    except Trouble:
+        text = f"{places.master} is not the key that {places.database} was written with"
+        raise Trouble("key", text) from None
 
 
 @contextlib.contextmanager
@@ -308,10 +273,10 @@ def told() -> Iterator[None]:
         raise Trouble("disk", f"the side store: {error}") from error
 
 
-def masters_of(places: Places) -> list[Master]:
-    """Those that its keys are wrapped with. Raises Trouble."""
+def master_of(places: Places) -> Master:
+    """The one that its keys are wrapped with. Raises Trouble."""
     try:
-        return read_masters(places.master)
+        return read_master(places.master)
     except FileNotFoundError:
         raise Trouble("key", _missing(places)) from None
 
@@ -325,7 +290,7 @@ def _missing(places: Places) -> str:
 
 def _made(path: Path) -> Master:
     master = new_master(os.urandom)
-    write_masters(path, [master])
+    write_master(path, master)
     return master
 
 

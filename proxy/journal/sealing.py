@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -109,11 +109,8 @@ def new_master(chance: Callable[[int], bytes]) -> Master:
     return Master(chance(4).hex(), chance(_SIZE))
 
 
-def read_masters(path: Path) -> list[Master]:
-    """Those in the file; the first wraps, the others are read until they are not needed.
-
-    Raises Trouble for a file that is none, or FileNotFoundError.
-    """
+def read_master(path: Path) -> Master:
+    """The one in the file. Raises Trouble for a file that is none, or FileNotFoundError."""
     try:
         lines = path.read_text("ascii").splitlines()
         masters = [_master(line) for line in lines if line]
@@ -121,15 +118,17 @@ def read_masters(path: Path) -> list[Master]:
         raise
     except (OSError, ValueError, binascii.Error) as error:
         raise Trouble("key", f"{path} cannot be read as a payload key: {error}") from error
-    if not masters:
-        raise Trouble("key", f"{path} is empty: put the payload key back from where it is kept")
-    return masters
+    if len(masters) != 1:
+        found = f"{path} holds {len(masters)} payload keys, not one"
+        text = f"{found}: put the payload key back from where it is kept"
+        raise Trouble("key", text)
+    return masters[0]
 
 
-def write_masters(path: Path, masters: Sequence[Master]) -> None:
+def write_master(path: Path, master: Master) -> None:
     """In one step, for the owner only, and durable. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(RealDisk(), path, "".join(master.line() for master in masters).encode())
+    write_whole(RealDisk(), path, master.line().encode())
 
 
 def blind(index: bytes, kind: str, name: str) -> bytes:

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from proxy.journal.kept import LARGEST, NONE, Body, Content, prepared
+from proxy.journal.kept import FULL, LARGEST, Body, Content, prepared
 from proxy.journal.payloads import Commitments, Payloads
 from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Row, Rows
@@ -44,7 +44,7 @@ def put(
     who: Who,
     request: bytes | None,
     response: bytes | None,
-    mode: str = NONE,
+    mode: str = FULL,
     rules: Rules = NO_RULES,
 ) -> Commitments:
     """Have whole bodies kept, as `mode` says."""
@@ -54,7 +54,7 @@ def put(
 
 def body_of(content: bytes | None, mode: str, rules: Rules = NO_RULES) -> Body | None:
     """A whole body, as it is to be kept."""
-    if content is None or mode == NONE:
+    if content is None:
         return None
     return prepared(Taken((content,), len(content), True), Wish(mode, rules, LARGEST))[0]
 

@@ -15,7 +15,6 @@ from proxy.journal.kept import (
     fetch,
     prepared,
     row_of,
-    was_committed,
 )
 from proxy.journal.redaction import Rules
 from proxy.journal.rows import Places, Rows
@@ -70,21 +69,6 @@ def test_a_row_that_was_changed_is_told(tmp_path):
 
     with pytest.raises(Trouble, match="a payload of the side store cannot be opened"):
         fetch(places, "r2")
-
-
-def test_a_commitment_can_be_checked_without_a_payload(tmp_path):
-    """While the key is there; the salt is all that it takes."""
-    places, key = Places(tmp_path), key_of("t", "a")
-    rows = Rows(places)
-    rows.insert([key_of("t", "a"), key], [])
-    told = key.commit("r", "request", b"asked")
-
-    assert was_committed(places, "r", key.who, "request", b"asked", told)
-    assert not was_committed(places, "r", key.who, "request", b"other", told)
-    assert not was_committed(places, "r", key.who, "response", b"asked", told)
-    rows.erase("task", "t")
-    assert not was_committed(places, "r", key.who, "request", b"asked", told)
-    rows.close()
 
 
 ALL = Wish(FULL, RULES, 20)

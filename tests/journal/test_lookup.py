@@ -2,9 +2,8 @@
 
 import pytest
 
-from proxy.journal.lookup import find, keys_of
+from proxy.journal.lookup import find
 from proxy.journal.rows import Places, Rows
-from proxy.journal.sealing import Who
 from tests.journal.stored import written
 
 
@@ -32,23 +31,9 @@ def test_what_was_inserted_is_found(rows, places):
     assert find(places, "r2") is None
 
 
-def test_the_keys_of_somebody_are_found(rows, places):
-    """All of them, of every day; nobody else's."""
-    first, second = written(rows, day=1), written(rows, record="r2", day=2)
-    written(rows, task="other", record="r3")
-
-    found = keys_of(places, Who("t", "a", "s"))
-
-    assert {(name, day, secret) for name, day, secret in found} == {
-        (first.id, 1, first.secret),
-        (second.id, 2, second.secret),
-    }
-
-
 def test_where_there_is_no_store_nothing_is_found(tmp_path):
     """And nothing is made."""
     places = Places(tmp_path / "none")
 
     assert find(places, "r1") is None
-    assert keys_of(places, Who("t")) == []
     assert not (tmp_path / "none").exists()

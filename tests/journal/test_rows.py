@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from proxy.journal.lookup import find, keys_of
+from proxy.journal.lookup import find
 from proxy.journal.rows import Erased, Places, Rows, told
-from proxy.journal.sealing import Trouble, Who, new_master, read_masters, write_masters
+from proxy.journal.sealing import Trouble, new_master, write_master
 from tests.journal.stored import columns, found_in, key_of, row_of, written
 
 
@@ -135,43 +135,12 @@ def test_another_master_key_is_told(rows, places):
     """It is named, and nothing is written."""
     written(rows)
     rows.close()
-    write_masters(places.master, [new_master(os.urandom)])
+    write_master(places.master, new_master(os.urandom))
 
     for attempt in (lambda: Rows(places), lambda: find(places, "r1")):
         with pytest.raises(Trouble, match="is not the key that") as trouble:
             attempt()
         assert trouble.value.kind == "key"
-
-
-def test_a_new_master_wraps_all(rows, places, tmp_path):
-    """The old one is gone, and so is what it had wrapped."""
-    written(rows)
-    old = columns(tmp_path, "SELECT wrapped FROM keys")[0]
-    before = read_masters(places.master)
-    new = new_master(os.urandom)
-
-    rows.rotate(new)
-
-    assert read_masters(places.master) == [new]
-    assert found_in(tmp_path, old) == []
-    assert find(places, "r1") is not None
-    rows.close()
-    Rows(places).close()
-    assert before != [new]
-
-
-def test_a_change_of_masters_goes_on_after_a_crash(rows, places):
-    """With both in the file, whatever was wrapped with either is read, and wrapped anew."""
-    written(rows)
-    rows.close()
-    new = new_master(os.urandom)
-    write_masters(places.master, [new, *read_masters(places.master)])
-    assert find(places, "r1") is not None
-
-    Rows(places).close()
-
-    assert read_masters(places.master) == [new]
-    assert find(places, "r1") is not None
 
 
 def test_a_damaged_database_is_told(rows, places):
@@ -215,7 +184,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     assert trouble.value.kind == "disk"
 
 
-def test_a_full_disk_is_told_and_takes_nothing(rows, places):
+def test_a_full_disk_is_told_and_takes_nothing(rows, places, tmp_path):
     """All of a group, or none."""
     pages = rows._db.execute("PRAGMA page_count").fetchone()[0]
     rows._db.execute(f"PRAGMA max_page_count = {pages + 5}")
@@ -226,7 +195,7 @@ def test_a_full_disk_is_told_and_takes_nothing(rows, places):
 
     assert trouble.value.kind == "full"
     assert find(places, "r0") is None
-    assert keys_of(places, Who("t")) == []
+    assert columns(tmp_path, "SELECT id FROM keys") == []
     rows.reopen()
     rows.insert([key], [row_of(key, "r0", b"x")])
     assert find(places, "r0") is not None

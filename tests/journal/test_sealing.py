@@ -15,9 +15,9 @@ from proxy.journal.sealing import (
     new_key,
     new_master,
     opened,
-    read_masters,
+    read_master,
     sealed,
-    write_masters,
+    write_master,
 )
 
 KEY = Key(b"k" * 16, 1, Who("t", "a", "s"), b"s" * 32)
@@ -71,14 +71,14 @@ def test_a_key_is_unwrapped_by_its_master_only():
         assert trouble.value.kind == "damaged"
 
 
-def test_masters_are_kept_for_their_owner_only(tmp_path):
-    """In their order; what was there before is replaced in one step."""
+def test_a_master_is_kept_for_its_owner_only(tmp_path):
+    """What was there before is replaced in one step."""
     path = tmp_path / "keys" / "payload.key"
     first, second = new_master(os.urandom), new_master(os.urandom)
-    write_masters(path, [first])
-    write_masters(path, [second, first])
+    write_master(path, first)
+    write_master(path, second)
 
-    assert read_masters(path) == [second, first]
+    assert read_master(path) == second
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [child.name for child in path.parent.iterdir()] == ["payload.key"]
 
@@ -86,7 +86,8 @@ def test_masters_are_kept_for_their_owner_only(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"\n", b"x", b"holdfast-payload-key-1 id !!!", b"holdfast-payload-key-1 id YQ==", b"\xff",
-     b"holdfast-payload-key-2 id " + b"A" * 43 + b"="],
+     b"holdfast-payload-key-2 id " + b"A" * 43 + b"=",
+     (b"holdfast-payload-key-1 id " + b"A" * 43 + b"=\n") * 2],
 )  # fmt: skip
 def test_a_file_that_is_no_key_is_told(tmp_path, content):
     """It is not taken for one, and not overwritten."""
@@ -94,7 +95,7 @@ def test_a_file_that_is_no_key_is_told(tmp_path, content):
     path.write_bytes(content)
 
     with pytest.raises(Trouble) as trouble:
-        read_masters(path)
+        read_master(path)
     assert trouble.value.kind == "key"
     assert path.read_bytes() == content
 
@@ -102,7 +103,7 @@ def test_a_file_that_is_no_key_is_told(tmp_path, content):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     """Whether one may be made is for others to say."""
     with pytest.raises(FileNotFoundError):
-        read_masters(tmp_path / "payload.key")
+        read_master(tmp_path / "payload.key")
 
 
 def test_a_name_is_found_blind():
