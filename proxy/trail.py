@@ -28,7 +28,7 @@ from proxy.journal.sealing import Trouble
 from proxy.journal.side_store import SideStore
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State
-from proxy.mirrors.webhook import Webhook
+from proxy.mirrors.webhook import WebhookAnchor
 from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
@@ -205,13 +205,13 @@ class Trail:
             if place.url is None:
                 yield self._logged if place == "stderr" else FileAnchor(Path(place), RealDisk())
 
-    def _webhooks(self, settings: Settings, clock: Clock) -> Iterator[Webhook]:
+    def _webhooks(self, settings: Settings, clock: Clock) -> Iterator[WebhookAnchor]:
         for place in settings.audit.anchors:
             if place.url is not None:
                 origin = place.url.origin
                 name = f"{'https' if origin.tls else 'http'}://{origin.authority}"
                 heard = functools.partial(self._posted, name)
-                yield Webhook(str(place), name, clock, heard)
+                yield WebhookAnchor(str(place), name, clock, heard)
 
     def _posted(self, name: str, why: str) -> None:
         """A webhook does not take checkpoints any more; or, where there is no reason, again."""

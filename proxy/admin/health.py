@@ -11,7 +11,7 @@ import msgspec
 
 from proxy.journal.journal import Journal
 from proxy.journal.side_store import SideStore
-from proxy.mirrors.webhook import Webhook
+from proxy.mirrors.webhook import WebhookAnchor
 
 if TYPE_CHECKING:
     from proxy.journal.payloads import PayloadsState
@@ -29,7 +29,7 @@ class Health(msgspec.Struct):
     draining: bool = False
     started: bool = False  # it was ready once
     journal: Journal | None = None  # once it is open
-    webhooks: tuple[Webhook, ...] = ()  # that its checkpoints are posted to
+    webhooks: tuple[WebhookAnchor, ...] = ()  # that its checkpoints are posted to
     side_store: SideStore | None = None  # likewise; it is open only where it is needed
 
     def listening(self, address: str) -> None:
@@ -77,7 +77,7 @@ def _writable(state: "PayloadsState") -> dict[str, Any]:
     return {"ok": state.kind == "ok", "state": state.kind, "why": why, "lost": state.lost}
 
 
-def standing(journal: Journal, webhooks: Iterable[Webhook] = ()) -> dict[str, Any]:
+def standing(journal: Journal, webhooks: Iterable[WebhookAnchor] = ()) -> dict[str, Any]:
     """How the journal does. What does not hold in it is told, and takes nobody's calls away; nor
     does who does not take its checkpoints."""
     state, terms = journal.state, journal.terms

@@ -17,7 +17,7 @@ from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Recovery, Start, Stop
 from proxy.journal.folder import Folder, Lock
 from proxy.journal.keeper import Keeper
-from proxy.journal.log import Log, Terms
+from proxy.journal.log import Segments, Terms
 from proxy.journal.notes import Signer, keys_of
 from proxy.journal.outdated import Cut, cut
 from proxy.journal.recover import Recovered, recover
@@ -112,7 +112,7 @@ class Journal:
         found = recover(self.folder, disk, self._keys, self._rooms, self._name)
         self.tampered, self._tampered_in = found.tampered, found.tampered_in
         self._checkpointed = found.checkpointed
-        self._log = Log(self.folder, disk, self._signer, terms, found.standing, self._name)
+        self._log = Segments(self.folder, disk, self._signer, terms, found.standing, self._name)
         self._writer = Writer(
             self._log,
             self._clock,

@@ -62,7 +62,7 @@ class Standing(NamedTuple):
     notes: int = 0  # bytes of whole notes in the file of checkpoints
 
 
-class Log:
+class Segments:
     """The segments, from their end."""
 
     def __init__(

@@ -24,7 +24,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
 from proxy.journal.lines import stamps
-from proxy.journal.log import NO_ENTRY, Log, Timed
+from proxy.journal.log import NO_ENTRY, Segments, Timed
 from proxy.journal.losses import Losses
 
 _WITHIN = 0.009  # from a record to the end of its fsync: 10 ms are promised
@@ -57,7 +57,7 @@ class Writer:
 
     def __init__(
         self,
-        log: Log,
+        log: Segments,
         clock: Clock,
         name: Callable[[], str],
         *,

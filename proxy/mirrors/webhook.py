@@ -37,7 +37,7 @@ class Posted(msgspec.Struct):
     dropped: int = 0
 
 
-class Webhook:
+class WebhookAnchor:
     """`start`, then called with each note, from any thread; `stop`."""
 
     def __init__(

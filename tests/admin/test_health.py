@@ -7,7 +7,7 @@ from proxy.admin.health import Health
 from proxy.clock import Clock
 from proxy.journal.log import Terms
 from proxy.journal.writer import State
-from proxy.mirrors.webhook import Webhook
+from proxy.mirrors.webhook import WebhookAnchor
 
 
 def journal(state: State | None = None, **changes: Any) -> Any:
@@ -81,7 +81,7 @@ def test_a_journal_that_does_not_hold_is_told_and_served_on():
 
 def test_who_does_not_take_checkpoints_is_told_and_served_on():
     """A witness that is down takes nobody's calls away."""
-    witness = Webhook("https://w.example/s3cret", "https://w.example", Clock(), print, 1.0)
+    witness = WebhookAnchor("https://w.example/s3cret", "https://w.example", Clock(), print, 1.0)
     witness.trouble = "it answered 500"
     health = Health(
         listen="127.0.0.1:8700", version="ab12cd", journal=journal(), webhooks=(witness,)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from proxy.mirrors import webhook as module
-from proxy.mirrors.webhook import Webhook
+from proxy.mirrors.webhook import WebhookAnchor
 from tests.fakes import FakeClock
 from tests.harness import RawUpstream, answer, within
 from tests.harness.upstream import never
@@ -26,7 +26,7 @@ class Scene:
     def __init__(self, far: RawUpstream, patience: float = 30.0) -> None:
         self.clock = FakeClock()
         self.heard: list[str] = []
-        self.hook = Webhook(far.url, "witness", self.clock, self.heard.append, patience)
+        self.hook = WebhookAnchor(far.url, "witness", self.clock, self.heard.append, patience)
 
 
 def bodies(far: RawUpstream) -> list[str]:
@@ -34,7 +34,7 @@ def bodies(far: RawUpstream) -> list[str]:
     return [request.body.decode() for request in far.requests]
 
 
-async def taken(hook: Webhook) -> None:
+async def taken(hook: WebhookAnchor) -> None:
     """All that waited."""
     while hook.waiting:
         await asyncio.to_thread(lambda: None)
@@ -140,8 +140,8 @@ async def test_before_its_start_nothing_is_posted(far: RawUpstream) -> None:
 def test_the_loop_may_be_gone() -> None:
     """A thread of the journal may still have a note."""
 
-    async def starts() -> Webhook:
-        hook = Webhook("http://127.0.0.1:1", "w", FakeClock(), print, 1.0)
+    async def starts() -> WebhookAnchor:
+        hook = WebhookAnchor("http://127.0.0.1:1", "w", FakeClock(), print, 1.0)
         hook._loop = asyncio.get_running_loop()
         return hook
 
