@@ -76,10 +76,16 @@ class Lock:
         """Raises Locked, which says who has it, or OSError."""
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            self._take(path)
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self, path: Path) -> None:
+        try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(self._file, 500, 0).decode("utf-8", "replace").strip()
-            os.close(self._file)
             raise Locked(
                 f"{path.parent} is in use by {holder or 'another process'}: give each process a "
                 f"data dir of its own"

@@ -1,5 +1,6 @@
 """The data dir: names, and who may write there."""
 
+import errno
 import os
 import re
 import stat
@@ -48,6 +49,20 @@ def test_a_second_process_is_told_who_holds_it(tmp_path):
         Lock(tmp_path / "lock")
     lock.release()
     lock.release()
+
+    Lock(tmp_path / "lock").release()
+
+
+def test_a_lock_that_cannot_say_whose_it_is_is_let_go_of(tmp_path, monkeypatch):
+    """On a full disk. The same process may try again."""
+
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("proxy.journal.folder.os.pwrite", full)
+        with pytest.raises(OSError, match="No space"):
+            Lock(tmp_path / "lock")
 
     Lock(tmp_path / "lock").release()
 
