@@ -68,7 +68,7 @@ class _Job:
         self.work = work
         self.kind = kind
         self.name = name
-        self.dropped = 0
+        self.dropped = Erased(0, 0)  # what still waited
         self.after = 0  # what came later is not meant
         self.done = threading.Event()
         self.erased = Erased(0, 0)
@@ -233,16 +233,17 @@ class Payloads:
         job.done.wait()
         if job.failed is not None:
             raise job.failed
-        return job.erased._replace(payloads=job.erased.payloads + job.dropped)
+        return _sum(job.erased, job.dropped)
 
-    def _drop(self, unwanted: Callable[[_Item], bool]) -> int:
-        """Payloads among those that wait."""
+    def _drop(self, unwanted: Callable[[_Item], bool]) -> Erased:
+        """Payloads and keys among those that wait."""
         gone = [item for item in self._pending if unwanted(item)]
         if gone:
             self._pending = deque(item for item in self._pending if not unwanted(item))
             self._held -= sum(item.size for item in gone)
             self._settled += len(gone)
-        return sum(1 for item in gone if item.record)
+        payloads = sum(1 for item in gone if item.record)
+        return Erased(payloads, len(gone) - payloads)
 
     # In the thread.
 
@@ -313,7 +314,7 @@ class Payloads:
             with self._wake:
                 self._pending.extendleft(reversed(batch))
                 for job in self._jobs:  # asked for since the batch was taken
-                    job.dropped += self._drop(job.takes)
+                    job.dropped = _sum(job.dropped, self._drop(job.takes))
             self._fail(error)
             return False
         with self._wake:
@@ -370,3 +371,7 @@ class Payloads:
         self._rows.close()
         if why != "closed":
             self._heard(self.state)
+
+
+def _sum(one: Erased, other: Erased) -> Erased:
+    return Erased(one.payloads + other.payloads, one.keys + other.keys)

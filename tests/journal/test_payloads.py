@@ -86,20 +86,21 @@ def test_secrets_are_in_no_file(store, tmp_path):
 
 
 def test_erasing_takes_what_waits_as_well(store):
-    """Written or not yet: it is gone when the call returns, and so is its key."""
+    """Written or not yet: it is gone when the call returns, so is its key, and both are counted."""
     store.put("r1")
     assert store.payloads.flush()
     store.rows.broken = "full"
     store.put("r2")
     assert not store.payloads.flush()
     store.put("r3")
+    store.put("r4", Who("task-1", "agent-2"))
     store.put("other", Who("task-2"))
     store.rows.broken = ""
 
-    assert store.payloads.erase(task="task-1") == Erased(3, 1)
+    assert store.payloads.erase(task="task-1") == Erased(4, 2)
 
     assert store.payloads.flush()
-    assert [store.payloads.get(record) is None for record in ("r1", "r2", "r3")] == [True] * 3
+    assert [store.payloads.get(record) is None for record in ("r1", "r2", "r3", "r4")] == [True] * 4
     assert store.payloads.get("other") is not None
 
 
@@ -350,7 +351,7 @@ def test_an_erasure_that_comes_while_a_write_fails(tmp_path):
     store.payloads._jobs = Jobs()
     store.rows.insert = insert
 
-    assert store.payloads.erase(task="task-1") == Erased(1, 0)
+    assert store.payloads.erase(task="task-1") == Erased(1, 1)
     store.put("r2")
     assert store.payloads.flush()
     assert store.payloads.get("r1") is None
