@@ -7,12 +7,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from proxy.cli.audit_payload import lines_of, payload_of
+from proxy.cli.audit_payload import show_payload
 from proxy.cli.journals import Failed, data_dir_of, harmless, records_of
 from proxy.cli.page import cut, paint, say
 from proxy.config.places import visible
@@ -40,7 +39,11 @@ _HEAD = (
 @click.command()
 @click.argument("record", metavar="ID|SEQ")
 @_DATA_DIR
-@click.option("--payload", is_flag=True, help="And what is kept of its request and answer.")
+@click.option(
+    "--payload",
+    is_flag=True,
+    help="And what is kept of its request and answer: is it what the journal committed to?",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line for each record.")
 def show(record: str, data_dir: str | None, payload: bool, as_json: bool) -> int:
     """Show the records with an id (of a call: its intent and its end), or the one with a seq.
@@ -50,11 +53,13 @@ def show(record: str, data_dir: str | None, payload: bool, as_json: bool) -> int
       holdfast audit show 3f1c2d4e-9b7a-4a5b-8c6d-0123456789ab
       holdfast audit show 1204 --json | jq .attempts
       holdfast audit show 3f1c2d4e-9b7a-4a5b-8c6d-0123456789ab --payload
-    Exit codes: 0 shown, 1 there is none, 2 cannot read, 64 wrong usage.
+    Exit codes: 0 shown, 1 there is none or not what the journal committed to, 2 cannot read,
+    64 wrong usage.
     """
     from proxy.journal.query import facts
 
-    shown, named = 0, ""
+    shown: list[bytes] = []
+    named = ""
     with records_of(data_dir) as records:
         by_seq = record.isascii() and record.isdigit() and len(record) < 20
         line = records.at(int(record)) if by_seq else None
@@ -67,20 +72,14 @@ def show(record: str, data_dir: str | None, payload: bool, as_json: bool) -> int
                 print(_json(each))
             else:
                 say([*([""] if shown else []), *_members(each)])
-            shown += 1
+            shown.append(each)
+        if payload and line is not None:
+            shown = [line, *records.named(named)]  # of an intent, the end commits to the payload
     if not shown:
         raise Failed(f"there is no record {record}; holdfast audit query lists what there is")
     if payload:
-        _show_payload(data_dir_of(data_dir), named, as_json)
+        show_payload(data_dir_of(data_dir), named, shown, as_json)
     return 0
-
-
-def _show_payload(where: Path, record: str, as_json: bool) -> None:
-    told = payload_of(where, record)
-    if as_json:
-        print(harmless(json.dumps(told, ensure_ascii=False)))
-    else:
-        say(["", *lines_of(told)])
 
 
 @click.command()

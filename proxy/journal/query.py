@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from proxy.journal.lines import rfc3339
+from proxy.record import Payload
 from proxy.units import Seconds
 
 NAMES = ("agent", "tool", "outcome", "workflow", "task", "upstream", "type")
@@ -37,15 +38,33 @@ class Facts(msgspec.Struct, frozen=True):
     hash: str = ""
 
 
+class _Bodies(msgspec.Struct, frozen=True):
+    request: Payload | None = None
+    response: Payload | None = None
+
+
 _facts = msgspec.json.Decoder(Facts).decode
+_bodies = msgspec.json.Decoder(_Bodies).decode
+_NOT_READ = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def facts(line: bytes) -> Facts | None:
     """None: it is no record."""
     try:
         return _facts(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _NOT_READ:
         return None
+
+
+def commitments(line: bytes) -> tuple[str, str] | None:
+    """To the request and the answer, as the end of a call says; empty: to none. None: it is no
+    record."""
+    try:
+        found = _bodies(line)
+    except _NOT_READ:
+        return None
+    request, response = found.request, found.response
+    return (request.commitment if request else "", response.commitment if response else "")
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.journal.query import Facts, Query, facts, micros, moment, pattern
+from proxy.journal.query import Facts, Query, commitments, facts, micros, moment, pattern
 
 CALL = Facts(
     seq=7, id="a", ts="2026-11-28T06:23:32.250000000Z", type="call.finished", agent="pricing-01",
@@ -97,3 +97,13 @@ def test_facts_of_a_line():
     assert facts(line.encode()) == Facts(1, "a", "t", "start")
     for wrong in (b"", b"nonsense", b"\xff", b'{"seq":"1"}', b'{"x":' + b"[" * 100_000):
         assert facts(wrong) is None
+
+
+def test_commitments_of_a_line():
+    """Empty where it says nothing of a body; of what is no record there are none."""
+    both = {"request": {"bytes": 1, "commitment": "ab"}, "response": {"bytes": 0}}
+
+    assert commitments(json.dumps(both).encode()) == ("ab", "")
+    assert commitments(b'{"response":{"bytes":1,"commitment":"cd"}}') == ("", "cd")
+    for wrong in (b"", b"\xff", b'{"request":{"bytes":1,"commitment":7}}'):
+        assert commitments(wrong) is None
