@@ -56,6 +56,7 @@ async def test_its_examples_have_the_shapes_that_are_answered(target: str, examp
         far.script.extend([answer(500, body=b"{}")] * 3)
         for tool in ("deposit", "deposit", "deposit", "deposit", "get_balance"):
             await proxy.call(request(f"/v1/{tool}", method="POST", body=b"{}"))
+        await proxy.app._trail.durable()  # a read's record is not waited for
         told = await asyncio.to_thread(ask, proxy.admin, target)
 
     if target == "/v1/breakers":
