@@ -5,8 +5,9 @@ from aiohttp import web
 
 from proxy.admin.answers import problem, said
 from proxy.admin.sight import Erase
-from proxy.journal.erasures import NO_SUBJECT, Held
+from proxy.journal.erasures import NO_SUBJECT, Held, is_no_name
 from proxy.journal.sealing import Trouble
+from proxy.protocols.document import members_written
 
 _LONGEST = 500
 
@@ -28,7 +29,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return "task: expected exactly one of task and agent"
         if not 0 < len(self.reason) <= _LONGEST:
             return f"reason: expected a text of 1 to {_LONGEST} characters"
-        return ""
+        return is_no_name(self.task or self.agent)
 
 
 async def erased(body: bytes, erase: Erase) -> web.Response:
@@ -37,8 +38,11 @@ async def erased(body: bytes, erase: Erase) -> web.Response:
         asked = msgspec.json.decode(body, type=Asked)
     except msgspec.DecodeError as error:
         return problem(400, "Bad Request", str(error))
-    if asked.wrong:
-        return problem(400, "Bad Request", asked.wrong)
+    # What cannot be undone is not guessed at: of a member that stands twice only one would count.
+    twice = members_written(body, 2) > 2
+    wrong = asked.wrong or ("expected task or agent, and reason, each once" if twice else "")
+    if wrong:
+        return problem(400, "Bad Request", wrong)
     what = "task" if asked.task else "agent"
     try:
         done = await erase(what, asked.task or asked.agent, "admin.sock", asked.reason)

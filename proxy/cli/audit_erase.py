@@ -42,13 +42,15 @@ def erase(
       holdfast audit erase --agent pricing-01 --json
     Exit codes: 0 erased, 1 refused or failed, 2 cannot read, 64 wrong usage.
     """
-    from proxy.journal.erasures import NO_SUBJECT
+    from proxy.journal.erasures import NO_SUBJECT, is_no_name
     from proxy.journal.folder import Folder
 
     if subject:
         raise Failed(f"--{NO_SUBJECT}")
     if bool(task) == bool(agent):
         raise click.UsageError("choose what is erased: --task or --agent")
+    if why := is_no_name(task or agent):
+        raise click.UsageError(why)
     where = data_dir_of(data_dir)
     with reading(where):
         if not Folder(where).journal.is_dir():

@@ -23,6 +23,7 @@ from proxy.clock import Clock
 from proxy.journal.entries import Noted
 from proxy.journal.sealing import Trouble
 from proxy.journal.side_store import SideStore
+from proxy.protocols.identity import LONGEST
 from proxy.uuids import uuids
 
 _DAY = 86_400
@@ -43,6 +44,16 @@ _DIED = "the process ended before it did; it may be done in part, and {hold} is 
 
 class Held(Exception):
     """A legal hold forbids it; the text says where it is."""
+
+
+def is_no_name(whose: str) -> str:
+    """Why nothing can be kept under it; empty: something can."""
+    if len(whose) <= LONGEST:
+        return ""
+    return (
+        f"no task or agent has a name of more than {LONGEST} characters, and nothing would be "
+        f"erased; of a longer one its calls have the first {LONGEST}: give those"
+    )
 
 
 class Erasure(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -64,7 +64,11 @@ def _trace(traceparent: bytes) -> str:
 
 
 def _text(value: bytes) -> str:
-    return value[:LONGEST].decode("latin-1")
+    """As UTF-8, in which people write names; what is none is opaque (RFC 9110 5.5), byte by byte."""
+    try:
+        return value.decode()[:LONGEST]
+    except UnicodeDecodeError:
+        return value[:LONGEST].decode("latin-1")
 
 
 def came_back(head: RequestHead, instance: bytes, most: int = 10) -> bool:

@@ -48,7 +48,17 @@ async def test_without_a_journal_there_is_nothing_to_erase():
     assert (await erased(ASKED, _nothing_kept)).status == 503
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"task": 1, "reason": "r"}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"task": 1, "reason": "r"}',
+        b"\xff",
+        b'{"task": "a", "task": "b", "reason": "r"}',
+        b'{"task": "' + b"t" * 129 + b'", "reason": "r"}',
+    ],
+)
 async def test_what_is_no_question_is_refused(body: bytes):
     """Before anything is done."""
     assert (await erased(body, _nothing_kept)).status == 400

@@ -38,6 +38,14 @@ def test_it_erases_where_no_proxy_runs(holdfast, folder):
     assert (again["what"], again["payloads"], again["keys"]) == ("agent", 1, 1)
 
 
+def test_a_name_that_nothing_can_have_erases_nothing(holdfast, folder):
+    """It is told, and not "0 payloads": the calls of that task have the beginning of the name."""
+    ran = holdfast("audit", "erase", "--task", "t" * 129)
+    assert ran.code == 64
+    assert "the first 128" in ran.err
+    assert erasures(folder) == []
+
+
 def test_a_running_proxy_does_it_itself(holdfast, here):
     """By its socket; what it refuses is told."""
     (here / ".holdfast" / "journal").mkdir(parents=True)

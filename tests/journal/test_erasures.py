@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.journal.erasures import BEGUN, DONE, FAILED, Erasure, Erasures, Held
+from proxy.journal.erasures import BEGUN, DONE, FAILED, Erasure, Erasures, Held, is_no_name
 from proxy.journal.payloads import Payloads
 from proxy.journal.rows import Erased
 from proxy.journal.sealing import Trouble
@@ -25,6 +25,12 @@ def scene(tmp_path):
 def begun(name: str) -> Erasure:
     """One that somebody asked for."""
     return Erasure(name, BEGUN, "task", "t-1", "ann", "case 12")
+
+
+def test_what_is_longer_than_any_name_is_none():
+    """Calls have the beginning of it; whoever erases must say that he means that."""
+    assert is_no_name("é" * 128) == ""
+    assert "give those" in is_no_name("é" * 129)
 
 
 def test_what_began_is_open_until_it_ends():

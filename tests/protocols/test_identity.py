@@ -84,6 +84,23 @@ def test_baggage_that_names_no_workflow(baggage):
     assert named({"baggage": baggage}).workflow == ""
 
 
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("t-é☃".encode(), "t-é☃"),
+        (b"t-\xe9", "t-é"),
+        (b"\xed\xa0\x80", "\xed\xa0\x80"),
+        ("☃".encode() * 200, "☃" * 128),
+        (b"\xff" * 200, "ÿ" * 128),
+    ],
+)
+def test_a_name_is_read_as_it_was_written(value, name):
+    """In UTF-8: as the same name in a body, so that who erases a task by its name finds it."""
+    call = make_call({b"holdfast-task": value, b"x-agent": value})
+    Identity("pod", "fleet", ("x-agent",)).name(call)
+    assert (call.task, call.agent) == (name, name)
+
+
 def test_no_workflow_is_no_workflow():
     """And no task."""
     call = named({"accept": "*/*"})
