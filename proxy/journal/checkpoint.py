@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from proxy.journal.disk import Appended, Disk, write_all, write_whole
 from proxy.journal.folder import Folder
-from proxy.journal.notes import Note, Signer, Verifier, new_signer, read
+from proxy.journal.notes import BadKey, Note, Signer, Verifier, keys_of, new_signer, read
 
 Anchor = Callable[[str], None]
 """Who takes a checkpoint elsewhere. Called from a thread of the journal; may raise OSError."""
@@ -166,6 +166,9 @@ def signer_of(folder: Folder, disk: Disk, name: str, chance: Callable[[int], byt
     """The key of the data dir; it is made where there is none. Raises OSError, BadKey."""
     try:
         signer = Signer.parse(folder.secret.read_text("ascii"))
+    except (BadKey, UnicodeDecodeError) as error:
+        why = error if isinstance(error, BadKey) else "not a secret key: it is no text"
+        raise BadKey(f"{folder.secret}: {why}; put it back as it was, or move it away") from None
     except FileNotFoundError:
         signer = new_signer(name, chance)
         write_whole(disk, folder.secret, signer.line().encode() + b"\n")
@@ -174,11 +177,21 @@ def signer_of(folder: Folder, disk: Disk, name: str, chance: Callable[[int], byt
 
 
 def publish(folder: Folder, disk: Disk, signer: Signer) -> None:
-    """The line of the verifier key stands in its file; those of earlier keys stay. OSError."""
+    """The line of the verifier key stands in its file; those of earlier keys stay.
+
+    Raises OSError, and BadKey for a file that holds anything else: it says what is believed.
+    """
     line = signer.verifier.line()
     try:
         before = folder.public.read_text("utf-8")
+        keys_of(before)
     except FileNotFoundError:
         before = ""
+    except ValueError as error:
+        raise BadKey(
+            f"{folder.public}: {error}; put it back as it was, or move it away: then only what the "
+            f"key signs that is in use is believed"
+        ) from None
     if line not in before.splitlines():
-        write_whole(disk, folder.public, f"{before}{line}\n".encode(), 0o644)
+        parted = before if before.endswith("\n") or not before else f"{before}\n"
+        write_whole(disk, folder.public, f"{parted}{line}\n".encode(), 0o644)

@@ -64,7 +64,7 @@ def _trace(traceparent: bytes) -> str:
 
 
 def _text(value: bytes) -> str:
-    """As UTF-8, in which people write names; what is none is opaque (RFC 9110 5.5), byte by byte."""
+    """In UTF-8, as people write names; what is none is opaque (RFC 9110 5.5), byte by byte."""
     try:
         return value.decode()[:LONGEST]
     except UnicodeDecodeError:

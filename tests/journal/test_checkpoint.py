@@ -19,7 +19,7 @@ from proxy.journal.checkpoint import (
 )
 from proxy.journal.disk import RealDisk
 from proxy.journal.folder import Folder
-from proxy.journal.notes import BadKey, Note, new_signer
+from proxy.journal.notes import BadKey, Note, keys_of, new_signer
 from tests.journal.disks import FailingDisk
 
 SIGNER = new_signer("holdfast/f/w", lambda size: b"a" * size)
@@ -161,10 +161,36 @@ def test_earlier_keys_stay_published(tmp_path):
     ]
 
 
-def test_a_broken_key_stops_the_start(tmp_path):
-    """A new one would make all that was signed look like somebody else's."""
+@pytest.mark.parametrize("content", [b"nonsense", b"", b"\xff\0"])
+def test_a_broken_key_stops_the_start(tmp_path, content):
+    """A new one would make all that was signed look like somebody else's. It says which file."""
     folder = Folder(tmp_path)
     folder.make()
-    folder.secret.write_text("nonsense")
-    with pytest.raises(BadKey):
+    folder.secret.write_bytes(content)
+    with pytest.raises(BadKey, match=r"journal\.skey: not a secret key.*put it back"):
         signer_of(folder, RealDisk(), "holdfast/f/w", lambda size: bytes(size))
+
+
+@pytest.mark.parametrize("content", [b"nonsense\n", b"\xff\0"])
+def test_a_broken_file_of_verifier_keys_stops_the_start(tmp_path, content):
+    """What is believed is not guessed at. It says which file, and leaves it as it is."""
+    folder = Folder(tmp_path)
+    folder.make()
+    folder.public.write_bytes(content)
+    with pytest.raises(BadKey, match=r"journal\.vkey: .*put it back"):
+        publish(folder, RealDisk(), SIGNER)
+
+    assert folder.public.read_bytes() == content
+
+
+def test_a_key_has_a_line_of_its_own(tmp_path):
+    """Also where somebody's editor left the last line without an end."""
+    folder = Folder(tmp_path)
+    folder.make()
+    folder.public.write_text(OTHER.verifier.line())
+    publish(folder, RealDisk(), SIGNER)
+
+    assert [key.line() for key in keys_of(folder.public.read_text())] == [
+        OTHER.verifier.line(),
+        SIGNER.verifier.line(),
+    ]
