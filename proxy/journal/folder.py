@@ -66,7 +66,8 @@ class Folder:
         """Files that were not finished when the process died."""
         places = (self.journal, self.keys)
         found = [path for place in places if place.is_dir() for path in place.glob("*.tmp")]
-        return [*found, *self.path.glob(f"{self.checkpoints.name}.tmp")]
+        found += self.path.glob(f"{self.checkpoints.name}.tmp")
+        return [path for path in found if not path.is_dir()]  # of that we have made none
 
 
 class Lock:

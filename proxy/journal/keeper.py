@@ -49,6 +49,7 @@ class Keeper:
         self._folder = folder
         self._disk = disk
         self._anchors = anchors
+        self._untaken: dict[int, str] = {}  # why the last note was not, by the anchor's number
         self._keys = keys
         self._days = days
         self._wall = wall
@@ -89,12 +90,17 @@ class Keeper:
         self._thread.join()
 
     def anchor(self, note: str) -> None:
-        """To all anchors, whether or not one of them fails."""
-        for anchor in self._anchors:
+        """To all anchors, whether or not one of them fails. It is told once why, and not each time
+        again."""
+        for number, anchor in enumerate(self._anchors):
+            why = ""
             try:
                 anchor(note)
             except OSError as error:
-                self._trouble(f"an anchor did not take a checkpoint: {error}")
+                why = str(error)
+            if why and why != self._untaken.get(number):
+                self._trouble(f"an anchor did not take a checkpoint: {why}")
+            self._untaken[number] = why
 
     def tidy(self) -> None:
         """Compress what is closed, delete what is old, also beside the journal. Raises OSError."""
@@ -158,6 +164,8 @@ class Keeper:
                 job()
             except OSError as error:
                 self._trouble(f"the journal's folder: {error}")
+            except Exception as bug:  # the other jobs are not to go undone for it
+                self._trouble(f"a bug: {type(bug).__name__}: {bug}")
 
     def pause(self) -> bool:
         """Let others work; True: the end has come."""

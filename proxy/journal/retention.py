@@ -67,13 +67,17 @@ def old_segments(folder: Folder, days: int, now: float) -> list[Old]:
     """
     if folder.hold.exists():
         return []
-    oldest = (datetime.fromtimestamp(now, UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S")
+    try:
+        oldest = datetime.fromtimestamp(now, UTC) - timedelta(days=days)
+    except (OverflowError, ValueError):  # before the calendar begins: they are kept for ever
+        return []
+    limit = oldest.strftime("%Y-%m-%dT%H:%M:%S")
     files = folder.segments()
     found: list[Old] = []
     this = opening_of(files[0]) if files else None
     for file, following in itertools.pairwise(files):
         after = opening_of(following)
-        if this is None or after is None or after.claims.ts[:19] > oldest:
+        if this is None or after is None or after.claims.ts[:19] > limit:
             break
         found.append(Old(file, _told(file, this, after)))
         this = after

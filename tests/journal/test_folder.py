@@ -21,6 +21,7 @@ def test_segments_are_found_in_order(tmp_path):
     others = ("00000003.jsonl.77.torn", "00000004.jsonl.gz.tmp", "snapshot", "1.jsonl")
     for name in segments + others:
         (folder.journal / name).touch()
+    (folder.journal / "somebody's.tmp").mkdir()
 
     assert [(file.path.name, file.closed) for file in folder.segments()] == [
         ("00000001.jsonl.gz", True),

@@ -30,6 +30,23 @@ def test_an_anchor_that_fails_keeps_no_other_from_it(tmp_path):
     assert told == ["an anchor did not take a checkpoint: [Errno 5] Input/output error"]
 
 
+def test_an_anchor_that_fails_on_is_told_once(tmp_path):
+    """Until it took one, or fails for another reason."""
+    told: list[str] = []
+    answers: list[OSError | None] = [BROKEN, BROKEN, OSError(28, "full"), None, BROKEN]
+
+    def broken(note: str) -> None:
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    written = Written(tmp_path, anchors=(broken,)).open()
+    written.journal._keeper._trouble = told.append
+    for _ in range(5):
+        written.journal._keeper.anchor("a note")
+
+    assert [text[-12:] for text in told] == ["output error", "rno 28] full", "output error"]
+
+
 def test_only_closed_segments_are_compressed(tmp_path):
     """The last one is written to."""
     written = Written(tmp_path, segment_bytes=100).open()
@@ -126,6 +143,24 @@ def started(data_dir, disk=None, heard=None, anchors=(), **terms) -> Journal:
     )
     journal.open()
     return journal
+
+
+async def test_a_bug_in_one_job_leaves_the_others_done(tmp_path):
+    """It is told; snapshots and anchors go on."""
+    told: list[tuple[str, str]] = []
+    journal = started(tmp_path, heard=told)
+    done = threading.Event()
+
+    def broken() -> None:
+        raise ZeroDivisionError("no")
+
+    await journal.start()
+    journal.beside(broken)
+    journal._keeper.later(done.set)
+    assert await asyncio.to_thread(done.wait, 10)
+    await journal.stop()
+
+    assert ("trouble", "a bug: ZeroDivisionError: no") in told
 
 
 async def test_checkpoints_go_elsewhere_while_it_runs(tmp_path):

@@ -45,6 +45,13 @@ def test_compressing_can_be_called_off(tmp_path):
     assert not (tmp_path / "1.jsonl.gz").exists()
 
 
+@pytest.mark.parametrize("kept", [800_000, 2_000_000_000])
+def test_what_is_kept_for_ever_is_never_old(tmp_path, kept):
+    """Longer than the calendar goes back, and than a difference of times can be."""
+    written = days(tmp_path, 3)
+    assert old_segments(written.folder, kept, written.clock.wall()) == []
+
+
 def test_what_is_old_enough_is_deleted_and_told(tmp_path):
     """A segment goes when its last record is older than the days say; all that is left verifies."""
     written = days(tmp_path, 13)
