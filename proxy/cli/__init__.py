@@ -49,10 +49,22 @@ for _command in _COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code."""
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # an odd terminal shows \\u2192, no traceback
             stream.reconfigure(errors="backslashreplace")
     sys.exit(_code(arguments))
+
+
+def _open_what_is_closed() -> None:
+    """Standard streams that are closed (`>&-`) lead nowhere. Else the next file that is opened has
+    their number, and gets what is meant for them: a segment of the journal, say."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _code(arguments: Sequence[str] | None) -> int:

@@ -94,7 +94,9 @@ def keys_in(given: str | None, data_dir: Path) -> "tuple[Verifier, ...]":
     if given is not None:
         return keys_of_text(given)
     file = Folder(data_dir).public
-    if not file.exists():
+    with reading(data_dir):
+        there = file.exists()
+    if not there:
         why = f"there is no key in {data_dir}; --key takes one, --data-dir names another folder"
         raise Failed(why, UNREADABLE)
     return keys_of_text(str(file))

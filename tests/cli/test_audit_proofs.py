@@ -35,6 +35,14 @@ def proof(holdfast, log, here):
     return here / "proof.json"
 
 
+@pytest.mark.parametrize("arguments", [("prove", "a3"), ("check-proof", "proof.json")])
+def test_a_data_dir_that_cannot_be_read(holdfast, proof, arguments):
+    """It is told from a proof that does not hold: here its name is longer than any."""
+    ran = holdfast("audit", *arguments, "--data-dir", "x" * 300)
+    assert ran.code == 2
+    assert "cannot be read" in ran.err
+
+
 def test_a_proof_is_json(log, proof):
     """With the exact line, and nothing that a terminal would act upon."""
     told = json.loads(proof.read_text())

@@ -98,6 +98,29 @@ def test_a_terminal_without_the_letters_gets_escapes(tmp_path):
     assert b"\\u2192 send" in ran.stdout
 
 
+def test_standard_streams_may_be_closed(tmp_path):
+    """What is meant for them goes nowhere, and no file that is opened takes their place."""
+    script = f"exec 0<&- 1>&- 2>&-; exec {sys.executable} -m proxy schema"
+    ran = subprocess.run(["sh", "-c", script], check=False, capture_output=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
+
+    script = """
+import sys
+from proxy.cli import main, run
+
+def opened(**_):
+    with open(sys.argv[1], "w") as file:
+        file.write(str(file.fileno()))
+
+run.callback = opened
+main(["run"])
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "number")]
+    shell = ["sh", "-c", 'exec 1>&- 2>&-; exec "$@"', "sh", *command]
+    assert subprocess.run(shell, check=False).returncode == 0
+    assert int((tmp_path / "number").read_text()) > 2
+
+
 @pytest.mark.parametrize(
     ("output", "code", "said"),
     [
