@@ -124,9 +124,10 @@ class CheckpointFile:
     def append(self, note: str) -> None:
         """Durable when it returns. Raises OSError, and may be tried again."""
         if not self._file.sound:
-            size = self._file.size
+            path, size = self._file.path, self._file.size
             self._file.close()
-            self._file = Appended(self._disk, self._file.path, size)
+            there = path.stat().st_size if path.exists() else 0  # it may have been deleted, or cut
+            self._file = Appended(self._disk, path, min(size, there))
         self._file.append(note.encode() + b"\n")
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What the journal does to a disk: so little that a test can stand in for it, and die anywhere."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Protocol
@@ -64,8 +65,17 @@ class RealDisk:
         path.unlink(missing_ok=True)
 
 
+class Changed(OSError):
+    """A file is not what we left: somebody else wrote to it, cut it, or deleted it."""
+
+
 class Appended:
-    """A file that only grows. What failed is taken back, so that the next try starts clean."""
+    """A file that only grows. What failed is taken back, so that the next try starts clean.
+
+    Nobody else is to touch it. The kernel takes what is written to a file that was deleted, or that
+    another one took the place of, and says that it is durable; so its name and its size are looked
+    at before that is believed.
+    """
 
     def __init__(self, disk: Disk, path: Path, size: int) -> None:
         """What stands behind `size` is cut off."""
@@ -81,13 +91,19 @@ class Appended:
             raise
 
     def append(self, content: bytes, sync: bool = True) -> None:
-        """All or nothing. Raises OSError; after one from `sync` the file is not `sound` any more.
+        """All or nothing. Raises OSError; after one from `sync`, or Changed, it is not `sound` any
+        more.
 
         The kernel may have dropped what it could not write, and would say at the next try that all
-        is well. So nothing more is ever written to such a file.
+        is well. So nothing more is ever written to such a file. One that was changed stays as it
+        is: it is evidence.
         """
         try:
             write_all(self._disk, self._file, content)
+            self._look(self.size + len(content))
+        except Changed:
+            self.sound = False
+            raise
         except OSError:
             self._take_back()
             raise
@@ -107,6 +123,16 @@ class Appended:
     def close(self) -> None:
         """Nothing more comes."""
         self._disk.close(self._file)
+
+    def _look(self, size: int) -> None:
+        found = os.fstat(self._file)
+        try:
+            gone = not os.path.samestat(found, os.stat(self.path))
+        except FileNotFoundError:
+            gone = True
+        if gone or found.st_size != size:
+            what = "deleted or replaced" if gone else "written to or cut"
+            raise Changed(errno.ESTALE, f"{self.path.name} was {what} by somebody else")
 
     def _take_back(self) -> None:
         try:

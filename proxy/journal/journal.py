@@ -124,6 +124,7 @@ class Journal:
         )
         self._writer.open = dict(found.open)
         self._writer.heard = lambda state: self._heard(state.kind, state.why)
+        self._writer.changed = self._changed
         self._recoveries = found.recoveries
         self.note = self._writer.note
         """A record, to be written. Never waits, never raises."""
@@ -285,8 +286,15 @@ class Journal:
         finally:
             self._shortening = False
 
+    def _changed(self, why: str) -> None:
+        """Somebody else changed the segment, and it is left."""
+        before = self._log.before
+        file = self.folder.segment(before.segment).name
+        self._found_tampered(Fault(file, before.records, self.seq, "", why))
+
     def _end(self, written: bool) -> None:
-        self._checkpoint()
+        for _ in range(2):  # once more where only the file of checkpoints was changed
+            self._checkpoint()
         with contextlib.suppress(OSError):
             self._log.close()
         self._writer.end()

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from proxy.clock import Clock
+from proxy.journal.disk import Changed
 from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
 from proxy.journal.lines import stamps
 from proxy.journal.log import NO_ENTRY, Segments, Timed
@@ -72,6 +73,8 @@ class Writer:
         """Lines of intents whose calls have not ended."""
         self.heard: Callable[[State], None] = lambda state: None
         """Hears of changes, on the loop."""
+        self.changed: Callable[[str], None] = lambda why: None
+        """Hears that somebody else changed the segment; in the thread, before the next is begun."""
         self._now = clock.now
         self._stamp = stamps(clock.wall)
         self._name = name
@@ -305,7 +308,10 @@ class Writer:
         kind = "full" if error.errno in _FULL else "failed"
         if not self.log.sound:
             self.log.abandon(why)
-            self._held.append((self._stamp(), Recovery(self._name(), "fsync", detail=why)))
+            if isinstance(error, Changed):
+                self.changed(why)
+            else:
+                self._held.append((self._stamp(), Recovery(self._name(), "fsync", detail=why)))
             if now >= self._left_alone_until:  # another file may do, but not each of them
                 self._retry_at, kind = now, self._state.kind
                 # Told, but until that one fails as well nobody is refused for it.

@@ -86,6 +86,21 @@ def sizes(path) -> list[int]:
     return [told.checkpoint.size for told in found if told.checkpoint is not None]
 
 
+def test_a_file_that_was_deleted_is_begun_again(tmp_path):
+    """After the note that was not written was told of; no zeros stand for what is gone."""
+    path = tmp_path / "checkpoints"
+    file = CheckpointFile(RealDisk(), path, 0)
+    file.append(note(1))
+    file.append(note(2))
+    path.unlink()
+    with pytest.raises(OSError, match="checkpoints was deleted"):
+        file.append(note(3))
+    file.append(note(4))
+    file.close()
+
+    assert path.read_text() == f"{note(4)}\n"
+
+
 def test_a_note_that_is_not_ours_is_found_and_not_believed(tmp_path):
     """With its number in the file."""
     (tmp_path / "c").write_text(f"{note(1)}\n{note(2, OTHER)}\n")
@@ -125,6 +140,18 @@ def test_an_anchor_is_appended_to(tmp_path):
         note(4),
     ]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_of_an_anchor_only_the_end_is_read(tmp_path):
+    """Several write to it, for years."""
+    path = tmp_path / "anchor"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # a hole; nobody could read so much
+    FileAnchor(path, RealDisk())(note(1))
+
+    with path.open("rb") as file:
+        file.seek(1 << 40)
+        assert file.read() == b"\n\n" + note(1).encode() + b"\n"
 
 
 def test_an_anchor_that_fails_says_so(tmp_path):

@@ -3,11 +3,12 @@
 import errno
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from proxy.journal.disk import Appended, RealDisk, write_all, write_whole
-from tests.journal.disks import Died, DyingDisk, FailingDisk
+from proxy.journal.disk import Appended, Changed, RealDisk, write_all, write_whole
+from tests.journal.disks import Died, DyingDisk, FailingDisk, QuickDisk
 
 BROKEN = OSError(errno.EIO, "no")
 
@@ -110,3 +111,55 @@ def test_a_whole_file_is_the_old_one_or_the_new_one(tmp_path, steps):
         assert path.read_bytes() in {b"old", b"new and longer"}
     else:
         assert path.read_bytes() == b"new and longer"
+
+
+def cut(path: Path) -> None:
+    """Somebody did."""
+    os.truncate(path, 1)
+
+
+def written_to(path: Path) -> None:
+    """Somebody did."""
+    path.write_bytes(path.read_bytes() + b"more")
+
+
+def replaced(path: Path) -> None:
+    """By a copy; the file itself is still there, under another name."""
+    content = path.read_bytes()
+    path.rename(path.with_name("old"))
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("change", [Path.unlink, cut, written_to, replaced])
+def test_what_goes_to_a_file_that_was_changed_is_not_durable(tmp_path, change):
+    """Though the kernel takes it. Nothing more is done to the file, for it is evidence."""
+    file = Appended(QuickDisk(), tmp_path / "a", 0)
+    file.append(b"old")
+    change(tmp_path / "a")
+    with pytest.raises(Changed, match="by somebody else"):
+        file.append(b"new")
+    file.close()
+
+    assert not file.sound
+    assert file.size == 3
+    left = (tmp_path / "a").read_bytes() if (tmp_path / "a").exists() else b""
+    assert left in {b"", b"onew", b"oldmorenew", b"old"}
+
+
+def test_a_name_that_cannot_be_looked_at_is_a_failure(tmp_path, monkeypatch):
+    """What was written is taken back, as after any other."""
+    file = Appended(QuickDisk(), tmp_path / "a", 0)
+    file.append(b"old")
+
+    def broken(path: Path) -> None:
+        raise BROKEN
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", broken)
+        with pytest.raises(OSError, match="no"):
+            file.append(b"new")
+    assert file.sound
+    file.append(b"er")
+    file.close()
+
+    assert (tmp_path / "a").read_bytes() == b"older"

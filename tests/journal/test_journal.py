@@ -15,6 +15,7 @@ from proxy.journal.folder import Locked
 from proxy.journal.journal import Journal
 from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey, new_signer
+from proxy.journal.records import Records
 from proxy.journal.verify import verify
 from proxy.journal.writer import Mark
 from proxy.record import AttemptRecord, Record
@@ -300,3 +301,62 @@ async def test_nothing_is_deleted_without_a_durable_record(tmp_path, monkeypatch
     written = Written(tmp_path).open()
     assert not written.journal._record_of(())
     written.journal._writer.put(Mark(lambda written: None))
+
+
+def test_what_goes_to_a_segment_that_was_deleted_is_written_again(tmp_path):
+    """It was not acknowledged there: the next one has it, and says why. It is tampering."""
+    written = Written(tmp_path).open()
+    assert written.note("a")
+    written.folder.segment(1).unlink()
+    assert written.note("b")
+
+    told = [json.loads(line) for line in lines(tmp_path)]
+    assert [(each["seq"], each["type"]) for each in told] == [
+        (3, "checkpoint"),
+        (4, "call.finished"),
+    ]
+    assert "by somebody else" in told[0]["before"]["abandoned"]
+    assert written.note("c")
+    found = [each for each in map(json.loads, lines(tmp_path)) if each["type"] == "recovery"]
+    assert [(each["what"], each["file"]) for each in found] == [("tampered", "00000001.jsonl")]
+    assert "was deleted" in written.journal.tampered
+    assert verify(tmp_path).exit == 2
+
+
+def test_what_goes_to_a_segment_that_was_added_to_counts_once(tmp_path):
+    """Nothing is lost of it; what somebody added is left where it is."""
+    written = Written(tmp_path).open()
+    assert written.note("a")
+    with written.folder.segment(1).open("ab") as file:
+        file.write(b"more\n")
+    assert written.note("b")
+
+    assert written.folder.segment(1).read_bytes().count(b"more\n") == 1
+    assert ids(tmp_path).count("b") == 2  # in the file that was left as well, where none counts
+    assert len(list(Records(tmp_path).named("b"))) == 1
+    assert "was written to" in written.journal.tampered
+    assert verify(tmp_path).exit == 0
+
+
+async def test_a_stop_signs_though_the_checkpoints_were_deleted(tmp_path):
+    """In a new file, at the second try; the first one was told."""
+    told: list[tuple[str, str]] = []
+    journal = Journal(
+        tmp_path, Terms(), FakeClock(), heard=lambda kind, text: told.append((kind, text))
+    )
+    journal.open()
+    await journal.start()
+    signed = asyncio.get_running_loop().create_future()
+    journal._writer.put(Mark(lambda written: journal._checkpoint()))
+    journal._writer.put(
+        Mark(lambda written: journal._writer.on_loop(lambda: signed.set_result(written)))
+    )
+    await signed
+    journal.folder.checkpoints.unlink()
+    journal.note(Note("a"))
+    assert await journal.stop()
+
+    assert [text for _, text in told if "checkpoints was deleted" in text]
+    last = journal.folder.checkpoints.read_text().split("\n")
+    assert last[:2] == [journal.terms.origin, str(journal.seq)]
+    assert verify(tmp_path).exit == 0
