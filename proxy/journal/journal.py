@@ -181,11 +181,12 @@ class Journal:
 
     async def start(self) -> bool:
         """Write from now on. False: the first records cannot be written yet."""
-        self._writer.start(asyncio.get_running_loop())
         for entry in self._recoveries:
             self.note(entry)
         terms = self._terms
         self.note(Start(self._name(), self._version, os.getpid(), terms.sync, terms.drill))
+        # Then only: a thread that found nothing to write would sign nothing for a minute.
+        self._writer.start(asyncio.get_running_loop())
         self._keeper.start()
         if self.tampered:
             self._heard("tampered", self.tampered)

@@ -17,7 +17,7 @@ from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey, new_signer
 from proxy.journal.records import Records
 from proxy.journal.verify import verify
-from proxy.journal.writer import Mark
+from proxy.journal.writer import Mark, Writer
 from proxy.record import AttemptRecord, Record
 from tests.fakes import FakeClock
 from tests.journal.disks import FailingDisk, HangingDisk, QuickDisk
@@ -360,3 +360,21 @@ async def test_a_stop_signs_though_the_checkpoints_were_deleted(tmp_path):
     last = journal.folder.checkpoints.read_text().split("\n")
     assert last[:2] == [journal.terms.origin, str(journal.seq)]
     assert verify(tmp_path).exit == 0
+
+
+async def test_a_start_is_signed_at_once(tmp_path, monkeypatch):
+    """However quick the thread is: there is something to sign before it looks for it."""
+    begun, there = Writer.start, []
+
+    def start(writer: Writer, loop: asyncio.AbstractEventLoop) -> None:
+        there.append(writer.held)
+        begun(writer, loop)
+
+    monkeypatch.setattr(Writer, "start", start)
+    journal = Journal(tmp_path, Terms(), FakeClock())
+    journal.open()
+    assert await journal.start()
+    assert await journal.stop()
+
+    assert there == [1]
+    assert journal.folder.checkpoints.read_text().split("\n")[1] == "2"
