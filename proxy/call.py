@@ -221,6 +221,8 @@ class Call(msgspec.Struct):
     waited: float = 0.0  # seconds spent waiting for others: never our own time
     queued: float = 0.0  # those of them that it stood in a queue of ours
     answered: float | None = None  # when the head of a streamed answer went out
+    shadowed: tuple[str, str] | None = None
+    """The first refusal of a policy in shadow mode: its code, and the policy."""
     stopped: Stop | None = None
     goes_on: bool = False  # though it was stopped
     flight: InFlight | None = None  # where it is counted as on its way

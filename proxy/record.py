@@ -56,7 +56,9 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: str
     method: str
     policy_version: str
-    decision: str  # allow | refuse
+    decision: (
+        str  # allow | refuse | shadow: allowed, and a policy in shadow mode would have refused
+    )
     outcome: str  # ok | failed | refused | truncated | cancelled | fallback | stale | unknown
     executed: str  # no | yes | unknown
     status: int
@@ -65,13 +67,15 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     overhead_us: int  # our own time, without any waiting for others
     ttfb_us: int = -1  # -1: nothing was sent to the agent
     code: str = ""  # of a refusal, or why a call failed
-    policy: str = ""  # the policy that refused
+    policy: str = ""  # the policy that refused, or would have
     workflow: str = ""
     task: str = ""
     tier: int = 0  # 0 the primary, 1 a backup, 2 kept from before, 3 what a policy says
     served_by: str = ""  # the upstream or model, where it is not the one that was called
     queue_us: int = 0  # spent in queues of ours
-    detail: str = ""  # how an answer that had begun went wrong; which clock ended a stream
+    detail: str = (
+        ""  # how an answer that had begun went wrong; which clock ended a stream; a shadow
+    )
     agent_version: str = ""
     fleet: str = ""
     trace: str = ""

@@ -224,6 +224,9 @@ async def test_a_shadow_waits_for_nothing() -> None:
     assert call.path.answer(call.exchange).status == 200
     assert call.trail.types == ["call.finished"]
     assert call.path.desk.shadowed == {("journal_unavailable", "p", "false"): 1}
+    (record,) = call.path.watching.records
+    assert (record.decision, record.policy, record.code) == ("shadow", "p", "")
+    assert record.detail == "shadow: journal_unavailable"
 
 
 async def test_a_kept_answer_of_high_risk_waits_for_its_record() -> None:

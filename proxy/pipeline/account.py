@@ -71,6 +71,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     plain = reply.result is SUCCESS and not reply.given_up and not reply.outcome and refusal is None
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
+    unopposed = refusal is None and call.shadowed is None
     own = first - call.waited
     return Record(  # in the order of its fields, unnamed: half a microsecond on every call
         call.id,
@@ -81,7 +82,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         call.tool,
         call.head.method,
         call.rule.version,
-        "refuse" if refusal is not None and reply.result is None else "allow",
+        "allow" if unopposed else _decision(call, reply),
         "ok" if plain else outcome_of(reply),
         reply.executed,
         reply.status,
@@ -90,13 +91,18 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         int(own * 1e6) if own > 0 else 0,
         -1 if call.stopped is _GONE else int(first * 1e6),
         "" if plain else _code(call, reply),
-        "" if refusal is None else refusal.policy,
+        "" if unopposed else _policy(call, reply),
         call.workflow,
         call.task,
         reply.tier,
         reply.served_by,
         int(call.queued * 1e6),
-        "" if plain else reply.detail,
+        "" if plain and unopposed else _detail(call, reply),
+        "",
+        call.fleet,
+        "",
+        "",
+        call.model,
     )
 
 
@@ -112,6 +118,27 @@ async def _afterwards(noted: Awaitable[None], lasting: Lasting) -> None:
     durable = lasting()
     if durable is not None:
         await durable
+
+
+def _decision(call: Call, reply: Reply) -> str:
+    if reply.refusal is not None and reply.result is None:
+        return "refuse"
+    return "allow" if call.shadowed is None else "shadow"
+
+
+def _policy(call: Call, reply: Reply) -> str:
+    """Who refused it; or would have, where nobody did."""
+    refusal = reply.refusal
+    if refusal is not None and (refusal.policy or reply.result is None):
+        return refusal.policy
+    return "" if call.shadowed is None else call.shadowed[1]
+
+
+def _detail(call: Call, reply: Reply) -> str:
+    """What went wrong; where nothing did, what would have been said by a policy in shadow mode."""
+    if reply.detail or reply.refusal is not None or call.shadowed is None:
+        return reply.detail
+    return f"shadow: {call.shadowed[0]}"
 
 
 def _code(call: Call, reply: Reply) -> str:

@@ -107,7 +107,7 @@ class Guard(Generic[Subject, Gate]):
             if verdict is None:
                 admitted.append(gate)
             elif isinstance(verdict, Refusal):
-                self._counted.add(verdict.code, verdict.policy, "false")
+                self._would_refuse(subject, verdict)
             else:
                 _ = self._clock.spawn(self._count_later(gate, subject, verdict))
         return admitted
@@ -121,7 +121,13 @@ class Guard(Generic[Subject, Gate]):
         except Exception:  # as above
             verdict = _SHADOW_BROKE
         if verdict is not None:
-            self._counted.add(verdict.code, verdict.policy, "false")
+            self._would_refuse(subject, verdict)
+
+    def _would_refuse(self, subject: Subject, verdict: Refusal) -> None:
+        """It is counted, and the call's record tells of the first."""
+        call = self._call(subject)
+        call.shadowed = call.shadowed or (verdict.code, verdict.policy)
+        self._counted.add(verdict.code, verdict.policy, "false")
 
     def _admitted(self, subject: Subject, reply: Reply, shadows: list[Gate]) -> None:
         """Whoever let it through hears of its commit, and of its end, the last one first."""
@@ -143,7 +149,7 @@ class Guard(Generic[Subject, Gate]):
             try:
                 hear(subject, reply)
             except Exception:  # a bug, but not this call's
-                self._counted.add(_SHADOW_BROKE.code, _SHADOW_BROKE.policy, "false")
+                self._would_refuse(subject, _SHADOW_BROKE)
 
     @staticmethod
     def _hearers(gates: list[Gate]) -> tuple[Hears, ...]:

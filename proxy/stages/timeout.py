@@ -239,9 +239,13 @@ class ShadowTime(AttemptTime):
         if attempt.number < attempt.of or attempt.call.others:
             own = min(own, self._attempt)
         if ended > self._deadline(attempt.call):
-            self._counted.add("deadline_exceeded", self._policy, "false")
+            self._would_end(attempt.call, "deadline_exceeded")
         elif ended > attempt.started + own:
-            self._counted.add("upstream_timeout", self._policy, "false")
+            self._would_end(attempt.call, "upstream_timeout")
+
+    def _would_end(self, call: Call, code: str) -> None:
+        call.shadowed = call.shadowed or (code, self._policy)
+        self._counted.add(code, self._policy, "false")
 
     def says(self, call: Call) -> Said:
         """As the enforced one would."""

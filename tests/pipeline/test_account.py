@@ -52,6 +52,22 @@ def test_the_record_of_a_refusal() -> None:
     assert record.attempts == ()
 
 
+def test_the_record_of_a_call_in_the_shadow_of_a_policy() -> None:
+    """It went; who would have refused it is told, where nothing else has to be."""
+    call = called(Result.SUCCESS, shadowed=("circuit_open", "money"), fleet="shop")
+    record = recorded(call, make_reply(200, executed=Executed.YES))
+    assert (record.decision, record.outcome, record.code) == ("shadow", "ok", "")
+    assert (record.policy, record.detail, record.fleet) == ("money", "shadow: circuit_open", "shop")
+
+    call = called(Result.FAILURE, shadowed=("circuit_open", "money"))
+    record = recorded(call, make_reply(Failure.TIMEOUT))
+    assert (record.decision, record.policy, record.code) == ("shadow", "money", "upstream_timeout")
+    assert record.detail == ""
+
+    refused = recorded(called(None, shadowed=("rate_limited", "slow")), make_reply(OPEN))
+    assert (refused.decision, refused.policy, refused.detail) == ("refuse", "money", "")
+
+
 def test_the_record_of_a_failure() -> None:
     """It was allowed, and then it failed."""
     call = called(Result.FAILURE, effect=Effect.WRITE)
