@@ -173,12 +173,12 @@ def signer_of(folder: Folder, disk: Disk, name: str, chance: Callable[[int], byt
     except FileNotFoundError:
         signer = new_signer(name, chance)
         write_whole(disk, folder.secret, signer.line().encode() + b"\n")
-    publish(folder, disk, signer)
     return signer
 
 
-def publish(folder: Folder, disk: Disk, signer: Signer) -> None:
-    """The line of the verifier key stands in its file; those of earlier keys stay.
+def publish(folder: Folder, disk: Disk, signer: Signer) -> bool:
+    """The line of the verifier key stands in its file; those of earlier keys stay. False: it did
+    before.
 
     Raises OSError, and BadKey for a file that holds anything else: it says what is believed.
     """
@@ -193,6 +193,8 @@ def publish(folder: Folder, disk: Disk, signer: Signer) -> None:
             f"{folder.public}: {error}; put it back as it was, or move it away: then only what the "
             f"key signs that is in use is believed"
         ) from None
-    if line not in before.splitlines():
-        parted = before if before.endswith("\n") or not before else f"{before}\n"
-        write_whole(disk, folder.public, f"{parted}{line}\n".encode(), 0o644)
+    if line in before.splitlines():
+        return False
+    parted = before if before.endswith("\n") or not before else f"{before}\n"
+    write_whole(disk, folder.public, f"{parted}{line}\n".encode(), 0o644)
+    return True

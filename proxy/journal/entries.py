@@ -134,7 +134,7 @@ class Recovery(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something was not as it should be, and the journal went on."""
 
     id: str
-    what: str  # torn | tampered | dropped | fsync
+    what: str  # torn | tampered | dropped | fsync | key
     file: str = ""
     line: int = 0
     offset: int = 0  # bytes before what was torn off

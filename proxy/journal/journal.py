@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from uuid import uuid4
@@ -105,9 +105,9 @@ class Journal:
         terms, disk = self._terms, self._disk
         if self._key:
             self._signer = Signer.parse(self._key)
-            publish(self.folder, disk, self._signer)
         else:
             self._signer = signer_of(self.folder, disk, terms.origin, os.urandom)
+        added = publish(self.folder, disk, self._signer)
         self._keys = keys_of(self.folder.public.read_text("utf-8"))
         found = recover(self.folder, disk, self._keys, self._rooms, self._name)
         self.tampered, self._tampered_in = found.tampered, found.tampered_in
@@ -126,6 +126,8 @@ class Journal:
         self._writer.heard = lambda state: self._heard(state.kind, state.why)
         self._writer.changed = self._changed
         self._recoveries = found.recoveries
+        if added and found.standing.tip.place.seq:
+            self._recoveries.append(self._other_key())
         self.note = self._writer.note
         """A record, to be written. Never waits, never raises."""
         self.durable = self._writer.durable
@@ -134,6 +136,12 @@ class Journal:
         self._log.rotated = self._keeper.rotated
         self._keeper.deleted = self._forget
         return found
+
+    def _other_key(self) -> Recovery:
+        """Whoever verifies must know why another key signs from here on."""
+        name = self._signer.verifier.line().rpartition("+")[0]
+        why = f"{name} signs from here on; it was not in the file of verifier keys"
+        return Recovery(self._name(), "key", self.folder.public.name, detail=why)
 
     def _new_keeper(self) -> Keeper:
         return Keeper(
@@ -190,7 +198,16 @@ class Journal:
         self._keeper.start()
         if self.tampered:
             self._heard("tampered", self.tampered)
+        for text in self._doubts():
+            self._heard("trouble", text)
         return await self.durable()
+
+    def _doubts(self) -> Iterator[str]:
+        """About the keys, at the start."""
+        yield from (entry.detail for entry in self._recoveries if entry.what == "key")
+        secret = self.folder.secret
+        if not self._key and secret.exists() and secret.stat().st_mode & 0o077:
+            yield f"others may read {secret}, and sign what they like: chmod 600 it"
 
     async def stop(self, reason: str = "", grace: float = GRACE) -> bool:
         """All is written, signed, and let go of. False: the disk did not take it, within `grace`

@@ -140,6 +140,8 @@ class _Verification:
         self._walk.held = self._see
         self._missing: list[str] = []
         self._told: list[str] = []
+        self._noticed = ""
+        """The tampering that the journal itself tells of first."""
         self._pruning = Pruning(keys)
         self._torn = 0
         self._done = self._size = 0
@@ -279,6 +281,7 @@ class _Verification:
             self._pruning.hear(line)
         else:
             told = _recovery(line)
+            self._noticed = self._noticed or (told.detail if told.what == "tampered" else "")
             self._told.append(f"{told.what} {told.file} {told.detail}".strip())
 
     def _not_ours(self, line: bytes) -> None:
@@ -311,6 +314,8 @@ class _Verification:
             why = f"tampered: {walk.faults[0]}"
         elif self._missing:
             why = f"incomplete: {self._missing[0]}"
+        elif self._noticed:  # what is there holds, and something was there that did not
+            code, why = TAMPERED, f"tampered, as the journal itself tells: {self._noticed}"
         return Verdict(code, why, integrity, completeness, anchoring, recoveries)
 
 

@@ -170,6 +170,7 @@ def test_a_key_is_made_once(tmp_path):
     again = signer_of(folder, RealDisk(), "another name", lambda size: b"x" * size)
 
     assert made.line() == again.line()
+    assert [publish(folder, RealDisk(), made) for _ in range(2)] == [True, False]
     assert stat.S_IMODE(folder.secret.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.public.stat().st_mode) == 0o644
     assert folder.public.read_text() == made.verifier.line() + "\n"

@@ -107,6 +107,44 @@ def test_a_key_of_the_settings_is_used_and_published(tmp_path):
     assert journal.folder.public.read_text() == signer.verifier.line() + "\n"
 
 
+async def test_another_key_is_told_and_recorded(tmp_path):
+    """A lost key is made anew: whoever verifies must know from where on. The first is no news."""
+    heard: list[tuple[str, str]] = []
+    for life in range(3):
+        journal = Journal(
+            tmp_path,
+            Terms(),
+            Clock(),
+            heard=lambda kind, text: heard.append((kind, text)),
+            disk=QuickDisk(),
+        )
+        journal.open()
+        await journal.start()
+        await journal.stop()
+        if life == 0:
+            journal.folder.secret.unlink()
+
+    verdict = verify(tmp_path)
+    assert verdict.exit == 0
+    (told,) = verdict.recoveries.records
+    assert told.startswith("key journal.vkey holdfast/default/holdfast+")
+    assert [kind for kind, _ in heard] == ["trouble"]
+
+
+async def test_a_key_that_others_may_read_is_told(tmp_path):
+    """At each start; it is used all the same."""
+    heard: list[str] = []
+    journal = Journal(tmp_path, Terms(), Clock(), heard=lambda _, text: heard.append(text))
+    journal.open()
+    journal.folder.secret.chmod(0o640)
+    await journal.start()
+    await journal.stop()
+
+    assert heard == [
+        f"others may read {journal.folder.secret}, and sign what they like: chmod 600 it"
+    ]
+
+
 def test_checkpoints_come_by_number_and_by_time(tmp_path):
     """After so many records, or so many seconds after the first that has none."""
     written = Written(tmp_path, records=3, seconds=60.0).open()

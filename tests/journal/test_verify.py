@@ -407,6 +407,20 @@ def test_torn_ends_and_recoveries_are_told(tmp_path):
     assert after.recoveries.records == ["torn 00000001.jsonl"]
 
 
+def test_tampering_that_the_journal_noticed_is_tampering(tmp_path):
+    """Also where nothing of it is left to be seen: what the batch went to is left out."""
+    written = Written(tmp_path).open()
+    written.note("a")
+    with segment(tmp_path).open("ab") as file:
+        file.write(b"more\n")
+    assert written.note("b", "c")
+    written.stop()
+
+    verdict = verify(tmp_path)
+    assert (verdict.exit, verdict.integrity.ok) == (1, True)
+    assert verdict.why.startswith("tampered, as the journal itself tells: ")
+
+
 def test_what_a_disk_made_of_an_abandoned_segment_does_not_count(tmp_path):
     """After a failed fsync: nobody was told that it is durable."""
     disk = FailingDisk()
