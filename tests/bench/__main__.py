@@ -99,7 +99,8 @@ class Bench:
                 if peer.name == "kept":
                     self.results.waits = journal.waits(peer, yard.folder)
         say(f"  {journal.RECORDS:,} records")
-        self.results.verified = journal.verified(self.yard.folder / "records", journal.RECORDS)
+        place = self.yard.folder / "records"
+        self.results.verified = journal.verified(place, journal.RECORDS, self.yard.cores)
 
     def _checked(self, starters: Mapping[str, Callable[[], Peer]]) -> list[Peer]:
         """Those that answer a call as they should; why not goes into the report."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.bench.calls import Plan
 from tests.bench.load import PATH
 from tests.bench.peers import Peer, Yard
-from tests.bench.process import Missing, module, program
+from tests.bench.process import Cores, Missing, module, program
 
 QUICK = Plan(rounds=3, seconds=1, warm_up=1)
 USUAL = Plan(rounds=9, seconds=2, warm_up=2)
@@ -68,8 +68,8 @@ def waits(peer: Peer, folder: Path) -> Waits:
     return Waits(**{kind: statistics.median(times) for kind, times in seen.items()})
 
 
-def verified(folder: Path, count: int) -> Verified:
-    """Write so many, and verify them by the command. Raises Missing."""
+def verified(folder: Path, count: int, cores: Cores) -> Verified:
+    """Write so many, and verify them by the command, on all cores. Raises Missing."""
     command = program("holdfast")
     if command is None:
         raise Missing("cannot start (no command `holdfast` in this environment; make venv)")
@@ -78,7 +78,8 @@ def verified(folder: Path, count: int) -> Verified:
     )
     told = json.loads(ended.stdout)
     began = time.perf_counter()
-    subprocess.run([command, "audit", "verify", str(folder)], capture_output=True, check=True)
+    with cores.all():
+        subprocess.run([command, "audit", "verify", str(folder)], capture_output=True, check=True)
     seconds = time.perf_counter() - began
     return Verified(told["records"], seconds, told["early_mb"], told["end_mb"])
 

@@ -35,15 +35,22 @@ class Cores:
         cores = sorted(os.sched_getaffinity(0))
         return cls(cores[-2], cores[-1]) if len(cores) > 1 else cls(None, None)
 
+    @contextmanager
+    def all(self) -> Iterator[None]:
+        """What is started inside has both."""
+        with pinned(self.peer, self.load):
+            yield
+
 
 @contextmanager
-def pinned(core: int | None) -> Iterator[None]:
-    """What is started inside inherits this core."""
-    if core is None:
+def pinned(*cores: int | None) -> Iterator[None]:
+    """What is started inside inherits these cores; all there are, where none is named."""
+    wanted = {core for core in cores if core is not None}
+    if not wanted:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, wanted)
     try:
         yield
     finally:
