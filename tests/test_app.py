@@ -22,6 +22,8 @@ from proxy.config.settings import Audit, Settings, load_settings
 from proxy.config.types import Loaded
 from proxy.journal.folder import Locked
 from proxy.journal.payloads import PayloadsState
+from proxy.journal.rows import Rows
+from proxy.journal.sealing import Trouble
 from proxy.journal.verify import verify
 from proxy.units import Seconds
 from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
@@ -191,13 +193,19 @@ async def test_a_path_that_is_too_long_for_a_socket_is_warned_of(
     assert str(line["socket"]).endswith("admin.sock")
 
 
+def _full() -> Rows:
+    raise Trouble("full", "no space")
+
+
 async def test_what_is_kept_shows_in_its_health(tmp_path: Path) -> None:
     """A part of its own, once there is a side store; it takes no calls away."""
     kept = await App.start(settings(tmp_path, "policies: [{name: p, audit: {payload: full}}]"))
     well = kept.health.report()["parts"]["payloads"]
     assert kept.health.side_store is not None
-    assert kept.health.side_store.payloads is not None
-    kept.health.side_store.payloads._change(PayloadsState("full", "no space"))
+    payloads = kept.health.side_store.payloads
+    assert payloads is not None
+    payloads._sound = _full  # type: ignore[method-assign]
+    payloads._change(PayloadsState("full", "no space"))
     full, ready = kept.health.report()["parts"]["payloads"], kept.health.ready
     await within(kept.stop(drain=0))
     assert well == {"ok": True, "state": "ok", "why": None, "lost": 0}

@@ -70,9 +70,9 @@ def _results(trial: Trial, outcome: Outcome) -> Iterator[Miss]:
 def _found(outcome: Outcome) -> dict[str, Any]:
     record, explained = outcome.record, outcome.explained
     return {
-        "verdict": record.decision,
+        "verdict": "refuse" if record.decision == "refuse" else "allow",  # `shadow` says the rest
         "code": record.code,
-        "policy": record.policy,
+        "policy": _policy(outcome),
         "outcome": record.outcome,
         "status": outcome.status,
         "executed": str(record.executed),
@@ -84,6 +84,11 @@ def _found(outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def _policy(outcome: Outcome) -> str:
+    """Whose refusal it was, not who would have refused it."""
+    return "" if outcome.record.decision == "shadow" else outcome.record.policy
+
+
 def _why(name: str, outcome: Outcome) -> str:
     """For whoever wonders how the call could be refused, or fail."""
     refusal = outcome.explained.verdict.refusal
@@ -92,7 +97,8 @@ def _why(name: str, outcome: Outcome) -> str:
         return ""
     if record.decision == "refuse" and refusal is not None and refusal.code == record.code:
         return f"{outcome.explained.verdict.stage} says: {refusal.detail}"
-    of = f" of policy {record.policy}" if record.policy else ""
+    policy = _policy(outcome)
+    of = f" of policy {policy}" if policy else ""
     return f"it came to {record.code}{of}"
 
 
