@@ -338,7 +338,7 @@ async def _served(
             listen=settings.listen,
             admin=settings.admin,
             data_dir=settings.data_dir,
-            do="choose others with --listen, --admin, --data-dir, or end what has them",
+            do=_to_do(error, settings),
         )
         return 1
     finally:
@@ -357,6 +357,15 @@ async def _served(
     if not await app.stop(reason="it was asked to"):
         os._exit(1)  # else threads that wait for the disk would be waited for
     return 0
+
+
+def _to_do(error: OSError, settings: Settings) -> str:
+    """About what cannot be had."""
+    named = str(error.filename or "")
+    inside = Path(settings.data_dir).absolute()
+    if named and inside in Path(named).absolute().parents:
+        return f"look at {named}: it cannot be used as what it should be"
+    return "choose others with --listen, --admin, --data-dir, or end what has them"
 
 
 def _tell_ready(app: App, ready_file: Path | None) -> None:

@@ -447,6 +447,17 @@ def test_the_process_says_why_it_cannot_start(
     assert (line["listen"], "--listen" in str(line["do"])) == (taken, True)
 
 
+def test_the_process_names_what_is_wrong_in_its_data_dir(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str]
+) -> None:
+    """Another address would not help."""
+    wrong = tmp_path / "state" / "checkpoints"
+    wrong.mkdir(parents=True)
+    assert serve(settings(tmp_path), None, None) == 1
+    (line,) = [line for line in events(quiet) if line["event"] == "cannot start"]
+    assert str(line["do"]).startswith(f"look at {wrong}")
+
+
 def test_the_process_does_not_start_without_the_key_to_its_payloads(
     tmp_path: Path, quiet: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from proxy.journal.lookup import find
 from proxy.journal.rows import Places, Row
-from proxy.journal.sealing import Key, Who
+from proxy.journal.sealing import Key, Trouble, Who
 from proxy.journal.taking import Taken, Wish
 from proxy.protocols.coding import decoded
 from proxy.refusal import Refusal
@@ -59,7 +59,10 @@ def fetch(places: Places, record: str) -> Kept | None:
         return None
     key = Key(found.key, 0, Who(), found.secret)
     plain = key.open(record, found.sealed)
-    content = _DECODER.decode(zlib.decompress(plain))
+    try:
+        content = _DECODER.decode(zlib.decompress(plain))
+    except (zlib.error, msgspec.DecodeError) as error:  # sealed by who holds the key, and not by us
+        raise Trouble("damaged", f"what is kept of {record} is no payload: {error}") from None
     salts = key.salt(record, "request"), key.salt(record, "response")
     return Kept(content.mode, content.request, content.response, *salts)
 

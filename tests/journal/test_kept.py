@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import hmac
+import zlib
 
 import pytest
 
@@ -69,6 +70,19 @@ def test_a_row_that_was_changed_is_told(tmp_path):
 
     with pytest.raises(Trouble, match="a payload of the side store cannot be opened"):
         fetch(places, "r2")
+
+
+@pytest.mark.parametrize("plain", [b"no zlib", zlib.compress(b"\xc1")])
+def test_what_is_sealed_and_is_no_payload_is_told(tmp_path, plain):
+    """Who holds the key can write what he likes; it is not shown as a bug of ours."""
+    places, key = Places(tmp_path), key_of("t")
+    rows = Rows(places)
+    rows.insert([key], [row_of(key, "r", Content(FULL, Body(b"x", 1), None))])
+    rows._db.execute("UPDATE payloads SET sealed = ?", (key.seal("r", plain),))
+    rows.close()
+
+    with pytest.raises(Trouble, match="what is kept of r is no payload"):
+        fetch(places, "r")
 
 
 ALL = Wish(FULL, RULES, 20)
