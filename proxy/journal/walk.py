@@ -6,14 +6,16 @@ named, and the tree, which is over the hashes, stays comparable with what was si
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from proxy.journal.chain import BEGINNING, Claims, Place, claims, digest_of, follow, raw
 from proxy.journal.entries import Head
 from proxy.journal.folder import File
 from proxy.journal.merkle import Frontier
 from proxy.journal.reading import BLOCK, Opening, Reader, Unpacking
-from proxy.journal.whole import Whole
+
+if TYPE_CHECKING:
+    from proxy.journal.whole import Whole  # with multiprocessing: a proxy at work needs none of it
 
 Progress = Callable[[int], None]
 """Hears how many bytes of a file were read."""
@@ -117,7 +119,7 @@ class Walk:
             self._stumble(lines[len(hashes)], lines[len(hashes) + 1 :][:1])
             lines = lines[len(hashes) + 1 :]
 
-    def take(self, whole: Whole) -> bool:
+    def take(self, whole: "Whole") -> bool:
         """The whole file, as somebody else followed it. False: it does not follow from here."""
         if whole.start != self.place or self.line:
             return False
@@ -189,7 +191,7 @@ def segment(
     known: bool,
     progress: Progress,
     block: int = BLOCK,
-    whole: Whole | None = None,
+    whole: "Whole | None" = None,
 ) -> Passed:
     """Through a whole segment; `whole`: as somebody else followed it. Raises OSError."""
     gap = walk.begin(file, found, known)

@@ -181,7 +181,7 @@ def _policies(upstream: Address, protocol: str, policies: Path, folder: Path) ->
     text = policies.read_text("utf-8")
     # Nobody else of the bench keeps calls waiting: with the limit of the shipped policies half of
     # those on 32 connections would stand in a queue.
-    (folder / policies.name).write_text(re.sub(r"\blimit: \d+", "limit: 512", text), "utf-8")
+    (folder / policies.name).write_text(re.sub(r"\blimit: \d+", "limit: 2000", text), "utf-8")
     (folder / "00-upstreams.yaml").write_text(
         f"upstreams:\n  gateway:\n    url: http://{upstream[0]}:{upstream[1]}\n"
         f"    protocol: {protocol}\n    path: /\n    pool: {{max: 2000}}\n"
