@@ -20,6 +20,10 @@ policies:
     match: {path: /grave/*}
     risk: high
 """
+KEPT = f"""{POLICIES}  - name: all
+    audit: {{payload: redacted}}
+"""
+"""The same, and what is said is kept: records go another way to the journal."""
 KINDS = {"read": "GET", "write": "POST", "grave": "GET"}
 """The first part of a path, and the method of such calls."""
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.load import POLICIES, Load, Sent, answers, received
+from tests.crash.load import KEPT, POLICIES, Load, Sent, answers, received
 from tests.crash.remains import Remains
 from tests.harness import RawUpstream
 from tests.harness.process import holdfast_process
@@ -37,12 +37,13 @@ MOST_DELAY = 0.03  # after the last of them, until it is killed
 class Lives:
     """One data dir, one proxy after the other."""
 
-    def __init__(self, folder: Path, upstream: RawUpstream) -> None:
+    def __init__(self, folder: Path, upstream: RawUpstream, policies: str) -> None:
         self.chance = random.Random(SEED)
         self.load = Load(self.chance)
         self.remains = Remains(folder / "state")
         self.lost: list[Sent] = []
         self._upstream = upstream
+        self._policies = policies
         self._settings = folder / "holdfast.yaml"
         self._settings.write_text(SETTINGS)
 
@@ -74,7 +75,7 @@ class Lives:
 
     def _started(self):
         more = ("--data-dir", str(self.remains.data_dir), "--config", str(self._settings))
-        return holdfast_process(self._upstream, "http", POLICIES, *more)
+        return holdfast_process(self._upstream, "http", self._policies, *more)
 
     def _compare(self, calls: list[Sent], killed: float) -> None:
         """What the agents of this life know, with what is left of it."""
@@ -89,12 +90,12 @@ class Lives:
         self.lost += missing
 
 
-async def killed(times: int, folder: Path) -> None:
+async def killed(times: int, folder: Path, policies: str = POLICIES) -> None:
     """So many lives, and one to end with."""
     sys.stdout.write(f"CRASH_SEED={SEED}\n")
     async with RawUpstream() as upstream:
         upstream.otherwise = answers
-        lives = Lives(folder, upstream)
+        lives = Lives(folder, upstream, policies)
         for _ in range(times):
             await lives.one()
         await lives.last()
@@ -131,6 +132,11 @@ def in_the_end(lives: Lives, reached: set[int]) -> None:
 async def test_no_acknowledged_call_is_lost_however_it_is_killed(tmp_path: Path) -> None:
     """Ten times, in the usual run."""
     await killed(10, tmp_path)
+
+
+async def test_nor_where_its_payload_is_kept(tmp_path: Path) -> None:
+    """Its record waits for what takes secrets out of its bodies, and its answer for its record."""
+    await killed(5, tmp_path, KEPT)
 
 
 @pytest.mark.crash
