@@ -169,8 +169,7 @@ def _ended(hand: Hand, stack: ExitStack) -> Hand:
 def _given(jobs: Sequence[Job], hands: Sequence[Hand]) -> Generator[Whole | None, None, None]:
     """Each hand has one job, and one more to go on with."""
     ahead = 2 * len(hands)
-    turns = cycle(hands)
-    for hand, job in zip(turns, jobs[:ahead], strict=False):
+    for hand, job in zip(cycle(hands), jobs[:ahead], strict=False):
         hand.begin(job)
     for n, hand in zip(range(len(jobs)), cycle(hands), strict=False):
         found = hand.result()

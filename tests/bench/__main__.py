@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,12 +96,18 @@ class Bench:
             peers = self._checked(journal.starters(yard))
             plan = journal.QUICK if self.quick else journal.USUAL
             self.results.journal = calls.measure(peers, self.load, plan, say)
-            for peer in peers:
-                if peer.name == "kept":
-                    self.results.waits = journal.waits(peer, yard.folder)
+            try:
+                for peer in peers:
+                    if peer.name == "kept":
+                        self.results.waits = journal.waits(peer, yard.folder)
+            except (OSError, ValueError) as error:
+                self.results.missing["waits"] = f"a write's wait: {error}"
         say(f"  {journal.RECORDS:,} records")
         place = self.yard.folder / "records"
-        self.results.verified = journal.verified(place, journal.RECORDS, self.yard.cores)
+        try:
+            self.results.verified = journal.verified(place, journal.RECORDS, self.yard.cores)
+        except (Missing, OSError, subprocess.CalledProcessError) as error:
+            self.results.missing["records"] = f"audit verify: {error}"
 
     def _checked(self, starters: Mapping[str, Callable[[], Peer]]) -> list[Peer]:
         """Those that answer a call as they should; why not goes into the report."""

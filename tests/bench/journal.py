@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+from proxy.journal.disk import RealDisk
 from tests.bench.calls import Plan
 from tests.bench.load import PATH
 from tests.bench.peers import Peer, Yard
@@ -43,8 +44,15 @@ class Verified:
 
     records: int
     seconds: float  # of `holdfast audit verify`, from its start to its end
-    early_mb: float  # memory of the process that wrote it, after a fifth of the records
-    end_mb: float
+    early_mb: float | None  # memory of the process that wrote it, after a fifth of the records
+    end_mb: float | None
+
+    @property
+    def growth_mb(self) -> float | None:
+        """From then on."""
+        if self.early_mb is None or self.end_mb is None:
+            return None
+        return self.end_mb - self.early_mb
 
 
 def starters(yard: Yard) -> dict[str, Callable[[], Peer]]:
@@ -101,4 +109,4 @@ def _call(connection: HTTPConnection, tool: str) -> None:
 
 def _commit(file: int) -> None:
     os.write(file, LINE)
-    os.fdatasync(file)
+    RealDisk.sync(file)

@@ -47,18 +47,21 @@ def records(count: int) -> Iterator[Record]:
         )
 
 
-def rss_mb() -> float:
-    """Resident memory now, in 10^6 bytes. Linux."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def rss_mb() -> float | None:
+    """Resident memory now, in 10^6 bytes; None where there is no /proc."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-async def write(data_dir: Path, count: int) -> dict[str, float]:
+async def write(data_dir: Path, count: int) -> dict[str, float | None]:
     """All of them, and wait until what is closed is compressed."""
     journal = Journal(data_dir, Terms(writer="bench"), Clock(), disk=Hasty())
     journal.open()
     await journal.start()
-    early = 0.0
+    early = None
     for n, record in enumerate(records(count), 1):
         journal.note(record)
         if n % AT_ONCE == 0:

@@ -100,7 +100,7 @@ def _journal(results: Results) -> list[Target]:
     kept = against(results.journal, "kept", "unkept", 32)
     added = waits.added if waits else None
     rate = many.records / many.seconds if many else None
-    growth = many.end_mb - many.early_mb if many else None
+    growth = many.growth_mb if many else None
     size = f"{many.records:,} records" if many else "records"
     return [
         Target("calls/s, 32 connections, reads, against no records", 0.8, True, "x", kept),
