@@ -1,6 +1,7 @@
 """proxy/journal/taking.py"""
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -52,6 +53,21 @@ def test_where_there_is_no_room_nothing_is_held():
     taken = tap.taken(b"")
     assert taken == Taken((), 9, False, "there was no room to hold it")
     assert (space.free, space.lost) == (5, {"memory": 1})
+
+
+def test_crumbs_take_no_more_room_than_was_drawn_for_them():
+    """A body in chunks of two bytes is as large as any other."""
+    space, size = Space(1 << 20), 400_000
+    tap = BodyTap(space, Wish("full", rules_of(()), 1 << 20))
+    tracemalloc.start()
+    try:
+        for at in range(0, size, 2):
+            tap.saw(at, b"%02d" % (at % 100))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.5 * size
+    assert space.free == (1 << 20) - size
 
 
 def test_a_body_that_never_came_is_none():
