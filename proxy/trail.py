@@ -21,10 +21,10 @@ from proxy.journal.entries import BreakerChanged, ConfigRejected, Entry, PolicyL
 from proxy.journal.erasures import Eraser, Erasure
 from proxy.journal.folder import Folder, Locked
 from proxy.journal.journal import GRACE, Journal, within
-from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey
 from proxy.journal.recover import unknown_end
 from proxy.journal.sealing import Trouble
+from proxy.journal.segments import Terms
 from proxy.journal.side_store import SideStore
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from proxy.call import Stop, Whole
 from proxy.counts import UNRECORDED
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
 from proxy.reply import Failure
 from proxy.strand import Strand

@@ -12,10 +12,10 @@ import pytest
 from proxy.config.settings import Agent, Audit, Elsewhere, Every, Secret, Settings
 from proxy.config.types import Loaded, Upstream, Url
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
 from proxy.journal.notes import new_signer
 from proxy.journal.payloads import PayloadsState
 from proxy.journal.redaction import rules_of
+from proxy.journal.segments import Terms
 from proxy.journal.taking import Wish
 from proxy.journal.verify import verify
 from proxy.news import CircuitChange, Escalation, Event, JournalChange, News, PayloadsChange

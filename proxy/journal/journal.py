@@ -17,11 +17,11 @@ from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import Recovery, Start, Stop
 from proxy.journal.folder import Folder, Lock
 from proxy.journal.keeper import Keeper
-from proxy.journal.log import Segments, Terms
 from proxy.journal.notes import Signer, keys_of
 from proxy.journal.outdated import Cut, cut
 from proxy.journal.recover import Recovered, recover
 from proxy.journal.retention import Old, prune_entry
+from proxy.journal.segments import Segments, Terms
 from proxy.journal.snapshot import VERSION, Rebuilt, Snapshot, write_snapshot
 from proxy.journal.walk import Fault
 from proxy.journal.writer import Mark, State, Writer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from proxy.journal.entries import Entry, Recovery
 from proxy.journal.lines import rfc3339
-from proxy.journal.log import Timed
+from proxy.journal.segments import Timed
 
 _WHY = "the journal could not be written, and no more could be held"
 

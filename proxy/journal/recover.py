@@ -25,10 +25,10 @@ from proxy.journal.disk import Appended, Disk, write_whole
 from proxy.journal.entries import FINISHED, INTENT, Before, Recovery
 from proxy.journal.folder import File, Folder
 from proxy.journal.lines import Tip
-from proxy.journal.log import NOTHING, Standing
 from proxy.journal.merkle import Frontier
 from proxy.journal.notes import Verifier
 from proxy.journal.reading import Opening, opening_of, torn_at
+from proxy.journal.segments import NOTHING, Standing
 from proxy.journal.snapshot import Rebuilt, Snapshot, read_snapshot
 from proxy.journal.walk import Fault, Walk, limits, segment
 from proxy.record import Record

@@ -25,8 +25,8 @@ from proxy.clock import Clock
 from proxy.journal.disk import Changed
 from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
 from proxy.journal.lines import stamps
-from proxy.journal.log import NO_ENTRY, Segments, Timed
 from proxy.journal.losses import Losses
+from proxy.journal.segments import NO_ENTRY, Segments, Timed
 
 _WITHIN = 0.0095  # from a record to the end of its fsync: 10 ms are promised
 _LEAST = 0.001  # of that is waited for others, however slow the disk is

@@ -6,7 +6,7 @@ from aiohttp import web
 from proxy.admin import api
 from proxy.admin.api import Api
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from tests.admin.scene import Scene
 from tests.journal.disks import QuickDisk
 from tests.tables import post

@@ -5,7 +5,7 @@ from typing import Any
 
 from proxy.admin.health import Health
 from proxy.clock import Clock
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from proxy.journal.writer import State
 from proxy.mirrors.webhook import WebhookAnchor
 

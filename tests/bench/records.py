@@ -17,7 +17,7 @@ from pathlib import Path
 from proxy.clock import Clock
 from proxy.journal.disk import RealDisk
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from proxy.record import AttemptRecord, Record
 
 AT_ONCE = 5000  # noted before they are waited for

@@ -20,7 +20,7 @@ from typing import Any
 
 from proxy.journal import keeper as keeping
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
 from proxy.journal.writer import Mark
 from tests.fakes import FakeClock

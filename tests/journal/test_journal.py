@@ -13,9 +13,9 @@ from proxy.clock import Clock
 from proxy.journal import journal as module
 from proxy.journal.folder import Locked
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
 from proxy.journal.notes import BadKey, new_signer
 from proxy.journal.records import Records
+from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
 from proxy.journal.writer import Mark, Writer
 from proxy.record import AttemptRecord, Record

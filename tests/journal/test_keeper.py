@@ -5,7 +5,7 @@ import threading
 
 from proxy.journal import keeper
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from tests.fakes import FakeClock
 from tests.journal.disks import FailingDisk, QuickDisk
 from tests.journal.noted import Note

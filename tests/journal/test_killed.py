@@ -18,7 +18,7 @@ import asyncio, sys
 from pathlib import Path
 from proxy.clock import Clock
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from tests.journal.noted import Note
 from tests.journal.written import Counted
 

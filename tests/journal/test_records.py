@@ -9,9 +9,9 @@ from proxy.clock import Clock
 from proxy.journal.disk import RealDisk
 from proxy.journal.folder import Folder
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
 from proxy.journal.records import Follower, Records
 from proxy.journal.retention import compress
+from proxy.journal.segments import Terms
 from tests.journal.disks import QuickDisk
 from tests.journal.noted import Intent, Note
 from tests.journal.written import Written, lines

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
 from proxy.journal.writer import Mark, State
 from tests.fakes import FakeClock

@@ -9,10 +9,10 @@ from proxy.journal.disk import RealDisk
 from proxy.journal.folder import Folder
 from proxy.journal.journal import Journal
 from proxy.journal.lines import Tip
-from proxy.journal.log import NOTHING, Standing, Terms
 from proxy.journal.reading import Reader
 from proxy.journal.recover import Recovered
 from proxy.journal.retention import Old, prune_entry
+from proxy.journal.segments import NOTHING, Standing, Terms
 from proxy.journal.writer import Mark
 from tests.fakes import FakeClock
 from tests.journal.disks import QuickDisk

@@ -14,7 +14,7 @@ import pytest
 from proxy.cli.asking import ask
 from proxy.clock import Clock
 from proxy.journal.journal import Journal
-from proxy.journal.log import Terms
+from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
 from tests.harness import OK, RawUpstream, holdfast, raw_call, request, within
 from tests.harness.process import holdfast_process
