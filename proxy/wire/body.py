@@ -37,6 +37,8 @@ from proxy.call import Header, Tap
 from proxy.reply import Failure
 from proxy.strand import Signal
 
+_CRUMBS = 512
+"""Pieces that are together no larger are one: each by itself takes 40 bytes more than it has."""
 AHEAD = 64 << 10
 """Bytes held for a consumer that has not come yet."""
 
@@ -351,7 +353,11 @@ class Body:
                 self._lose()
                 return
             self._owed += len(piece)
-        self._held.append(piece)
+        held = self._held
+        if held and len(held[-1]) + len(piece) <= _CRUMBS:
+            held[-1] += piece
+        else:
+            held.append(piece)
         self._held_bytes = total
 
     def _draw(self, count: int) -> bool:
