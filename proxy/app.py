@@ -1,14 +1,7 @@
 """Builds everything once; starts it and stops it, in order. A reload swaps the table."""
 
 import asyncio
-import contextlib
-import gc
-import json
-import os
-import resource
 import secrets
-import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -21,10 +14,10 @@ from proxy.config.places import ConfigError, Problem
 from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
+from proxy.control import Control
 from proxy.gateway import Gateway
 from proxy.journal.disk import Disk
-from proxy.journal.folder import CONTROL, Locked
-from proxy.journal.notes import BadKey
+from proxy.journal.folder import CONTROL
 from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Parcel
 from proxy.keep import Keep
@@ -46,12 +39,7 @@ from proxy.wire.server import Server, ServerLimits
 if TYPE_CHECKING:
     from proxy.admin.server import AdminServer
 
-_FILES = 65_536
-"""Open files that are asked for at most."""
 _LONGEST = 500  # characters of what made a start fail
-_YOUNG = 20_000
-"""Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
-the paths of failure, and looking after every 700 allocations costs more than a stage."""
 
 
 class App:
@@ -69,7 +57,8 @@ class App:
         self._keep = Keep()
         news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
-        self._trail = Trail(settings, self.clock, news, self.log, disk)
+        self._control = Control(self._keep)
+        self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
@@ -124,6 +113,7 @@ class App:
         for warning in self._settings.warnings:
             self.log.warning("settings", problem=warning)
         await self._trail.start()
+        self._control.begin(self._trail)
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
         self.health.side_store = self._trail.side_store
@@ -142,11 +132,11 @@ class App:
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
-        await self._control(self._admin)
+        await self._open_to_changes(self._admin)
         self._watching = self.clock.spawn(self._watch.run())
         self._trail.speak()
 
-    async def _control(self, admin: "AdminServer") -> None:
+    async def _open_to_changes(self, admin: "AdminServer") -> None:
         """Changes are made at a socket that only our own user reaches. Calls can do without."""
         place = Path(self._settings.data_dir) / CONTROL
         try:
@@ -220,6 +210,7 @@ class App:
 
     def _in_force(self, read: "_Read") -> None:
         loaded = read.loaded
+        self._control.obey(loaded)
         self.metrics.name_tools(loaded.tools)
         self.health.loaded(loaded.version, self.clock.wall())
         self._watch.loaded(read.files)
@@ -292,93 +283,3 @@ class _Watcher:
     def bug(self, error: BaseException) -> None:
         """Part of Watcher."""
         self._log.bug(error)
-
-
-def _raise_file_limit() -> None:
-    """As many files as the system allows us: each connection is one, and the usual limit is low."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
-    """Serve until SIGTERM or SIGINT; 0 when it stopped as asked, 1 if it could not start.
-
-    Where the journal cannot be closed the process ends at once, with 1.
-    """
-    gc.set_threshold(_YOUNG, 20, 100)
-    _raise_file_limit()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_served(settings, upstream, ready_file))
-
-
-async def _served(
-    settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None
-) -> int:
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
-    log = Log(Clock(), settings.log.level, settings.log.format)
-    try:
-        app = await App.start(settings, upstream)
-    except ConfigError as error:
-        for problem in error.problems:
-            log.error("policy", problem=str(problem))
-        return 1
-    except (Locked, BadKey, Trouble) as error:
-        log.error("cannot start", why=str(error), data_dir=settings.data_dir)
-        return 1
-    except OSError as error:
-        log.failure(
-            "cannot start",
-            error,
-            listen=settings.listen,
-            admin=settings.admin,
-            data_dir=settings.data_dir,
-            do=_to_do(error, settings),
-        )
-        return 1
-    finally:
-        log.close()
-    loop.add_signal_handler(signal.SIGHUP, app.reload_soon)
-    try:
-        _tell_ready(app, ready_file)
-    except OSError as error:
-        app.log.failure("cannot write the ready file", error, path=str(ready_file))
-        await app.stop(drain=0.0)
-        return 1
-    gc.collect()
-    gc.freeze()  # what is here by now stays: it need not be looked at again
-    await asked.wait()
-    app.log.event("stopping", drain=float(settings.drain))
-    if not await app.stop(reason="it was asked to"):
-        os._exit(1)  # else threads that wait for the disk would be waited for
-    return 0
-
-
-def _to_do(error: OSError, settings: Settings) -> str:
-    """About what cannot be had."""
-    named = str(error.filename or "")
-    inside = Path(settings.data_dir).absolute()
-    if named and inside in Path(named).absolute().parents:
-        return f"look at {named}: it cannot be used as what it should be"
-    return "choose others with --listen, --admin, --data-dir, or end what has them"
-
-
-def _tell_ready(app: App, ready_file: Path | None) -> None:
-    if ready_file is not None:
-        written = ready_file.with_name(ready_file.name + ".new")
-        written.write_text(json.dumps({"listen": app.listen, "admin": app.admin}) + "\n")
-        written.replace(ready_file)  # whoever waits for it never reads half of it
-    app.log.event("ready", listen=app.listen, admin=app.admin, policy_version=app.health.version)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not on this platform: asyncio's own loop does the same, slower
-        return None
-    return uvloop.new_event_loop

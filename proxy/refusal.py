@@ -42,8 +42,14 @@ class Kind(msgspec.Struct, frozen=True):
 def _kinds() -> dict[str, Kind]:
     never, later, harmless = Repeat.NEVER, Repeat.LATER, Repeat.IF_HARMLESS
     return {
+        "killed": Kind(403, "policy", "A kill switch stops this call", never, "stop", "http_request_denied"),
         "denied": Kind(403, "policy", "A policy denies this call", never, "use_alternative", "http_request_denied"),
         "approval_pending": Kind(403, "policy", "A person must look at this call first", never, "ask_owner", "http_request_denied"),
+        "approval_denied": Kind(403, "policy", "A person has denied this call", never, "stop", "http_request_denied"),
+        "approval_expired": Kind(403, "policy", "Nobody decided about this call in time", never, "ask_owner", "http_request_denied"),
+        "budget_exceeded": Kind(402, "budget", "The budget has no room for this call", never, "ask_owner", "http_request_denied", lack="budget"),
+        "loop_detected": Kind(422, "policy", "The agent repeats itself", never, "retry_modified", "http_request_denied"),
+        "deadlock": Kind(508, "policy", "Agents wait for each other", never, "ask_owner", "http_request_denied"),
         "bulkhead_full": Kind(503, "transient", "Too many calls are under way", later, "retry_later", "connection_limit_reached", lack="throttled"),
         "circuit_open": Kind(503, "upstream", "The circuit is open", later, "use_alternative", "destination_unavailable", lack="circuit_open", cools=True),
         "rate_limited": Kind(429, "throttle", "Too many calls", later, "retry_later", "http_request_denied", lack="throttled", cools=True, spoils="pushback"),
@@ -90,6 +96,7 @@ class Refusal(msgspec.Struct, frozen=True):
     next_step: str = ""  # where it differs from the code's usual one
     stands: bool = False  # a policy wants it told, whoever else could answer
     quota: str = ""  # of a rate that is used up: the parameters of its item in RateLimit-Policy
+    facts: tuple[tuple[str, Any], ...] = ()  # members of the problem that only its code has
 
     @property
     def kind(self) -> Kind:
@@ -137,13 +144,14 @@ class Refusal(msgspec.Struct, frozen=True):
             "scope": self.scope or None,
             "policy": self.policy or None,
             "next_step": self.step,
+            **dict(self.facts),
             "alternatives": list(self.alternatives),
             "message_for_model": self.message_for_model(),
         }
         return {
             name: value
             for name, value in members.items()
-            if value is not None or name == "retry_after"
+            if value is not None or name in _TOLD_ANYHOW
         }
 
     def message_for_model(self) -> str:
@@ -173,6 +181,8 @@ class Refusal(msgspec.Struct, frozen=True):
         return f"The same call may be repeated after {math.ceil(self.retry_after)} s."
 
 
+_TOLD_ANYHOW = frozenset({"retry_after", "resets_at"})
+"""Members for which null says something: never."""
 _RAN = {
     Executed.NO: "The call did not run.",
     Executed.YES: "The call ran.",

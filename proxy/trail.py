@@ -6,7 +6,7 @@ import functools
 import re
 import socket
 from asyncio import Future
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +26,7 @@ from proxy.journal.recover import unknown_end
 from proxy.journal.sealing import Trouble
 from proxy.journal.segments import Terms
 from proxy.journal.side_store import SideStore
+from proxy.journal.snapshot import Rebuilt
 from proxy.journal.taking import Wish
 from proxy.journal.writer import State
 from proxy.mirrors.webhook import WebhookAnchor
@@ -52,8 +53,15 @@ class Trail:
     """`start`, `note` as often as there is something, `stop`."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, news: News, log: Log, disk: Disk | None = None
+        self,
+        settings: Settings,
+        clock: Clock,
+        news: News,
+        log: Log,
+        disk: Disk | None = None,
+        rooms: Sequence[Rebuilt] = (),
     ) -> None:
+        """`rooms` are rebuilt before anybody is served."""
         self._clock = clock
         self._name = clock.uuid
         self._news = news
@@ -85,7 +93,7 @@ class Trail:
             version=__version__,
             heard=self._heard,
             disk=self._disk,
-            rooms=(self._eraser.erasures,),
+            rooms=(self._eraser.erasures, *rooms),
         )
         self.note = _nowhere
         """A record, to be written. Never waits, never raises; before the start it does nothing, so

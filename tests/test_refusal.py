@@ -17,7 +17,13 @@ TRUE, FALSE, IF_HARMLESS = Repeat.LATER, Repeat.NEVER, Repeat.IF_HARMLESS
 # The table of spec 2.5, as far as it is built; below the line what the table leaves open.
 TABLE = {
     "denied": (403, FALSE),
+    "killed": (403, FALSE),
     "approval_pending": (403, FALSE),
+    "approval_denied": (403, FALSE),
+    "approval_expired": (403, FALSE),
+    "budget_exceeded": (402, FALSE),
+    "loop_detected": (422, FALSE),
+    "deadlock": (508, FALSE),
     "bulkhead_full": (503, TRUE),
     "rate_limited": (429, TRUE),
     "circuit_open": (503, TRUE),
@@ -313,3 +319,12 @@ def test_a_failure_in_front_of_which_somebody_repeats_is_not_given_up() -> None:
     """Repeating was the client's turn all along."""
     reply = make_reply(Failure.TIMEOUT, given_up="client_retries")
     assert of_failure(reply, harmless=True, late=False).should_retry
+
+
+def test_what_only_one_code_has_stands_beside_the_rest() -> None:
+    """A null is told where it says something: it resets never."""
+    facts = (("limit", "1.00"), ("resets_at", None), ("spent", None))
+    problem = refusal("budget_exceeded", facts=facts).problem("c", 0)
+    assert problem["limit"] == "1.00"
+    assert problem["resets_at"] is None
+    assert "spent" not in problem

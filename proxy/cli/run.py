@@ -39,7 +39,7 @@ def run(
     64 wrong usage.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # who asks for a reload now gets the first load
-    from proxy.app import serve
+    from proxy.cli.serving import serve
     from proxy.config.load import load_policies
     from proxy.config.settings import load_settings
 

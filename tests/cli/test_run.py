@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-import proxy.app
+import proxy.cli.serving
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def served(monkeypatch):
         asked.append((settings, upstream, ready_file))
         return 0
 
-    monkeypatch.setattr(proxy.app, "serve", serve)
+    monkeypatch.setattr(proxy.cli.serving, "serve", serve)
     before = signal.getsignal(signal.SIGHUP)
     yield asked
     signal.signal(signal.SIGHUP, before)
