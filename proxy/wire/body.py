@@ -21,8 +21,8 @@ rest. So a body holds at most what was asked to be held:
 All of it is drawn from the process-wide pool. Where that is dry the source is paused, with the one
 piece that was too much, and a reader is told.
 
-Somebody may also see it pass (`watch`), so that payloads can be kept. He gets the pieces that the
-sink gets, and can neither hold them up nor draw on that pool.
+Some may also see it pass (`watch`), such as who keeps payloads. They get the pieces that the sink
+gets, and can neither hold them up nor draw on that pool.
 
 The end carries the last bytes with it (`finish`), since the last byte of an answer may have to
 wait for its record. A body that came whole in the first read never gets this far: it is a
@@ -143,7 +143,7 @@ class Body:
         "_sink",
         "_source",
         "_stopped",
-        "_tap",
+        "_taps",
         "_want",
         "ended",
         "failure",
@@ -170,7 +170,7 @@ class Body:
         self._paused = False  # the source is
         self._stopped = False  # the sink asked for it
         self._on_fact: Callable[[], None] | None = None
-        self._tap: Tap | None = None
+        self._taps: tuple[Tap, ...] = ()
 
     @property
     def replayable(self) -> bool:
@@ -274,13 +274,13 @@ class Body:
 
     def watch(self, tap: Tap) -> None:
         """Have it see what flows from now on; a body that flows once more is seen once more."""
-        self._tap = tap
+        self._taps += (tap,)
 
     def flow(self, sink: Sink) -> None:
         """Pass everything on to `sink`, from the beginning."""
         assert not self._lost, "a body that was not kept cannot flow twice"
-        if self._tap is not None:
-            sink = Watched(sink, self._tap)
+        for tap in self._taps:
+            sink = Watched(sink, tap)
         if self.whole is not None:
             sink.end(self.whole, self.trailers)
             return

@@ -302,6 +302,19 @@ def test_who_watches_sees_what_flows(pieces: list[bytes], before: int) -> None:
     assert (glass.held, seen.flows, seen.ends) == (whole, [whole, whole], 2)
 
 
+def test_several_may_watch() -> None:
+    """Each sees all of it, and the sink gets it once."""
+    body, glass = Body(), Glass()
+    watching = [Seen(), Seen(), Seen()]
+    for seen in watching:
+        body.watch(seen)
+    body.flow(glass)
+    body.feed(b"first ")
+    body.finish(b"last", [])
+    assert glass.held == b"first last"
+    assert [(seen.flows, seen.ends) for seen in watching] == [([b"first last"], 1)] * 3
+
+
 def test_who_watches_is_not_told_an_end_that_never_came() -> None:
     """It broke off: what passed is all there is."""
     body, seen, glass = Body(), Seen(), Glass()
