@@ -6,6 +6,7 @@ that is sent though its answer was known costs less than an answer to another qu
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -15,6 +16,31 @@ Paths: TypeAlias = tuple[tuple[str, ...], ...]
 """Members of the arguments, by the keys that lead to them. A list is gone through."""
 Canonical: TypeAlias = Callable[[bytes, Paths], bytes | None]
 """The arguments in a body, apart from some members; None: there are none to be read."""
+
+
+_MEMBER = re.compile(r"input(\.[^.]+)+")
+
+
+def paths_of(written: tuple[str, ...]) -> Paths:
+    """Members of the arguments, each written as `input.nonce`. Raises ValueError for what is none,
+    with what is allowed."""
+    for path in written:
+        if not _MEMBER.fullmatch(path):
+            raise ValueError(f"expected a path such as input.nonce, found {path!r}")
+    return tuple(tuple(path.split(".")[1:]) for path in written)
+
+
+def counted(
+    content: bytes, coding: bytes | None, canonical: Canonical | None, without: Paths
+) -> bytes:
+    """What counts of a body: its arguments, apart from some members, else every byte.
+
+    `coding`: its Content-Encoding; what is encoded is not read. Raises Ambiguous where a key stands
+    twice.
+    """
+    read = None if canonical is None or coding is not None else canonical(content, without)
+    # Told apart by a byte: a body that is no JSON may look like arguments in their one form.
+    return b"=" + content if read is None else b":" + read
 
 
 class _Number(str):

@@ -27,6 +27,7 @@ from msgspec import Meta
 from proxy.call import NAME_SIGN, Call, RequestHead
 from proxy.counts import CACHE
 from proxy.keys import SHELF
+from proxy.protocols.canonical import counted, paths_of
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import PROTOCOLS
@@ -37,7 +38,6 @@ from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
 
 _HEADER = re.compile(f"{NAME_SIGN}+")
-_MEMBER = re.compile(r"input(\.[^.]+)+")
 
 
 class Cache(Section, frozen=True, kw_only=True):
@@ -73,9 +73,10 @@ class Cache(Section, frozen=True, kw_only=True):
         for name in self.vary:
             if not _HEADER.fullmatch(name):
                 raise ValueError(f"vary: expected the name of a header, found {name!r}")
-        for path in self.volatile:
-            if not _MEMBER.fullmatch(path):
-                raise ValueError(f"volatile: expected a path such as input.nonce, found {path!r}")
+        try:
+            paths_of(self.volatile)
+        except ValueError as error:
+            raise ValueError(f"volatile: {error}") from None
 
     @property
     def keeps(self) -> bool:
@@ -97,7 +98,7 @@ class Cached:
         self._tool = target.tool
         protocol = PROTOCOLS[target.protocol]
         self._streams = protocol.streams
-        self._without = tuple(tuple(path.split(".")[1:]) for path in section.volatile)
+        self._without = paths_of(section.volatile)
         only_input = bool(section.key or section.volatile)
         self._arguments = protocol.canonical() if only_input else None
         what = ("input", *sorted(section.volatile)) if only_input else ()
@@ -150,14 +151,11 @@ class Cached:
 
     def _key_of(self, call: Call, content: bytes) -> Key | Refusal:
         """What the call is found by; a refusal where its arguments can be read in two ways."""
-        counts: bytes | None = None
-        if self._arguments is not None and b"content-encoding" not in call.head.fields:
-            try:
-                counts = self._arguments(content, self._without)
-            except Ambiguous as why:
-                return Refusal("ambiguous_call", str(why))
-        # Told apart by a byte: a body that is no JSON may look like arguments in their one form.
-        return self._key(call, b"=" + content if counts is None else b":" + counts)
+        coding = call.head.fields.get(b"content-encoding")
+        try:
+            return self._key(call, counted(content, coding, self._arguments, self._without))
+        except Ambiguous as why:
+            return Refusal("ambiguous_call", str(why))
 
     def _instead(self, call: Call, key: Key, reply: Reply) -> Reply | None:
         """An old answer, if there is one that may stand in for this failure."""

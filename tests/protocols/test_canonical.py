@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols.canonical import Paths, of_tool
+from proxy.protocols.canonical import Paths, counted, of_tool, paths_of
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.recognise import HTTP, TOOLS
 
@@ -150,3 +150,19 @@ def test_texts_that_are_no_unicode_still_count() -> None:
 def test_tools_have_arguments() -> None:
     """Plain HTTP has a body."""
     assert (TOOLS.canonical(), HTTP.canonical()) == (of_tool, None)
+
+
+def test_what_counts_of_a_body_is_its_arguments_or_all_of_it() -> None:
+    """No body passes for the arguments of another one."""
+    one = counted(called('{"a": 1, "b": 2}'), None, of_tool, (("b",),))
+    assert one == counted(called('{"b": 3, "a": 1}'), None, of_tool, (("b",),))
+    assert one[:1] == b":"
+    assert counted(one, None, of_tool, ()) == b"=" + one
+    assert counted(b"{}", None, None, ()) == counted(b"{}", b"gzip", of_tool, ()) == b"={}"
+
+
+def test_paths_are_written_as_they_are_in_policies() -> None:
+    """Below `input`."""
+    assert paths_of(("input.a", "input.b.c")) == (("a",), ("b", "c"))
+    with pytest.raises(ValueError, match=r"expected a path such as input\.nonce, found 'a'"):
+        paths_of(("input.a", "a"))
