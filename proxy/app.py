@@ -21,7 +21,7 @@ from proxy.journal.folder import CONTROL
 from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Parcel
 from proxy.keep import Keep
-from proxy.keys import NEWS
+from proxy.keys import CHAINS, NEWS
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
@@ -31,6 +31,7 @@ from proxy.pipeline.walk import Grounds
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Sender
+from proxy.state.chains import Chains
 from proxy.trail import NOT_STARTED, Trail, unstarted
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
@@ -61,6 +62,8 @@ class App:
         self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
+        fleet_key = settings.fleet_key.encode()
+        self._keep.of(CHAINS, lambda: Chains(self._instance, fleet_key))
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
         self._outbound = Outbound(
             self.clock, self._limits, self._instance, self._keep, self.log.bug

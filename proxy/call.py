@@ -22,8 +22,9 @@ NAME_SIGN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 SIGNS = frozenset(
     {
         b"amz-sdk-request", b"baggage", b"grpc-previous-rpc-attempts", b"grpc-timeout",
-        b"holdfast-attempt", b"holdfast-priority", b"holdfast-task", b"holdfast-timeout-ms",
-        b"holdfast-workflow", b"traceparent", b"via", b"x-envoy-attempt-count",
+        b"holdfast-attempt", b"holdfast-chain", b"holdfast-priority", b"holdfast-task",
+        b"holdfast-timeout-ms", b"holdfast-workflow", b"traceparent", b"via",
+        b"x-envoy-attempt-count",
         b"x-envoy-expected-rq-timeout-ms", b"x-stainless-read-timeout",
         b"x-stainless-retry-count", b"x-task-id", b"x-workflow-id",
     }
@@ -111,7 +112,7 @@ class Body(Protocol):
         """Hold what passes, up to `limit` bytes, so that it can be sent once more."""
 
     def watch(self, tap: "Tap", /) -> None:
-        """Have it see what flows. Before it flows, and one tap only."""
+        """Have it see what flows, beside others. Before it flows."""
 
 
 class Tap(Protocol):
@@ -235,6 +236,9 @@ class Call(msgspec.Struct):
     content: bytes | None = None  # its body, where that was read to know what it is for; coded
     arguments: Any = None  # as they were read of it, once somebody has asked and if it is small
     rewritten: "Message | None" = None  # the last that was sent in the place of its own
+    onward: Callable[[], bytes] | None = None
+    """Makes the line by which an agent that is called knows who waits for it. Asked when it is sent
+    to one."""
 
     def stop(self, reason: Stop) -> None:
         """Cancel the call; the first reason is kept.

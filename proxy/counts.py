@@ -97,6 +97,16 @@ CACHE = Counted(
     ("upstream", "tool", "result"),
     "Calls under a cache section, by what came of it: hit, stale, miss, bypass.",
 )
+LOOPS = Counted(
+    "holdfast_loops_total",
+    ("rule", "step"),
+    "Calls by which an agent repeated itself, and what was done: note, refuse, approve, kill.",
+)
+CHAINS_IGNORED = Counted(
+    "holdfast_chains_ignored_total",
+    ("reason",),
+    "Call chains of which something did not count.",
+)
 HEALTH_PROBES = Counted(
     "holdfast_health_probes_total",
     ("upstream", "result"),
@@ -124,6 +134,8 @@ COUNTED = (
     FALLBACKS,
     EXPRESSION_ERRORS,
     CACHE,
+    LOOPS,
+    CHAINS_IGNORED,
     HEALTH_PROBES,
     UNRECORDED,
 )

@@ -131,6 +131,22 @@ class NewsKey(NamedTuple):
     shadow: str = ""
 
 
+class LoopsKey(NamedTuple):
+    """What agents did a moment ago."""
+
+    kind: str = "loops"
+    shadow: str = ""
+
+
+class ChainsKey(NamedTuple):
+    """Which calls wait for agents."""
+
+    kind: str = "chains"
+    shadow: str = ""
+
+
+CHAINS = ChainsKey()
+LOOPS = LoopsKey()
 NEWS = NewsKey()
 SHELF = ShelfKey()
 
@@ -148,6 +164,8 @@ Key: TypeAlias = (
     | CountsKey
     | ShelfKey
     | NewsKey
+    | LoopsKey
+    | ChainsKey
 )
 Names = TypeVar("Names", bound=Key)
 

@@ -99,6 +99,15 @@ class Queues(Withdraws):
     __slots__ = ()
 
 
+class Listens:
+    """A gate of calls that hears what comes back, at its commit."""
+
+    __slots__ = ()
+
+    def committed(self, call: Call, reply: Reply, /) -> None:
+        """For each call admitted that has a reply, before any of that goes to the agent."""
+
+
 class Check(NothingTaken):
     """A gate of calls that takes nothing and answers at once, without asking anybody."""
 

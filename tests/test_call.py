@@ -27,6 +27,7 @@ from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
 from proxy.stage import Site
 from proxy.stages.bulkhead import priority
+from proxy.stages.loop import Loop, LoopGuard
 from proxy.stages.retry import Repeat, Retry
 from proxy.stages.timeout import Deadline, Timeout
 from proxy.units import Seconds
@@ -219,6 +220,9 @@ ASKED: dict[str, Callable[[Call], Any]] = {
     "pipeline/mount.py identify": complete,
     "gateway.py _open": Identity("ann", "crew").name,
     "stages/bulkhead.py _rank_of": lambda call: priority(call.head.fields),
+    "stages/loop.py _chain": lambda call: LoopGuard(
+        Loop(), Site(make_target(), make_ground())
+    )._chain(call),
     "stages/retry.py _limit": lambda call: client_retries(call.head.fields),
     "stages/timeout.py admit": lambda call: patience(call.head.fields),
 }

@@ -5,7 +5,7 @@ LATER: dict[str, frozenset[str]] = {
     "Policy": frozenset(
         {
             "cost",
-            *("approval", "loop", "canary", "chaos", "contract", "record"),
+            *("approval", "canary", "chaos", "contract", "record"),
         }
     ),
     "Domain": frozenset({"budget"}),
@@ -15,7 +15,7 @@ LATER: dict[str, frozenset[str]] = {
     "Agent": frozenset({"version"}),
     "Settings": frozenset(
         {
-            *("store", "store_tls", "store_timeout", "on_store_failure", "fleet_key"),
+            *("store", "store_tls", "store_timeout", "on_store_failure"),
             *("readiness", "tokens", "trace"),
         }
     ),

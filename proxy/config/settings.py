@@ -28,6 +28,7 @@ FILE = "holdfast.yaml"
 PREFIX = "HOLDFAST_"
 _LEAST_BYTES = 1 << 10
 _LEAST_SEGMENT = 64 << 10
+_LEAST_KEY = 16
 _DAY = 86_400.0
 _SIX_MONTHS = 184 * _DAY
 _TOO_SHORT = (
@@ -231,6 +232,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Source, ...],
         Meta(min_length=1, description="Who calls: the first that answers."),
     ] = (Source("static"),)
+    fleet_key: Annotated[
+        Secret,
+        Meta(
+            description="A secret that the pods of a fleet share; it signs call chains. Empty: "
+            "each believes its own links only."
+        ),
+    ] = Secret("")
     log: Log = Log()
     limits: Limits = Limits()
     audit: Audit = Audit()
@@ -255,6 +263,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Raises ValueError where two settings contradict each other."""
         if self.listen == self.admin and not self.listen.endswith(":0"):
             raise ValueError("admin: must not be the address of listen")
+        if 0 < len(self.fleet_key) < _LEAST_KEY:
+            raise ValueError(f"fleet_key: must have at least {_LEAST_KEY} characters")
 
 
 def load_settings(

@@ -258,8 +258,11 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preserve_host: Annotated[bool, Meta(description="Keep the agent's Host header.")] = False
     holdfast: Holdfast = Holdfast()
     forward: Annotated[
-        tuple[Literal["call", "attempt", "deadline", "agent"], ...],
-        Meta(description="Facts that the upstream is told in holdfast-* headers."),
+        tuple[Literal["call", "attempt", "deadline", "agent", "chain"], ...],
+        Meta(
+            description="Facts that the upstream is told in holdfast-* headers. chain: who waits "
+            "for it, where it is an agent and the loop section is on."
+        ),
     ] = ()
     unrecognised: Annotated[
         Literal["refuse", "pass"],

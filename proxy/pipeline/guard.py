@@ -16,7 +16,16 @@ from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Reply, cancelled, refused, settle_all
-from proxy.stage import AttemptGate, CallGate, NothingTaken, Queues, Sender, Verdict, Withdraws
+from proxy.stage import (
+    AttemptGate,
+    CallGate,
+    Listens,
+    NothingTaken,
+    Queues,
+    Sender,
+    Verdict,
+    Withdraws,
+)
 
 Subject = TypeVar("Subject", Call, Attempt)
 Gate = TypeVar("Gate", CallGate, AttemptGate)
@@ -153,7 +162,7 @@ class Guard(Generic[Subject, Gate]):
 
     @staticmethod
     def _hearers(gates: list[Gate]) -> tuple[Hears, ...]:
-        """How those that want to know are told of the commit: attempts have one, calls have not."""
+        """How those that want to know are told of the commit."""
         return ()
 
     def _lost(self, admitted: list[Gate], subject: Subject, *, sent: bool) -> None:
@@ -191,7 +200,11 @@ class Guard(Generic[Subject, Gate]):
 
 
 class CallGuard(Guard[Call, CallGate]):
-    """Asks once for each call."""
+    """Asks once for each call, and tells the gates that want to know what comes back."""
+
+    @staticmethod
+    def _hearers(gates: list[CallGate]) -> tuple[Hears, ...]:
+        return tuple(gate.committed for gate in gates if isinstance(gate, Listens))
 
 
 class AttemptGuard(Guard[Attempt, AttemptGate]):

@@ -30,6 +30,8 @@ def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
     answer = PROTOCOLS[call.protocol].refuse(refusal, call.id, sent(call), accept)
     answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
     answer.by(reply.tier, reply.served_by)
+    if not reply.status:  # what stages say besides; the lines of an answer went with it
+        answer.lines += reply.lines
     return answer
 
 

@@ -16,6 +16,7 @@ from proxy.stages.failover import Backups, Failover
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
 from proxy.stages.idempotency import Idempotency, IdempotencyKey
+from proxy.stages.loop import Loop, LoopGuard
 from proxy.stages.rate_limit import RateLimit, Turnstile
 from proxy.stages.retry import Once, Repeat, Retry
 from proxy.stages.route import Fork, Route
@@ -34,6 +35,7 @@ SECTIONS: dict[str, type[Section]] = {
     "route": Route,
     "cache": Cache,
     "audit": Audit,
+    "loop": Loop,
 }
 """What a policy may hold, by the name it has in a file."""
 
@@ -93,6 +95,9 @@ ORDER: tuple[Entry, ...] = (
     Entry("call", "gate", ("idempotency",), IdempotencyKey.build),
     # Whatever becomes of it from here on, an answer that was kept before too, leaves its trace.
     Entry("call", "gate", ("audit",), RecordFirst.build, otherwise=RecordFirst.build),
+    # Before anybody is asked and anything given: what is refused here was answered long ago. It
+    # hears what comes back, of whatever is inside: an old answer counts as one too.
+    Entry("call", "gate", ("loop",), LoopGuard.build),
     # The outermost wrapper. After the gates of the call, for what is denied is denied, whatever was
     # answered before; in front of all that costs something or takes a permit. And around all that
     # might still find a new answer: an old one is the last thing that is given instead of an error.

@@ -22,6 +22,7 @@ class Forward(msgspec.Struct, frozen=True):
     attempt: bool = False
     deadline: bool = False
     agent: bool = False
+    chain: bool = False
 
 
 class Client:
@@ -76,7 +77,8 @@ class Client:
             lines.append(f"holdfast-timeout-ms: {left}\r\n")
         if forward.agent:
             lines.append(f"holdfast-agent: {_safe(call)}\r\n")
-        return call.extra + "".join(lines).encode()
+        chain = call.onward() if forward.chain and call.onward is not None else b""
+        return call.extra + "".join(lines).encode() + chain
 
 
 class ChoosyClient(Client):

@@ -285,3 +285,21 @@ def test_a_key_may_come_from_a_file(here):
     assert key is not None
     assert key.encode().decode() == line
     assert line not in repr(key)
+
+
+def test_a_key_of_the_fleet_is_long_enough_and_not_shown(here):
+    """It may come from a file, or from the environment; without one there is none."""
+    secret = "sixteen letters."
+    (here / "k").write_text(secret + "\n")
+    (here / "h.yaml").write_text("fleet_key: ${file:k}\n")
+    for settings in (
+        load_settings("h.yaml", environ={}),
+        load_settings(environ={"HOLDFAST_FLEET_KEY": secret}),
+    ):
+        assert settings.fleet_key.encode().decode() == secret
+        assert secret not in repr(settings)
+    assert not load_settings(environ={}).fleet_key
+    with pytest.raises(ConfigError) as caught:
+        load_settings(environ={"HOLDFAST_FLEET_KEY": "fifteen letters"})
+    assert "fleet_key: must have at least 16 characters" in str(caught.value)
+    assert "fifteen" not in str(caught.value)

@@ -223,6 +223,16 @@ def test_a_refusal_is_in_the_words_of_the_calls_protocol(monkeypatch: pytest.Mon
     assert failed.closed
 
 
+def test_what_stages_say_besides_is_said_in_our_words_too() -> None:
+    """It stands in a reply that has no answer; the lines of one that has went with it."""
+    refusal = Refusal("denied", "No")
+    said = in_our_words(make_call(), make_reply(Failure.CONNECT, lines=b"a: b\r\n"), refusal)
+    assert said.lines.endswith(b"\r\na: b\r\n")
+    assert (
+        b"a: b" not in in_our_words(make_call(), make_reply(500, lines=b"a: b\r\n"), refusal).lines
+    )
+
+
 def test_attempts_are_those_that_were_tried() -> None:
     """Also where no connection came about; not those that a gate refused."""
     call = called(Result.SUCCESS, None)

@@ -1,0 +1,98 @@
+"""What a call was answered, so far that it is known again: a digest, and its beginning.
+
+It is looked at while it passes. Nothing of it is held but its first bytes, and they are for nobody
+but who had the answer.
+"""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+from proxy.call import Call
+from proxy.reply import SUCCESS, Reply, Result
+from proxy.state.shelf import recipe
+
+LARGEST = 1 << 20
+"""Bytes of an answer that may be the same as another one, and of a request whose arguments are read
+to see whether it is."""
+_SHOWN = 160
+"""Characters of an answer that are told again."""
+
+
+class Answer(NamedTuple):
+    """What came of a call."""
+
+    digest: bytes | None  # None: like no other
+    failing: bool = False
+    start: bytes = b""  # its first bytes
+    status: int = 0
+    who: bytes = b""  # the credentials that it was given to
+
+
+class Hearing:
+    """Part of Tap: sees an answer pass."""
+
+    __slots__ = ("_hash", "complete", "size", "start")
+
+    def __init__(self) -> None:
+        self._hash = sha256()
+        self.size = 0
+        self.start = b""
+        self.complete = False
+
+    def saw(self, at: int, piece: bytes) -> None:
+        """Part of Tap. An answer is sent on once."""
+        self.size += len(piece)
+        if self.size <= LARGEST:
+            self._hash.update(piece)
+        if len(self.start) < _SHOWN:
+            self.start += piece[:_SHOWN]
+
+    def ended(self) -> None:
+        """Part of Tap."""
+        self.complete = True
+
+    def all(self, content: bytes) -> None:
+        """It is here as a whole."""
+        self._hash, self.size, self.start = sha256(), 0, b""
+        self.saw(0, content)
+        self.complete = True
+
+    def digest(self, status: int, coding: bytes) -> bytes | None:
+        """Of the answer; None: it is too large to be known again."""
+        if self.size > LARGEST:
+            return None
+        whole = self._hash.copy()
+        whole.update(b"\0%d %b" % (status, coding))
+        return whole.digest()[:16]
+
+
+_NO_ANSWER = frozenset({None, Result.CANCELLED, Result.THROTTLED})
+"""Results of which nothing is learned: it never ran, or is to be repeated later."""
+
+
+def answer_of(call: Call, heard: Hearing | None, reply: Reply) -> Answer | None:
+    """What came of the call; None: no answer."""
+    result, status = reply.result, reply.status
+    if heard is None or result in _NO_ANSWER or reply.refused or reply.tunnel is not None:
+        return None
+    if result is not SUCCESS:
+        how = f"{result} {status} {reply.failure}".encode()
+        return Answer(how, True, heard.start, status, who_of(call))
+    digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
+    return Answer(digest, False, heard.start, status, who_of(call))
+
+
+def who_of(call: Call) -> bytes:
+    """A digest of the credentials that it came with."""
+    told = _WHO.key(call, b"")[0]
+    assert isinstance(told, bytes)  # it is what the head says
+    return told
+
+
+_WHO = recipe()
+
+
+def shown(start: bytes) -> str | None:
+    """What an answer begins with, as far as it is text; None: it is none."""
+    text = " ".join(start.decode(errors="replace").split())[:_SHOWN]
+    return text if text and text.rstrip("\ufffd").isprintable() else None
