@@ -17,6 +17,7 @@ LACKS = {
     "overloaded": "failure",
     "deadline_exceeded": "deadline",
     "no_route": "failure",
+    "budget_exceeded": "budget",
 }
 
 

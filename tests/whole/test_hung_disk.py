@@ -14,7 +14,7 @@ PROCESS = """
 import sys, threading
 from pathlib import Path
 from proxy import trail
-from proxy.app import serve
+from proxy.cli.serving import serve
 from proxy.config.settings import load_settings
 from proxy.journal.disk import RealDisk
 
