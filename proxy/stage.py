@@ -117,11 +117,14 @@ class Check(NothingTaken):
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One section of a policy: what a file says, with its defaults.
 
-    One that is a list above all may be written as such: `written_as_list` names the field that the
-    list is.
+    One that is a list above all may be written as such, or as a number: `written_as_list` and
+    `written_as_number` name the field that it is.
     """
 
     written_as_list: ClassVar[str] = ""
+    written_as_number: ClassVar[str] = ""
+    by_number: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Fields that a number gives as well: who writes just that wants nothing of policies before."""
     by_true: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Fields that `true` gives, where it is written so; others come from policies before."""
     holds: ClassVar[bool] = False

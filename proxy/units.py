@@ -1,11 +1,12 @@
-"""Durations, sizes and rates as people write them: `250ms`, `10s`, `64KiB`, `100/h`.
+"""Durations, sizes, rates and money as people write them: `250ms`, `64KiB`, `100/h`, `0.05`.
 
-In memory a duration is a float of seconds and a size an int of bytes; the types only tell the
-loader and the schema how they are spelled. A rate stays as it is written: its unit says how many
-there may be at once.
+In memory a duration is a float of seconds, a size an int of bytes and money an int of
+micro-dollars; the types only tell the loader and the schema how they are spelled. A rate stays as
+it is written: its unit says how many there may be at once.
 """
 
 import re
+from decimal import Decimal
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -14,6 +15,11 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 DURATION_PATTERN = "^[0-9]{1,15}([.][0-9]{1,15})?(ms|s|m|h|d)$"
 SIZE_PATTERN = "^[0-9]{1,15}(B|KiB|MiB|GiB)$"
 RATE_PATTERN = "^[1-9][0-9]{0,8}/(s|m|h|d)$"
+MONEY_PATTERN = "^([0-9]{1,10}([.][0-9]{1,6})?|[.][0-9]{1,6})$"
+MOST_MONEY = 1_000_000_000
+"""US dollars."""
+MICROS = 1_000_000
+"""Micro-dollars in a dollar."""
 _SPELLING = re.compile("([0-9]+(?:[.][0-9]+)?)([A-Za-z]+)")
 
 
@@ -91,6 +97,43 @@ class Rate(str):
     def interval(self) -> float:
         """Seconds from one to the next."""
         return _SECONDS[self.partition("/")[2]] / self.number
+
+
+class Money(int):
+    """A sum of US dollars, written as a decimal number; in memory micro-dollars."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Money":
+        """Exactly what is written: a text is better than a float, which is taken at its shortest
+        spelling. Raises ValueError, with what is allowed, for anything else."""
+        if isinstance(text, int | float) and not isinstance(text, bool):
+            text = format(Decimal(repr(text)), "f")
+        if not isinstance(text, str) or not re.fullmatch(MONEY_PATTERN, text):
+            raise ValueError(f"expected {_wanted(text)}, found {text!r}")
+        if Decimal(text) > MOST_MONEY:
+            raise ValueError(f"expected at most {MOST_MONEY:,} US dollars, found {text!r}")
+        return cls(Decimal(text).scaleb(6))
+
+    @property
+    def dollars(self) -> str:
+        """As it is written, without zeros at its end: `0.05`."""
+        whole, micros = divmod(self, MICROS)
+        return f"{whole}.{micros:06}".rstrip("0").rstrip(".")
+
+
+_FINER = re.compile("[0-9]*[.][0-9]{7,}")
+_NEGATIVE = re.compile("-[0-9.]+")
+
+
+def _wanted(text: object) -> str:
+    """What money must be, with a word on what is wrong with this."""
+    if isinstance(text, str) and _FINER.fullmatch(text):
+        return "US dollars with at most 6 decimal places"
+    if isinstance(text, str) and _NEGATIVE.fullmatch(text):
+        return "US dollars that are not negative"
+    return "US dollars such as 0.05"
 
 
 def is_measure(text: str) -> bool:

@@ -1,10 +1,10 @@
-"""Durations, sizes and rates, as people write them."""
+"""Durations, sizes, rates and money, as people write them."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.units import Delay, Rate, Seconds, Size, is_measure
+from proxy.units import Delay, Money, Rate, Seconds, Size, is_measure
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -102,10 +102,63 @@ def test_what_is_no_rate(text: object) -> None:
         Rate.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("written", "micros"),
+    [
+        ("0", 0),
+        ("0.05", 50_000),
+        (".5", 500_000),
+        ("25", 25_000_000),
+        ("0.000001", 1),
+        ("1000000000.000000", 10**15),
+        (0.05, 50_000),
+        (1e-06, 1),
+        (25, 25_000_000),
+        (0, 0),
+    ],
+)
+def test_money(written: object, micros: int) -> None:
+    """In memory it is micro-dollars; a number counts as its shortest spelling."""
+    assert Money.parse(written) == micros
+
+
+@given(st.integers(0, 10**15))
+def test_any_money_is_what_is_written(micros: int) -> None:
+    """To the last micro-dollar, also of what a float cannot hold; and it is written so again."""
+    text = f"{micros // 10**6}.{micros % 10**6:06}"
+
+    assert Money.parse(text) == micros
+    assert Money.parse(Money.parse(text).dollars) == micros
+
+
+BAD_MONEY: dict[str, list[object]] = {
+    "US dollars such as 0.05": [
+        "", ".", "5.", "5 ", "$5", "5 USD", "1,000", "1_000", "1e3", "0x10", "+5", "nan", "inf",
+        "-inf", "5\n", "\u0663", "1" * 11, True, None, b"5", [], float("nan"), float("inf"),
+    ],
+    "US dollars that are not negative": ["-1", "-0.05", -1, -0.5],
+    "US dollars with at most 6 decimal places": [
+        "0.0000001", "1.0000000", ".1234567", 1e-07, 0.1 + 0.2,
+    ],
+    "at most 1,000,000,000 US dollars": ["1000000000.000001", "9999999999", 1000000001],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [(text, wanted) for wanted, texts in BAD_MONEY.items() for text in texts],
+    ids=repr,
+)
+def test_what_is_no_money(text: object, wanted: str) -> None:
+    """Says what is wrong: it might mean anything, be too fine, negative or absurd."""
+    with pytest.raises(ValueError, match=f"^expected {wanted}, found "):
+        Money.parse(text)
+
+
 @given(st.text())
 def test_no_text_does_worse_than_be_refused(text: str) -> None:
-    """A duration and a size come out, or a ValueError."""
-    for unit in (Seconds, Size):
+    """A duration, a size and money come out, or a ValueError."""
+    for unit in (Seconds, Size, Money):
         try:
             assert unit.parse(text) >= 0
         except ValueError as error:

@@ -2,12 +2,7 @@
 
 LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "budgets", "kill", "prices", "alerts", "mirrors"}),
-    "Policy": frozenset(
-        {
-            "cost",
-            *("approval", "canary", "chaos", "contract", "record"),
-        }
-    ),
+    "Policy": frozenset({"approval", "canary", "chaos", "contract", "record"}),
     "Domain": frozenset({"budget"}),
     "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),

@@ -289,8 +289,8 @@ def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
         field = section.written_as_list
         places = dict(_places(field, node))
         return Part(node.place, True, mode, {field: written}, places, hidden)
-    if isinstance(written, bool) or not isinstance(node, Mapping):
-        fields = section.by_true if written is True else {}
+    if not isinstance(node, Mapping):
+        fields = _at_once(section, written)
         return Part(
             node.place, bool(written), mode, dict(fields), dict.fromkeys(fields, node.place)
         )
@@ -305,6 +305,16 @@ def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
         places=dict(_each_place(given)),
         hidden=hidden,
     )
+
+
+def _at_once(section: type[Section], written: Any) -> Environ[str, Any]:
+    """The fields that a switch gives, or a number."""
+    if isinstance(written, bool):
+        return section.by_true if written else {}
+    return {
+        **section.by_number,
+        section.written_as_number: getattr(written, section.written_as_number),
+    }
 
 
 def _may_be_secret(scalar: Scalar) -> bool:

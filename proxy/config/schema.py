@@ -16,7 +16,18 @@ from proxy.config.files import POLICY_FILE
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
 from proxy.config.types import HEADER_NAME, NAME_PATTERN
-from proxy.units import DURATION_PATTERN, RATE_PATTERN, SIZE_PATTERN, Delay, Seconds, Size
+from proxy.config.wording import bare, number_of
+from proxy.units import (
+    DURATION_PATTERN,
+    MONEY_PATTERN,
+    MOST_MONEY,
+    RATE_PATTERN,
+    SIZE_PATTERN,
+    Delay,
+    Money,
+    Seconds,
+    Size,
+)
 
 KINDS: dict[str, type[msgspec.Struct]] = {"settings": Settings, "policies": POLICY_FILE}
 
@@ -35,6 +46,12 @@ _PATTERNS = {
     "Name": f"{NAME_PATTERN}|{_REFERENCE}",
     "HeaderName": f"^{HEADER_NAME}$|{_REFERENCE}",
 }
+_MONEY = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "maximum": MOST_MONEY,
+    "pattern": f"{MONEY_PATTERN}|{_REFERENCE}",
+}
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _MULTIPLES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 _SWITCH = {"type": "boolean", "description": "true: as {}; false: off, whatever came before."}
@@ -51,13 +68,15 @@ def schema(kind: str) -> str:
 
 
 def spelled(value: Any) -> Any:
-    """A value as a file would have it: durations and sizes with their unit."""
+    """A value as a file would have it: durations and sizes with their unit, money in dollars."""
     if isinstance(value, Delay) and value.measured:
         return "p95"
     if isinstance(value, Seconds):
         return _duration(value)
     if isinstance(value, Size):
         return _size(value)
+    if isinstance(value, Money):
+        return float(value.dollars)
     if isinstance(value, msgspec.Struct):
         names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
         return {written: spelled(getattr(value, name)) for name, written in names}
@@ -96,9 +115,10 @@ def _of(kind: mi.Type) -> dict[str, Any]:
     if isinstance(kind, mi.Metadata):
         return {**_of(kind.type), **(kind.extra_json_schema or {})}
     if isinstance(kind, mi.StructType):
-        return _mapping(kind)
+        number = number_of(kind)
+        return _mapping(kind) if number is None else _choice([_mapping(kind), *_set(number)])
     if isinstance(kind, mi.UnionType):
-        return _choice([_of(member) for member in kind.types])
+        return _choice([each for member in kind.types for each in _alternatives(member)])
     if isinstance(kind, mi.VarTupleType):
         return _given(type="array", items=_of(kind.item_type), minItems=kind.min_length)
     if isinstance(kind, mi.DictType):
@@ -109,6 +129,17 @@ def _of(kind: mi.Type) -> dict[str, Any]:
             additionalProperties=_of(kind.value_type),
         )
     return _single(kind)
+
+
+def _set(field: mi.Field) -> list[dict[str, Any]]:
+    made = _of(field.type)
+    return [each for each in made.get("anyOf", [made]) if each != {"type": "null"}]
+
+
+def _alternatives(kind: mi.Type) -> list[dict[str, Any]]:
+    """What a member of a union may be: a mapping that may be a number is two."""
+    made = _of(kind)
+    return made["anyOf"] if number_of(bare(kind)) is not None else [made]
 
 
 def _as_names(schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -159,6 +190,8 @@ def _single(kind: Any) -> dict[str, Any]:
         lengths = {"minLength": kind.min_length, "maxLength": kind.max_length}
         return _given(type="string", pattern=kind.pattern, **lengths)
     if isinstance(kind, mi.CustomType):
+        if kind.cls is Money:
+            return _MONEY
         return _given(type="string", pattern=_PATTERNS.get(kind.cls.__name__))
     if isinstance(kind, mi.AnyType):
         return {}

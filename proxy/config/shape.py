@@ -15,7 +15,8 @@ from proxy.config.document import Mapping, Node, Scalar, Sequence, resolve
 from proxy.config.later import LATER
 from proxy.config.places import Place, Problem
 from proxy.config.types import Auth, Secret
-from proxy.config.wording import advice, bare, expected, found, is_secret, nearest
+from proxy.config.wording import advice, bare, expected, found, is_secret, nearest, number_of
+from proxy.units import Money
 
 MISSING: Any = object()
 """Stands for what could not be read; why is among the problems."""
@@ -72,7 +73,12 @@ class Shape:
 
     def _struct(self, kind: mi.StructType, node: Node, path: str) -> Any:
         if not isinstance(node, Mapping):
-            return self._unfit(kind, node, path)
+            number = number_of(kind) if _is_set(node) else None
+            return (
+                self._unfit(kind, node, path)
+                if number is None
+                else self._number(kind, number, node, path)
+            )
         self.keys(kind.cls.__name__, (field.encode_name for field in kind.fields), node, path)
         given = self._fields(kind, node, path)
         if any(field.required and field.name not in given for field in kind.fields):
@@ -84,6 +90,11 @@ class Shape:
             if len(given) == read:  # else it may be the gap that contradicts the rest
                 self._contradiction(str(error), node, path)
             return MISSING
+
+    def _number(self, kind: mi.StructType, field: mi.Field, node: Node, path: str) -> Any:
+        """A mapping of which only that one field is given, as a number in its place."""
+        value = self.read(field.type, node, path)
+        return MISSING if value is MISSING else kind.cls(**{field.name: value})
 
     def _fields(self, kind: mi.StructType, node: Mapping, path: str) -> dict[str, Any]:
         given: dict[str, Any] = {}
@@ -161,8 +172,10 @@ class Shape:
 
     def _custom(self, kind: mi.CustomType, node: Scalar, path: str) -> Any:
         written_as: Any = kind.cls  # Seconds, Url, Name …: each has a `parse`
+        # Of money every digit counts that is written: a float would have lost some.
+        as_text = node.replaced or (kind.cls is Money and isinstance(node.value, float))
         try:
-            return written_as.parse(node.text if node.replaced else node.value)
+            return written_as.parse(node.text if as_text else node.value)
         except ValueError as error:
             message = str(error)
             if kind.cls is Secret or node.hidden or node.value is None:
@@ -203,10 +216,15 @@ def _is_scalar(kind: mi.Type) -> bool:
     return not isinstance(kind, mi.StructType | mi.VarTupleType | mi.DictType)
 
 
+def _is_set(node: Node) -> bool:
+    """Is it a single value, and no switch?"""
+    return isinstance(node, Scalar) and not isinstance(node.value, bool | None)
+
+
 def _fits(kind: mi.Type, node: Node) -> bool:
     """Is this kind of node meant for this kind of type?"""
     if isinstance(kind, mi.StructType | mi.DictType):
-        return isinstance(node, Mapping)
+        return isinstance(node, Mapping) or (_is_set(node) and number_of(kind) is not None)
     if isinstance(kind, mi.VarTupleType):
         return isinstance(node, Sequence)
     return isinstance(node, Scalar) and _FITS[type(kind)](kind, node.value)

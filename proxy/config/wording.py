@@ -16,6 +16,14 @@ def bare(kind: mi.Type) -> mi.Type:
     return kind.type if isinstance(kind, mi.Metadata) else kind
 
 
+def number_of(kind: mi.Type) -> mi.Field | None:
+    """The field of a mapping that a number alone may stand for."""
+    if not isinstance(kind, mi.StructType):
+        return None
+    name = getattr(kind.cls, "written_as_number", "")
+    return next((field for field in kind.fields if field.name == name), None)
+
+
 def expected(kind: mi.Type) -> str:
     """What a type allows, in words."""
     kind = bare(kind)
@@ -25,6 +33,8 @@ def expected(kind: mi.Type) -> str:
 def _expected_something(kind: mi.Type) -> str:
     if isinstance(kind, mi.CustomType):
         return _CUSTOM.get(kind.cls.__name__, "text")
+    if (number := number_of(kind)) is not None:
+        return f"a mapping or {expected(number.type)}"
     return "a mapping" if isinstance(kind, mi.StructType | mi.DictType) else "a list"
 
 
@@ -87,6 +97,8 @@ _CUSTOM = {
     "Delay": "p95, or a duration such as 250ms, 10s, 5m, 1h or 30d",
     "Size": "a size such as 64KiB, 1MiB or 2GiB",
     "Rate": "a rate such as 10/s, 600/m, 100/h or 1000/d",
+    "Money": "US dollars such as 0.05",
+    "Zone": "a time zone such as Europe/Madrid",
     "Url": "a URL such as https://example.org",
     "Expression": "a condition such as double(input.amount) > 100.0",
     "Name": "a name such as gateway",

@@ -11,6 +11,7 @@ from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cache import Cache, Cached
 from proxy.stages.cooldown import CoolDown
+from proxy.stages.cost import Cost
 from proxy.stages.deny import Denial, Deny
 from proxy.stages.failover import Backups, Failover
 from proxy.stages.fallback import Chain, Fallback
@@ -24,6 +25,7 @@ from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
 SECTIONS: dict[str, type[Section]] = {
     "deny": Deny,
+    "cost": Cost,
     "timeout": Timeout,
     "retry": Retry,
     "idempotency": Idempotency,

@@ -30,6 +30,22 @@ def test_a_section_may_be_written_as_a_list(section):
     assert listed == {k: v for k, v in mapping["properties"][named].items() if k != "default"}
 
 
+def test_a_section_may_be_written_as_a_number():
+    """That of its field; in the schema beside the mapping. What it gives as well are fields too."""
+    named = {
+        name: section.written_as_number
+        for name, section in SECTIONS.items()
+        if section.written_as_number
+    }
+    policy = json.loads(schema("policies"))["properties"]["policies"]["items"]
+    mapping, number, switch = policy["properties"]["cost"]["anyOf"]
+
+    assert named == {"cost": "fixed"}
+    assert number == mapping["properties"]["fixed"]["anyOf"][0]
+    assert switch["type"] == "boolean"
+    assert SECTIONS["cost"].by_number.keys() < set(SECTIONS["cost"].__struct_fields__)
+
+
 def test_every_section_may_stand_in_a_policy():
     """It follows from the list of stages."""
     assert set(SECTIONS) < set(POLICY.__struct_fields__)

@@ -68,6 +68,43 @@ policies:
     assert policy.sections["deny"].fields["when"].uses == {"tokens"}
 
 
+@pytest.mark.parametrize(
+    ("written", "micros"),
+    [("0.05", 50_000), ("1", 10**6), ("0", 0), ("'0.10'", 100_000), ('"${PRICE}"', 2)],
+)
+def test_a_price_may_be_a_number(folder, written, micros):
+    """Exactly as it is written. It takes the place of all that policies before said of it."""
+    text = f"policies: [{{name: a, cost: {written}}}]"
+    (policy,) = folder.load(text, PRICE="0.000002").policies
+
+    part = policy.sections["cost"]
+    assert part.fields == {"fixed": micros, "per_kb": None, "from_reply": "", "when": None}
+    assert part.places == dict.fromkeys(part.fields, part.place)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("0.0000001", "cost: expected US dollars with at most 6 decimal places, found '0.0000001'"),
+        ("-1", "cost: expected US dollars that are not negative, found '-1'"),
+        (".inf", "cost: expected US dollars such as 0.05, found '.inf'"),
+        ("", "cost: expected a mapping or US dollars such as 0.05 or true or false, found nothing; an empty one is written {}"),
+        ("[1]", "cost: expected a mapping or US dollars such as 0.05 or true or false, found a list"),
+        ("true", "cost: it has no price: give fixed, per_kb, from_reply or unknown_price"),
+        ("{fixed: yes}", "cost.fixed: expected US dollars such as 0.05, found 'yes'"),
+        ("{fixd: 1}", "cost.fixd: unknown key; did you mean fixed?"),
+        ("{from_reply: /~}", "cost.from_reply: expected a member's name, or a JSON pointer such as /usage/cost, found '/~'"),
+        ("{unknown_price: dany}", "cost.unknown_price: expected allow or deny, found 'dany'; did you mean deny?"),
+        ("{unknown_price: {assume: x}}", "cost.unknown_price.assume: expected US dollars such as 0.05, found 'x'"),
+    ],
+)  # fmt: skip
+def test_errors_of_a_price(folder, written, message):
+    """Each with what was found and what is allowed."""
+    errors = folder.errors(f"policies: [{{name: a, cost: {written}}}]")
+
+    assert message in [error.partition("policies[0].")[2] for error in errors]
+
+
 def test_a_condition_may_hold_a_variable(folder):
     """It is replaced before it is read, and what it stands for is not told."""
     text = "policies: [{name: a, match: {when: '${WHEN}'}}]"

@@ -69,6 +69,8 @@ def policy(more):
         'timeout: {total: "${TOTAL:-3s}"}',
         'match: {tool: ["get_*", "!get_rich"], layer: tool}',
         "breaker: {slow: null, mode: shadow}",
+        "cost: 0.05",
+        'cost: {fixed: "0.05", per_kb: .5, unknown_price: {assume: "${PRICE}"}}',
     ],
 )
 def test_what_loads_is_valid(more):
@@ -87,6 +89,8 @@ def test_what_loads_is_valid(more):
         ("mode: shadows", "policies.0.mode"),
         ("match: {tools: a}", "policies.0.match"),
         ("breker: {}", "policies.0"),
+        ("cost: -1", "policies.0.cost"),
+        ("cost: free", "policies.0.cost"),
     ],
 )
 def test_what_does_not_load_is_marked(more, place):
