@@ -2,8 +2,9 @@
 
 In a page, what stands between `<!-- made: WHAT -->` and `<!-- made by make docs -->` is written by
 this program: tables of knobs, and for each section of a policy its docstring and its example
-(policies/examples/SECTION.yaml). A knob is whatever a file may set. Where its default comes from
-is told by docs/sources.toml. `--check` writes nothing. Exit 0: fine, 1: stale or not complete.
+(policies/examples/SECTION.yaml); what else a file holds may have one too. A knob is whatever a file
+may set. Where its default comes from is told by docs/sources.toml. `--check` writes nothing. Exit
+0: fine, 1: stale or not complete.
 """
 
 import re
@@ -234,7 +235,7 @@ def _sections() -> str:
 def _files() -> str:
     kinds = _kinds(POLICY_FILE)
     return "\n".join(
-        f"### {name}\n\n{_meaning(kinds[name])}\n\n{table(knobs)}"
+        f"### {name}\n\n{_meaning(kinds[name])}\n\n{example_of(name)}{table(knobs)}"
         for name, knobs in file_knobs().items()
     )
 
@@ -270,8 +271,13 @@ def complaints() -> list[str]:
     return [
         *found,
         *(f"policies/examples/{name}.yaml is missing" for name in sorted(set(SECTIONS) - known)),
-        *(f"policies/examples/{name}.yaml: no section" for name in sorted(known - set(SECTIONS))),
+        *(f"policies/examples/{name}.yaml: no section" for name in sorted(known - _shown())),
     ]
+
+
+def _shown() -> set[str]:
+    """What may have an example: sections, and what a file may hold beside policies."""
+    return {*SECTIONS, *POLICY_FILE.__struct_fields__}
 
 
 def main() -> int:

@@ -173,7 +173,7 @@ def test_an_example_is_a_folder_of_its_own(example, tmp_path, capsys):
     assert (exited.value.code, capsys.readouterr().err) == (0, "")
     text = example.read_text("utf-8")
     assert text.startswith("# yaml-language-server: $schema=../schema.json\n# ")
-    assert re.search(rf"^    {example.stem}:", text, re.MULTILINE)
+    assert re.search(rf"^(    )?{example.stem}:", text, re.MULTILINE)
 
 
 def test_the_bench_has_every_section_on(tmp_path):
@@ -191,6 +191,6 @@ def test_the_page_shows_every_example():
     page = (ROOT / "docs" / "policies.md").read_text("utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
 
-    assert len(EXAMPLES) == len(SECTIONS)
+    assert {example.stem for example in EXAMPLES} >= SECTIONS.keys()
     for example in EXAMPLES:
         assert example.read_text("utf-8").partition("\n")[2] in blocks

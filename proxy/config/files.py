@@ -1,16 +1,22 @@
 """The shape of a policy file, for reading it and for its schema. Sections come from `stages`."""
 
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proxy.call import Effect, Risk, Unrecorded
+from proxy.config import match
+from proxy.config.document import Mapping
+from proxy.config.money import Allocation, ModelPrice
+from proxy.config.places import Place
+from proxy.config.spending import FIXED, Spending
 from proxy.config.types import Mode, Name, Upstream
 from proxy.expression import Expression
 from proxy.stage import Section
 from proxy.stages import SECTIONS
 from proxy.stages.bulkhead import Limit, Places
+from proxy.stages.cost import Price, UnknownPrice
 from proxy.units import Seconds
 
 Glob = Annotated[
@@ -50,6 +56,24 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "restricts holds, and nothing else of it."
         ),
     ] = UNSET
+
+
+def matched(written: Match | UnsetType, node: Mapping) -> tuple[match.Match, dict[str, Place]]:
+    """What was read of a match, and where each key of it stands: `match.tool`. `node` is the
+    mapping that has it."""
+    globs: dict[str, match.Globs] = {}
+    if written is UNSET:
+        return match.Match(), {}
+    inside = node.items["match"].node
+    assert isinstance(inside, Mapping)  # or it could not have been read
+    for key in match.KEYS:
+        value = getattr(written, key)
+        if value is not UNSET:
+            texts = (value,) if isinstance(value, str) else value
+            as_sent = tuple(map(match.path_as_sent, texts)) if key == "path" else texts
+            globs[key] = match.Globs.of(as_sent)
+    places = {f"match.{name}": key.node.place for name, key in inside.items.items()}
+    return match.Match(globs, None if written.when is UNSET else written.when), places
 
 
 def _with_mode(name: str, section: type[Section]) -> type[msgspec.Struct]:
@@ -134,6 +158,81 @@ class Domain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[Limit, Meta(description="So many attempts of theirs at once.")] = 64
     queue: Annotated[Places, Meta(description="So many may wait; 0: nobody does.")] = 32
     max_wait: Annotated[Seconds, Meta(description="Nobody waits longer.")] = Seconds(1.0)
+    budget: Annotated[
+        Spending | UnsetType, Meta(description="What they may spend together, in US dollars.")
+    ] = UNSET
+
+
+Per = Literal[
+    "request", "agent", "workflow", "task", "tool", "model", "upstream", "bulkhead", "fleet"
+]
+_COME_AND_GO = ("workflow", "task")
+
+
+class Budget(Spending, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What may be spent, by whom and on which calls."""
+
+    name: Annotated[Name, Meta(description="Once in all files.")]
+    per: Annotated[
+        Per,
+        Meta(
+            description="Who has such a budget for himself; request: each call, for which there is "
+            "only limit; fleet: all together. Calls without what it names share one, called none."
+        ),
+    ]
+    match: Annotated[
+        Match | UnsetType, Meta(description="For which calls it is. Default: all.")
+    ] = UNSET
+    require: Annotated[
+        bool, Meta(description="Refuse calls without what per names, rather than share one.")
+    ] = False
+    ttl: Annotated[
+        Seconds | UnsetType,
+        Meta(description="A workflow or task without a call for so long begins anew."),
+    ] = UNSET
+    allocation: Annotated[
+        Allocation | UnsetType,
+        Meta(description="From what `holdfast budget suggest` proposes limits."),
+    ] = UNSET
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where limits do not fit to what they are for."""
+        if self.per == "request":
+            _check_request(self)
+        else:
+            super().__post_init__()
+        if self.ttl is not UNSET and self.per not in _COME_AND_GO:
+            raise ValueError("ttl: only workflows and tasks come to an end")
+        if self.ttl is not UNSET and self.ttl <= 0:
+            raise ValueError("ttl: expected more than 0s")
+
+
+def _check_request(budget: Budget) -> None:
+    lasting = [name for name in (*FIXED, "window") if getattr(budget, name) is not UNSET]
+    if lasting:
+        raise ValueError(f"{lasting[0]}: a request is over at once; it has a limit alone")
+    if budget.limit is UNSET:
+        raise ValueError("it has no limit: give limit")
+
+
+class PriceLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What tools and models cost, in US dollars, where no policy says otherwise."""
+
+    tools: Annotated[
+        dict[Glob, Price] | UnsetType,
+        Meta(description="By name or glob; its own name counts first, then the longest glob."),
+    ] = UNSET
+    models: Annotated[
+        dict[Glob, ModelPrice] | UnsetType,
+        Meta(description="The same. For LLM upstreams, which this version does not have yet."),
+    ] = UNSET
+    unknown_price: Annotated[
+        UnknownPrice | UnsetType,
+        Meta(
+            description="Of a call without a price: deny refuses it, allow lets it go and counts "
+            "it. Once in all files. Default: allow."
+        ),
+    ] = UNSET
 
 
 POLICY_FILE = msgspec.defstruct(
@@ -159,6 +258,22 @@ POLICY_FILE = msgspec.defstruct(
             Annotated[
                 tuple[Domain, ...] | UnsetType,
                 Meta(description="Agents that share permits and circuits with nobody else."),
+            ],
+            UNSET,
+        ),
+        (
+            "budgets",
+            Annotated[
+                tuple[Budget, ...] | UnsetType,
+                Meta(description="What may be spent, in US dollars. A call needs room in each."),
+            ],
+            UNSET,
+        ),
+        (
+            "prices",
+            Annotated[
+                PriceLists | UnsetType,
+                Meta(description="What tools and models cost where no policy says otherwise."),
             ],
             UNSET,
         ),

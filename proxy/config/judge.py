@@ -14,6 +14,7 @@ from proxy.call import Effect
 from proxy.config.cascade import Effective, Merged, convert, merge
 from proxy.config.elsewhere import may_hold, misled, unreached
 from proxy.config.match import Globs
+from proxy.config.money import Budget
 from proxy.config.places import Place, Problem
 from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
@@ -52,9 +53,9 @@ def judge(
 ) -> Judged:
     """`names`: of all upstreams that a file names, also those that are replaced or wrong."""
     known = list(names)
-    errors = [error for policy in policies for error in _names(policy, known)]
+    errors = [error for policy in policies for error in unknown(policy, known)]
     errors += misled(policies, upstreams, known)
-    warnings = [warning for policy in policies for warning in _never(policy, known)]
+    warnings = [warning for policy in policies for warning in unmet(policy, known)]
     warnings += unreached(policies)
     warnings += [warning for policy in policies for warning in _idle_shadows(policy)]
     warnings += [warning for policy in policies for warning in _no_refresh(policy, upstreams)]
@@ -86,7 +87,7 @@ def empty(bulkheads: list[Bulkhead]) -> Iterator[Problem]:
             yield Problem(bulkhead.place, path, message)
 
 
-def _names(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
+def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
     """Names in a match that nothing has, or nothing yet."""
     allowed = {"upstream": upstreams, "layer": LAYERS, "protocol": PROTOCOLS}
     for key, known in allowed.items():
@@ -101,7 +102,7 @@ def _names(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
         yield _at(policy, "match.model", "this version does not have it yet: no call has a model")
 
 
-def _never(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
+def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
     """Matches that no call can meet."""
     globs = policy.match.globs
     impossible = [key for key in globs if globs[key].impossible]
@@ -117,7 +118,7 @@ def _never(policy: Policy, upstreams: list[str]) -> Iterator[Problem]:
             yield _at(policy, f"match.{key}", f"unreachable: it matches no {key}")
 
 
-def _never_sent(policy: Policy) -> Iterator[Problem]:
+def _never_sent(policy: Policy | Budget) -> Iterator[Problem]:
     """Globs that no request can meet, for nothing of the kind is ever sent upstream."""
     for key, (possible, hint) in _SENT.items():
         globs = policy.match.globs.get(key, Globs(()))
@@ -329,5 +330,5 @@ def _path(policy: Policy, place: Place, path: str) -> str:
     return f"{policy.path}.{path}" if inside else path
 
 
-def _at(policy: Policy, path: str, message: str) -> Problem:
+def _at(policy: Policy | Budget, path: str, message: str) -> Problem:
     return Problem(policy.places.get(path, policy.place), f"{policy.path}.{path}", message)

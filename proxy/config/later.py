@@ -1,9 +1,8 @@
 """Keys and words of the full product that this version does not have: an error can say so."""
 
 LATER: dict[str, frozenset[str]] = {
-    "PolicyFile": frozenset({"slos", "budgets", "kill", "prices", "alerts", "mirrors"}),
+    "PolicyFile": frozenset({"slos", "kill", "alerts", "mirrors"}),
     "Policy": frozenset({"approval", "canary", "chaos", "contract", "record"}),
-    "Domain": frozenset({"budget"}),
     "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "breaker": frozenset({"quorum"}),

@@ -11,10 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.config import document
+from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
-from proxy.config.files import POLICY, POLICY_FILE, Domain
+from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, matched
 from proxy.config.judge import Judged, empty, judge
-from proxy.config.match import KEYS, Globs, Match, path_as_sent
+from proxy.config.match import Globs
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
 from proxy.config.targets import at_root, backup_problems, probe_warnings
@@ -61,6 +62,8 @@ def load_policies(
         upstreams=reading.upstreams,
         policies=tuple(reading.policies),
         bulkheads=tuple(reading.bulkheads),
+        budgets=tuple(reading.books.budgets),
+        prices=reading.books.listed,
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
     )
@@ -113,6 +116,7 @@ class _Reading:
         self.bulkheads: list[Bulkhead] = []
         self.replaced = ""  # the upstream whose place the command line's takes
         self.nodes: dict[str, Node] = {}  # of the upstreams
+        self.books = Books(self.shape)
         self._policy_names: dict[str, Place] = {}
 
     def file(self, read: Document) -> None:
@@ -128,11 +132,17 @@ class _Reading:
         self._upstreams(read.root)
         self._policies(read.root)
         self._bulkheads(read.root)
+        for each in self._listed(read.root, "budgets", Budget):
+            self.books.budget(*each)
+        if (prices := read.root.items.get("prices")) is not None:
+            self.books.prices(prices.node)
 
     def judged(self) -> Judged:
         """What only the whole set shows."""
         judged = judge(self.policies, self.upstreams, self.names)
-        return Judged(judged.errors, [*judged.warnings, *empty(self.bulkheads)])
+        money = misjudged(self.books.budgets, list(self.names))
+        warnings = [*judged.warnings, *empty(self.bulkheads), *money.warnings]
+        return Judged([*judged.errors, *money.errors], warnings)
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:
@@ -239,29 +249,20 @@ class _Reading:
                     message = f"a bulkhead of this name stands at {first.place.short} already"
                     self.shape.wrong(place, f"{path}.name", message)
             self.bulkheads.append(bulkhead)
+            if written.budget is not msgspec.UNSET:
+                self.books.shared(written, node, path)
 
 
 def policy_of(written: Any, node: Mapping, path: str) -> Policy:
     """A policy out of what was read of it, and the node that knows what was given, and where."""
     known = POLICY.__struct_fields__
     given = {name: key.node.place for name, key in node.items.items() if name in known}
-    globs: dict[str, Globs] = {}
-    when = None
-    if written.match is not msgspec.UNSET:
-        for key in KEYS:
-            value = getattr(written.match, key)
-            if value is not msgspec.UNSET:
-                texts = (value,) if isinstance(value, str) else value
-                globs[key] = Globs.of(tuple(map(path_as_sent, texts)) if key == "path" else texts)
-                given[f"match.{key}"] = _inside(node, "match").items[key].node.place
-        if written.match.when is not msgspec.UNSET:
-            when = written.match.when
-            given["match.when"] = _inside(node, "match").items["when"].node.place
+    match, places = matched(written.match, node)
     return Policy(
         name=str(written.name),
         place=given["name"],
         path=path,
-        match=Match(globs, when),
+        match=match,
         mode=written.mode,
         effect=None if written.effect is msgspec.UNSET else written.effect,
         sections={
@@ -269,18 +270,12 @@ def policy_of(written: Any, node: Mapping, path: str) -> Policy:
             for name, section in SECTIONS.items()
             if getattr(written, name) is not msgspec.UNSET
         },
-        places=given,
+        places=given | places,
         risk=None if written.risk is msgspec.UNSET else written.risk,
         unrecorded=(
             None if written.on_journal_failure is msgspec.UNSET else written.on_journal_failure
         ),
     )
-
-
-def _inside(node: Mapping, name: str) -> Mapping:
-    held = node.items[name].node
-    assert isinstance(held, Mapping)  # or it could not have been read
-    return held
 
 
 def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:

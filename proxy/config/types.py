@@ -15,6 +15,7 @@ from proxy.call import NAME_SIGN, Effect, Risk, Unrecorded
 from proxy.config.disk import content
 from proxy.config.health import Health
 from proxy.config.match import Globs, Match
+from proxy.config.money import Budget, Prices
 from proxy.config.places import Place, Problem
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.units import Seconds
@@ -352,6 +353,8 @@ class Loaded(msgspec.Struct, frozen=True):
     upstreams: dict[str, Upstream] = {}
     policies: tuple[Policy, ...] = ()
     bulkheads: tuple[Bulkhead, ...] = ()
+    budgets: tuple[Budget, ...] = ()  # in their order; those of bulkheads where these stand
+    prices: Prices = Prices()
     warnings: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()  # named by `${file:…}` or `ca`: a change in them is one too
 
