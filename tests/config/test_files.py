@@ -49,4 +49,10 @@ def test_a_section_may_be_written_as_a_number():
 def test_every_section_may_stand_in_a_policy():
     """It follows from the list of stages."""
     assert set(SECTIONS) < set(POLICY.__struct_fields__)
-    assert POLICY_FILE.__struct_fields__ == ("upstreams", "policies", "bulkheads")
+    assert POLICY_FILE.__struct_fields__ == (
+        "upstreams",
+        "policies",
+        "bulkheads",
+        "budgets",
+        "prices",
+    )

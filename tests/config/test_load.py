@@ -210,7 +210,6 @@ def test_errors_of_all_files_are_shown_at_once(folder):
         ("bulkheads: [{name: a}]", "p.yaml:1:13: bulkheads[0]: the key agents is missing"),
         ("bulkheads: [{name: a, agents: []}]", "p.yaml:1:31: bulkheads[0].agents: expected at least 1, found none"),
         ("bulkheads: [{name: a, agents: ['']}]", "p.yaml:1:32: bulkheads[0].agents[0]: expected text of 1 to 256 characters, found ''"),
-        ("bulkheads: [{name: a, agents: [x], budget: {day: 1}}]", "p.yaml:1:36: bulkheads[0].budget: unknown key; this version does not have it yet"),
         ("bulkheads: [{name: a, agents: [x]}, {name: a, agents: [y]}]", "p.yaml:1:44: bulkheads[1].name: a bulkhead of this name stands at p.yaml:1 already"),
         ("upstreams: {a b: {url: http://h}}", "p.yaml:1:13: upstreams.a b: expected a name of at most 64 letters, digits, '.', '_', '-' and '/', found 'a b'"),
         ("upstreams: {a: {path: /}}", "p.yaml:1:16: upstreams.a: the key url is missing"),

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.files import POLICY_FILE
+from proxy.config.files import POLICY_FILE, PriceLists
 from proxy.config.load import load_policies
 from proxy.config.match import KEYS
 from proxy.config.schema import KINDS, schema, spelled, veiled
+from proxy.config.spending import FIXED
 from proxy.stages import SECTIONS
 from proxy.stages.idempotency import Idempotency
 from proxy.state.backoff import Backoff
-from proxy.units import Rate, Seconds, Size
+from proxy.units import Money, Rate, Seconds, Size
 
 ROOT = Path(__file__).parents[2]
 FILES = {"policies": "policies/schema.json", "settings": "policies/settings.schema.json"}
@@ -80,6 +81,15 @@ def test_every_field_has_its_default(kind):
     policy += [part for name in SECTIONS for part in (name, f"{name}.mode")]
     not_given = {f".{name}" for name in POLICY_FILE.__struct_fields__}
     not_given |= {f".policies.*.{name}" for name in policy}
+    not_given |= {f".prices.{name}" for name in PriceLists.__struct_fields__}
+    limits = [*FIXED, "limit", "window"]
+    not_given |= {
+        f".bulkheads.*.{name}" for name in ("budget", *(f"budget.{each}" for each in limits))
+    }
+    matched = (f"match.{key}" for key in (*KEYS, "when"))
+    not_given |= {
+        f".budgets.*.{name}" for name in (*limits, "ttl", "allocation", "match", *matched)
+    }
     found = properties(json.loads(schema(kind)))
 
     bare = {path for path, each, required in found if "default" not in each and not required}
@@ -130,7 +140,8 @@ def test_unknown_keys_are_marked_by_editors():
     found = re.findall(r'"additionalProperties": (\w+|\{)', schema("policies"))
 
     assert set(found) == {"false", "{"}
-    assert found.count("{") == 2  # upstreams by their names, retry.limits by their symptoms
+    # Upstreams by their names, retry.limits by their symptoms, the prices of tools and of models.
+    assert found.count("{") == 4
 
 
 @pytest.mark.parametrize(
@@ -143,6 +154,8 @@ def test_unknown_keys_are_marked_by_editors():
         (Seconds(300), "5m"),
         (Seconds(7200), "2h"),
         (Seconds(30 * 86400), "30d"),
+        (Money(50_000), 0.05),
+        (Money(25_000_000), 25.0),
         (Size(0), "0B"),
         (Size(1500), "1500B"),
         (Size(64 << 10), "64KiB"),
