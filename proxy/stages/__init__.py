@@ -25,7 +25,6 @@ from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
 SECTIONS: dict[str, type[Section]] = {
     "deny": Deny,
-    "cost": Cost,
     "timeout": Timeout,
     "retry": Retry,
     "idempotency": Idempotency,
@@ -38,6 +37,7 @@ SECTIONS: dict[str, type[Section]] = {
     "cache": Cache,
     "audit": Audit,
     "loop": Loop,
+    "cost": Cost,
 }
 """What a policy may hold, by the name it has in a file."""
 

@@ -32,6 +32,7 @@ from tests.tables import load
 LEAST = {
     "audit": "{payload: full}",
     "cache": "{max_age: 5m}",
+    "cost": "0.05",
     "rate_limit": "{rate: 2/s, tokens: 100/s}",
     "fallback": "[{static: {status: 200, body: {}}}]",
 }
