@@ -32,6 +32,8 @@ from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Sender
 from proxy.state.chains import Chains
+from proxy.state.killed import Kill
+from proxy.state.scopes import ALL, Scope
 from proxy.trail import NOT_STARTED, Trail, unstarted
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
@@ -58,7 +60,7 @@ class App:
         self._keep = Keep()
         news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
-        self._control = Control(self._keep)
+        self._control = Control(self._keep, self.clock, Path(settings.data_dir))
         self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
@@ -85,6 +87,7 @@ class App:
         self.admin = ""
         self._admin: AdminServer | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._obeying: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
@@ -116,7 +119,8 @@ class App:
         for warning in self._settings.warnings:
             self.log.warning("settings", problem=warning)
         await self._trail.start()
-        self._control.begin(self._trail)
+        self.health.kills = self._control.kills
+        await self._control.begin(self._trail, self._server.calls)
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
         self.health.side_store = self._trail.side_store
@@ -137,6 +141,7 @@ class App:
         self.admin = self._admin.address
         await self._open_to_changes(self._admin)
         self._watching = self.clock.spawn(self._watch.run())
+        self._obeying = self.clock.spawn(self._control.run())
         self._trail.speak()
 
     async def _open_to_changes(self, admin: "AdminServer") -> None:
@@ -146,6 +151,11 @@ class App:
             await admin.control(str(place))
         except OSError as error:  # such as a path that is too long for a socket
             self.log.warning("no changes can be made", problem=str(error), socket=str(place))
+
+    def kill_all(self) -> None:
+        """Somebody sent the signal for it."""
+        by, reason = "SIGUSR1", "the process got SIGUSR1"
+        _ = self._control.kills.engage(Kill(Scope(ALL), reason, by, "signal"))
 
     def reload(self) -> bool:
         """Read the policies again, now. If anything is wrong with them, those in force stay."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from proxy.attempt import Attempt
     from proxy.record import Record
+    from proxy.refusal import Refusal
     from proxy.reply import Reply
 
 Header = tuple[bytes, bytes, bytes]
@@ -77,6 +78,7 @@ class Stop(enum.StrEnum):
 
     AGENT_GONE = "agent_gone"
     DRAIN = "drain"
+    KILLED = "killed"
 
 
 class RequestHead(msgspec.Struct, gc=False):
@@ -225,6 +227,7 @@ class Call(msgspec.Struct):
     shadowed: tuple[str, str] | None = None
     """The first refusal of a policy in shadow mode: its code, and the policy."""
     stopped: Stop | None = None
+    because: "Refusal | None" = None  # what is told of it, where somebody decided so
     goes_on: bool = False  # though it was stopped
     flight: InFlight | None = None  # where it is counted as on its way
     intent: "Future[bool] | bool | None" = None
@@ -240,16 +243,17 @@ class Call(msgspec.Struct):
     """Makes the line by which an agent that is called knows who waits for it. Asked when it is sent
     to one."""
 
-    def stop(self, reason: Stop) -> None:
-        """Cancel the call; the first reason is kept.
+    def stop(self, reason: Stop, because: "Refusal | None" = None) -> None:
+        """Cancel the call; the first reason is kept. `because`: what is told of it.
 
         A call that may have run, and must not run twice, is worth more finished than cancelled:
-        when only its agent is gone it goes on, so that its outcome is known, until the process
-        stops.
+        when only its agent is gone it goes on, so that its outcome is known, until it is killed or
+        the process stops.
         """
-        if self.stopped is not None and not (self.goes_on and reason is Stop.DRAIN):
+        if self.stopped is not None and (not self.goes_on or reason is Stop.AGENT_GONE):
             return
-        self.stopped = self.stopped or reason
+        self.stopped = reason if because is not None else self.stopped or reason
+        self.because = because
         self.goes_on = reason is Stop.AGENT_GONE and self.finishes_alone and self.sent
         if not self.goes_on and self.cancel is not None:
             self.cancel()
@@ -268,6 +272,13 @@ class Call(msgspec.Struct):
         self.content = self.arguments = self.rewritten = None
         for attempt in self.attempts:
             attempt.sends = None
+
+    @property
+    def under_way(self) -> bool:
+        """Is something of it at an upstream, or its answer on its way to the agent?"""
+        return self.answered is not None or any(
+            attempt.sent and attempt.ended is None for attempt in self.attempts
+        )
 
     @property
     def sent(self) -> bool:

@@ -4,12 +4,23 @@ Each room remembers by the journal (`Rebuilt` in `proxy/journal/snapshot.py`): i
 and notes the record of that in one step of the loop, and at the start it is rebuilt from both.
 """
 
-from collections.abc import Awaitable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+from proxy.call import Call
+from proxy.clock import Clock
+from proxy.config import kill_file
 from proxy.config.types import Loaded
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
+from proxy.keys import KILLS, NEWS
+from proxy.news import KillTrouble, News
+from proxy.state.kills import Full, Kills
+
+INTERVAL = 0.4
+"""Seconds from look to look at the file `kill`. Two of them stay under a second."""
 
 
 class Notes(Protocol):
@@ -25,13 +36,74 @@ class Notes(Protocol):
 class Control:
     """`begin` when the journal takes records; `obey` for each set of policies."""
 
-    def __init__(self, keep: Keep) -> None:
-        self._keep = keep
-        self.rooms: Sequence[Rebuilt] = ()
+    def __init__(self, keep: Keep, clock: Clock, data_dir: Path) -> None:
+        self._clock = clock
+        self._news = keep.of(NEWS, News)
+        self._loaded: Loaded | None = None  # policies that came before the journal
+        self._begun = False
+        self.kills = keep.of(KILLS, Kills)
+        self._file = _KillFile(self.kills, data_dir / kill_file.NAME, self._news)
+        self.rooms: Sequence[Rebuilt] = (self.kills,)
         """Those that the journal rebuilds before anybody is served."""
 
-    def begin(self, notes: Notes) -> None:
-        """They have been rebuilt, and what they do from now on is noted."""
+    async def begin(self, notes: Notes, calls: Callable[[], Iterable[Call]]) -> None:
+        """They have been rebuilt, and what they do from now on is noted. `calls`: those under way.
+        What is to be stopped is stopped when it returns."""
+        self._begun = True
+        self.kills.begin(self._clock, notes, self._news, calls)
+        self.kills.look = self._file.settle
+        if self._loaded is not None:
+            self.obey(self._loaded)
+        self.kills.expire()
+        await self._file.settle()
+
+    async def run(self) -> None:
+        """Follow the file `kill` and the time, until cancelled."""
+        while True:
+            await self._clock.sleep(INTERVAL)
+            self.kills.expire()
+            await self._file.look()
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
+        self._loaded = loaded
+        if self._begun:
+            self.kills.obey(loaded.kills)
+
+
+class _KillFile:
+    """What stands in the file, read again and again. What cannot be read is told once."""
+
+    def __init__(self, kills: Kills, path: Path, news: News) -> None:
+        self._kills = kills
+        self._path = path
+        self._news = news
+        self._before: kill_file.Lines | None = None
+        self._told: frozenset[str] = frozenset()
+
+    async def look(self) -> None:
+        """Throw what is new. Where the file cannot be read, what was read before stands."""
+        found = await asyncio.to_thread(kill_file.read, self._path)
+        if isinstance(found, str):
+            self._tell([found])
+            return
+        before, self._before = self._before, found
+        if not found.ended and found != before:
+            return  # half of a scope may be another one: it counts if it stays like this
+        problems = list(found.problems)
+        try:
+            self._kills.stands(found.kills)
+        except Full as full:
+            problems.append(f"{self._path}: {full}")
+        self._tell(problems)
+
+    async def settle(self) -> None:
+        """Throw what stands there now, also where its last line has no end."""
+        await self.look()
+        await self.look()
+
+    def _tell(self, problems: list[str]) -> None:
+        for problem in problems:
+            if problem not in self._told:
+                self._news.tell(KillTrouble(problem))
+        self._told = frozenset(problems)

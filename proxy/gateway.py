@@ -16,11 +16,18 @@ from proxy.pipeline.account import Account, Watcher
 from proxy.pipeline.mount import Mount, Unread
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Table
-from proxy.pipeline.told import in_our_words, lines_of, lines_of_no_call, refusal_of
+from proxy.pipeline.told import (
+    in_our_words,
+    last_words,
+    lines_of,
+    lines_of_no_call,
+    refusal_of,
+    stopped,
+)
 from proxy.protocols.identity import Identity, came_back
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
-from proxy.reply import Executed, Failure, Reply, Result, cancelled, refused, refusing
+from proxy.reply import Executed, Failure, Reply, Result, refused, refusing
 from proxy.stage import Handler
 from proxy.wire.exchange import Exchange
 from proxy.wire.head import BadMessage
@@ -28,6 +35,9 @@ from proxy.wire.head import BadMessage
 _BUG = Refusal("internal_error", "Holdfast failed on this call", executed=Executed.UNKNOWN)
 _NO_ROUTE = Refusal("no_route", "no upstream is mounted at this path")
 _LOOP = Refusal("proxy_loop", "the call has passed this proxy before; an upstream points back here")
+
+_NOT_THE_AGENTS = frozenset({"overloaded", "killed"})
+"""Why a body was not read, where nothing is wrong with the request."""
 
 
 class Gateway:
@@ -59,7 +69,7 @@ class Gateway:
                     content = await self._reader.read(exchange, call, mount)
                 reply = await self._pipeline(exchange, call, mount, content)(call)
         except asyncio.CancelledError:  # Call.stop says why
-            reply = cancelled(sent=call.sent)
+            reply = stopped(call)
         except Exception as bug:  # it costs this call, and is recorded like any other end
             self._watcher.bug(bug)
             reply = Reply(status=0, refusal=_BUG, result=Result.FAILURE)
@@ -75,7 +85,8 @@ class Gateway:
                 call.answered = self._clock.now()
                 if call.taking is not None:
                     call.taking.answers(answer)
-                await exchange.stream(answer, lines_of(call, answer))
+                words = partial(last_words, call, answer)
+                await exchange.stream(answer, lines_of(call, answer), words)
         finally:
             answer.close()
 
@@ -117,7 +128,7 @@ class Gateway:
         found = content if type(content) is Refusal else mount.recognise(call, content)
         if type(found) is not Refusal:
             return found
-        if exchange.bad is None and found.code != "overloaded":  # that is our own memory's fault
+        if exchange.bad is None and found.code not in _NOT_THE_AGENTS:
             self._watcher.bad_request(found.code)
         return partial(refusing, found)
 

@@ -147,6 +147,16 @@ class ChainsKey(NamedTuple):
 
 CHAINS = ChainsKey()
 LOOPS = LoopsKey()
+
+
+class KillsKey(NamedTuple):
+    """What is killed."""
+
+    kind: str = "kills"
+    shadow: str = ""
+
+
+KILLS = KillsKey()
 NEWS = NewsKey()
 SHELF = ShelfKey()
 
@@ -166,6 +176,7 @@ Key: TypeAlias = (
     | NewsKey
     | LoopsKey
     | ChainsKey
+    | KillsKey
 )
 Names = TypeVar("Names", bound=Key)
 

@@ -86,6 +86,32 @@ class PayloadsChange(msgspec.Struct, frozen=True):
         return self.state != "ok"
 
 
+class KillChange(msgspec.Struct, frozen=True):
+    """Something is killed, or goes on."""
+
+    word: ClassVar[str] = "kill"
+
+    scope: str
+    state: str  # engaged | released
+    reason: str
+    by: str
+    origin: str  # admin | file | policies | signal | budget | loop
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state == "engaged"
+
+
+class KillTrouble(msgspec.Struct, frozen=True):
+    """Somebody meant to kill something, and it cannot be told what, or it cannot be done."""
+
+    word: ClassVar[str] = "kill"
+    grave: ClassVar[bool] = True
+
+    message: str
+
+
 class Overlap(msgspec.Struct, frozen=True):
     """Policies contradict each other where they overlap; it was made safe."""
 
@@ -95,7 +121,15 @@ class Overlap(msgspec.Struct, frozen=True):
     message: str
 
 
-Change: TypeAlias = CircuitChange | TrafficChange | JournalChange | PayloadsChange | Overlap
+Change: TypeAlias = (
+    CircuitChange
+    | TrafficChange
+    | JournalChange
+    | PayloadsChange
+    | KillChange
+    | KillTrouble
+    | Overlap
+)
 Event: TypeAlias = Change | Escalation
 
 

@@ -59,7 +59,9 @@ class FakeExchange:
         with contextlib.suppress(asyncio.CancelledError):
             await durable
 
-    async def stream(self, reply: Reply, extra: bytes) -> None:
+    async def stream(
+        self, reply: Reply, extra: bytes, last_words: Callable[[], bytes] = bytes
+    ) -> None:
         """Until `over` is set, with how it ended."""
         self.streamed.append((reply, extra))
         reply.finish(await self.over)

@@ -25,6 +25,7 @@ from proxy.call import (
 from proxy.clock import NEVER
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
+from proxy.refusal import Refusal
 from proxy.stage import Site
 from proxy.stages.bulkhead import priority
 from proxy.stages.loop import Loop, LoopGuard
@@ -107,6 +108,37 @@ def test_a_drain_stops_also_what_goes_on_alone() -> None:
     watched.call.stop(Stop.AGENT_GONE)
     watched.call.stop(Stop.DRAIN)
     assert (watched.cancelled, watched.call.stopped) == (1, Stop.AGENT_GONE)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_kill_stops_whatever_runs_and_says_why(gone: bool) -> None:
+    """Also what goes on alone; what was stopped already is left."""
+    watched = Watched(True, finishes_alone=True)
+    why = Refusal("killed", "why")
+    if gone:
+        watched.call.stop(Stop.AGENT_GONE)
+    watched.call.stop(Stop.KILLED, why)
+    assert (watched.cancelled, watched.call.stopped, watched.call.because) == (1, Stop.KILLED, why)
+    watched.call.stop(Stop.DRAIN)
+    assert (watched.cancelled, watched.call.stopped, watched.call.because) == (1, Stop.KILLED, why)
+
+
+@pytest.mark.parametrize(
+    ("sent", "ended", "answered", "under_way"),
+    [
+        (False, None, None, False),
+        (True, None, None, True),
+        (True, 2.0, None, False),
+        (True, 2.0, 2.0, True),
+    ],
+)
+def test_what_is_under_way(
+    sent: bool, ended: float | None, answered: float | None, under_way: bool
+) -> None:
+    """Something of it is at an upstream, or comes back from there."""
+    call = make_call(answered=answered)
+    call.attempts = [make_attempt(call, sent=sent, ended=ended)]
+    assert call.under_way is under_way
 
 
 def test_a_call_that_is_over_holds_nothing() -> None:

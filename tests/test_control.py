@@ -1,15 +1,187 @@
-"""What people and money rule of calls."""
+"""What people and money rule of calls: its rooms, and the file `kill`."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.keep import Keep
-from proxy.stage import Trackless
+from proxy.keys import NEWS
+from proxy.news import Event, KillTrouble, News
+from proxy.state.killed import Kill
+from proxy.state.kills import PEOPLES, Stays, Unknown
+from proxy.state.scopes import Scope
+from tests.fakes import FakeClock
 
 
-def test_what_it_has_is_rebuilt_under_names_of_its_own() -> None:
+class Notes:
+    """A journal that takes all."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    def note(self, entry: Any) -> None:
+        self.entries.append(entry)
+
+    async def durable(self) -> bool:
+        return True
+
+
+class Desk:
+    """A control, with its file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "kill"
+        self.keep = Keep()
+        self.clock = FakeClock(asleep=False)
+        self.events: list[Event] = []
+        self.keep.of(NEWS, News).listeners.append(self.events.append)
+        self.control = Control(self.keep, self.clock, folder)
+        self.notes = Notes()
+
+    async def begin(self) -> None:
+        await self.control.begin(self.notes, lambda: ())
+
+    @property
+    def killed(self) -> list[str]:
+        return [str(kill.scope) for kill in self.control.kills.items()]
+
+    @property
+    def troubles(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, KillTrouble)]
+
+    async def look(self) -> None:
+        """The next look at the file."""
+        await self.control._file.look()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def written(scope: str, until: float | None = None) -> Kill:
+    return Kill(Scope(scope), "why", "policies", "policies", until=until, place="k.yaml:3")
+
+
+async def test_what_it_has_is_rebuilt_under_names_of_its_own(desk: Desk) -> None:
     """Two rooms of one name would overwrite each other in a snapshot."""
-    control = Control(Keep())
-    control.begin(Trackless())  # type: ignore[arg-type]  # nothing is noted
-    control.obey(Loaded(""))
-    names = [room.name for room in control.rooms]
+    await desk.begin()
+    desk.control.obey(Loaded(""))
+    names = [room.name for room in desk.control.rooms]
     assert len(names) == len(set(names))
+
+
+async def test_policies_that_came_before_the_journal_count_when_it_is_there(desk: Desk) -> None:
+    """What they kill is noted, and nobody was served before."""
+    desk.control.obey(Loaded("", kills=(written("agent:a"),)))
+    assert desk.killed == []
+    await desk.begin()
+    assert desk.killed == ["agent:a"]
+    assert [entry.type for entry in desk.notes.entries] == ["kill.engaged"]
+
+
+async def test_what_stands_in_the_file_is_killed_before_anybody_is_served(desk: Desk) -> None:
+    """Also where its last line has no end."""
+    desk.file.write_text("# nobody\n\nagent:a # looping\nall")
+    await desk.begin()
+    assert desk.killed == ["agent:a", "all"]
+    assert [kill.reason for kill in desk.control.kills.items()] == [
+        "looping",
+        "it stands in the file kill",
+    ]
+
+
+async def test_a_line_that_is_added_counts_and_one_that_goes_does_not(desk: Desk) -> None:
+    """Removing a line revives nothing."""
+    await desk.begin()
+    desk.file.write_text("tool:deposit\n")
+    await desk.look()
+    assert desk.killed == ["tool:deposit"]
+    desk.file.unlink()
+    await desk.look()
+    assert desk.killed == ["tool:deposit"]
+    assert len(desk.notes.entries) == 1
+
+
+async def test_half_of_a_scope_is_not_taken_for_one(desk: Desk) -> None:
+    """A line without an end counts once it did not change from one look to the next."""
+    await desk.begin()
+    desk.file.write_text("agent:pay")
+    await desk.look()
+    assert desk.killed == []
+    desk.file.write_text("agent:payments")
+    await desk.look()
+    await desk.look()
+    assert desk.killed == ["agent:payments"]
+
+
+async def test_what_stands_there_cannot_be_revived_before_it_is_removed(desk: Desk) -> None:
+    """The refusal says where it stands; then it can be, and what was removed does not come back."""
+    desk.file.write_text("all\n")
+    await desk.begin()
+    with pytest.raises(Stays, match=r"kill:1: remove it there"):
+        await desk.control.kills.revive(Scope("all"), "alice", "")
+    desk.file.write_text("# all")
+    await desk.control.kills.revive(Scope("all"), "alice", "")
+    await desk.look()
+    assert desk.killed == []
+
+
+async def test_what_cannot_be_read_is_told_once_and_the_rest_counts(desk: Desk) -> None:
+    """Each line by itself; and again, when it was well in between."""
+    await desk.begin()
+    desk.file.write_text("agnt:a\ntool:x\n")
+    await desk.look()
+    await desk.look()
+    assert desk.killed == ["tool:x"]
+    assert len(desk.troubles) == 1
+    assert "kill:1: expected all, fleet:NAME" in desk.troubles[0]
+    desk.file.write_text("tool:x\n")
+    await desk.look()
+    desk.file.write_text("agnt:a\ntool:x\n")
+    await desk.look()
+    assert len(desk.troubles) == 2
+
+
+async def test_a_file_that_cannot_be_read_lets_stand_what_was_read(desk: Desk) -> None:
+    """Told once; and it cannot be revived meanwhile, for the line may still be there."""
+    desk.file.write_text("all\n")
+    await desk.begin()
+    desk.file.unlink()
+    desk.file.mkdir()
+    await desk.look()
+    await desk.look()
+    assert desk.killed == ["all"]
+    assert len(desk.troubles) == 1
+    with pytest.raises(Stays):
+        await desk.control.kills.revive(Scope("all"), "alice", "")
+
+
+async def test_more_lines_than_there_may_be_kills_are_told(desk: Desk) -> None:
+    """Those that fit count."""
+    lines = [f"agent:{number}" for number in range(PEOPLES + 1)]
+    desk.file.write_text("\n".join([*lines, ""]))
+    await desk.begin()
+    assert len(desk.killed) == PEOPLES
+    assert len(desk.troubles) == 1
+
+
+async def test_it_follows_the_file_and_the_time(desk: Desk) -> None:
+    """Twice a second and more."""
+    await desk.begin()
+    desk.control.kills.engage(
+        Kill(Scope("agent:a"), "why", "alice", "admin", until=desk.clock.wall() + 0.3)
+    )
+    desk.file.write_text("tool:x\n")
+    running = desk.clock.spawn(desk.control.run())
+    while desk.killed != ["tool:x"]:
+        await asyncio.sleep(0)
+        desk.clock.advance(0.4)
+    running.cancel()
+    assert desk.clock.slept[0] < 0.5
+    with pytest.raises(Unknown):
+        await desk.control.kills.revive(Scope("agent:a"), "alice", "")

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import hdrs, web
 
-from proxy.admin import doors, views
+from proxy.admin import doors, kills, views
 from proxy.admin.answers import problem, said
 from proxy.admin.calls import Calls, Unknown
 from proxy.admin.erasing import erased
@@ -51,10 +51,13 @@ class Api:
             "policies": self._policies,
             "policies/explain": self._explain,
             "journal": self._journal,
+            "kills": self._kills,
         }
         for path, view in pages.items():
             router.add_get(f"/v1/{path}", self._guarded(view, control))
         router.add_post("/v1/erasures", self._erase if control else _no_change)
+        router.add_post("/v1/kills", self._engage if control else _no_change)
+        router.add_delete("/v1/kills/{scope}", self._revive if control else _no_change)
 
     def serve(self, *, local: bool, by_socket: bool) -> None:
         """It is known where the pages can be reached: only on this machine, or elsewhere too."""
@@ -121,9 +124,33 @@ class Api:
             await request.read(), self._sight.erase
         )
 
+    def _kills(self, request: web.Request) -> Item:
+        return page(kills.listed(self._sight), kills.place_of, request.query)
+
+    async def _engage(self, request: web.Request) -> web.Response:
+        foreign = doors.foreign(request, by_socket=True)
+        if foreign is not None:
+            return foreign
+        try:
+            asked = msgspec.json.decode(await request.read(), type=kills.Engage)
+        except msgspec.DecodeError as error:
+            return problem(400, "Bad Request", str(error))
+        return _answer(await kills.engage(self._sight, asked, "admin.sock"))
+
+    async def _revive(self, request: web.Request) -> web.Response:
+        foreign = doors.foreign(request, by_socket=True)
+        if foreign is not None:
+            return foreign
+        scope, reason = request.match_info["scope"], request.query.get("reason", "")
+        return _answer(await kills.revive(self._sight, scope, "admin.sock", reason))
+
     def _explain(self, request: web.Request) -> Any:
         asked = from_query(request.query)
         return msgspec.to_builtins(explain(self._sight.table(), asked, self._sight.identity))
+
+
+def _answer(told: Item | web.Response) -> web.Response:
+    return told if isinstance(told, web.Response) else said(200, told)
 
 
 async def _no_change(_: web.Request) -> web.Response:

@@ -12,6 +12,7 @@ import msgspec
 from proxy.journal.journal import Journal
 from proxy.journal.side_store import SideStore
 from proxy.mirrors.webhook import WebhookAnchor
+from proxy.state.kills import Kills
 
 if TYPE_CHECKING:
     from proxy.journal.payloads import PayloadsState
@@ -31,6 +32,7 @@ class Health(msgspec.Struct):
     journal: Journal | None = None  # once it is open
     webhooks: tuple[WebhookAnchor, ...] = ()  # that its checkpoints are posted to
     side_store: SideStore | None = None  # likewise; it is open only where it is needed
+    kills: Kills | None = None
 
     def listening(self, address: str) -> None:
         """Agents can come in; an empty address: no longer."""
@@ -55,6 +57,7 @@ class Health(msgspec.Struct):
         journal = {} if self.journal is None else {"journal": standing(self.journal, self.webhooks)}
         kept = None if self.side_store is None else self.side_store.payloads
         payloads = {} if kept is None else {"payloads": _writable(kept.state)}
+        killed = {} if self.kills is None else {"kills": _killed(self.kills)}
         return {
             "status": "ready" if self.ready else "not ready",
             "parts": {
@@ -66,9 +69,20 @@ class Health(msgspec.Struct):
                 },
                 **journal,
                 **payloads,
+                **killed,
                 "draining": {"ok": not self.draining, "draining": self.draining},
             },
         }
+
+
+def _killed(kills: Kills) -> dict[str, Any]:
+    """What is killed. It is refused here, and with good reasons: that is ready."""
+    items = kills.items()
+    scopes = [str(kill.scope) for kill in items[:_MOST]]
+    return {"ok": True, "count": len(items), "scopes": scopes}
+
+
+_MOST = 20
 
 
 def _writable(state: "PayloadsState") -> dict[str, Any]:

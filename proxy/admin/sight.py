@@ -13,9 +13,11 @@ from proxy.clock import Clock
 from proxy.journal.erasures import Erasure
 from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
+from proxy.keys import KILLS
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
+from proxy.state.kills import Kills
 
 Erase: TypeAlias = Callable[[str, str, str, str], Awaitable[Erasure]]
 """Of what (task | agent), whose, who asks, and why. Raises Held, Trouble."""
@@ -36,3 +38,8 @@ class Sight(msgspec.Struct, frozen=True):
     identity: Identity
     table: Callable[[], Table]  # the one in force now
     erase: Erase = _nothing_kept
+
+    @property
+    def kills(self) -> Kills:
+        """What is killed."""
+        return self.keep.of(KILLS, Kills)

@@ -41,11 +41,22 @@ def status(sight: Sight, rates: Rates) -> Item:
             "rejected": rejected if health.rejected else None,
         },
         "journal": journal(sight),
+        "kills": _kills(sight),
         "seconds": round(everything.seconds, 3),
         "upstreams": list(_upstreams(sight, lately, now)),
         "tools": list(_tools(lately, now)),
         "refused": everything.refused,
     }
+
+
+def _kills(sight: Sight) -> Item:
+    """How much is killed, and the newest of it."""
+    items = sight.kills.items()
+    return {"count": len(items), "items": [kill.shown() for kill in items[: -_MOST - 1 : -1]]}
+
+
+_MOST = 20
+"""Kills on one screen; `/v1/kills` has all."""
 
 
 def journal(sight: Sight) -> Item | None:

@@ -18,6 +18,7 @@ from proxy.cli.audit import audit
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
+from proxy.cli.kill import kill, revive
 from proxy.cli.problems import USAGE
 from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
@@ -41,7 +42,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, breakers, audit, schema, sandbox, demo, quickstart,
+    run, check, test, explain, status, breakers, kill, revive, audit, schema, sandbox, demo,
+    quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

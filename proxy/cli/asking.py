@@ -28,9 +28,17 @@ def ask(admin: str, path: str, query: Mapping[str, str] | None = None) -> Any:
     return _asked(admin, "GET", path, f"{path}?{urlencode(query)}" if query else path)
 
 
-def tell(admin: str, path: str, content: Any, patience: float = PATIENCE) -> Any:
+def tell(admin: str, path: str, content: Any, patience: float = PATIENCE, token: str = "") -> Any:
     """What the proxy answers to JSON that is posted to `path`. Raises the same."""
-    return _asked(admin, "POST", path, path, json.dumps(content), patience)
+    return _asked(admin, "POST", path, path, json.dumps(content), patience, token)
+
+
+def delete(
+    admin: str, path: str, query: Mapping[str, str], patience: float = PATIENCE, token: str = ""
+) -> Any:
+    """What the proxy answers to a DELETE of `path`. Raises the same."""
+    target = f"{path}?{urlencode(query)}"
+    return _asked(admin, "DELETE", path, target, patience=patience, token=token)
 
 
 def _asked(
@@ -40,10 +48,12 @@ def _asked(
     target: str,
     content: str | None = None,
     patience: float = PATIENCE,
+    token: str = "",
 ) -> Any:
     connection = _connection(admin, patience)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        connection.request(method, target, content)
+        connection.request(method, target, content, headers)
         answer = connection.getresponse()
         told = json.loads(answer.read())
     except OSError as error:
@@ -95,7 +105,7 @@ def admin_of_settings() -> str:
 def _refused(admin: str, path: str, status: int, content: Any) -> str:
     if not isinstance(content, dict) or content.get("type") != "about:blank":
         return _stranger(admin)
-    if status == 404:
+    if status == 404 and not content.get("detail"):
         return f"the proxy at {admin} has no {path}: it is of another version"
     return f"the proxy at {admin} refuses: {content.get('detail') or content['title']}"
 

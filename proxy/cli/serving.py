@@ -53,6 +53,8 @@ async def _served(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
+    killed = asyncio.Event()  # before there is anything to kill
+    loop.add_signal_handler(signal.SIGUSR1, killed.set)
     log = Log(Clock(), settings.log.level, settings.log.format)
     try:
         app = await App.start(settings, upstream)
@@ -76,6 +78,9 @@ async def _served(
     finally:
         log.close()
     loop.add_signal_handler(signal.SIGHUP, app.reload_soon)
+    loop.add_signal_handler(signal.SIGUSR1, app.kill_all)
+    if killed.is_set():
+        app.kill_all()
     try:
         _tell_ready(app, ready_file)
     except OSError as error:

@@ -112,6 +112,8 @@ def _pause() -> None:
 
 
 def _screen(told: dict[str, Any]) -> Iterator[str]:
+    if told.get("kills"):
+        yield from _kills(told["kills"])
     yield from _head(told)
     yield ""
     yield from _upstreams(told["upstreams"])
@@ -142,6 +144,18 @@ def _head(told: dict[str, Any]) -> Iterator[str]:
     )
     if told.get("journal"):
         yield from _journal(told["journal"])
+
+
+def _kills(told: dict[str, Any]) -> Iterator[str]:
+    """What is killed comes first: nobody who looks must miss it."""
+    for item in told["items"]:
+        until = f" until {item['until']}" if item["until"] else ""
+        since = f"since {item['since']}{until} by {item['by']}"
+        text = f"KILLED {item['scope']} {since}: {item['reason']}"
+        yield from (paint(line, "red", bold=True) for line in folded(text, 4, width()))
+    more = told["count"] - len(told["items"])
+    if more > 0:
+        yield paint(f"and {more:,} more: GET /v1/kills has them all", "red")
 
 
 def _journal(told: dict[str, Any]) -> Iterator[str]:

@@ -11,12 +11,15 @@ from proxy.config.document import Mapping
 from proxy.config.money import Allocation, ModelPrice
 from proxy.config.places import Place
 from proxy.config.spending import FIXED, Spending
-from proxy.config.types import Mode, Name, Upstream
+from proxy.config.types import Mode, Moment, Name, Upstream
 from proxy.expression import Expression
 from proxy.stage import Section
 from proxy.stages import SECTIONS
 from proxy.stages.bulkhead import Limit, Places
 from proxy.stages.cost import Price, UnknownPrice
+from proxy.state.killed import InFlight
+from proxy.state.kills import LONGEST, PEOPLES
+from proxy.state.scopes import Scope
 from proxy.units import Seconds
 
 Glob = Annotated[
@@ -235,6 +238,25 @@ class PriceLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = UNSET
 
 
+class Killed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is stopped for as long as it stands here."""
+
+    scope: Annotated[
+        Scope,
+        Meta(
+            description="all, fleet:NAME, agent:GLOB, tool:GLOB, workflow:ID, upstream:NAME or "
+            "bulkhead:NAME. Once in all files."
+        ),
+    ]
+    reason: Annotated[str, Meta(min_length=1, max_length=LONGEST, description="Told to agents.")]
+    until: Annotated[
+        Moment | None, Meta(description="From then on it counts no more; null: it always does.")
+    ] = None
+    in_flight: Annotated[
+        InFlight, Meta(description="What becomes of calls and streams that run when it is loaded.")
+    ] = "end"
+
+
 POLICY_FILE = msgspec.defstruct(
     "PolicyFile",
     [
@@ -274,6 +296,14 @@ POLICY_FILE = msgspec.defstruct(
             Annotated[
                 PriceLists | UnsetType,
                 Meta(description="What tools and models cost where no policy says otherwise."),
+            ],
+            UNSET,
+        ),
+        (
+            "kill",
+            Annotated[
+                Annotated[tuple[Killed, ...], Meta(max_length=PEOPLES)] | UnsetType,
+                Meta(description="What is stopped, whatever else the policies say."),
             ],
             UNSET,
         ),

@@ -6,7 +6,7 @@ policies brings about is not an error here; it is clamped when it is compiled.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -22,6 +22,7 @@ from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
 from proxy.stages.retry import Retry
 from proxy.stages.timeout import MIN_ATTEMPT
+from proxy.state.killed import Kill
 from proxy.symptom import symptoms
 
 LAYERS = ("llm", "tool", "agent", "http")
@@ -85,6 +86,17 @@ def empty(bulkheads: list[Bulkhead]) -> Iterator[Problem]:
         elif before:
             message = f"no agent is in it: {before[0].name} ({before[0].place.short}) has them all"
             yield Problem(bulkhead.place, path, message)
+
+
+def idle_kills(
+    kills: Iterable[tuple[Kill, Place, str]], known: Mapping[str, Container[str]]
+) -> Iterator[Problem]:
+    """Kills of what there is not. `known`: names, by the kind of scope that has them."""
+    for kill, place, path in kills:
+        scope = kill.scope
+        if scope.kind in known and scope.name not in known[scope.kind]:
+            message = f"it stops nothing: there is no {scope.kind} of this name"
+            yield Problem(place, f"{path}.scope", message)
 
 
 def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:

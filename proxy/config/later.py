@@ -1,7 +1,7 @@
 """Keys and words of the full product that this version does not have: an error can say so."""
 
 LATER: dict[str, frozenset[str]] = {
-    "PolicyFile": frozenset({"slos", "kill", "alerts", "mirrors"}),
+    "PolicyFile": frozenset({"slos", "alerts", "mirrors"}),
     "Policy": frozenset({"approval", "canary", "chaos", "contract", "record"}),
     "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),

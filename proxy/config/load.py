@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from proxy.config import document
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
-from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, matched
-from proxy.config.judge import Judged, empty, judge
+from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed, matched
+from proxy.config.judge import Judged, empty, idle_kills, judge
 from proxy.config.match import Globs
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
@@ -22,6 +22,8 @@ from proxy.config.targets import at_root, backup_problems, probe_warnings
 from proxy.config.types import Bulkhead, Loaded, Mode, MountPath, Name, Part, Policy, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
+from proxy.state.killed import Kill
+from proxy.state.scopes import Scope
 from proxy.units import is_measure
 
 BY_FLAG = "default"
@@ -64,6 +66,7 @@ def load_policies(
         bulkheads=tuple(reading.bulkheads),
         budgets=tuple(reading.books.budgets),
         prices=reading.books.listed,
+        kills=tuple(kill for kill, *_ in reading.kills.values()),
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
     )
@@ -114,6 +117,7 @@ class _Reading:
         self.policies: list[Policy] = []
         self.names: dict[str, Place] = {}  # of all upstreams, also of those that are wrong
         self.bulkheads: list[Bulkhead] = []
+        self.kills: dict[Scope, tuple[Kill, Place, str]] = {}
         self.replaced = ""  # the upstream whose place the command line's takes
         self.nodes: dict[str, Node] = {}  # of the upstreams
         self.books = Books(self.shape)
@@ -136,12 +140,15 @@ class _Reading:
             self.books.budget(*each)
         if (prices := read.root.items.get("prices")) is not None:
             self.books.prices(prices.node)
+        self._kills(read.root)
 
     def judged(self) -> Judged:
         """What only the whole set shows."""
         judged = judge(self.policies, self.upstreams, self.names)
         money = misjudged(self.books.budgets, list(self.names))
-        warnings = [*judged.warnings, *empty(self.bulkheads), *money.warnings]
+        known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
+        idle = idle_kills(self.kills.values(), known)
+        warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
         return Judged([*judged.errors, *money.errors], warnings)
 
     def _upstreams(self, root: Mapping) -> None:
@@ -251,6 +258,23 @@ class _Reading:
             self.bulkheads.append(bulkhead)
             if written.budget is not msgspec.UNSET:
                 self.books.shared(written, node, path)
+
+    def _kills(self, root: Mapping) -> None:
+        for written, node, path in self._listed(root, "kill", Killed):
+            place = node.items["scope"].node.place
+            kill = Kill(
+                scope=written.scope,
+                reason=written.reason,
+                by="policies",
+                origin="policies",
+                until=written.until,
+                in_flight=written.in_flight,
+                place=place.short,
+            )
+            first, *_ = self.kills.setdefault(kill.scope, (kill, place, path))
+            if first is not kill:
+                message = f"this scope is killed at {first.place} already"
+                self.shape.wrong(place, f"{path}.scope", message)
 
 
 def policy_of(written: Any, node: Mapping, path: str) -> Policy:

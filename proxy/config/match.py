@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from proxy.expression import Expression
+from proxy.globs import holds
 
 KEYS = (
     "upstream",
@@ -115,24 +116,7 @@ _ANY = Globs(("*",))
 
 
 def _any(globs: tuple[str, ...], text: str) -> bool:
-    return any(_holds(glob, text) for glob in globs)
-
-
-def _holds(glob: str, text: str) -> bool:
-    # By hand and not by a regular expression: agents choose the text, and three stars with `.*`
-    # take cubic time. Taking each literal where it comes first is enough, and linear.
-    first, *middle = glob.split("*")
-    if not middle:
-        return text == first
-    last = middle.pop()
-    if len(text) < len(first) + len(last) or not text.startswith(first):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for literal in middle:
-        at = text.find(literal, at, end) + len(literal)
-        if at < len(literal):  # -1 was found: it is not there
-            return False
-    return text.endswith(last)
+    return any(holds(glob, text) for glob in globs)
 
 
 def _meet(one: str, other: str) -> bool:

@@ -18,6 +18,7 @@ from proxy.config.match import Globs, Match
 from proxy.config.money import Budget, Prices
 from proxy.config.places import Place, Problem
 from proxy.protocols.recognise import PROTOCOLS
+from proxy.state.killed import Kill, moment
 from proxy.units import Seconds
 
 HEADER_NAME = f"{NAME_SIGN}+"
@@ -346,6 +347,17 @@ class Bulkhead(msgspec.Struct, frozen=True):
     max_wait: Seconds
 
 
+class Moment(float):
+    """Seconds since 1970, written as RFC 3339 has it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Moment":
+        """Raises ValueError, with what is allowed."""
+        return cls(moment(text))
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """A whole set of policies, ready to be compiled."""
 
@@ -355,6 +367,7 @@ class Loaded(msgspec.Struct, frozen=True):
     bulkheads: tuple[Bulkhead, ...] = ()
     budgets: tuple[Budget, ...] = ()  # in their order; those of bulkheads where these stand
     prices: Prices = Prices()
+    kills: tuple[Kill, ...] = ()
     warnings: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()  # named by `${file:…}` or `ca`: a change in them is one too
 

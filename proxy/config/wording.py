@@ -106,6 +106,8 @@ _CUSTOM = {
     "HeaderName": "a header's name such as x-api-key",
     "Address": "host:port or unix:/path",
     "Source": "static or header:NAME",
+    "Scope": "a scope such as all, agent:pay-* or tool:deposit",
+    "Moment": "a moment such as 2027-01-31T18:00:00Z",
     "Elsewhere": "stderr, the path of a file, or a URL",
 }
 

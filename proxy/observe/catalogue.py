@@ -92,6 +92,12 @@ UPSTREAM_HEALTHY = Metric(
     ("upstream",),
     "1: its last probes found the upstream well; 0: they did not. Only of those that are probed.",
 )
+KILLED = Metric(
+    Kind.GAUGE,
+    "holdfast_killed",
+    ("scope",),
+    "1: it is killed; 0: it was. All workflows share `workflow`.",
+)
 BAD_REQUESTS = Metric(
     Kind.COUNTER,
     "holdfast_bad_requests_total",

@@ -17,6 +17,7 @@ import msgspec
 from proxy.counts import REFUSALS, Counts
 from proxy.keep import Keep
 from proxy.keys import (
+    KILLS,
     SHELF,
     CircuitKey,
     CountsKey,
@@ -31,6 +32,7 @@ from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
 from proxy.record import Record
+from proxy.state.kills import Kills
 from proxy.state.shelf import Shelf
 
 LONG = (
@@ -138,7 +140,9 @@ class Metrics:
             "upstream": self._upstreams,
             "policy": Vocabulary(),
             "reason": Vocabulary(),
+            "scope": Vocabulary(),
         }
+        self._killed: dict[str, int] = {}  # what was, so that its row does not vanish
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
         self.journal: Callable[[], Iterable[Family]] = _no_journal
         """What is to be read of the journal."""
@@ -204,6 +208,7 @@ class Metrics:
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
             *_read_shelf(kept),
             Family(catalogue.UPSTREAM_HEALTHY, self._read_pulses(kept)),
+            Family(catalogue.KILLED, self._read_kills(kept)),
             Family(
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
             ),
@@ -289,6 +294,13 @@ class Metrics:
             for key, pulse in _enforced(kept, PulseKey)
             if pulse.probed
         }
+
+    def _read_kills(self, kept: Kept) -> Rows:
+        kills: Kills | None = kept.get(KILLS)
+        now = [] if kills is None else kills.items()
+        self._killed |= {self._label("scope", kill.scope.label): 0 for kill in now}
+        killed = {self._label("scope", kill.scope.label): 1 for kill in now}
+        return {(label,): number for label, number in (self._killed | killed).items()}
 
     def _read_circuits(self, kept: Kept) -> Rows:
         """Circuits of several bulkheads, or of tools without a name here, share their rows."""

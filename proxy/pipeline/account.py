@@ -142,8 +142,11 @@ def _detail(call: Call, reply: Reply) -> str:
 
 
 def _code(call: Call, reply: Reply) -> str:
-    if call.stopped is _GONE and reply.failure is Failure.CANCELLED:
-        return Stop.AGENT_GONE
+    if call.stopped is not None and reply.failure is Failure.CANCELLED:
+        if call.stopped is _GONE:
+            return Stop.AGENT_GONE
+        if call.because is not None:
+            return call.because.code
     if reply.refusal is not None:
         return reply.refusal.code
     failure = reply.failure

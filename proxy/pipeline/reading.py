@@ -20,7 +20,11 @@ class Reader:
         self._clock = clock
 
     async def read(self, exchange: Exchange, call: Call, mount: Mount) -> bytes | Refusal | None:
-        """All of it; None if its beginning shows that it need not be read."""
+        """All of it; None if its beginning shows that it need not be read. What is killed is not
+        read at all."""
+        killed = mount.table.killed(call)
+        if killed is not None:
+            return killed
         body = exchange.body
         reads = mount.protocol.reads(call.head)
         limit = mount.rules.body_buffer

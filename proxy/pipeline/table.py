@@ -17,7 +17,7 @@ from proxy.call import Call, Rule
 from proxy.config.cascade import Effective, Merged, beside, candidates, inside, merge
 from proxy.config.clamped import clamped
 from proxy.config.types import Loaded, Upstream
-from proxy.keys import NEWS
+from proxy.keys import KILLS, NEWS
 from proxy.memo import Memo
 from proxy.news import News, Overlap
 from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline
@@ -33,6 +33,7 @@ from proxy.reply import refusing
 from proxy.stage import Ground, Handler, Sender
 from proxy.stages import BACKUPS
 from proxy.stages.failover import Backups
+from proxy.state.kills import Kills
 from proxy.state.standing import Return
 
 Found = TypeVar("Found", bound=Handler)
@@ -62,6 +63,7 @@ class Table:
             replace(grounds.shadow, generation=generation),
         )
         self._news = grounds.enforced.kept(NEWS, News)
+        self._kills = grounds.enforced.kept(KILLS, Kills)
         self._pipelines: Recent[Pipeline | Conditional[Pipeline]] = Recent(_MOST)
         self._links: Recent[Handler] = Recent(_MOST)
         self._key = _key_of(loaded)
@@ -97,6 +99,12 @@ class Table:
             ):
                 return mount
         return None
+
+    def killed(self, call: Call) -> Refusal | None:
+        """Is it stopped before it is known what it is for?"""
+        net = self._kills.net
+        kill = None if net is None else net.early(call, call.upstream)
+        return None if kill is None else kill.refusal()
 
     def pipeline(self, call: Call, mount: Mount) -> Pipeline | Conditional[Pipeline]:
         """The pipeline for this call, or what finds it by the policies' conditions."""

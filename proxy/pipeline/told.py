@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from proxy.call import Call, Effect, Rule
 from proxy.config.cascade import Effective
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
-from proxy.reply import SAID, SUCCESS, Reply, outcome_of
+from proxy.reply import SAID, SUCCESS, Executed, Reply, cancelled, outcome_of, refused
 
 _INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
 
@@ -20,6 +22,26 @@ def refusal_of(call: Call, reply: Reply, now: Callable[[], float]) -> Refusal | 
     return of_failure(
         reply, harmless=call.effect is not Effect.WRITE, late=now() >= call.deadline - 0.001
     )
+
+
+def stopped(call: Call) -> Reply:
+    """What becomes of a call that was cancelled where it stood."""
+    because, sent_it = call.because, call.sent
+    if because is None:
+        return cancelled(sent=sent_it)
+    if not sent_it:
+        return refused(because)
+    reply = cancelled(sent=True)
+    reply.refusal = replace(because, executed=Executed.UNKNOWN)
+    return reply
+
+
+def last_words(call: Call, reply: Reply) -> bytes:
+    """What ends a stream that is broken off because somebody decided so; empty: nothing does."""
+    if call.because is None:
+        return b""
+    because = replace(call.because, executed=reply.executed)
+    return PROTOCOLS[call.protocol].breaks_off(because, call.id, sent(call))
 
 
 def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:

@@ -12,6 +12,7 @@ from proxy.memo import remembered
 from proxy.protocols.arguments import NOTHING, Arguments
 from proxy.protocols.canonical import Canonical
 from proxy.protocols.protocol import Reads, Rules, Spelled
+from proxy.protocols.sse import event
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, SUCCESS, Executed, Failure, Reply, Result
 
@@ -180,6 +181,10 @@ class Http:
             *_advice(refusal),
         ]
         return answer(refusal, headers, content)
+
+    def breaks_off(self, refusal: Refusal, call_id: str, attempts: int) -> bytes:
+        """See Protocol: the problem, as an event of its own."""
+        return event(b"error", msgspec.json.encode(refusal.problem(call_id, attempts)))
 
 
 def as_price(judge: Callable[[Reply], None]) -> Callable[[Reply], None]:

@@ -83,3 +83,7 @@ class Protocol(Shape):
 
     def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes, /) -> Reply:
         """The refusal, in the shape that clients of this protocol understand."""
+
+    def breaks_off(self, refusal: Refusal, call_id: str, attempts: int, /) -> bytes:
+        """The event by which clients of this protocol are told that a stream of events, which has
+        begun, ends here; empty where they know of none."""

@@ -14,6 +14,8 @@ MOST = 1 << 20
 """Bytes of data in one event, or of one line of JSON. A longer one is not waited for: it counts as
 it comes."""
 
+END = 4
+"""Bytes by which the end of an event is known: two ends of lines, of two bytes each at most."""
 _BEGINNING = 32  # bytes of a line by which it is known what it is
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, where a stream may begin
 _PING = b"ping"
@@ -34,6 +36,21 @@ def looks_at(fields: dict[bytes, bytes]) -> Looks | None:
     kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower()
     made = _KINDS.get(kind)
     return None if made is None else made()
+
+
+def holds_events(fields: dict[bytes, bytes]) -> bool:
+    """Are there server-sent events in an answer with these headers, as they are?"""
+    return isinstance(looks_at(fields), Events)
+
+
+def at_an_end(ends: bytes) -> bool:
+    """Does a stream whose last END bytes are these stand between two events? Fewer are all."""
+    return not ends or ends.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n")
+
+
+def event(kind: bytes, content: bytes) -> bytes:
+    """An event of ours. There is no line break in the content."""
+    return b"event: %b\ndata: %b\n\n" % (kind, content)
 
 
 class Events:

@@ -17,6 +17,7 @@ from proxy.stages.failover import Backups, Failover
 from proxy.stages.fallback import Chain, Fallback
 from proxy.stages.hedge import Hedge, Race
 from proxy.stages.idempotency import Idempotency, IdempotencyKey
+from proxy.stages.kill import AttemptSwitch, Switch
 from proxy.stages.loop import Loop, LoopGuard
 from proxy.stages.rate_limit import RateLimit, Turnstile
 from proxy.stages.retry import Once, Repeat, Retry
@@ -87,6 +88,8 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 ORDER: tuple[Entry, ...] = (
+    # First of all, and of every call: an agent that is killed does not even fill the side store.
+    Entry("call", "gate", (), Switch.build, otherwise=Switch.build),
     # It says nothing against a call, and what was asked for is kept also of what must not go.
     Entry("call", "gate", ("audit",), Takes.build),
     # What must not go need not be asked anything else.
@@ -114,6 +117,8 @@ ORDER: tuple[Entry, ...] = (
     Entry("link", "wrapper", ("hedge",), Race),
     # Each attempt passes all that is below; for a call without `retry` there is one.
     Entry("link", "maker", ("retry",), Repeat, otherwise=Once),
+    # Each attempt is asked anew: by its own upstream, and by what was killed since the last one.
+    Entry("attempt", "gate", (), AttemptSwitch.build, otherwise=AttemptSwitch.build),
     # Before anything that waits or takes something: what would not be sent need not ask for more.
     Entry("attempt", "gate", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.
@@ -132,6 +137,9 @@ ORDER: tuple[Entry, ...] = (
     # it by its own policies, the call its one intent: the first that asks for it writes it. Before
     # the next two, for it waits for the disk.
     Entry("attempt", "gate", ("audit",), IntentFirst.build, otherwise=IntentFirst.usual),
+    # Who waits beside an attempt that runs is not stopped with those that wait for nothing else,
+    # where a kill lets finish what runs: so it is asked once more.
+    Entry("attempt", "gate", ("hedge",), AttemptSwitch.build),
     # After all waiting, so that an attempt's own time is its upstream's alone.
     Entry("attempt", "gate", ("timeout",), AttemptTime.build),
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.

@@ -3,6 +3,8 @@
 import asyncio
 
 from proxy.call import Header, RequestHead
+from proxy.protocols.sse import END as _END
+from proxy.protocols.sse import at_an_end, holds_events
 from proxy.reply import Failure, Reply
 from proxy.strand import Signal
 from proxy.wire.body import Body
@@ -76,6 +78,8 @@ class Answer:
         self._head = head
         self._chunked = is_chunked(reply, head)
         self._discards = False
+        # How what was written ends, of a stream of events in chunks; None: of another body.
+        self._ends = b"" if self._chunked and holds_events(reply.fields) else None
         self._last = b""
         self._trailers: list[Header] = []
         self._ended: Signal[Failure | None] = Signal()
@@ -106,7 +110,7 @@ class Answer:
 
     def last_bytes(self) -> bytes:
         """What was held, and the end of the framing if the body is whole."""
-        last = self._framed(self._last) if self._last else b""
+        last = self.framed(self._last) if self._last else b""
         if self._chunked and self._body.failure is None:
             last += trailer_section(self._trailers)
         return last
@@ -123,10 +127,12 @@ class Answer:
         """Part of Sink."""
         if self._discards or self._transport.is_closing():
             return
+        if self._ends is not None:
+            self._ends = (self._ends + piece)[-_END:] if len(piece) < _END else piece[-_END:]
         if not self._chunked:
             self._transport.write(piece)
         elif len(piece) < _SMALL:
-            self._transport.write(self._framed(piece))
+            self._transport.write(self.framed(piece))
         else:
             self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
 
@@ -140,5 +146,12 @@ class Answer:
         """Part of Sink."""
         self._ended.set(failure)
 
-    def _framed(self, piece: bytes) -> bytes:
+    @property
+    def takes_event(self) -> bool:
+        """Does it stand where an event of ours can follow? Then one that has begun is not mixed up
+        with it."""
+        return self._ends is not None and at_an_end(self._ends)
+
+    def framed(self, piece: bytes) -> bytes:
+        """A piece as it is written."""
         return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece

@@ -60,6 +60,7 @@ class Exchange(msgspec.Struct, eq=False):
     answered: bool = False  # the head of an answer is out
     strand: Strand | None = None
     flowing: Answer | None = None  # an answer that is on its way
+    settled: bool = False  # its outcome is known, and what was answered goes out
 
     def begin(self, handle: Callable[["Exchange"], Coroutine[Any, Any, None]]) -> None:
         """Start working on it."""
@@ -142,15 +143,18 @@ class Exchange(msgspec.Struct, eq=False):
     async def lasts(self, durable: Awaitable[Any]) -> None:
         """Wait for the record of an answer that has not ended. Its call has run: whatever comes of
         the waiting, and though the process ends, what was answered goes out."""
+        self.settled = True
         if self.gone:
             return
         self.line.unwatch()
         with contextlib.suppress(asyncio.CancelledError):
             await durable
 
-    async def stream(self, reply: Reply, extra: bytes) -> None:
+    async def stream(
+        self, reply: Reply, extra: bytes, last_words: Callable[[], bytes] = bytes
+    ) -> None:
         """Send an answer as it comes. The reply is finished before its last byte goes, and what
-        must be durable by then is."""
+        must be durable by then is. `last_words`: an event for the agent, where it is broken off."""
         line = self.line
         line.unwatch()
         if type(self.body) is Body:
@@ -167,7 +171,7 @@ class Exchange(msgspec.Struct, eq=False):
         try:
             end = await answer.flow(discard=self.gone, hold=line.stuffed)
         except asyncio.CancelledError:
-            self._break_off()
+            self._break_off(answer, last_words())
             raise
         finally:
             self.flowing = None
@@ -190,9 +194,12 @@ class Exchange(msgspec.Struct, eq=False):
         reply.tunnel.join(body)
         self.line.tunnel(body.feed)
 
-    def _break_off(self) -> None:
-        if not self.gone:
-            self.line.break_off()
+    def _break_off(self, answer: Answer, event: bytes) -> None:
+        if self.gone:
+            return
+        if event and answer.takes_event:
+            self.line.write(answer.framed(event))
+        self.line.break_off()
 
     def _ended(self, error: BaseException | None) -> None:
         self.strand = None

@@ -6,11 +6,12 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
 import msgspec
 
+from proxy.call import Call
 from proxy.clock import Clock
 from proxy.reply import Reply
 from proxy.wire.agent import AgentConnection
@@ -97,6 +98,12 @@ class Server:
             exchange.shut_down()
         for connection in list(self.connections):
             connection.close()
+
+    def calls(self) -> Iterator[Call]:
+        """Those that can still be stopped, though others end meanwhile."""
+        for exchange in list(self.exchanges):
+            if exchange.call is not None and not exchange.settled:
+                yield exchange.call
 
     def one_answered(self) -> None:
         """Tells whoever waits for quiet."""

@@ -17,6 +17,7 @@ class Pages:
         self.pages: dict[str, list[tuple[int, Any]]] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.posted: list[Any] = []
+        self.tokens: list[str] = []
         self.raw: bytes | None = None  # sent instead of any of them
         self.url = ""
 
@@ -28,7 +29,11 @@ class Pages:
 class _Handler(BaseHTTPRequestHandler):
     pages: Pages
 
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
+        self.pages.tokens += self.headers.get_all("Authorization", [])
         parts = urlsplit(self.path)
         self.pages.asked.append((parts.path, dict(parse_qsl(parts.query))))
         if self.pages.raw is not None:

@@ -55,7 +55,8 @@ def test_what_each_stage_says(explain):
     stages = [line.split()[1] for line in told.splitlines() if line.startswith("·")]
 
     assert stages == [
-        *("Deadline", "Repeat", "CircuitCheck", "CoolDown", "AttemptTime", "ProbeLease"),
+        *("Switch", "Deadline", "Repeat", "AttemptSwitch", "CircuitCheck", "CoolDown"),
+        *("AttemptTime", "ProbeLease"),
     ]
     assert "\n→ send\n" in told
     assert "The call would go." in told
@@ -79,7 +80,7 @@ def test_json(explain):
     }
     assert told["shadow"] == {}
     assert told["verdict"] == {"allow": True}
-    assert told["stages"][0]["stage"] == "Deadline"
+    assert told["stages"][0]["stage"] == "Switch"
 
 
 def test_no_secret_is_shown(explain):

@@ -69,6 +69,24 @@ def test_one_screen(status):
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+KILL = {
+    "scope": "agent:pay-*", "reason": "wrong recipients", "by": "alice",
+    "since": "2026-11-28T03:01:14.952Z", "until": "2026-11-28T04:00:00.000Z",
+}  # fmt: skip
+
+
+def test_what_is_killed_comes_first(status):
+    """Nobody who looks misses it."""
+    ran = status(kills={"count": 3, "items": [KILL, KILL | {"until": None, "scope": "all"}]})
+    told = " ".join(words(ran.out)[:6])
+    assert told.startswith(
+        "KILLED agent:pay-* since 2026-11-28T03:01:14.952Z until 2026-11-28T04:00:00.000Z "
+        "by alice: wrong recipients KILLED all since 2026-11-28T03:01:14.952Z by alice: wrong "
+        "recipients and 1 more: GET /v1/kills has them all"
+    )
+    assert "KILLED" not in status(kills={"count": 0, "items": []}).out
+
+
 JOURNAL = {
     "ok": True, "state": "ok", "why": None, "tampered": None, "held": 0, "dropped": 0, "seq": 1204,
     "checkpointed": 1200,

@@ -55,4 +55,5 @@ def test_every_section_may_stand_in_a_policy():
         "bulkheads",
         "budgets",
         "prices",
+        "kill",
     )

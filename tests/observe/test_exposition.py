@@ -17,11 +17,13 @@ from proxy.counts import COUNTED
 from proxy.journal.disk import RealDisk
 from proxy.journal.writer import State
 from proxy.keep import Keep
-from proxy.keys import CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
+from proxy.keys import KILLS, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe import catalogue
 from proxy.observe.exposition import Exposition, wanted
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.metrics import Family
+from proxy.state.killed import Kill
+from proxy.state.scopes import Scope
 from tests.fakes import FakeClock
 from tests.observe.records import Anything, catalogued, metrics, record
 
@@ -40,6 +42,7 @@ def busy():
     keep.of(QueuedKey("", "gateway", "get_balance"), lambda: Anything(now=1))
     permits = PermitsKey("", "p", "gateway", "", "", "", "", "upstream")
     keep.of(permits, lambda: Anything(limit=2, held=1))
+    keep.of(KILLS, lambda: Anything(items=lambda: [Kill(Scope("all"), "why", "a", "admin")]))
     found = metrics(keep)
     found.note(record(queue_us=20))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))

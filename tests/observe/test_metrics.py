@@ -8,10 +8,21 @@ from hypothesis import strategies as st
 from proxy.call import InFlight
 from proxy.counts import BREAKER_TRANSITIONS, REFUSALS, RETRIES, Counts
 from proxy.keep import Keep
-from proxy.keys import SHELF, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey, shadowed
+from proxy.keys import (
+    KILLS,
+    SHELF,
+    CircuitKey,
+    InFlightKey,
+    PermitsKey,
+    PulseKey,
+    QueuedKey,
+    shadowed,
+)
 from proxy.observe.labels import LIMIT, OTHER
 from proxy.observe.metrics import LONG, SHORT, Spread
 from proxy.record import AttemptRecord
+from proxy.state.killed import Kill
+from proxy.state.scopes import Scope
 from proxy.state.shelf import Shelf
 from tests.fakes import make_call, make_reply
 from tests.observe.records import Anything, metrics, record, rows
@@ -285,3 +296,19 @@ def test_names_as_they_are_shown():
     assert found.shown("gateway", "get_balance") == ("gateway", "get_balance")
     assert found.shown("gateway", "made_up") == ("gateway", "other")
     assert found.shown("gateway", "") == ("gateway", "")
+
+
+def test_what_is_killed():
+    """1, and 0 when it goes on; workflows are not told apart, and there is a last name."""
+    kills = [Kill(Scope(scope), "why", "a", "admin") for scope in ("all", "workflow:w")]
+    keep = Keep()
+    room = keep.of(KILLS, lambda: Anything(items=lambda: kills))
+    found = metrics(keep)
+    assert rows(found, "holdfast_killed") == {("all",): 1, ("workflow",): 1}
+    del kills[0]
+    assert rows(found, "holdfast_killed") == {("all",): 0, ("workflow",): 1}
+    kills += [Kill(Scope(f"agent:{n}"), "why", "a", "admin") for n in range(LIMIT)]
+    told = rows(found, "holdfast_killed")
+    assert (len(told), told[OTHER,]) == (LIMIT, 1)
+    assert room is not None
+    assert rows(metrics(Keep()), "holdfast_killed") == {}

@@ -128,6 +128,17 @@ def test_a_call_that_was_stopped_is_cancelled() -> None:
     assert (record.outcome, record.decision, record.ttfb_us) == ("cancelled", "allow", -1)
 
 
+def test_a_stream_that_was_killed_says_so() -> None:
+    """It was cancelled; a drain, which nobody decided, has no code of its own."""
+    call = called(Result.SUCCESS)
+    call.stop(Stop.KILLED, Refusal("killed", "why"))
+    record = recorded(call, broken(Failure.CANCELLED))
+    assert (record.outcome, record.code, record.decision) == ("cancelled", "killed", "allow")
+    drained = called(Result.SUCCESS)
+    drained.stop(Stop.DRAIN)
+    assert recorded(drained, broken(Failure.CANCELLED)).code == "cancelled"
+
+
 def test_a_call_that_came_to_no_table_has_no_version() -> None:
     """There are no policies that could have been asked."""
     assert make_call().rule is UNRULED

@@ -8,7 +8,7 @@ import pytest
 from proxy.config.load import load_policies
 from proxy.counts import EXPRESSION_ERRORS
 from proxy.pipeline.asked import Asked
-from proxy.pipeline.explain import Explanation, Source, explain, flat, fresh, values
+from proxy.pipeline.explain import Explanation, Source, Step, explain, flat, fresh, values
 from proxy.protocols.identity import Identity
 from tests.fakes import FakeClock, make_attempt, make_reply, run
 from tests.tables import Desk, load, post
@@ -29,6 +29,11 @@ policies:
 def told(desk: Desk, **said: Any) -> Explanation:
     """What is explained of a call to a table at work."""
     return explain(desk.table, Asked(**said), ANN)
+
+
+def steps(found: Explanation) -> list[Step]:
+    """Its stages; but for the kill switch, which every call meets."""
+    return [step for step in found.stages if step.stage not in {"Switch", "AttemptSwitch"}]
 
 
 def test_values_come_with_their_place() -> None:
@@ -62,7 +67,7 @@ def test_the_risk_of_a_call_and_what_it_means_for_its_journal() -> None:
     assert risky.risk.at.endswith("p.yaml:3")
     assert risky.on_journal_failure == Source("deny")
     assert (plain.risk, plain.on_journal_failure) == (Source("low"), Source("allow"))
-    assert [step.stage for step in risky.stages] == ["RecordFirst", "Once", "IntentFirst"]
+    assert [step.stage for step in steps(risky)] == ["RecordFirst", "Once", "IntentFirst"]
 
 
 def test_stages_in_the_order_in_which_a_call_meets_them() -> None:
@@ -72,8 +77,10 @@ def test_stages_in_the_order_in_which_a_call_meets_them() -> None:
     ]
 
     assert found == [
+        ("call", "Switch", ""),
         ("call", "Deadline", "default"),
         ("link", "Repeat", "reads"),
+        ("attempt", "AttemptSwitch", ""),
         ("attempt", "CircuitCheck", "default"),
         ("attempt", "CoolDown", "reads"),
         ("attempt", "AttemptTime", "default"),
@@ -83,7 +90,7 @@ def test_stages_in_the_order_in_which_a_call_meets_them() -> None:
 
 def test_without_retry_there_is_one_attempt() -> None:
     """No section made that stage; without a breaker there is none of its stages."""
-    (step,) = told(Desk("policies: [{name: r, effect: read}]")).stages
+    (step,) = steps(told(Desk("policies: [{name: r, effect: read}]")))
 
     assert (step.stage, step.section, step.phase) == ("Once", "", "link")
 
@@ -262,7 +269,7 @@ def test_a_stage_that_has_nothing_to_do_is_not_told() -> None:
     """A breaker that is disabled, a hedge on what is no read."""
     desk = Desk("policies: [{name: p, effect: read, breaker: {state: disabled}}]")
 
-    assert [step.stage for step in told(desk, tool="pay").stages] == ["Once", "CoolDown"]
+    assert [step.stage for step in steps(told(desk, tool="pay"))] == ["Once", "CoolDown"]
 
 
 def test_backups_are_told_before_what_is_behind_them() -> None:
@@ -273,9 +280,10 @@ upstreams:
   spare: {url: 'http://h', protocol: tools, path: /spare}
 """
     desk = Desk("policies: [{name: p, effect: read, retry: {}}]", mounts=mounts)
-    found = [(step.phase, step.stage) for step in told(desk, upstream="gateway", tool="x").stages]
+    there = steps(told(desk, upstream="gateway", tool="x"))
+    found = [(step.phase, step.stage) for step in there]
 
     assert found[:2] == [("link", "Failover"), ("link", "Repeat")]
-    assert told(desk, upstream="gateway", tool="x").stages[0].says.startswith("all to gateway")
-    alone = told(desk, upstream="spare", tool="x").stages
+    assert there[0].says.startswith("all to gateway")
+    alone = steps(told(desk, upstream="spare", tool="x"))
     assert [step.stage for step in alone][:1] == ["Repeat"]

@@ -1,22 +1,26 @@
 """What an answer says of its call."""
 
+import json
+
 import pytest
 
-from proxy.call import Call, Effect, Rule
+from proxy.call import Call, Effect, Rule, Stop
 from proxy.config.cascade import Effective
 from proxy.pipeline.told import (
     in_our_words,
+    last_words,
     lines_of,
     lines_of_no_call,
     refusal_of,
     rule_of,
     sent,
+    stopped,
 )
 from proxy.protocols.http import answer
 from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
-from proxy.reply import Failure, Reply, Result
+from proxy.reply import Executed, Failure, Reply, Result
 from tests.fakes import FakeBody, make_attempt, make_call, make_reply
 from tests.pipeline.called import NOW, OPEN, RULE, called
 
@@ -88,6 +92,33 @@ def test_what_we_say_ourselves(failure: Failure | None, code: str, outcome: str)
     assert (told["holdfast-origin"], told["holdfast-outcome"]) == ("holdfast", outcome)
     assert (told["holdfast-reason"], told["holdfast-attempts"]) == (code, "0")
     assert told["holdfast-policy"] == ("last@v1" if failure else "money@v1")
+
+
+@pytest.mark.parametrize("sent_it", [False, True])
+def test_a_call_that_was_stopped_tells_why(sent_it: bool) -> None:
+    """Refused, where nothing of it was sent; else it may have run. A drain is told as a failure."""
+    call = called(Result.FAILURE if sent_it else None)
+    call.stop(Stop.KILLED, Refusal("killed", "why"))
+    reply = stopped(call)
+    assert reply.refusal is not None
+    assert reply.refusal.executed is (Executed.UNKNOWN if sent_it else Executed.NO)
+    assert reply.refused is not sent_it
+    assert refusal_of(call, reply, lambda: 0.0) is reply.refusal
+    drained = called(None)
+    drained.stop(Stop.DRAIN)
+    assert (stopped(drained).refusal, stopped(drained).failure) == (None, Failure.CANCELLED)
+
+
+def test_what_breaks_off_has_a_last_word_where_somebody_decided_so() -> None:
+    """An event with the problem; where the agent only left there is nothing to say."""
+    call = called(Result.SUCCESS)
+    reply = Reply(status=200, executed=Executed.YES)
+    assert last_words(call, reply) == b""
+    call.stop(Stop.KILLED, Refusal("killed", "why"))
+    kind, said, end = last_words(call, reply).split(b"\n", 2)
+    assert (kind, end) == (b"event: error", b"\n")
+    problem = json.loads(said.removeprefix(b"data: "))
+    assert (problem["code"], problem["executed"]) == ("killed", "yes")
 
 
 def test_our_own_bug_is_a_failure() -> None:

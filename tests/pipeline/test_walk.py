@@ -26,6 +26,7 @@ from proxy.stages.cache import Cached
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.hedge import Race
 from proxy.stages.idempotency import IdempotencyKey, ShadowKey
+from proxy.stages.kill import AttemptSwitch, Switch
 from proxy.stages.retry import Once, Repeat
 from proxy.stages.timeout import AttemptTime, Deadline, ShadowDeadline, ShadowTime
 from proxy.wire.body import Body
@@ -54,8 +55,20 @@ def commit_of(text: str) -> Commit:
 
 
 def chain(text: str) -> list[type]:
-    """What kinds they are."""
-    return [type(stage) for stage in stages(text)]
+    """What kinds they are; but for the kill switch, which every call meets."""
+    kinds = [type(stage) for stage in stages(text)]
+    return [kind for kind in kinds if kind not in {Switch, AttemptSwitch}]
+
+
+def test_the_kill_switch_is_first_of_all_and_first_of_each_attempt() -> None:
+    """Whatever else is on; beside a hedge an attempt is asked once more, when it has waited."""
+    found = [type(stage) for stage in stages(policy("timeout: {total: 5s}, breaker: {}"))]
+    assert found[:2] == [Switch, Deadline]
+    assert found[found.index(AttemptGuard) + 1] is AttemptSwitch
+    assert found.count(AttemptSwitch) == 1
+    hedged = [type(stage) for stage in stages(policy("hedge: {}, bulkhead: {}"))]
+    assert hedged[hedged.index(Permit) + 1] is AttemptSwitch
+    assert hedged.count(AttemptSwitch) == 2
 
 
 def policy(sections: str) -> str:
@@ -412,6 +425,7 @@ def test_a_section_may_have_stages_in_several_phases(monkeypatch: pytest.MonkeyP
         ("call", "timeout", Around),
         ("link", "timeout", Gate),
         ("link", "", Once),
+        ("attempt", "", AttemptSwitch),
         ("attempt", "timeout", AttemptTime),
     ]
 

@@ -5,10 +5,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.protocols import sse
-from proxy.protocols.sse import Events, Lines, Looks, looks_at
+from proxy.protocols.sse import END, Events, Lines, Looks, at_an_end, holds_events, looks_at
 
 SSE = {b"content-type": b"text/event-stream"}
 NDJSON = {b"content-type": b"application/x-ndjson"}
+
+
+@given(st.text("\r\na", max_size=9))
+def test_where_a_stream_stands_between_two_events(text: str) -> None:
+    """At its beginning, and where its last line is empty: as who reads all of it sees it."""
+    stream = text.encode()
+    lines = stream.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    assert at_an_end(stream[-END:]) is (not stream or lines.endswith(b"\n\n"))
+
+
+def test_what_holds_events_as_they_are() -> None:
+    """Nothing else, and nothing that is encoded."""
+    assert holds_events(SSE)
+    assert not holds_events(NDJSON)
+    assert not holds_events({**SSE, b"content-encoding": b"gzip"})
 
 
 def marks(looks: Looks, stream: bytes) -> list[int]:

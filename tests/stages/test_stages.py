@@ -63,7 +63,7 @@ def gates(clock: FakeClock) -> list[Any]:
     sections["rate_limit"] = RateLimit(rate=Rate("6/m"), burst=1)
     entries = [entry for entry in ORDER if entry.phase == "attempt"]
     site = Site(make_target(), ground, "p")
-    built = (entry.build(sections[entry.sections[0]], site) for entry in entries)
+    built = (entry.build(sections.get(next(iter(entry.sections), "")), site) for entry in entries)
     return [gate for gate in built if gate is not None]
 
 

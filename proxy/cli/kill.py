@@ -1,0 +1,145 @@
+"""`holdfast kill` and `holdfast revive`: stop calls at once, and let them go on."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import click
+
+from proxy.cli.journals import data_dir_of
+from proxy.cli.page import paint, say
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PATIENCE = 30.0
+"""Seconds: a slow disk may keep the answer waiting, and what is killed is so before it comes."""
+
+
+def _reaching(command: Command) -> Command:
+    """Options by which the proxy is found."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True),
+        click.option("--data-dir", metavar="DIR", help="Of the proxy; else the settings'."),
+        click.option("--token", metavar="TOKEN", envvar="HOLDFAST_TOKEN", default=""),
+        click.option(
+            "--admin", metavar="URL", help="Another proxy's; needs a token. Else DIR/admin.sock."
+        ),
+        click.option("--reason", metavar="TEXT", required=True, help="Told, and recorded."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("scope")
+@click.option("--until", metavar="WHEN", help="2027-01-31T18:00:00Z, or so long: 30m.")
+@click.option(
+    "--in-flight",
+    type=click.Choice(["end", "finish"]),
+    default="end",
+    show_default=True,
+    help="What becomes of calls and streams that run; others are refused in any case.",
+)
+@_reaching
+def kill(
+    scope: str,
+    reason: str,
+    until: str | None,
+    in_flight: str,
+    admin: str | None,
+    token: str,
+    data_dir: str | None,
+    as_json: bool,
+) -> int:
+    """Stop all calls of a SCOPE, now, until somebody revives it.
+
+    SCOPE is all, fleet:NAME, agent:GLOB, tool:GLOB, workflow:ID, upstream:NAME or bulkhead:NAME.
+    When the command returns, new calls are refused, those under way were ended, and it is recorded:
+    it holds over a restart.
+
+    \b
+    Examples:
+      holdfast kill all --reason "wrong recipients, case 12"
+      holdfast kill 'agent:pay-*' --reason "looping" --until 30m --in-flight finish
+    Exit codes: 0 killed, 1 refused or not durable, 2 cannot read the settings, 64 wrong usage.
+    """
+    from proxy.cli.asking import tell
+
+    asked = {"scope": _scope(scope), "reason": reason, "in_flight": in_flight}
+    if until is not None:
+        asked["until"] = _moment(until)
+    told = tell(_address(admin, data_dir), "/v1/kills", asked, _PATIENCE, token)
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        say(
+            [
+                f"{paint('killed', 'red', bold=True)} {paint(told['scope'])}: "
+                f"{told['stopped']:,} calls under way were stopped"
+            ]
+        )
+    for warning in told["warnings"]:
+        print(paint(f"holdfast: {warning}"), file=sys.stderr)
+    return 0 if told["durable"] else 1
+
+
+@click.command()
+@click.argument("scope")
+@_reaching
+def revive(
+    scope: str, reason: str, admin: str | None, token: str, data_dir: str | None, as_json: bool
+) -> int:
+    """Let calls of a SCOPE go on that was killed.
+
+    When the command returns it counts, and is recorded. What stands in the policies or in the file
+    kill of the data dir is removed there.
+
+    \b
+    Examples:
+      holdfast revive all --reason "recipients are right again"
+      holdfast revive 'agent:pay-*' --reason "fixed in 1.4"
+    Exit codes: 0 revived, 1 refused, 2 cannot read the settings, 64 wrong usage.
+    """
+    from proxy.cli.asking import delete
+
+    path = f"/v1/kills/{quote(_scope(scope), safe='')}"
+    told = delete(_address(admin, data_dir), path, {"reason": reason}, _PATIENCE, token)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return 0
+    left = [paint(f"still killed: {each['scope']}", "red") for each in told["still_killed"]]
+    say([f"{paint('revived', 'green', bold=True)} {paint(told['scope'])}", *left])
+    return 0
+
+
+def _address(admin: str | None, data_dir: str | None) -> str:
+    """Where the proxy takes changes."""
+    from proxy.journal.folder import CONTROL
+
+    return admin or f"unix:{Path(data_dir_of(data_dir)) / CONTROL}"
+
+
+def _scope(text: str) -> str:
+    from proxy.state.scopes import Scope
+
+    try:
+        return Scope.parse(text)
+    except ValueError as error:
+        raise click.UsageError(f"SCOPE: {error}") from error
+
+
+def _moment(text: str) -> str:
+    """A moment as RFC 3339 has it; also of how long it is until then."""
+    from proxy.clock import Clock
+    from proxy.state.killed import moment, spelled
+    from proxy.units import Seconds
+
+    try:
+        return spelled(moment(text))
+    except ValueError as error:
+        try:
+            return spelled(Clock.wall() + Seconds.parse(text))
+        except ValueError:
+            raise click.UsageError(f"--until: {error}, or a duration such as 30m") from error
