@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from asyncio import Future
 
     from proxy.attempt import Attempt
-    from proxy.record import Record
+    from proxy.record import Begun, Record
     from proxy.refusal import Refusal
     from proxy.reply import Reply
 
@@ -79,6 +79,7 @@ class Stop(enum.StrEnum):
     AGENT_GONE = "agent_gone"
     DRAIN = "drain"
     KILLED = "killed"
+    BUDGET = "budget"  # its answer costs more than there is
 
 
 class RequestHead(msgspec.Struct, gc=False):
@@ -235,6 +236,8 @@ class Call(msgspec.Struct):
     lasting: Callable[[], Awaitable[Any] | None] | None = None
     """Its answer's end waits until its record is durable. Asked when that has been noted; None
     comes of it where there is nothing to wait for."""
+    purse: Any = None  # what it has spent and reserved, where that is counted (`state/purse.py`)
+    begun: "Begun | None" = None  # what tells of it in the journal, if its end does not come soon
     taking: Taking | None = None  # where its bodies are kept: its record is noted when they are
     content: bytes | None = None  # its body, where that was read to know what it is for; coded
     arguments: Any = None  # as they were read of it, once somebody has asked and if it is small

@@ -15,9 +15,16 @@ from proxy.config import kill_file
 from proxy.config.types import Loaded
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import KILLS, NEWS
-from proxy.news import KillTrouble, News
+from proxy.keys import KILLS, LEDGER, NEWS
+from proxy.news import BudgetChange, KillTrouble, News
+from proxy.refusal import Refusal
+from proxy.state.account import Account, Passed
+from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
+from proxy.state.ledger import Ledger
+from proxy.state.price import dollars
+from proxy.state.scopes import Scope
+from proxy.state.spent_out import told_at
 
 INTERVAL = 0.4
 """Seconds from look to look at the file `kill`. Two of them stay under a second."""
@@ -43,7 +50,9 @@ class Control:
         self._begun = False
         self.kills = keep.of(KILLS, Kills)
         self._file = _KillFile(self.kills, data_dir / kill_file.NAME, self._news)
-        self.rooms: Sequence[Rebuilt] = (self.kills,)
+        self.ledger = keep.of(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
+        """What is spent."""
+        self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger)
         """Those that the journal rebuilds before anybody is served."""
 
     async def begin(self, notes: Notes, calls: Callable[[], Iterable[Call]]) -> None:
@@ -52,6 +61,9 @@ class Control:
         self._begun = True
         self.kills.begin(self._clock, notes, self._news, calls)
         self.kills.look = self._file.settle
+        self.ledger.note = notes.note
+        self.ledger.heard = self._spent
+        self.ledger.abort = self._abort
         if self._loaded is not None:
             self.obey(self._loaded)
         self.kills.expire()
@@ -67,8 +79,30 @@ class Control:
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
         self._loaded = loaded
+        # At once: what is rebuilt of the journal is of budgets that there are.
+        self.ledger.obey(budget.cap for budget in loaded.budgets)
         if self._begun:
             self.kills.obey(loaded.kills)
+
+    def _spent(self, account: Account, passed: Passed) -> None:
+        self._news.tell(
+            BudgetChange(
+                account.cap.name,
+                account.key,
+                passed.window,
+                passed.share // 10_000,
+                dollars(passed.spent),
+                dollars(passed.limit),
+                told_at(passed.resets_at),
+            )
+        )
+
+    def _abort(self, call: Call, refusal: Refusal) -> None:
+        """A budget ends the workflow of a call that it has no room for."""
+        scope = Scope(f"workflow:{call.workflow}")
+        kill = Kill(scope, refusal.detail, f"budget {refusal.policy}", "budget")
+        with contextlib.suppress(Full):  # the call is refused in any case
+            self.kills.engage(kill, but=call)
 
 
 class _KillFile:

@@ -117,6 +117,11 @@ UNRECORDED = Counted(
     ("entry",),
     "Calls that went on though the journal could not make their intent or record durable.",
 )
+COST_UNKNOWN = Counted(
+    "holdfast_cost_unknown_total",
+    ("upstream", "tool"),
+    "Sendings that nobody has said the price of.",
+)
 REFUSALS = Counted(
     "holdfast_refusals_total",
     ("code", "policy", "enforced"),
@@ -138,5 +143,6 @@ COUNTED = (
     CHAINS_IGNORED,
     HEALTH_PROBES,
     UNRECORDED,
+    COST_UNKNOWN,
 )
 """Those of which stages alone know."""

@@ -145,7 +145,15 @@ class ChainsKey(NamedTuple):
     shadow: str = ""
 
 
+class LedgerKey(NamedTuple):
+    """All accounts of all budgets."""
+
+    kind: str = "ledger"
+    shadow: str = ""
+
+
 CHAINS = ChainsKey()
+LEDGER = LedgerKey()
 LOOPS = LoopsKey()
 
 
@@ -177,6 +185,7 @@ Key: TypeAlias = (
     | LoopsKey
     | ChainsKey
     | KillsKey
+    | LedgerKey
 )
 Names = TypeVar("Names", bound=Key)
 

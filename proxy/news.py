@@ -8,6 +8,8 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+_NEARLY = 90  # percent of a budget
+
 MOST = 1_000
 """Events that are remembered as told."""
 
@@ -121,8 +123,28 @@ class Overlap(msgspec.Struct, frozen=True):
     message: str
 
 
+class BudgetChange(msgspec.Struct, frozen=True):
+    """A part of a budget is spent for which somebody wants to be told."""
+
+    word: ClassVar[str] = "budget"
+
+    budget: str
+    key: str  # whose
+    window: str
+    percent: int  # of its limit
+    spent: str  # US dollars, in this window
+    limit: str
+    resets_at: str | None  # None: never
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.percent >= _NEARLY
+
+
 Change: TypeAlias = (
-    CircuitChange
+    BudgetChange
+    | CircuitChange
     | TrafficChange
     | JournalChange
     | PayloadsChange

@@ -3,9 +3,13 @@
 Beside it the intent, which some calls leave before they are sent.
 """
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from proxy.call import Call, Effect, Risk
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -35,7 +39,49 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     task: str = ""
     fleet: str = ""
     model: str = ""
+    reserved_micros: int = 0
+    charges: dict[str, int] | None = None  # to which budgets, by budget:key
     type: ClassVar[str] = "call.intent"  # what its line in the journal says
+
+
+def intent_of(call: "Call", effect: "Effect", risk: "Risk") -> Intent:
+    """Of a call whose upstream's policies say so of it."""
+    purse = call.purse
+    charges = None if purse is None else purse.promised() or None
+    return Intent(
+        id=call.id,
+        agent=call.agent,
+        upstream=call.upstream,
+        protocol=call.protocol,
+        layer=call.layer,
+        tool=call.tool,
+        method=call.head.method,
+        policy_version=call.rule.version,
+        effect=effect.value,
+        risk=risk.value,
+        workflow=call.workflow,
+        task=call.task,
+        fleet=call.fleet,
+        model=call.model,
+        reserved_micros=0 if purse is None else purse.reserved,
+        charges=charges,
+    )
+
+
+class Begun(msgspec.Struct):
+    """A call that has reserved money, and need leave no trace of having begun if it has ended
+    before anybody writes: its record tells all. A thread makes the intent of it, or none."""
+
+    id: str  # the call's
+    call: Any
+    make: Callable[["Call"], Intent]
+    over: bool = False
+    type: ClassVar[str] = Intent.type
+
+    @property
+    def intent(self) -> Intent:
+        """As it is to be written now."""
+        return self.make(self.call)
 
 
 class Payload(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,4 +136,5 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     response: Payload | None = None
     idempotency: str = ""
     drill: int = 0  # how many times faster windows ran, in a rehearsal
+    charges: dict[str, int] | None = None  # micro-dollars to which budgets, by budget:key
     type: ClassVar[str] = "call.finished"  # what its line in the journal says

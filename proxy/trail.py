@@ -114,7 +114,7 @@ class Trail:
             webhook.start()
         await self.journal.start()
         for line in found.open.values():
-            self.note(unknown_end(line))
+            self.journal.relive(unknown_end(line))
         if self.side_store.there:
             self.side_store.open()
         await self._eraser.resume()

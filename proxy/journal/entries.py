@@ -17,7 +17,7 @@ VERSION = 1
 TYPES = (
     "call.intent", "call.finished", "policy.loaded", "kill.engaged", "kill.released",
     "approval.requested", "approval.decided", "approval.consumed", "approval.expired",
-    "breaker.changed", "budget.alert", "slo.alert", "slo.resolved", "canary.step",
+    "breaker.changed", "budget.alert", "budget.lease", "slo.alert", "slo.resolved", "canary.step",
     "canary.rollback", "config.rejected", "erasure", "prune", "recovery", "checkpoint", "start",
     "stop",
 )  # fmt: skip

@@ -14,9 +14,10 @@ import msgspec
 from proxy.clock import Clock
 from proxy.journal.checkpoint import Anchor, publish, signer_of
 from proxy.journal.disk import Disk, RealDisk
-from proxy.journal.entries import Recovery, Start, Stop
+from proxy.journal.entries import Entry, Recovery, Start, Stop
 from proxy.journal.folder import Folder, Lock
 from proxy.journal.keeper import Keeper
+from proxy.journal.lines import rfc3339
 from proxy.journal.notes import Signer, keys_of
 from proxy.journal.outdated import Cut, cut
 from proxy.journal.recover import Recovered, recover
@@ -192,7 +193,7 @@ class Journal:
         for entry in self._recoveries:
             self.note(entry)
         terms = self._terms
-        self.note(Start(self._name(), self._version, os.getpid(), terms.sync, terms.drill))
+        self.relive(Start(self._name(), self._version, os.getpid(), terms.sync, terms.drill))
         # Then only: a thread that found nothing to write would sign nothing for a minute.
         self._writer.start(asyncio.get_running_loop())
         self._keeper.start()
@@ -214,7 +215,7 @@ class Journal:
         seconds; then a thread may still wait for the disk, and so the data dir stays taken.
         """
         ends = self._clock.now() + grace
-        self.note(Stop(self._name(), reason))
+        self.relive(Stop(self._name(), reason))
         self.snapshot()
         written = self.durable()
         await asyncio.wait([written], timeout=grace)
@@ -228,6 +229,16 @@ class Journal:
             await within(left, lambda: self._keeper.anchor(self._last_note))
         self._lock.release()
         return written.done() and written.result()
+
+    def relive(self, entry: Entry) -> None:
+        """Note it, and have the rooms hear of it as of a record that was there: what they are to
+        make of it is the same, now and when they are rebuilt. On the loop."""
+        self.note(entry)
+        told = msgspec.to_builtins(entry)
+        told |= {"type": entry.type, "ts": rfc3339(int(self._clock.wall() * 1e9))}
+        for room in self._rooms:
+            if entry.type in room.types:
+                room.apply(told)
 
     def beside(self, tidy: Callable[[], None]) -> None:
         """Have this done now, and each time that old segments are deleted, in a thread. After

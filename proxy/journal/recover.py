@@ -101,11 +101,14 @@ def recover(
 def unknown_end(intent: bytes) -> Record:
     """The end of a call of which only the intent is known: the line of that, in the journal."""
     told = _record(intent)
+    reserved = told.get("reserved_micros", 0)
     return msgspec.convert(
         {
             **_UNTOLD,
             **{name: told[name] for name in Record.__struct_fields__ if name in told},
             **_UNKNOWN,
+            "cost_micros": reserved,  # it may have run, and nobody will ever know more
+            "cost_estimated": reserved > 0,
         },
         Record,
     )
@@ -181,7 +184,11 @@ class Replay:
             if state is not None:
                 room.load(msgspec.json.decode(state))
         for raw in snapshot.open:
-            self.open[_record(raw)["id"]] = bytes(raw)
+            told = _record(raw)
+            self.open[told["id"]] = bytes(raw)
+            for room in self._rooms:
+                if INTENT in room.types:
+                    room.apply(told)
 
     def _apply(self, line: bytes, kind: str, call: str) -> None:
         self.count += 1

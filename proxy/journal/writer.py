@@ -27,6 +27,7 @@ from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
 from proxy.journal.lines import stamps
 from proxy.journal.losses import Losses
 from proxy.journal.segments import NO_ENTRY, Segments, Timed
+from proxy.record import Begun
 
 _WITHIN = 0.0095  # from a record to the end of its fsync: 10 ms are promised
 _LEAST = 0.001  # of that is waited for others, however slow the disk is
@@ -234,7 +235,10 @@ class Writer:
             if isinstance(item, (Future, Mark)):
                 held.append(item)
             elif len(held) < self._limit:
-                held.append((at, item))
+                if not isinstance(item, Begun):
+                    held.append((at, item))
+                elif not item.over:
+                    held.append((at, item.intent))
             else:
                 self._losses.add(item)
 

@@ -22,6 +22,7 @@ from proxy.memo import Memo
 from proxy.news import News, Overlap
 from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
+from proxy.pipeline.money import charged
 from proxy.pipeline.mount import DividedMount, Mount
 from proxy.pipeline.recent import Recent
 from proxy.pipeline.told import rule_of
@@ -176,6 +177,7 @@ class Table:
 
     def _in_force(self, effective: Effective, call: Call, mount: Mount) -> Effective:
         """With what no policy says: the bulkhead of the agent, the backups of the upstream."""
+        effective = charged(effective, facts(call), call.domain, self.loaded)
         bulkhead = self._bulkheads.get(call.domain)
         if bulkhead is not None:
             effective = inside(effective, bulkhead)
@@ -250,7 +252,11 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
 
     The layer is that of the protocol, and the fleet the same for all calls of a process.
     """
-    asked = {key for policy in loaded.policies for key in policy.match.keys}
+    matches = [
+        *(policy.match for policy in loaded.policies),
+        *(one.match for one in loaded.budgets),
+    ]
+    asked = {key for match in matches for key in match.keys}
     more = sorted(asked - {"upstream", "protocol", "layer", "tool", "fleet"})
     names = [
         "upstream",

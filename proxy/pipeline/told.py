@@ -1,5 +1,6 @@
 """What an answer says of its call: the refusal that takes its place, or lines in its head."""
 
+import functools
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from proxy.config.cascade import Effective
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
 from proxy.reply import SAID, SUCCESS, Executed, Reply, cancelled, outcome_of, refused
+from proxy.state.purse import Purse
 
 _INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
 
@@ -81,7 +83,9 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     whole = body is None or body.whole is not None
     plain = reply.result is SUCCESS and whole and len(call.attempts) == 1
     if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
-        return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
+        if call.purse is None or rule.minimal:
+            return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
+        return b"holdfast-call: %b\r\n%b%b" % (call.id.encode(), rule.plain, _cost(call.purse))
     ours = reply.refusal is not None or reply.tier == SAID
     lines = [
         b"holdfast-call: %b\r\n" % call.id.encode(),
@@ -93,9 +97,21 @@ def lines_of(call: Call, reply: Reply) -> bytes:
             lines.append(f"holdfast-outcome: {_outcome(reply)}\r\n".encode())
         if reply.served_by:
             lines.append(f"holdfast-served-by: {reply.served_by}\r\n".encode())
+        if call.purse is not None:
+            lines.append(_cost(call.purse))
         lines += _why(reply)
         lines.append(_policy(call, reply))
     return b"".join(lines)
+
+
+def _cost(purse: Purse) -> bytes:
+    """In dollars, where it is known before the head is sent."""
+    return _cost_line(purse.known)
+
+
+@functools.lru_cache
+def _cost_line(known: int) -> bytes:
+    return b"" if known < 0 else b"holdfast-cost: %d.%06d\r\n" % divmod(known, 1_000_000)
 
 
 def _why(reply: Reply) -> list[bytes]:

@@ -8,6 +8,7 @@ import msgspec
 from proxy.stage import Section, Site
 from proxy.stages.audit import Audit, IntentFirst, RecordFirst, Takes
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
+from proxy.stages.budget import Budgets, Spending
 from proxy.stages.bulkhead import Bulkhead, BulkheadPermit, Permit
 from proxy.stages.cache import Cache, Cached
 from proxy.stages.cooldown import CoolDown
@@ -51,7 +52,10 @@ IN_FORCE: dict[str, type[Section]] = {**SECTIONS, DOMAIN: Bulkhead}
 BACKUPS = "backups"
 """What is in force because the call's own upstream has backups: no policy holds it either."""
 
-TYPES: dict[str, type[Section]] = {**IN_FORCE, BACKUPS: Backups}
+BUDGETS = "budgets"
+"""What calls cost and what they fall under, of prices, budgets and the section `cost`."""
+
+TYPES: dict[str, type[Section]] = {**IN_FORCE, BACKUPS: Backups, BUDGETS: Budgets}
 """All that a stage can be built from."""
 
 Phase: TypeAlias = Literal["call", "link", "attempt"]
@@ -119,6 +123,9 @@ ORDER: tuple[Entry, ...] = (
     Entry("link", "maker", ("retry",), Repeat, otherwise=Once),
     # Each attempt is asked anew: by its own upstream, and by what was killed since the last one.
     Entry("attempt", "gate", (), AttemptSwitch.build, otherwise=AttemptSwitch.build),
+    # Each sending costs what it costs. Before all that waits: what cannot be paid for need not
+    # stand in a queue. Before the intent, which says what was reserved.
+    Entry("attempt", "gate", (BUDGETS,), Spending.build),
     # Before anything that waits or takes something: what would not be sent need not ask for more.
     Entry("attempt", "gate", ("breaker",), CircuitCheck.build),
     # May wait for an upstream that asked for it.

@@ -22,7 +22,7 @@ from proxy.attempt import Attempt
 from proxy.call import Call, Unrecorded
 from proxy.counts import UNRECORDED
 from proxy.journal.taking import Wish
-from proxy.record import Intent
+from proxy.record import intent_of
 from proxy.refusal import Refusal
 from proxy.stage import Check, Ground, NothingTaken, Said, Section, Site, Verdict
 
@@ -208,7 +208,7 @@ class IntentFirst(NothingTaken):
         well = trail.state.kind == "ok"
         if not well and self._refusal is not None:
             return False
-        trail.note(self._intent(call))
+        trail.note(intent_of(call, self._target.effect, self._target.risk))
         if not well:
             self._missed.add()
             call.intent = False
@@ -218,25 +218,6 @@ class IntentFirst(NothingTaken):
             durable.add_done_callback(self._missed.heard)
         call.intent = True if durable is None else durable
         return call.intent
-
-    def _intent(self, call: Call) -> Intent:
-        target = self._target
-        return Intent(
-            id=call.id,
-            agent=call.agent,
-            upstream=call.upstream,
-            protocol=call.protocol,
-            layer=call.layer,
-            tool=call.tool,
-            method=call.head.method,
-            policy_version=call.rule.version,
-            effect=target.effect.value,
-            risk=target.risk.value,
-            workflow=call.workflow,
-            task=call.task,
-            fleet=call.fleet,
-            model=call.model,
-        )
 
     async def _asked(self, intent: "Future[bool]") -> Verdict:
         """Others may wait for the same one: who leaves must not cancel it."""

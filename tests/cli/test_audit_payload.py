@@ -16,6 +16,9 @@ from proxy.record import Intent
 from tests.cli import side
 from tests.journal.stored import key_of
 
+_NAMES = ("x", "x", "x", "x", "x", "x", "x", "x", "x")
+"""Of an intent: agent, upstream and so on."""
+
 
 @pytest.fixture
 def folder(here):
@@ -115,7 +118,7 @@ def test_what_the_journal_says_nothing_of_is_not_compared(holdfast, folder):
 
 def test_an_intent_has_what_its_call_committed_to(holdfast, here):
     """The commitment stands in the end of the call, whichever of its records is asked for."""
-    asyncio.run(side.keep(here / ".holdfast", Intent("c1", *["x"] * 9)))
+    asyncio.run(side.keep(here / ".holdfast", Intent("c1", *_NAMES)))
     first, _ = holdfast("audit", "show", "c1", "--json").out.splitlines()
 
     ran = holdfast("audit", "show", json.loads(first)["seq"], "--payload")
@@ -129,7 +132,7 @@ def test_an_intent_has_what_its_call_committed_to(holdfast, here):
 def test_a_call_without_an_end_has_committed_to_nothing(holdfast, here):
     """A kill may leave its payload, and take its record."""
     key = key_of("t-3", "ann")
-    asyncio.run(side.keep(here / ".holdfast", Intent("c9", *["x"] * 9)))
+    asyncio.run(side.keep(here / ".holdfast", Intent("c9", *_NAMES)))
     rows = Rows(Places(here / ".holdfast"))
     rows.insert([key], [row_of(key, "c9", Content(FULL, Body(b"lost", 4), None))])
     rows.close()

@@ -7,6 +7,7 @@ from proxy.journal import entries
 from proxy.journal.entries import TYPES
 from proxy.journal.erasures import Erasure
 from proxy.record import Intent, Record
+from proxy.state.ledger import Alert, Lease
 
 OURS = [
     found
@@ -20,7 +21,9 @@ def floats(kind) -> bool:
     return "FloatType" in repr(msgspec.inspect.type_info(kind))
 
 
-@pytest.mark.parametrize("kind", [*OURS, Erasure, Intent, Record], ids=lambda kind: kind.type)
+@pytest.mark.parametrize(
+    "kind", [*OURS, Alert, Erasure, Intent, Lease, Record], ids=lambda kind: kind.type
+)
 def test_an_entry_begins_with_its_id_and_has_no_floats(kind):
     """Its type is one of those that are known, and nothing in it is ever rounded."""
     assert kind.__struct_fields__[0] == "id"
@@ -30,7 +33,7 @@ def test_an_entry_begins_with_its_id_and_has_no_floats(kind):
 
 def test_the_types_are_those_of_the_specification():
     """Each once."""
-    assert len(TYPES) == len(set(TYPES)) == 22
+    assert len(TYPES) == len(set(TYPES)) == 23
     assert {kind.type for kind in OURS} == {
         "start", "stop", "policy.loaded", "config.rejected", "breaker.changed", "checkpoint",
         "recovery", "prune",

@@ -20,6 +20,9 @@ from tests.journal.written import Written, lines
 EVERYTHING = Query()
 MANY = 1 << 30
 
+_NAMES = ("x", "x", "x", "x", "x", "x", "x", "x", "x")
+"""Of an intent: agent, upstream and so on."""
+
 
 def pause():
     """Nobody waits here."""
@@ -34,7 +37,7 @@ def call(name, **members):
 
 
 def intent(name):
-    return Intent(name, *["x"] * 9)
+    return Intent(name, *_NAMES)
 
 
 def write(log, *entries, seconds=1.0):

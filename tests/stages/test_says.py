@@ -10,12 +10,14 @@ from proxy.pipeline.asked import Asked
 from proxy.pipeline.explain import explain, fresh
 from proxy.protocols.identity import Identity
 from proxy.stage import Ground, Said, Section, Site
-from proxy.stages import BACKUPS, ORDER, SECTIONS, TYPES
+from proxy.stages import BACKUPS, BUDGETS, ORDER, SECTIONS, TYPES
 from proxy.stages.breaker import Breaker, CircuitCheck, Open, ProbeLease
+from proxy.stages.budget import Budgets
 from proxy.stages.cooldown import CoolDown
 from proxy.stages.failover import Backups
 from proxy.stages.retry import Backoff, Once, Repeat, Retry
 from proxy.stages.timeout import AttemptTime, Deadline, Timeout
+from proxy.state.price import Price
 from proxy.units import Seconds
 from tests.fakes import (
     FakeClock,
@@ -52,6 +54,8 @@ def section_of(name: str) -> Section:
         return Section()
     if name == BACKUPS:
         return Backups(names=("b",))
+    if name == BUDGETS:
+        return Budgets(price=Price(1))
     if name not in LEAST:
         return TYPES[name]()
     return TYPES[name](**load(written(name)).policies[0].sections[name].fields)

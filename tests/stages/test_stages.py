@@ -10,7 +10,7 @@ from proxy.pipeline.guard import AttemptGuard
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import Site
-from proxy.stages import BACKUPS, DOMAIN, IN_FORCE, ORDER, SECTIONS, TYPES
+from proxy.stages import BACKUPS, BUDGETS, DOMAIN, IN_FORCE, ORDER, SECTIONS, TYPES
 from proxy.stages.breaker import Breaker
 from proxy.stages.rate_limit import RateLimit
 from proxy.stages.timeout import Timeout
@@ -33,7 +33,7 @@ def test_every_section_has_a_stage() -> None:
     # What a call costs is charged by the gate of budgets.
     assert {name for entry in ORDER for name in entry.sections} | {"cost"} == TYPES.keys()
     assert IN_FORCE.keys() - SECTIONS.keys() == {DOMAIN}  # it comes with the agent
-    assert TYPES.keys() - IN_FORCE.keys() == {BACKUPS}  # they come with the upstream
+    assert TYPES.keys() - IN_FORCE.keys() == {BACKUPS, BUDGETS}  # with the upstream; with money
 
 
 def test_stages_stand_where_their_kind_can() -> None:
@@ -55,7 +55,7 @@ def test_sections_have_defaults_for_everything() -> None:
 def gates(clock: FakeClock) -> list[Any]:
     """All gates of an attempt, as they stand around one sending."""
     ground = make_ground(clock)
-    sections = {name: section() for name, section in IN_FORCE.items()}
+    sections = {name: section() for name, section in TYPES.items()}
     sections["timeout"] = Timeout(total=Seconds(9.0), attempt=Seconds(5.0))
     sections["breaker"] = Breaker(
         consecutive=1, keys=("tool",), open=Open(base=Seconds(1.0), jitter=0.0)

@@ -1,0 +1,242 @@
+"""An account: what was spent and is reserved of one cap by one of those whom it counts.
+
+Everything hangs on one number, `total`: all that was ever spent of it, and what is reserved now.
+A reservation makes it greater, settling makes it what it is in truth. It may not pass
+
+- the *ceiling*: where the fullest of its limits is full. The ceiling stands still as money is
+  spent, for what was spent in a window and `total` grow alike; it moves when a window ends;
+- the *promise*: what the journal has durably, as a bound of `total`. Whoever starts after a crash
+  counts all that was promised as spent, for a batch of records may have been lost. So a promise is
+  for a little more than is asked for (a hundredth of the smallest limit), and the next one is made
+  before this one is used up: calls wait for the disk only where they spend faster than it writes.
+
+So the usual question is one comparison, however many limits there are (`bound`). Limits are told
+what was spent when a window ends, or somebody looks.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from proxy.clock import NEVER
+from proxy.state.allotment import Allotment, Kept, allotted
+from proxy.state.caps import Cap, Limit
+
+_MILLION = 1_000_000
+_AHEAD = 100
+"""A promise is for so much of the smallest limit: a hundredth."""
+
+
+class Passed(msgspec.Struct, frozen=True):
+    """A part of a limit that alerts are for was spent."""
+
+    window: str
+    share: int  # parts per million of the limit
+    spent: int
+    limit: int
+    resets_at: float
+
+
+class Account:
+    """Of one cap and one key. Amounts are micro-dollars, times are seconds since 1970."""
+
+    __slots__ = (
+        "_allotments", "_claimed", "_posted", "_renews_at", "asked", "bound", "cap", "ceiling",
+        "key", "label", "overrun", "promised", "quiet_below", "reserved", "since", "total",
+        "touched", "until",
+    )  # fmt: skip
+
+    def __init__(self, cap: Cap, key: str, at: float) -> None:
+        self.key = key
+        self.label = f"{cap.name}:{key}"
+        self.total = self.reserved = self.overrun = 0
+        self.promised = self.asked = 0
+        self.touched = at
+        self._posted = self._claimed = 0
+        self._allotments: tuple[Allotment, ...] = ()
+        self.cap = cap
+        self.obey(cap, at)
+
+    @property
+    def spent(self) -> int:
+        """All that ever was."""
+        return self.total - self.reserved
+
+    @property
+    def ahead(self) -> int:
+        """How much more than is asked for is promised at a time."""
+        limits = [limit.micros for limit in self.cap.limits]
+        return max(1, min(limits, default=0) // _AHEAD)
+
+    def obey(self, cap: Cap, at: float) -> None:
+        """The limits that hold from now on. What was spent in windows of before stays."""
+        before = {(one.limit.window, one.limit.seconds): one for one in self._allotments}
+        if cap.zone != self.cap.zone:
+            before = {key: one for key, one in before.items() if key[0] in {"total", "rolling"}}
+        self._post()
+        self.cap = cap
+        made = []
+        for limit in cap.limits:
+            one = before.get((limit.window, limit.seconds))
+            if one is None:
+                one = allotted(limit, cap.zone)
+            one.limit = limit
+            made.append(one)
+        self._allotments = tuple(made)
+        self.enter(at)
+
+    def enter(self, at: float) -> None:
+        """The clock shows this, and it is outside of what `since` and `until` say."""
+        self._post()
+        ttl = self.cap.ttl
+        if ttl and not self.reserved and at - self.touched > ttl:  # as if it were a new key
+            self._allotments = tuple(allotted(limit, self.cap.zone) for limit in self.cap.limits)
+        since, until = -NEVER, at + ttl if ttl else NEVER
+        for one in self._allotments:
+            one.enter(at)
+            since, until = max(since, one.since), min(until, one.until)
+        self.since, self.until = since, until
+        self._measure()
+
+    def _post(self) -> None:
+        """Tell the limits what was spent since they were told."""
+        spent = self.spent
+        more, self._posted = spent - self._posted, spent
+        if more:
+            for one in self._allotments:
+                one.spend(more)
+
+    def _measure(self) -> None:
+        posted = self._posted
+        rooms = [one.limit.micros - one.spent for one in self._allotments]
+        self.ceiling = posted + min(rooms) if rooms else posted + _ENDLESS
+        alerts = [self._next_alert(one) - one.spent for one in self._allotments]
+        self.quiet_below = posted + min(alerts, default=_ENDLESS)
+        self._bound()
+
+    def _next_alert(self, one: Allotment) -> int:
+        shares = self.cap.alert_at
+        if one.alerted >= len(shares):
+            return _ENDLESS
+        return -(-one.limit.micros * shares[one.alerted] // _MILLION)
+
+    def _bound(self) -> None:
+        """Below it nothing need be thought of."""
+        promised = self.promised
+        self._renews_at = promised - self.ahead // 2 if promised < self.ceiling else promised
+        self.bound = min(self.ceiling, self._renews_at)
+
+    # --- reserving ---
+
+    def has_room(self, micros: int) -> bool:
+        """Is there, in every window? Where the price may still grow, ask for one at least."""
+        return self.total + micros <= self.ceiling
+
+    @property
+    def used(self) -> float:
+        """Of the limit of which least is left: 0 nothing, 1 all."""
+        since = self.total - self._posted
+        shares = ((one.spent + since) / max(1, one.limit.micros) for one in self._allotments)
+        return max(shares, default=0.0)
+
+    def wants(self, micros: int) -> bool:
+        """Must more be promised before so much is reserved?"""
+        return self.total + micros > self.promised
+
+    def wears_thin(self, micros: int) -> bool:
+        """Should more be promised, so that nobody must wait for it?"""
+        return self.total + micros > self._renews_at and self.asked == self.promised
+
+    def ask(self, micros: int) -> int:
+        """What is to be promised, so that there is enough for this as well. It grows with each who
+        asks: they wait for the same commit."""
+        self._claimed = max(self._claimed, self.total) + micros
+        needless = max(self.ceiling, self._claimed)
+        self.asked = max(self.asked, min(self._claimed + self.ahead, needless))
+        return self.asked
+
+    def promise(self, high: int) -> None:
+        """The journal has it; or nobody can wait for that."""
+        self.promised = max(self.promised, high)
+        if self.promised >= self.asked:
+            self.asked, self._claimed = self.promised, 0
+        self._bound()
+
+    def reserve(self, micros: int) -> None:
+        """It was asked for, in the same step."""
+        self.total += micros
+        self.reserved += micros
+
+    def settle(self, reserved: int, spent: int, at: float) -> None:
+        """Once for each reservation: what of it was spent, or more."""
+        if not self.since <= at < self.until:
+            self.enter(at)
+        more = spent - reserved
+        self.reserved -= reserved
+        self.total += more
+        self.touched = at
+        if more > 0 and self.total > self.ceiling:
+            self.overrun += min(more, self.total - self.ceiling)
+
+    # --- alerts ---
+
+    def passed(self) -> Iterator[Passed]:
+        """The alerts that are due, each once in a window."""
+        self._post()
+        for one in self._allotments:
+            while one.spent >= self._next_alert(one):
+                share = self.cap.alert_at[one.alerted]
+                one.alerted += 1
+                resets = one.resets_at
+                yield Passed(one.limit.window, share, one.spent, one.limit.micros, resets)
+        self._measure()
+
+    # --- looking ---
+
+    def fullest(self, micros: int) -> list[Allotment]:
+        """The limits that have no room for so much, told what was spent."""
+        self._post()
+        self._measure()
+        left = self.reserved + micros
+        return [one for one in self._allotments if one.spent + left > one.limit.micros]
+
+    def windows(self) -> tuple[Allotment, ...]:
+        """All its limits, told what was spent."""
+        self._post()
+        self._measure()
+        return self._allotments
+
+    def committed(self) -> Iterator[tuple[Limit, int]]:
+        """Of each limit, what is spent in its window and reserved. From any thread: it changes
+        nothing, and is read in an order in which it never seems more than it was."""
+        for one in self._allotments:
+            spent, total = one.spent, self.total
+            yield one.limit, spent + total - self._posted
+
+    # --- the journal ---
+
+    def charge(self, micros: int, at: float) -> None:
+        """It was spent then, as the journal tells."""
+        overrun = self.overrun  # counted when it came about
+        self.settle(0, micros, at)
+        self.overrun = overrun
+
+    def kept(self) -> list[tuple[str, int, Kept]]:
+        """What its limits must remember, each by its window."""
+        self._post()
+        return [(one.limit.window, one.limit.seconds, one.kept()) for one in self._allotments]
+
+    def restore(self, spent: int, promised: int, kept: list[tuple[str, int, Kept]]) -> None:
+        """Take what `kept` gave; and of all that was ever spent, and promised, the number."""
+        self.total = self._posted = spent
+        self.promise(promised)
+        known = {(window, seconds): allotment for window, seconds, allotment in kept}
+        for one in self._allotments:
+            found = known.get((one.limit.window, one.limit.seconds))
+            if found is not None:
+                one.restore(found)
+        self.since = self.until = -1.0  # whoever asks next has the clock tell
+
+
+_ENDLESS = 1 << 62
+"""Where there is no limit."""

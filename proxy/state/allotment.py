@@ -1,0 +1,151 @@
+"""What one limit allots: so much in each of its windows, and what was spent of that.
+
+Windows are computed from the clock when they are asked for; nothing resets them. A clock that jumps
+back finds the windows as they were left, so that what was spent in them stays spent; one that jumps
+forward finds them empty, as the calendar says.
+"""
+
+from collections import deque
+from typing import Protocol, TypeAlias
+
+from proxy.clock import NEVER
+from proxy.state.caps import Limit
+from proxy.state.periods import period
+
+_REMEMBERED = 3
+"""Windows before the last one, for a clock that jumps back."""
+_PARTS = 60
+"""Of a rolling window. What was spent is forgotten a part later than it might be, never sooner."""
+_NOWHEN = -1.0
+"""Before the clock was asked."""
+
+Kept: TypeAlias = tuple[list[float | int], ...]
+"""As a snapshot has it: of each window its start, what was spent in it, and the alerts raised."""
+
+
+class Allotment(Protocol):
+    """One limit, and its window that is on."""
+
+    limit: Limit
+    since: float
+    until: float
+    """The window that is on, in seconds since 1970, or the part of it in which nothing changes."""
+    spent: int
+    """In it, in micro-dollars."""
+    alerted: int
+    """So many of the alerts were raised for it."""
+
+    def enter(self, at: float, /) -> None:
+        """The clock shows this: the window is on that holds it."""
+
+    def spend(self, micros: int, /) -> None:
+        """In the window that is on."""
+
+    @property
+    def resets_at(self) -> float:
+        """When there is room again, at least some; NEVER: not by waiting."""
+
+    def kept(self) -> Kept:
+        """All that it must remember."""
+
+    def restore(self, kept: Kept, /) -> None:
+        """Take what `kept` gave."""
+
+
+class Calendar:
+    """Hours, days, months, or all of time, in a zone."""
+
+    def __init__(self, limit: Limit, zone: str) -> None:
+        self.limit = limit
+        self.zone = zone
+        self.since = self.until = _NOWHEN
+        self.spent = self.alerted = 0
+        self._before: dict[float, tuple[int, int]] = {}
+
+    def enter(self, at: float) -> None:
+        """Part of Allotment."""
+        since, until = period(self.limit.window, self.zone, at)
+        if since != self.since:
+            if self.spent:
+                self._before[self.since] = (self.spent, self.alerted)
+            self.since = since
+            self.spent, self.alerted = self._before.pop(since, (0, 0))
+            while len(self._before) > _REMEMBERED:
+                del self._before[next(iter(self._before))]
+        self.until = until
+
+    def spend(self, micros: int) -> None:
+        """Part of Allotment."""
+        self.spent += micros
+
+    @property
+    def resets_at(self) -> float:
+        """Part of Allotment."""
+        return self.until
+
+    def kept(self) -> Kept:
+        """Part of Allotment."""
+        before = ([since, *spent] for since, spent in self._before.items())
+        return (*before, [self.since, self.spent, self.alerted])
+
+    def restore(self, kept: Kept) -> None:
+        """Part of Allotment. Which window is on is asked anew."""
+        self.since, self.spent, self.alerted = _NOWHEN, 0, 0
+        for since, spent, alerted in kept:
+            self._before[float(since)] = (int(spent), int(alerted))
+
+
+class Rolling:
+    """The last so many seconds, whenever they are asked for."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self._part = limit.seconds / _PARTS
+        self._parts: deque[list[float | int]] = deque()  # when each began, and what was spent in it
+        self.since = self.until = _NOWHEN
+        self.spent = self.alerted = 0
+
+    def enter(self, at: float) -> None:
+        """Part of Allotment."""
+        parts, part = self._parts, self._part
+        start = at // part * part
+        ahead = 0
+        while parts and parts[-1][0] > start:  # the clock went back: it counts from now on
+            ahead += int(parts.pop()[1])
+        if not parts or parts[-1][0] < start:
+            parts.append([start, 0])
+        parts[-1][1] += ahead
+        while parts[0][0] + part <= at - self.limit.seconds:
+            self.spent -= int(parts.popleft()[1])
+        if not self.spent:
+            self.alerted = 0
+        self.since, self.until = start, start + part
+
+    def spend(self, micros: int) -> None:
+        """Part of Allotment."""
+        self._parts[-1][1] += micros
+        self.spent += micros
+
+    @property
+    def resets_at(self) -> float:
+        """Part of Allotment."""
+        begun = (start for start, spent in self._parts if spent)
+        return next(begun, NEVER) + self.limit.seconds + self._part
+
+    def kept(self) -> Kept:
+        """Part of Allotment."""
+        return tuple([start, spent, self.alerted] for start, spent in self._parts if spent)
+
+    def restore(self, kept: Kept) -> None:
+        """Part of Allotment."""
+        self._parts.clear()
+        self.spent = self.alerted = 0
+        for start, spent, alerted in sorted(kept):
+            self._parts.append([float(start), int(spent)])
+            self.spent += int(spent)
+            self.alerted = int(alerted)
+
+
+def allotted(limit: Limit, zone: str) -> Allotment:
+    """Nothing is spent of it yet."""
+    return Rolling(limit) if limit.window == "rolling" else Calendar(limit, zone)

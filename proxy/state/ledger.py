@@ -1,0 +1,280 @@
+"""The ledger: every account of every budget, who spent what, and how both survive a crash.
+
+The journal is the truth. A finished call's record says what it was charged to (`charges`), and what
+is spent is the sum of that. What a crash may lose is the last batch of records; for that there are
+promises (`state/account.py`): a `budget.lease` says how far an account may go before anybody hears
+of it again. Whoever starts after a crash counts as spent what was promised and is not accounted
+for, by calls that ended or by intents of calls that did not. After a clean stop nothing is.
+
+An agent may make up as many workflows as it likes, so keys are counted, and the oldest that nobody
+uses makes room. That gives the agent nothing: a new key is a new budget either way, and a cap that
+holds is one by something that it cannot make up.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, ClassVar
+
+import msgspec
+
+from proxy.state.account import Account, Passed
+from proxy.state.caps import Cap
+
+MOST_KEYS = 10_000
+"""Of one budget, at once."""
+_MOST_NAMES = 10_000  # agents, and workflows, of which it is known what they spent
+_LOOKED_THROUGH = 64  # accounts, for one that may make room
+
+
+class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An account may come to so much, all that was ever spent and is reserved, before there is
+    another one."""
+
+    id: str
+    budget: str
+    key: str
+    high: int  # micro-dollars
+    type: ClassVar[str] = "budget.lease"
+
+
+class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a budget was spent, for which somebody wants to be told."""
+
+    id: str
+    budget: str
+    key: str
+    window: str
+    share: int  # parts per million of the limit
+    spent: int  # micro-dollars in this window
+    limit: int
+    type: ClassVar[str] = "budget.alert"
+
+
+def _nowhere(entry: Any) -> None:
+    """Nobody keeps a journal."""
+
+
+def _nobody(account: Account, passed: Passed) -> None:
+    """Nobody listens."""
+
+
+def _goes_on(call: Any, refusal: Any) -> None:
+    """Nobody ends it."""
+
+
+class Ledger:
+    """All accounts. A room of the journal."""
+
+    __slots__ = (
+        "__weakref__", "_accounts", "_caps", "_open", "_uuid", "abort", "ask", "by_agent",
+        "by_workflow", "evicted", "heard", "note", "total", "wall",
+    )  # fmt: skip
+
+    name = "ledger"
+    types = frozenset(
+        {"call.intent", "call.finished", "budget.lease", "budget.alert", "start", "stop"}
+    )
+    idle = False  # never makes room for others in the Keep
+
+    def __init__(self, wall: Callable[[], float], uuid: Callable[[], str]) -> None:
+        self.wall = wall
+        self.evicted = 0
+        """Grows when accounts are forgotten: who remembers which are whose asks again."""
+        self.total = 0
+        """All that was ever spent, in micro-dollars."""
+        self.by_agent: dict[str, int] = {}
+        self.by_workflow: dict[str, dict[str, int]] = {}
+        """What each agent spent in the workflows of late."""
+        self.note: Callable[[Any], None] = _nowhere
+        self.heard: Callable[[Account, Passed], None] = _nobody
+        self.abort: Callable[[Any, Any], None] = _goes_on
+        """Ends the workflow of a call, of which this refusal is said."""
+        self.ask: Callable[[Any, Any], Awaitable[Any]] | None = None
+        """Asks a person whether a call may go, of which this refusal is said."""
+        self._uuid = uuid
+        self._caps: dict[str, Cap] = {}
+        self._accounts: dict[str, dict[str, Account]] = {}
+        self._open: dict[str, dict[str, int]] = {}  # calls without an end, while it is rebuilt
+
+    # --- accounts ---
+
+    def obey(self, caps: Iterable[Cap]) -> None:
+        """These are in force. Accounts of others stay as they are, for their caps may come back."""
+        self._caps = {cap.name: cap for cap in caps}
+        at = self.wall()
+        for name, cap in self._caps.items():
+            for account in self._accounts.get(name, {}).values():
+                if account.cap != cap:
+                    account.obey(cap, at)
+
+    def account(self, cap: Cap, key: str) -> Account:
+        """Of a cap that is in force, or was when a call began."""
+        accounts = self._accounts.setdefault(cap.name, {})
+        account = accounts.get(key)
+        if account is None:
+            if len(accounts) >= MOST_KEYS:
+                self._make_room(accounts)
+            current = self._caps.get(cap.name, cap)
+            account = accounts[key] = Account(current, key, self.wall())
+        return account
+
+    def _make_room(self, accounts: dict[str, Account]) -> None:
+        """The one used longest ago of some of the oldest, of which nothing is reserved."""
+        oldest = list(islice(accounts.values(), _LOOKED_THROUGH))
+        idle = [account for account in oldest if not account.reserved]
+        for account in oldest:  # the others are not looked at again soon
+            accounts[account.key] = accounts.pop(account.key)
+        if idle:
+            del accounts[min(idle, key=lambda account: account.touched).key]
+            self.evicted += 1
+
+    def accounts(self) -> Iterator[Account]:
+        """All of them; those of caps that are in force first."""
+        for name in sorted(self._accounts, key=lambda name: name not in self._caps):
+            yield from self._accounts[name].values()
+
+    def seen(self, cap: Cap, key: str) -> Account | None:
+        """The account, for who only looks."""
+        return self._accounts.get(cap.name, {}).get(key)
+
+    @property
+    def caps(self) -> dict[str, Cap]:
+        """Those in force, by their names."""
+        return self._caps
+
+    # --- spending ---
+
+    def book(self, agent: str, workflow: str, micros: int) -> None:
+        """It was spent by one, whatever budgets there are."""
+        self.total += micros
+        try:
+            self.by_agent[agent] += micros
+        except KeyError:
+            _add(self.by_agent, agent, micros)
+        if workflow:
+            spent = self.by_workflow.get(workflow)
+            if spent is None:
+                if len(self.by_workflow) >= _MOST_NAMES:
+                    del self.by_workflow[next(iter(self.by_workflow))]
+                spent = self.by_workflow[workflow] = {}
+            _add(spent, agent, micros)
+
+    def lease(self, account: Account, micros: int) -> int:
+        """Ask the journal for what an account needs. What it then may come to."""
+        high = account.ask(micros)
+        self.note(Lease(self._uuid(), account.cap.name, account.key, high))
+        return high
+
+    def look(self, account: Account) -> None:
+        """Much was spent of it: are there alerts to be raised?"""
+        for passed in account.passed():
+            self.note(
+                Alert(
+                    self._uuid(), account.cap.name, account.key, passed.window, passed.share,
+                    passed.spent, passed.limit,
+                )
+            )  # fmt: skip
+            self.heard(account, passed)
+
+    # --- the journal: part of Rebuilt ---
+
+    def dump(self) -> Any:
+        """Its state, as JSON has it."""
+        return {
+            "total": self.total,
+            "agents": self.by_agent,
+            "workflows": self.by_workflow,
+            "accounts": [
+                [
+                    account.cap.name, account.key, account.spent, account.promised,
+                    account.touched, account.kept(),
+                ]
+                for account in self.accounts()
+            ],
+        }  # fmt: skip
+
+    def load(self, state: Any) -> None:
+        """Take what `dump` gave. Accounts of budgets that no policy has any more are dropped."""
+        self.total = state["total"]
+        self.by_agent = state["agents"]
+        self.by_workflow = state["workflows"]
+        for name, key, spent, promised, touched, kept in state["accounts"]:
+            cap = self._caps.get(name)
+            if cap is not None:
+                account = self.account(cap, key)
+                account.restore(spent, promised, kept)
+                account.touched = touched
+
+    def apply(self, record: dict[str, Any]) -> None:
+        """Part of Rebuilt: what the journal tells was done."""
+        kind = record["type"]
+        if kind == "call.finished":
+            self._open.pop(record["id"], None)
+            self._charge(record)
+        elif kind == "call.intent":
+            if "charges" in record:
+                self._open[record["id"]] = record["charges"]
+        elif kind == "start":
+            self._account_for(_seconds(record["ts"]))
+        elif kind == "stop":
+            self._all_told()
+        else:
+            self._recall(record)
+
+    def _charge(self, record: dict[str, Any]) -> None:
+        micros = record.get("cost_micros", 0)
+        if micros:
+            self.book(record["agent"], record.get("workflow", ""), micros)
+        at = _seconds(record["ts"])
+        for label, charged in record.get("charges", {}).items():
+            account = self._labelled(label)
+            if account is not None:
+                account.charge(charged, at)
+
+    def _recall(self, record: dict[str, Any]) -> None:
+        """A promise, or an alert that was raised."""
+        account = self._labelled(f"{record['budget']}:{record['key']}")
+        if account is None:
+            return
+        if record["type"] == "budget.lease":
+            account.promise(record["high"])
+            return
+        at = _seconds(record["ts"])
+        if not account.since <= at < account.until:
+            account.enter(at)
+        for _ in account.passed():
+            pass
+
+    def _account_for(self, at: float) -> None:
+        """The process begins anew. What was promised, and nobody accounts for, counts as spent."""
+        missing: dict[str, int] = {}
+        for charges in self._open.values():
+            for label, reserved in charges.items():
+                missing[label] = missing.get(label, 0) + reserved
+        for account in self.accounts():
+            lost = account.promised - account.total - missing.get(account.label, 0)
+            if lost > 0 and account.promised:
+                account.charge(lost, at)
+
+    def _all_told(self) -> None:
+        """The process ended as it should: all is in the journal."""
+        for account in self.accounts():
+            account.promised = account.asked = account.spent
+            account.promise(account.spent)
+
+    def _labelled(self, label: str) -> Account | None:
+        name, _, key = label.partition(":")
+        cap = self._caps.get(name)
+        return None if cap is None else self.account(cap, key)
+
+
+def _add(spent: dict[str, int], name: str, micros: int) -> None:
+    if name not in spent and len(spent) >= _MOST_NAMES:
+        name = "other"
+    spent[name] = spent.get(name, 0) + micros
+
+
+def _seconds(ts: str) -> float:
+    """Of the RFC 3339 time of a line, which has nanoseconds."""
+    return datetime.fromisoformat(f"{ts[:26]}+00:00").timestamp()

@@ -1,0 +1,93 @@
+"""What a sending costs: what is thought before, and what is true after.
+
+Amounts are whole micro-dollars. What is read of an answer is a decimal number of dollars, rounded
+up: a part of a micro-dollar is one.
+"""
+
+import math
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+_KIB = 1024
+_MICROS = 1_000_000
+MOST = 1_000_000_000 * _MICROS
+"""What one sending costs at most. A reply that says more is not believed."""
+
+
+class Price(msgspec.Struct, frozen=True):
+    """Of one sending."""
+
+    fixed: int = 0
+    per_kb: int = 0  # of each KiB begun, of request and answer together
+    from_reply: str = ""  # where the answer says the price, which takes the place of `fixed`
+    known: bool = True  # False: nobody says what it costs; `fixed` is what is assumed
+
+    @property
+    def open(self) -> bool:
+        """May it turn out to be more than was thought?"""
+        return bool(self.per_kb or self.from_reply)
+
+    def estimate(self, sent: int) -> int:
+        """Before: of a request of so many bytes. Where it is open, one at least: who has nothing
+        left cannot pay for an unknown price."""
+        if not self.open:
+            return self.fixed
+        return max(1, self.fixed + self.sized(sent))
+
+    def sized(self, size: int) -> int:
+        """What so many bytes cost beside the fixed price."""
+        return -(-size // _KIB) * self.per_kb if self.per_kb else 0
+
+    def room_for(self, micros: int) -> int:
+        """How many bytes may pass for so much."""
+        return micros // self.per_kb * _KIB
+
+    def truth(self, size: int, told: int | None) -> int:
+        """After: so many bytes passed, and this the answer told."""
+        return (self.fixed if told is None else told) + self.sized(size)
+
+
+FREE = Price()
+
+
+def told(content: bytes, pointer: str) -> int | None:
+    """What an answer says it costs: a number, or a text of one, at a JSON pointer (RFC 6901) or at
+    a member of that name. None: nothing that can be believed."""
+    try:
+        value = _decode(content)
+        for name in pointer.split("/")[1:] if pointer.startswith("/") else [pointer]:
+            value = _member(value, name.replace("~1", "/").replace("~0", "~"))
+        return micros_of(value)
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+        return None
+
+
+def micros_of(value: object) -> int:
+    """Of dollars. Raises ValueError, ArithmeticError for what is no amount of money."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        raise ValueError("no number")
+    dollars = Decimal(value.strip() if isinstance(value, str) else value)
+    if not dollars.is_finite() or not 0 <= dollars <= MOST // _MICROS:
+        raise ValueError("no amount of money")
+    return math.ceil(dollars * _MICROS)
+
+
+def dollars(micros: int) -> str:
+    """As people read it: no more places than it has, and two at least."""
+    whole, rest = divmod(abs(micros), _MICROS)
+    sign = "-" if micros < 0 else ""
+    places = f"{rest:06}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{places}"
+
+
+def _member(value: object, name: str) -> object:
+    if isinstance(value, list):
+        if not name.isdecimal():
+            raise LookupError(name)
+        return value[int(name)]
+    return value[name]  # type: ignore[index]  # what has no members raises
+
+
+_decode: Callable[[bytes], object] = msgspec.json.Decoder(float_hook=Decimal).decode

@@ -1,0 +1,107 @@
+"""What is said of money: to agents, where there is no room for a call, and to people."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from proxy.clock import NEVER
+from proxy.refusal import Refusal
+from proxy.state.account import Account
+from proxy.state.allotment import Allotment
+from proxy.state.caps import Cap
+from proxy.state.price import Price, dollars
+
+
+def spent_out(account: Account, micros: int) -> Refusal:
+    """There is no room in it for so much."""
+    full = account.fullest(micros) or list(account.windows())
+    one = max(full, key=_resets)
+    return _refusal(account.cap, _whose(account), one, micros, account.reserved, full)
+
+
+def one_call(cap: Cap, limit: int, spent: int, micros: int) -> Refusal:
+    """A call may cost no more than so much, and it has spent something already."""
+    detail = f"It would cost {dollars(spent + micros)} USD; one call may cost {dollars(limit)}"
+    return Refusal(
+        "budget_exceeded",
+        detail,
+        policy=cap.name,
+        scope="request",
+        next_step="retry_modified",
+        facts=_facts(cap, "request", limit, spent, None),
+    )
+
+
+def _refusal(
+    cap: Cap, whose: str, one: Allotment, micros: int, reserved: int, full: Sequence[Allotment]
+) -> Refusal:
+    limit, resets = one.limit, max(map(_resets, full))
+    held = f", {dollars(reserved)} is reserved" if reserved else ""
+    left = f"{dollars(one.spent)} of {dollars(limit.micros)} USD is spent{held}"
+    return Refusal(
+        "budget_exceeded",
+        f"Budget {cap.name} for {whose} has no room for {dollars(micros)} USD: {left}",
+        policy=cap.name,
+        scope=cap.per,
+        facts=_facts(cap, limit.window, limit.micros, one.spent, told_at(resets)),
+    )
+
+
+def _facts(
+    cap: Cap, window: str, limit: int, spent: int, resets_at: str | None
+) -> tuple[tuple[str, object], ...]:
+    return (
+        ("name", cap.name),
+        ("window", window),
+        ("limit", dollars(limit)),
+        ("spent", dollars(spent)),
+        ("resets_at", resets_at),
+    )
+
+
+def _whose(account: Account) -> str:
+    per = account.cap.per
+    return f"{per} {account.key}" if account.key else f"calls without {per}"
+
+
+def _resets(one: Allotment) -> float:
+    return one.resets_at
+
+
+def told_at(at: float) -> str | None:
+    """A moment as RFC 3339 has it; None: never."""
+    if at == NEVER:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def unpriced(tool: str, policy: str) -> Refusal:
+    """Nobody says what it costs, and that is not allowed."""
+    detail = f"Nobody has said what {tool} costs, and what has no price is not allowed"
+    return Refusal("denied", detail, policy=policy, scope="tool", next_step="ask_owner")
+
+
+def nameless(cap: Cap) -> Refusal:
+    """A cap must know whose money it is, and the call does not say it."""
+    detail = f"Budget {cap.name} counts by {cap.per}, and this call says none"
+    step = "retry_modified"
+    return Refusal("denied", detail, policy=cap.name, scope=cap.per, next_step=step)
+
+
+def priced(price: Price, amount: int) -> str:
+    """What a call costs, to people."""
+    if not price.known:
+        return f"nobody says what it costs; {dollars(amount)} USD is assumed"
+    about = "at least " if price.open else ""
+    return f"costs {about}{dollars(amount)} USD"
+
+
+def left(cap: Cap, account: Account | None) -> str:
+    """What is spent of a cap, to people. None: nobody has spent anything yet."""
+    if account is None:
+        limits = ", ".join(f"{dollars(one.micros)} a {one.window}" for one in cap.limits)
+        return f"{cap.name}: nothing spent of {limits}"
+    told = (
+        f"{dollars(one.spent)} of {dollars(one.limit.micros)} a {one.limit.window}"
+        for one in account.windows()
+    )
+    return f"{cap.name}: {', '.join(told)}, {dollars(account.reserved)} reserved"

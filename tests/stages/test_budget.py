@@ -1,0 +1,693 @@
+"""What a call costs, and whether there is room for it."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from proxy.call import Call
+from proxy.config.cascade import cascade
+from proxy.counts import COST_UNKNOWN, UNRECORDED
+from proxy.keys import LEDGER, shadowed
+from proxy.pipeline.money import charged
+from proxy.pipeline.table import facts
+from proxy.pipeline.walk import plan_of
+from proxy.record import Begun
+from proxy.refusal import Refusal
+from proxy.reply import Failure, Reply
+from proxy.stage import Site, Verdict
+from proxy.stages.budget import Budgets, Spending
+from proxy.state.ledger import Ledger
+from proxy.wire.body import Body
+from tests.fakes import (
+    FakeBody,
+    FakeClock,
+    FakeTrail,
+    ScriptedUpstream,
+    make_attempt,
+    make_reply,
+    run,
+)
+from tests.tables import Desk, give, post
+
+ONE = "policies: [{name: p, effect: read, cost: 0.30}]\n"
+TIGHT = ONE + "budgets: [{name: cap, per: agent, day: 1.00}]\n"
+
+
+def ledger(desk: Desk) -> Ledger:
+    """What was spent behind a table."""
+    made: Ledger = desk.keep.of(LEDGER, lambda: Ledger(desk.clock.wall, desk.clock.uuid))
+    return made
+
+
+def spent(desk: Desk) -> dict[str, tuple[int, int]]:
+    """Spent and reserved, of each account."""
+    return {one.label: (one.spent, one.reserved) for one in ledger(desk).accounts()}
+
+
+def test_each_sending_is_charged_until_there_is_no_room() -> None:
+    """Three of them fit into a dollar; nothing is reserved after the end."""
+    desk = Desk(TIGHT, 200, 200, 200)
+    assert desk.codes(5) == ["200", "200", "200", "budget_exceeded", "budget_exceeded"]
+    assert spent(desk) == {"cap:": (900_000, 0)}
+    assert len(desk.upstream.attempts) == 3
+
+
+def test_a_refusal_says_what_is_full_and_until_when() -> None:
+    """Limit and spent as people write money, and when the window ends."""
+    desk = Desk(TIGHT, 200, 200, 200)
+    desk.codes(3)
+    refusal = desk.call().refusal
+    assert refusal is not None
+    problem = refusal.problem("c", 0)
+    assert (problem["status"], problem["scope"], problem["policy"]) == (402, "agent", "cap")
+    told = {name: problem[name] for name in ("name", "window", "limit", "spent", "resets_at")}
+    assert told == {
+        "name": "cap", "window": "day", "limit": "1.00", "spent": "0.90",
+        "resets_at": "2023-11-15T00:00:00Z",
+    }  # fmt: skip
+    assert not refusal.should_retry
+
+
+def test_it_goes_again_when_the_window_is_over() -> None:
+    """By the clock, without anybody's doing."""
+    clock = FakeClock()
+    desk = Desk(TIGHT, 200, 200, 200, 200, clock=clock)
+    assert desk.codes(4)[-1] == "budget_exceeded"
+    clock.advance(86_400)
+    assert desk.codes(1) == ["200"]
+
+
+@pytest.mark.parametrize(
+    ("what", "costs"),
+    [(200, 1), (500, 1), (Failure.DISCONNECT, 1), (Failure.TRUNCATED, 1), (Failure.CONNECT, 0)],
+)
+def test_what_was_sent_costs_its_price(what: int | Failure, costs: int) -> None:
+    """Whatever became of it; what was not sent costs nothing."""
+    desk = Desk(TIGHT, what)
+    desk.call()
+    assert spent(desk) == {"cap:": (300_000 * costs, 0)}
+
+
+def test_each_repetition_costs_and_none_goes_without_room() -> None:
+    """The answer of the last one that went is given."""
+    text = TIGHT.replace("cost: 0.30", "cost: 0.30, retry: {attempts: 9}")
+    desk = Desk(text, 503, 503, 503)
+    reply = desk.call()
+    assert (reply.status, reply.given_up, len(desk.upstream.attempts)) == (
+        503,
+        "budget_exceeded",
+        3,
+    )
+    assert spent(desk) == {"cap:": (900_000, 0)}
+
+
+def test_all_budgets_or_none() -> None:
+    """What one of them refuses is reserved in none."""
+    desk = Desk(
+        ONE + "budgets:\n"
+        "  - {name: a, per: agent, day: 5}\n"
+        "  - {name: f, per: fleet, total: 0.30}\n"
+        "  - {name: t, per: tool, hour: 5}\n",
+        200,
+    )
+    assert desk.codes(2) == ["200", "budget_exceeded"]
+    assert spent(desk) == {
+        "a:": (300_000, 0), "f:": (300_000, 0), "t:gateway/search": (300_000, 0),
+    }  # fmt: skip
+
+
+def test_what_a_call_cost_is_in_its_purse() -> None:
+    """For its record, and its answer."""
+    desk = Desk(TIGHT.replace("cost: 0.30", "cost: 0.30, retry: {}"), 503, 200)
+    call = post("search")
+    desk.call(call)
+    purse = call.purse
+    assert (purse.spent, purse.held, purse.reserved, purse.known) == (600_000, 0, 600_000, 600_000)
+    assert purse.charges == {"cap:": 600_000}
+    assert not purse.estimated
+
+
+def test_other_budgets_of_a_link_are_charged_apart() -> None:
+    """Each sending by the budgets of where it goes."""
+    desk = Desk(
+        "  b: {url: 'http://b', protocol: tools}\n"
+        "policies: [{name: p, effect: read, cost: 0.10, fallback: [{upstream: b}]}]\n"
+        "budgets: [{name: u, per: upstream, day: 1}]\n",
+        500, 200,
+    )  # fmt: skip
+    call = post("search")
+    desk.call(call)
+    assert call.purse.charges == {"u:gateway": 100_000, "u:b": 100_000}
+
+
+def test_a_full_budget_lets_a_fallback_stand_in() -> None:
+    """Where the chain says that it does."""
+    desk = Desk(
+        "policies: [{name: p, effect: read, cost: 2, fallback: {on: [budget], "
+        "chain: [{static: {status: 200, body: {}}}]}}]\n"
+        "budgets: [{name: cap, per: agent, day: 1.00}]\n"
+    )
+    reply = desk.call()
+    assert (reply.status, reply.reason) == (200, "budget_exceeded")
+
+
+def test_what_costs_nothing_goes_though_nothing_is_left() -> None:
+    """An explicit zero needs no room, and no gate."""
+    desk = Desk(
+        "policies:\n"
+        "  - {name: dear, match: {tool: pay}, cost: 1}\n"
+        "  - {name: free, match: {tool: search}, cost: 0}\n"
+        "budgets: [{name: cap, per: agent, day: 1.00}]\n",
+        200, 200,
+    )  # fmt: skip
+    desk.call(post("pay"))
+    call = post("search")
+    assert desk.call(call).status == 200
+    assert call.purse is None
+
+
+def test_a_price_list_says_what_tools_cost() -> None:
+    """A policy's own price comes before it."""
+    desk = Desk(
+        "policies: [{name: p, match: {tool: own}, cost: 0.5}]\n"
+        "prices: {tools: {'get_*': 0.001, get_all: 0.2, own: 9}}\n",
+        200, 200, 200,
+    )  # fmt: skip
+    costs = []
+    for tool in ("get_one", "get_all", "own"):
+        call = post(tool)
+        desk.call(call)
+        costs.append(call.purse.spent)
+    assert costs == [1_000, 200_000, 500_000]
+    assert ledger(desk).total == 701_000
+
+
+@pytest.mark.parametrize(
+    ("unknown", "code", "cost"),
+    [("allow", "200", 0), ("{assume: 0.25}", "200", 250_000), ("deny", "denied", None)],
+)
+def test_what_nobody_priced(unknown: str, code: str, cost: int | None) -> None:
+    """Goes and is counted, costs what is assumed, or is refused."""
+    desk = Desk(
+        f"prices: {{unknown_price: {unknown}}}\nbudgets: [{{name: cap, per: agent, day: 1.00}}]\n",
+        200,
+    )
+    call = post("search")
+    reply = desk.call(call)
+    assert (reply.refusal.code if reply.refusal else str(reply.status)) == code
+    assert desk.rows(COST_UNKNOWN) == {("gateway", "search"): 1}
+    if cost is not None:
+        assert (call.purse.spent, call.purse.estimated) == (cost, cost > 0)
+
+
+def test_a_condition_says_which_calls_cost() -> None:
+    """Where it fails, the price is asked: who cannot be told apart pays."""
+    desk = Desk(
+        "policies: [{name: p, cost: {fixed: 0.5, when: 'input.deep == true'}}]\n"
+        "prices: {tools: {search: 0.01}}\n",
+        200, 200, 200,
+    )  # fmt: skip
+    costs = []
+    for deep in (b'{"deep": true}', b'{"deep": false}', b"{}"):
+        call = give("search", deep)
+        desk.call(call)
+        costs.append(call.purse.spent)
+    assert costs == [500_000, 10_000, 500_000]
+
+
+def test_a_budget_may_be_for_some_calls_only() -> None:
+    """By what they match, and by a condition, which holds where it fails."""
+    desk = Desk(
+        "policies: [{name: p, cost: 0.1}]\n"
+        "budgets:\n"
+        "  - {name: pay, per: agent, day: 1, match: {tool: pay}}\n"
+        "  - {name: big, per: agent, day: 1, match: {when: 'input.n > 5'}}\n"
+        "  - {name: one, per: request, limit: 0.05, match: {when: 'input.n > 7'}}\n",
+        200, 200, 200,
+    )  # fmt: skip
+    found = []
+    for tool, content in [("pay", b'{"n": 1}'), ("search", b'{"n": 6}'), ("search", b"{}")]:
+        call = give(tool, content)
+        reply = desk.call(call)
+        code = reply.refusal.policy if reply.refusal else ""
+        found.append((sorted(call.purse.charges), code))
+    assert found == [(["pay:"], ""), (["big:"], ""), ([], "one")]
+
+
+def test_arguments_that_can_be_read_in_two_ways_are_refused() -> None:
+    """Where a condition of a price or a budget reads them."""
+    for text in (
+        "policies: [{name: p, cost: {fixed: 1, when: 'input.n > 5'}}]\n",
+        ONE + "budgets: [{name: b, per: agent, day: 1, match: {when: 'input.n > 5'}}]\n",
+    ):
+        reply = Desk(text).call(give("search", b'{"n": 1, "n": 9}'))
+        assert reply.refusal is not None
+        assert reply.refusal.code == "ambiguous_call"
+
+
+def test_one_call_may_cost_so_much() -> None:
+    """All its attempts together; nothing is kept of it."""
+    text = (
+        "policies: [{name: p, effect: read, cost: 0.30, retry: {attempts: 9}}]\n"
+        "budgets: [{name: one, per: request, limit: 0.70}]\n"
+    )
+    desk = Desk(text, 503, 503)
+    assert desk.call().given_up == "budget_exceeded"
+    assert spent(desk) == {}
+    dear = Desk(text.replace("cost: 0.30", "cost: 0.80")).call().refusal
+    assert dear is not None
+    assert dict(dear.facts)["limit"] == "0.70"
+    assert dear.step == "retry_modified"
+
+
+def test_who_does_not_say_who_he_is() -> None:
+    """Falls under a key of his own, or is refused."""
+    text = ONE + "budgets: [{name: w, per: workflow, total: 1.00, ttl: 1h}]\n"
+    desk = Desk(text, 200)
+    desk.call()
+    assert spent(desk) == {"w:": (300_000, 0)}
+    strict = Desk(text.replace("ttl: 1h", "ttl: 1h, require: true"), 200)
+    refusal = strict.call().refusal
+    assert refusal is not None
+    assert (refusal.code, refusal.policy, refusal.scope) == ("denied", "w", "workflow")
+    named = post("search")
+    named.workflow = "w1"
+    assert strict.call(named).status == 200
+    conditional = text.replace(
+        "ttl: 1h", "ttl: 1h, require: true, match: {when: 'tool == \"search\"'}"
+    )
+    assert Desk(conditional).call().refusal is not None
+
+
+def test_shadow_budgets_refuse_nobody() -> None:
+    """They count what was spent, and what they would have refused."""
+    desk = Desk(
+        ONE + "budgets:\n"
+        "  - {name: cap, per: agent, day: 0.50, on_exceed: shadow}\n"
+        "  - {name: one, per: request, limit: 0.20, on_exceed: shadow}\n",
+        200, 200, 200,
+    )  # fmt: skip
+    call = post("search")
+    assert desk.codes(2) == ["200", "200"]
+    desk.call(call)
+    assert call.shadowed == ("budget_exceeded", "cap")
+    assert spent(desk) == {"cap:": (900_000, 0)}
+
+
+def test_a_price_in_shadow_spends_nothing() -> None:
+    """On accounts of its own it is told what would have been refused."""
+    desk = Desk(
+        "policies: [{name: p, mode: shadow, cost: 0.80}]\n"
+        "budgets: [{name: cap, per: agent, day: 1.00}]\n",
+        200, 200,
+    )  # fmt: skip
+    assert desk.codes(2) == ["200", "200"]
+    assert desk.shadowed == {("budget_exceeded", "cap", "false"): 1}
+    assert {one.label: one.spent for one in ledger(desk).accounts()} in ({}, {"cap:": 0})
+    assert ledger(desk).total == 0
+    shadow = dict(desk.keep.items())[shadowed(LEDGER)]
+    assert [one.spent for one in shadow.accounts()] == [800_000]
+
+
+def test_an_exceeded_budget_may_end_its_workflow() -> None:
+    """Whoever kills hears of it; a call of no workflow is refused alone."""
+    desk = Desk(TIGHT.replace("day: 1.00", "day: 0.10, on_exceed: abort"))
+    ended: list[tuple[str, str]] = []
+    ledger(desk).abort = lambda call, refusal: ended.append((call.workflow, refusal.detail))
+    desk.call()
+    assert ended == []
+    call = post("search")
+    call.workflow = "w1"
+    desk.call(call)
+    ((workflow, why),) = ended
+    assert workflow == "w1"
+    assert "no room" in why
+
+
+@pytest.mark.parametrize("verdict", [None, Refusal("approval_denied", "no")])
+def test_a_person_may_let_it_go(verdict: Verdict) -> None:
+    """It is charged as any other, and there is less than nothing left then."""
+    desk = Desk(TIGHT.replace("day: 1.00", "day: 0.10, on_exceed: approve"), 200)
+    asked: list[Call] = []
+
+    async def ask(call: Call, refusal: Refusal) -> Verdict:
+        asked.append(call)
+        return verdict
+
+    ledger(desk).ask = ask
+    call = post("search")
+    found: list[Reply] = []
+
+    other = Desk(
+        TIGHT.replace("day: 1.00", "day: 0.10, on_exceed: approve"), 200,
+        clock=_RealTasks(), keep=desk.keep,
+    )  # fmt: skip
+
+    async def real() -> None:
+        reply = await other.found(call)(call)
+        reply.finish()
+        found.append(reply)
+
+    asyncio.run(real())
+    assert asked == [call]
+    assert (found[0].refusal, found[0].status) == (verdict, 0 if verdict else 200)
+    assert spent(desk) == {"cap:": (0 if verdict else 300_000, 0)}
+
+
+class _RealTasks(FakeClock):
+    """Tasks of a real loop."""
+
+    def spawn(self, work: Any) -> Any:
+        """In the loop that runs."""
+        return asyncio.get_running_loop().create_task(work)
+
+
+PAID = (
+    "policies: [{name: p, effect: read, cost: %s}]\nbudgets: [{name: cap, per: agent, day: 1.00}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cost", "estimated"),
+    [
+        ({"cost": 0.25}, 250_000, False),
+        ({"cost": "0.1"}, 100_000, False),
+        ({"cost": 0}, 0, False),
+        ({"cost": 0.0000001}, 1, False),
+        ({"cost": -1}, 300_000, True),
+        ({"cost": True}, 300_000, True),
+        ({"cost": "free"}, 300_000, True),
+        ({"cost": None}, 300_000, True),
+        ({"cost": [1]}, 300_000, True),
+        ({"cost": 1e300}, 300_000, True),
+        ({}, 300_000, True),
+        ([], 300_000, True),
+        ("x", 300_000, True),
+    ],
+)
+def test_an_answer_may_say_what_it_cost(answer: Any, cost: int, estimated: bool) -> None:
+    """A number that is money; else what was thought stands, and is flagged."""
+    body = FakeBody(json.dumps(answer).encode())
+    desk = Desk(PAID % "{fixed: 0.30, from_reply: cost}", make_reply(200, body=body))
+    call = post("search")
+    desk.call(call)
+    assert (call.purse.spent, call.purse.estimated) == (cost, estimated)
+    assert call.purse.known == cost
+
+
+def test_the_price_may_stand_deep_in_the_answer() -> None:
+    """At a JSON pointer, through lists and names with slashes."""
+    body = FakeBody(b'{"a/b": [{"cost": 0.2}, {"cost": 0.4}]}')
+    desk = Desk(PAID % "{from_reply: '/a~1b/1/cost'}", make_reply(200, body=body))
+    call = post("search")
+    desk.call(call)
+    assert call.purse.spent == 400_000
+    for pointer in ("/a~1b/-1/cost", "/a~1b/7/cost", "/nobody"):
+        desk = Desk(PAID % f"{{from_reply: '{pointer}'}}", make_reply(200, body=body))
+        call = post("search")
+        desk.call(call)
+        assert call.purse.estimated
+
+
+def test_an_answer_that_is_dearer_is_charged_in_full() -> None:
+    """The next one finds less than nothing left, and what is too much is told."""
+    body = FakeBody(b'{"cost": 1.50}')
+    desk = Desk(PAID % "{fixed: 0.30, from_reply: cost}", make_reply(200, body=body))
+    assert desk.codes(2) == ["200", "budget_exceeded"]
+    (account,) = ledger(desk).accounts()
+    assert (account.spent, account.overrun) == (1_500_000, 500_000)
+
+
+def test_who_has_nothing_left_cannot_pay_an_unknown_price() -> None:
+    """Though nothing is known to be reserved."""
+    body = FakeBody(b'{"cost": 1.00}')
+    desk = Desk(PAID % "{from_reply: cost}", make_reply(200, body=body))
+    assert desk.codes(2) == ["200", "budget_exceeded"]
+
+
+def test_bodies_may_cost_by_their_size() -> None:
+    """Every KiB begun, of request and answer together."""
+    answer = FakeBody(b"x" * 1500)
+    desk = Desk(PAID % "{fixed: 0.1, per_kb: 0.01}", make_reply(200, body=answer))
+    call = give("search", b'{"a": "%b"}' % (b"y" * 600))
+    desk.call(call)
+    assert call.purse.spent == 100_000 + 3 * 10_000
+
+
+class Flow(ScriptedUpstream):
+    """Answers with a body that is fed by hand."""
+
+    def __init__(self) -> None:
+        self.body = Body()
+        super().__init__(make_reply(200, body=self.body))
+
+
+class Nowhere:
+    """A sink."""
+
+    def write(self, piece: bytes) -> None:
+        """Part of Sink."""
+
+    def end(self, last: bytes, trailers: Any) -> None:
+        """Part of Sink."""
+
+    def broken(self, failure: Failure) -> None:
+        """Part of Sink."""
+
+
+def streamed(text: str) -> tuple[Desk, Call, Reply, Flow]:
+    """A call whose answer has begun to flow."""
+    flow = Flow()
+    desk = Desk(text, upstream=flow)
+    call = post("search")
+    stopped: list[bool] = []
+    call.cancel = lambda: stopped.append(True)
+    reply = run(desk.found(call)(call))
+    flow.body.flow(Nowhere())
+    return desk, call, reply, flow
+
+
+def test_a_stream_reserves_more_as_it_grows() -> None:
+    """And is settled to what passed."""
+    desk, call, reply, flow = streamed(PAID % "{per_kb: 0.01}")
+    (account,) = ledger(desk).accounts()
+    before = account.reserved
+    flow.body.feed(b"x" * 3_000)
+    assert account.reserved > before
+    assert account.total <= 1_000_000
+    flow.body.finish(b"x" * 72, [])
+    reply.finish()
+    assert spent(desk) == {"cap:": (30_000, 0)}
+    assert call.stopped is None
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_stream_for_which_there_is_no_room_ends(cut: bool) -> None:
+    """Or goes on, where the budget says so; what it cost is charged either way."""
+    text = (PAID % "{per_kb: 0.1}").replace(
+        "day: 1.00", f"day: 1.00, cut_streams: {str(cut).lower()}"
+    )
+    desk, call, reply, flow = streamed(text)
+    flow.body.feed(b"x" * 10 * 1024)
+    assert call.stopped is None
+    flow.body.feed(b"x" * 1024)
+    assert (call.stopped is not None) is cut
+    reply.finish(Failure.CANCELLED)
+    (account,) = ledger(desk).accounts()
+    assert (account.spent, account.reserved, account.overrun) == (1_100_000, 0, 100_000)
+
+
+def test_an_upload_of_unknown_length_is_seen_on_its_way() -> None:
+    """It cannot hide its size."""
+    mounts = "upstreams:\n  gateway: {url: 'http://h', protocol: http}\n"
+    call, body = post("search"), Body()
+    call.head.method, call.body = "PUT", body
+
+    class Takes(ScriptedUpstream):
+        """It reads the upload before it answers."""
+
+        async def __call__(self, attempt: Any) -> Reply:
+            body.flow(Nowhere())
+            body.feed(b"x" * 2_048)
+            return await super().__call__(attempt)
+
+    desk = Desk(PAID % "{per_kb: 0.01}", mounts=mounts, upstream=Takes(200))
+    run(desk.found(call)(call)).finish()
+    assert call.purse.spent == 20_000 + 10_000
+
+
+# --- the journal ---
+
+
+async def sent(desk: Desk, call: Call) -> "asyncio.Task[Reply]":
+    """On its way: it may wait for the journal."""
+
+    async def goes() -> Reply:
+        reply = await desk.found(call)(call)
+        reply.finish()
+        return reply
+
+    task = asyncio.get_running_loop().create_task(goes())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
+
+
+def journalled(kind: str = "ok", text: str = TIGHT, *script: Any) -> tuple[Desk, FakeTrail]:
+    """A table whose calls leave traces."""
+    trail = FakeTrail(kind)
+    desk = Desk(text, *(script or (200, 200)), clock=_RealTasks(), trail=trail)
+    ledger(desk).note = trail.note
+    return desk, trail
+
+
+async def test_the_first_call_of_a_key_waits_for_a_promise() -> None:
+    """The next one does not, and another promise is asked for before this one is used up."""
+    desk, trail = journalled()
+    task = await sent(desk, post("search"))
+    assert trail.types == ["budget.lease"]
+    assert not desk.upstream.attempts
+    await trail.says(True)
+    assert (await task).status == 200
+    assert spent(desk) == {"cap:": (300_000, 0)}
+
+
+async def test_what_is_asked_for_early_makes_nobody_wait() -> None:
+    """A promise is a hundredth of the limit ahead."""
+    desk, trail = journalled(text=TIGHT.replace("0.30", "0.006"))
+    task = await sent(desk, post("search"))
+    await trail.says(True)
+    await task
+    task = await sent(desk, post("search"))
+    assert task.done()
+    assert trail.types.count("budget.lease") == 2
+    (account,) = ledger(desk).accounts()
+    promised = account.promised
+    await trail.says(True)
+    assert account.promised > promised
+    await task
+
+
+async def test_a_promise_that_fails_is_asked_for_again() -> None:
+    """By the next call."""
+    desk, trail = journalled("ok", TIGHT.replace("0.30", "0.006"), 200, 200, 200)
+    task = await sent(desk, post("search"))
+    await trail.says(True)
+    await task
+    await (await sent(desk, post("search")))
+    await trail.says(False)
+    task = await sent(desk, post("search"))
+    await trail.says(True)
+    await task
+    assert trail.types.count("budget.lease") == 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("unrecorded", ["allow", "deny"])
+async def test_where_the_journal_cannot_be_written(unrecorded: str, known: bool) -> None:
+    """What becomes of the call is the policy's to say: it goes and is counted, or it does not."""
+    text = TIGHT.replace("cost:", f"on_journal_failure: {unrecorded}, cost:")
+    desk, trail = journalled("failed" if known else "ok", text)
+    task = await sent(desk, post("search"))
+    if not known:
+        await trail.says(False)
+    reply = await task
+    if unrecorded == "deny":
+        assert reply.refusal is not None
+        assert reply.refusal.code == "journal_unavailable"
+        assert spent(desk) == {"cap:": (0, 0)}
+    else:
+        assert reply.status == 200
+        assert desk.rows(UNRECORDED) == {("lease",): 1}
+
+
+async def test_others_may_take_the_room_while_one_waits() -> None:
+    """It is looked at again; no limit is passed."""
+    desk, trail = journalled("ok", TIGHT.replace("0.30", "0.60"), 200, 200)
+    first, second = await sent(desk, post("search")), await sent(desk, post("search"))
+    await trail.says(True)
+    replies = [await first, await second]
+    assert sorted(reply.status for reply in replies) == [0, 200]
+    assert spent(desk) == {"cap:": (600_000, 0)}
+
+
+async def test_a_call_that_is_cancelled_while_it_waits_gives_back() -> None:
+    """What was granted too late is nobody's."""
+    desk, trail = journalled()
+    task = await sent(desk, post("search"))
+    task.cancel()
+    await asyncio.sleep(0)
+    await trail.says(True)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert spent(desk) == {"cap:": (0, 0)}
+
+
+async def test_a_call_that_takes_long_has_an_intent() -> None:
+    """Made when somebody writes, of what is reserved then; none is written of one that is over."""
+    desk, trail = journalled()
+    call = post("search")
+    task = await sent(desk, call)
+    await trail.says(True)
+    await task
+    (begun,) = (entry for entry in trail.entries if isinstance(entry, Begun))
+    assert (begun.over, begun.type, begun.id) == (False, "call.intent", call.id)
+    assert begun.intent.reserved_micros == 300_000
+    assert begun.intent.charges == {"cap:": 300_000}
+
+
+async def test_what_was_dearer_than_promised_makes_the_answer_wait() -> None:
+    """Its end: nobody hears that it is over before the journal knows what it may have cost."""
+    body = FakeBody(b'{"cost": 0.70}')
+    text = PAID % "{fixed: 0.01, from_reply: cost}"
+    desk, trail = journalled("ok", text, make_reply(200, body=body))
+    call = post("search")
+    task = await sent(desk, call)
+    await trail.says(True)
+    await task
+    assert call.lasting is not None
+    await trail.says(True)
+    (account,) = ledger(desk).accounts()
+    assert account.promised >= 700_000
+
+
+def test_a_hedge_does_not_run_where_most_is_spent() -> None:
+    """Above seven tenths of a budget."""
+    desk = Desk(TIGHT, 200, 200, 200)
+    desk.codes(2)
+    call = post("search")
+    pipeline = desk.pipeline(call)
+    assert pipeline is not None
+    gate = _gate(desk, call)
+    hedge = make_attempt(call, hedge=True)
+    assert gate.admit(hedge) is None  # six tenths
+    gate.settle(hedge, make_reply(200))
+    desk.codes(1)
+    verdict = gate.admit(make_attempt(call, number=2, hedge=True))
+    assert isinstance(verdict, Refusal)
+
+
+def _gate(desk: Desk, call: Call) -> Any:
+    """The gate of such calls."""
+    loaded = desk.table.loaded
+    effective = charged(cascade(loaded.policies, facts(call)), facts(call), "", loaded)
+    plan = plan_of(effective, call, desk.table.grounds)
+    section = Budgets(**effective.sections["budgets"].fields)
+    return Spending.build(section, Site(plan.enforced.target, plan.enforced.ground))
+
+
+def test_it_says_what_is_left() -> None:
+    """Without taking anything, or opening an account."""
+    desk = Desk(TIGHT, 200, 200, 200)
+    call = post("search")
+    desk.pipeline(call)
+    gate = _gate(desk, call)
+    assert gate.says(call).note == "costs 0.30 USD; cap: nothing spent of 1.00 a day"
+    assert spent(desk) == {}
+    desk.codes(3)
+    said = gate.says(call)
+    assert said.note == "costs 0.30 USD; cap: 0.90 of 1.00 a day, 0.00 reserved"
+    assert said.refusal is not None
+    assert said.refusal.code == "budget_exceeded"

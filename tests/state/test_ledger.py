@@ -1,0 +1,340 @@
+"""The ledger: what is spent survives, and is never less than it was."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from proxy.journal.lines import rfc3339
+from proxy.state import ledger as ledgers
+from proxy.state.account import Account
+from proxy.state.caps import Cap, Limit
+from proxy.state.ledger import Ledger
+
+NOW = 1_767_225_600.0
+AGENT = Cap("agent", "agent", (Limit("hour", 1_000), Limit("day", 2_000)))
+FLEET = Cap("fleet", "fleet", (Limit("day", 3_000),))
+CAPS = (AGENT, FLEET)
+
+
+class World:
+    """A ledger, its clock, and the records that it noted."""
+
+    def __init__(self, caps: tuple[Cap, ...] = CAPS) -> None:
+        self.now = NOW
+        self.caps = caps
+        self.records: list[dict[str, Any]] = []
+        self.durable = 0
+        self.snapshot: tuple[str, int] | None = None
+        self.ledger = self.made()
+
+    def made(self) -> Ledger:
+        """One that knows nothing yet."""
+        made = Ledger(lambda: self.now, lambda: f"u{len(self.records)}")
+        made.obey(self.caps)
+        made.note = self.note
+        return made
+
+    def note(self, entry: Any) -> None:
+        """Part of the journal."""
+        told = msgspec.to_builtins(entry) | {"type": entry.type}
+        self.records.append({**told, "ts": rfc3339(int(self.now * 1e9))})
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Something else is noted, and the ledger hears of it, as `Journal.relive` does it."""
+        record = {"type": kind, "id": "x", "ts": rfc3339(int(self.now * 1e9)), **fields}
+        self.records.append(record)
+        self.ledger.apply(record)
+
+    def keep(self) -> None:
+        """A snapshot, as JSON has it."""
+        self.snapshot = (json.dumps(self.ledger.dump()), len(self.records))
+        self.durable = len(self.records)
+
+    def restart(self) -> None:
+        """What was not durable is lost."""
+        del self.records[self.durable :]
+        self.ledger = made = self.made()
+        state, told = self.snapshot or ("", 0)
+        if state:
+            made.load(json.loads(state))
+        for record in self.records[told:]:
+            made.apply(record)
+        self.tell("start")
+        self.durable = len(self.records)
+
+    def promised(self, account: Account, micros: int) -> None:
+        """As the gate does it: what is short is asked for, and waited for."""
+        if account.wants(micros):
+            high = self.ledger.lease(account, micros)
+            self.durable = len(self.records)
+            account.promise(high)
+
+
+@pytest.fixture
+def world() -> World:
+    """With two budgets."""
+    return World()
+
+
+def spend(world: World, micros: int, agent: str = "ann") -> Account:
+    """Reserved and settled, and its record is noted."""
+    account = world.ledger.account(AGENT, agent)
+    if not account.since <= world.now < account.until:
+        account.enter(world.now)
+    world.promised(account, micros)
+    account.reserve(micros)
+    account.settle(micros, micros, world.now)
+    world.ledger.book(agent, "w", micros)
+    world.records.append(
+        {
+            "type": "call.finished", "id": "c", "ts": rfc3339(int(world.now * 1e9)),
+            "agent": agent, "workflow": "w", "cost_micros": micros,
+            "charges": {account.label: micros},
+        }
+    )  # fmt: skip
+    return account
+
+
+def of(world: World, agent: str = "ann") -> Account:
+    """The account of an agent, at the present time."""
+    account = world.ledger.account(AGENT, agent)
+    account.enter(world.now)
+    return account
+
+
+def test_what_is_spent_survives_a_crash(world: World) -> None:
+    """With what was promised and nobody accounts for: a hundredth of the limit here."""
+    spend(world, 300)
+    world.durable = len(world.records)
+    world.restart()
+    assert of(world).spent == 310
+    assert world.ledger.by_agent == {"ann": 300}
+    assert world.ledger.by_workflow == {"w": {"ann": 300}}
+
+
+def test_a_lost_batch_counts_as_spent(world: World) -> None:
+    """Of it, only the promise is in the journal."""
+    spend(world, 300)
+    world.restart()
+    assert of(world).spent == 310
+
+
+def test_a_clean_stop_costs_nothing(world: World) -> None:
+    """All is in the journal then; and a crash of who did nothing costs nothing more."""
+    spend(world, 300)
+    world.tell("stop")
+    world.keep()
+    for _ in range(3):
+        world.restart()
+        assert of(world).spent == 300
+
+
+def test_crashing_again_and_again_costs_once(world: World) -> None:
+    """What was counted as spent is accounted for from then on."""
+    spend(world, 300)
+    world.durable = len(world.records)
+    for _ in range(5):
+        world.restart()
+        assert of(world).spent == 310
+
+
+def test_a_call_that_never_ended_counts_at_its_reservation(world: World) -> None:
+    """Its intent says what that is; its unknown end charges it, and nothing twice."""
+    account = spend(world, 100)
+    world.promised(account, 400)
+    account.reserve(400)
+    world.records.append(
+        {
+            "type": "call.intent", "id": "open", "ts": rfc3339(int(NOW * 1e9)),
+            "charges": {account.label: 400},
+        }
+    )  # fmt: skip
+    world.durable = len(world.records)
+    promised = account.promised
+    world.restart()
+    assert of(world).spent == promised - 400
+    world.tell(
+        "call.finished", id="open", agent="ann", cost_micros=400, charges={account.label: 400}
+    )
+    assert of(world).spent == promised
+    assert world.ledger.by_agent["ann"] == 500
+
+
+def test_alerts_are_noted_once(world: World) -> None:
+    """Also over a restart."""
+    heard: list[tuple[str, int]] = []
+    world.ledger.heard = lambda account, passed: heard.append((account.label, passed.share))
+    account = spend(world, 800)
+    world.ledger.look(account)
+    assert heard == [("agent:ann", 750_000)]
+    world.durable = len(world.records)
+    world.restart()
+    assert of(world).spent < of(world).quiet_below
+
+
+def test_a_budget_that_is_gone_is_dropped_at_a_start(world: World) -> None:
+    """And what the journal tells of it is no error."""
+    spend(world, 300)
+    world.keep()
+    spend(world, 100)
+    world.durable = len(world.records)
+    world.caps = (FLEET,)
+    world.restart()
+    assert list(world.ledger.accounts()) == []
+    assert world.ledger.total == 400
+
+
+def test_the_oldest_idle_key_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of which something is reserved does not, and whoever knows accounts is told."""
+    monkeypatch.setattr(ledgers, "MOST_KEYS", 3)
+    world = World()
+    busy = world.ledger.account(AGENT, "busy")
+    busy.reserve(1)
+    for name in ("b", "c"):
+        world.now += 1
+        world.ledger.account(AGENT, name)
+    world.ledger.account(AGENT, "d")
+    assert [account.key for account in world.ledger.accounts()] == ["busy", "c", "d"]
+    assert world.ledger.evicted == 1
+    for account in world.ledger.accounts():
+        account.reserve(1)
+    world.ledger.account(AGENT, "e")
+    assert len(list(world.ledger.accounts())) == 4
+
+
+def test_names_without_end_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents beyond the number that is kept, and the workflows of long ago."""
+    monkeypatch.setattr(ledgers, "_MOST_NAMES", 2)
+    ledger = World().ledger
+    for name in ("a", "b", "c", "d"):
+        ledger.book(name, f"w{name}", 10)
+    assert ledger.by_agent == {"a": 10, "b": 10, "other": 20}
+    assert ledger.by_workflow == {"wc": {"c": 10}, "wd": {"d": 10}}
+    assert ledger.total == 40
+
+
+def test_limits_of_a_reload_reach_the_accounts(world: World) -> None:
+    """Those that are there; a cap that is asked for by a call of before is the newest."""
+    account = spend(world, 300)
+    tight = Cap("agent", "agent", (Limit("hour", 310),))
+    world.ledger.obey((tight,))
+    assert not account.has_room(11)
+    assert world.ledger.account(AGENT, "new").cap is tight
+    assert world.ledger.caps == {"agent": tight}
+    assert world.ledger.seen(AGENT, "nobody") is None
+
+
+class Books(RuleBasedStateMachine):
+    """Two budgets over each other; calls begin, end, are lost; the process dies at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.open: list[tuple[int, str]] = []
+        self.truth: dict[str, int] = {}  # that was ever spent or may have been, by account
+        self.today: dict[tuple[str, float], int] = {}  # the same of each day
+        self.calls = 0
+
+    def accounts(self, agent: str) -> list[Account]:
+        """That a call of this agent falls under."""
+        ledger = self.world.ledger
+        found = [ledger.account(AGENT, agent), ledger.account(FLEET, "default")]
+        for account in found:
+            if not account.since <= self.world.now < account.until:
+                account.enter(self.world.now)
+        return found
+
+    @rule(agent=st.sampled_from(["ann", "bob"]), micros=st.integers(1, 700))
+    def begin(self, agent: str, micros: int) -> None:
+        """A call is sent, if there is room in both."""
+        found = self.accounts(agent)
+        if all(account.has_room(micros) for account in found):
+            for account in found:
+                self.world.promised(account, micros)
+                account.reserve(micros)
+            self.open.append((micros, agent))
+
+    def spent(self, label: str, micros: int) -> None:
+        """In truth, or perhaps."""
+        self.truth[label] = self.truth.get(label, 0) + micros
+        day = (label, self.world.now // 86_400)
+        self.today[day] = self.today.get(day, 0) + micros
+
+    @rule(share=st.integers(0, 100))
+    def end(self, share: int) -> None:
+        """The oldest call ends; it cost a share of what was thought."""
+        if not self.open:
+            return
+        reserved, agent = self.open.pop(0)
+        cost = reserved * share // 100
+        found = self.accounts(agent)
+        for account in found:
+            account.settle(reserved, cost, self.world.now)
+            self.spent(account.label, cost)
+        self.calls += 1
+        self.world.ledger.book(agent, "", cost)
+        self.world.records.append(
+            {
+                "type": "call.finished", "id": f"c{self.calls}", "agent": agent,
+                "ts": rfc3339(int(self.world.now * 1e9)), "cost_micros": cost,
+                "charges": {account.label: cost for account in found},
+            }
+        )  # fmt: skip
+
+    @rule()
+    def commit(self) -> None:
+        """What was noted is durable."""
+        self.world.durable = len(self.world.records)
+
+    @rule()
+    def snapshot(self) -> None:
+        """Likewise, and the state is kept."""
+        self.world.keep()
+
+    @rule()
+    def crash(self) -> None:
+        """The process dies. Calls that were open may have cost what was reserved."""
+        for reserved, agent in self.open:
+            for label in (f"agent:{agent}", "fleet:default"):
+                self.spent(label, reserved)
+        self.open = []
+        self.world.restart()
+
+    @rule()
+    def stop(self) -> None:
+        """It ends as it should, and begins anew."""
+        while self.open:
+            self.end(50)
+        self.world.tell("stop")
+        self.world.keep()
+        self.world.restart()
+
+    @rule(seconds=st.integers(1, 90_000))
+    def later(self, seconds: int) -> None:
+        """Time goes on, into other hours and days."""
+        self.world.now += seconds
+
+    @invariant()
+    def never_undercounted(self) -> None:
+        """What is known to be spent is at least what was, and what is reserved fits."""
+        for label, spent in self.truth.items():
+            name, _, key = label.partition(":")
+            cap = AGENT if name == "agent" else FLEET
+            account = self.world.ledger.account(cap, key)
+            assert account.spent >= spent
+            if not account.since <= self.world.now < account.until:
+                account.enter(self.world.now)
+            (day,) = (one for one in account.windows() if one.limit.window == "day")
+            assert day.spent >= self.today.get((label, self.world.now // 86_400), 0)
+            assert all(
+                one.spent + account.reserved <= one.limit.micros for one in account.windows()
+            )
+
+
+Books.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestBooks = Books.TestCase

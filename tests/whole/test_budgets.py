@@ -1,0 +1,238 @@
+"""Caps hold: a thousand calls at once, cut, failing, repeated, over three budgets."""
+
+import asyncio
+import json
+import random
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.state.account import Account
+from proxy.state.ledger import Ledger
+from tests.harness import (
+    OK,
+    Ended,
+    RawUpstream,
+    UpstreamConnection,
+    answer,
+    breathe,
+    holdfast,
+    request,
+    within,
+)
+from tests.harness.messages import Message
+from tests.harness.process import holdfast_process
+from tests.journal.written import lines
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CALLS = 1_000
+AT_ONCE = 250
+POLICIES = """
+policies:
+  - name: all
+    effect: read
+    retry: {attempts: 3, backoff: {base: 1ms, max: 5ms}, budget: {ratio: 1, burst: 1000}}
+  - {name: cheap, match: {tool: cheap}, cost: 0.001}
+  - {name: dear, match: {tool: dear}, cost: 0.0173}
+  - {name: told, match: {tool: told}, cost: {fixed: 0.02, from_reply: cost}}
+budgets:
+  - {name: agent, per: agent, hour: 2, day: 3}
+  - {name: tool, per: tool, day: 2.5}
+  - {name: fleet, per: fleet, day: 7}
+"""
+
+
+class Sampler:
+    """Looks at all accounts, again and again, from a thread of its own."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.seen = 0
+        self.wrong: list[str] = []
+        self._ledger = ledger
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        while not self._done.is_set():
+            for account in list(self._ledger.accounts()):
+                self._look(account)
+
+    def _look(self, account: Account) -> None:
+        for limit, committed in account.committed():
+            self.seen += 1
+            if committed > limit.micros:
+                self.wrong.append(f"{account.label}: {committed} of {limit}")
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """While this runs."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._done.set()
+            self._thread.join()
+
+
+class Market:
+    """An upstream whose answers say what they cost; some fail, some end early, some are slow."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self.slow = asyncio.Event()
+
+    async def __call__(self, connection: UpstreamConnection, asked: Message) -> None:
+        """A Step."""
+        what = self._chance.random()
+        cost = self._chance.randrange(1, 20_000) / 1_000_000
+        body = json.dumps({"cost": cost}).encode()
+        if what < 0.10:
+            connection.send(answer(503, body=body))
+        elif what < 0.15:
+            connection.send(answer(200, "Content-Length: 900", body=None) + body)
+            connection.transport.close()
+        elif what < 0.20:
+            connection.transport.abort()
+        else:
+            if what < 0.40:
+                await self.slow.wait()
+            connection.send(answer(200, "Content-Type: application/json", body=body))
+
+
+async def one_call(address: Any, number: int, chance: random.Random) -> int:
+    """The status of one call; 0 where its agent left before there was any."""
+    tool = chance.choice(["cheap", "dear", "told"])
+    name = chance.choice(["ann", "bob", "eve"])
+    raw = request(f"/v1/{tool}", f"x-agent: {name}", method="POST", body=b'{"n": %d}' % number)
+    async with await address.connect() as agent:
+        agent.send(raw)
+        if chance.random() < 0.15:
+            await asyncio.sleep(0)
+            return 0
+        try:
+            return (await agent.answer("POST")).status
+        except Ended:
+            return -1
+
+
+def finished(folder: Path) -> list[dict[str, Any]]:
+    """The records of all calls."""
+    told = [json.loads(line) for line in lines(folder)]
+    return [each for each in told if each["type"] == "call.finished"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_no_cap_is_passed_by_a_thousand_calls_at_once(
+    upstream: RawUpstream, seed: int
+) -> None:
+    """At every moment; and in the end nothing is reserved, and all sums are the same to the
+    micro-dollar: those of the accounts, of the agents, and of the records."""
+    market, chance = Market(seed), random.Random(seed)
+    upstream.otherwise = market
+    identity = ["header:x-agent", "static"]
+    async with holdfast(upstream, "tools", POLICIES, identity=identity) as proxy:
+        ledger = proxy.app._control.ledger
+        sampler, turns = Sampler(ledger), asyncio.Semaphore(AT_ONCE)
+
+        async def taken(number: int) -> int:
+            async with turns:
+                if number == CALLS // 2:
+                    market.slow.set()
+                return await one_call(proxy, number, chance)
+
+        with sampler.looking():
+            statuses = await asyncio.gather(*(taken(number) for number in range(CALLS)))
+            await within(_quiet(proxy.app._server.exchanges))
+        assert await proxy.app._trail.durable()
+        records = finished(proxy.folder / "state")
+
+        assert sampler.seen > 100
+        assert sampler.wrong == []
+        assert {200, 402, 0} <= set(statuses)
+        accounts = {one.label: one for one in ledger.accounts()}
+        assert [one.reserved for one in accounts.values() if one.reserved] == []
+        assert [one.label for one in accounts.values() if one.overrun] == []
+        charged = dict.fromkeys(accounts, 0)
+        by_agent: dict[str, int] = {}
+        for record in records:
+            cost = record.get("cost_micros", 0)
+            by_agent[record["agent"]] = by_agent.get(record["agent"], 0) + cost
+            for label, micros in record.get("charges", {}).items():
+                charged[label] += micros
+        assert len(records) == CALLS
+        assert charged == {label: one.spent for label, one in accounts.items()}
+        assert {name: cost for name, cost in by_agent.items() if cost} == ledger.by_agent
+        assert ledger.total == sum(by_agent.values()) == accounts["fleet:default"].spent
+
+
+async def _quiet(exchanges: set[Any]) -> None:
+    while exchanges:
+        await breathe()
+
+
+TIGHT = """
+policies: [{name: p, effect: read, cost: 0.30}]
+budgets: [{name: cap, per: agent, day: 1.00}]
+"""
+
+
+async def life(upstream: RawUpstream, folder: Path, *, open_call: bool = False) -> int:
+    """A process that takes one call, and is killed: the status of the answer; 0 where none came."""
+    data_dir = str(folder / "state")
+    async with (
+        holdfast_process(upstream, "tools", TIGHT, "--data-dir", data_dir) as process,
+        await process.connect() as agent,
+    ):
+        agent.send(request("/v1/search", method="POST"))
+        status = 0
+        if open_call:
+            await upstream.began(1)
+        else:
+            status = (await agent.answer("POST")).status
+        process.child.send_signal(signal.SIGKILL)
+        assert await process.exited() == -signal.SIGKILL
+    return status
+
+
+async def test_what_was_spent_survives_kill_9(upstream: RawUpstream, tmp_path: Path) -> None:
+    """Three of them fit into a dollar, however often the process dies the moment an answer is
+    here: reads, whose records nobody waits for."""
+    upstream.otherwise = OK
+    assert [await life(upstream, tmp_path) for _ in range(4)] == [200, 200, 200, 402]
+
+
+async def test_a_call_that_is_open_at_a_crash_counts_as_spent(
+    upstream: RawUpstream, tmp_path: Path
+) -> None:
+    """It was sent, and nobody knows what became of it."""
+
+    async def never(connection: UpstreamConnection, asked: Message) -> None:
+        await asyncio.Event().wait()
+
+    upstream.otherwise = never
+    for _ in range(2):
+        assert await life(upstream, tmp_path, open_call=True) == 0
+        upstream.heads.clear()
+    upstream.otherwise = OK
+    assert [await life(upstream, tmp_path) for _ in range(2)] == [200, 402]
+
+
+async def test_the_refusal_and_the_price_are_told(upstream: RawUpstream) -> None:
+    """What an answer cost stands in its head; a refusal says what is full."""
+    async with holdfast(upstream, "tools", TIGHT) as proxy:
+        first = await proxy.call(request("/v1/search", method="POST"), "POST")
+        assert first.value("holdfast-cost") == b"0.300000"
+        for _ in range(2):
+            await proxy.call(request("/v1/search", method="POST"), "POST")
+        refused = await proxy.call(request("/v1/search", method="POST"), "POST")
+        assert refused.status == 402
+        problem = json.loads(refused.body)
+        assert (problem["limit"], problem["spent"], problem["scope"]) == ("1.00", "0.90", "agent")
+        assert refused.value("x-should-retry") == b"false"
+        assert refused.value("holdfast-cost") is None
