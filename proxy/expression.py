@@ -23,10 +23,12 @@ VARIABLES = {
     "headers": "MAP",  # of strings
     "tokens": "INT",
     "now": "TIMESTAMP",
+    "cost": "DOUBLE",  # of one sending, as far as it is known before, in US dollars
+    "budget.remaining": "DOUBLE",  # 1: nothing is spent of its budgets; 0: one has nothing left
 }
 """What an expression may ask for, and its type."""
-_LATER = {"cost": "DOUBLE", "budget.remaining": "DOUBLE"}
-"""What a version with prices and budgets will have."""
+MONEY = frozenset({"cost", "budget.remaining"})
+"""Of these, what hangs on the policies in force: not known where those are still looked for."""
 
 
 class Expression(str):
@@ -56,11 +58,23 @@ class Expression(str):
         self._compiled = compiled
         words = set(_WORD.findall(text))
         self.uses = frozenset(
-            name for name in VARIABLES if name in words and not _compiles(text, without=name)
+            name
+            for name in VARIABLES
+            if name.partition(".")[0] in words and not _compiles(text, without=name)
         )
         self.names = _names(text)
         self.members = {name: _members(text, name) for name in ("input", "headers")}
         return self
+
+    def early(self, where: str) -> None:
+        """It is asked before it is known which policies are in force. Raises ValueError where it
+        asks for what hangs on them."""
+        asked = sorted(MONEY & self.uses)
+        if asked:
+            raise ValueError(
+                f"{where}: {' and '.join(asked)} cannot be known here, where it is still asked "
+                "which policies hold; deny.when, approval.when and route.when may ask for it"
+            )
 
     def holds(self, values: Mapping[str, Any]) -> bool | None:
         """Does it hold for these values of what it uses? None: it failed, however it did."""
@@ -101,8 +115,6 @@ def _compiled(text: str) -> Any:
     except ImportError:
         raise ValueError("needs the extra cel: pip install 'holdfast[cel]'") from None
     except RuntimeError as error:
-        if _compiles(text, later=True):
-            raise ValueError("this version does not have cost and budget.remaining yet") from None
         raise ValueError(f"expected a condition, found {_said(str(error))}") from None
     kind = compiled.return_type().name()
     if kind != "BOOL":
@@ -111,21 +123,20 @@ def _compiled(text: str) -> Any:
     return compiled
 
 
-def _compiles(text: str, without: str = "", *, later: bool = False) -> bool:
+def _compiles(text: str, without: str) -> bool:
     try:
-        _environment(without, later=later).compile(text)
+        _environment(without).compile(text)
     except RuntimeError:
         return False
     return True
 
 
 @functools.cache
-def _environment(without: str, *, later: bool = False) -> Any:
+def _environment(without: str) -> Any:
     """What expressions are compiled in. Raises ImportError where the library is missing."""
     cel = import_module("cel_expr_python.cel")
-    known = VARIABLES | _LATER if later else VARIABLES
     strings = cel.Type.Map(cel.Type.STRING, cel.Type.STRING)
-    kinds = {name: getattr(cel.Type, kind) for name, kind in known.items() if name != without}
+    kinds = {name: getattr(cel.Type, kind) for name, kind in VARIABLES.items() if name != without}
     return cel.NewEnv(variables={**kinds, **({"headers": strings} if "headers" in kinds else {})})
 
 

@@ -27,6 +27,9 @@ Links: TypeAlias = Callable[[Call, str, str], Handler]
 """Of a call, an upstream and a model: what sends the call there, by that upstream's own policies.
 An empty name stands for the call's own."""
 Verdict: TypeAlias = Refusal | None
+Quote: TypeAlias = Callable[[Call], tuple[float, float]]
+"""What one sending of a call costs, in US dollars; and what is left of its budgets: 1 all of each,
+0 nothing of one."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -245,6 +248,11 @@ def nobody(subject: Any, /) -> Awaitable[Reply]:
     raise AssertionError("there is nobody behind")
 
 
+def no_quote(_: Call) -> tuple[float, float]:
+    """Where nobody speaks of money."""
+    return 0.0, 1.0
+
+
 class Site(msgspec.Struct, frozen=True):
     """Where a stage is built: what it is given beside its section."""
 
@@ -253,3 +261,4 @@ class Site(msgspec.Struct, frozen=True):
     policy: str = ""  # that gave what it enforces (`Entry.giver` in `proxy/stages`)
     inner: Handler = nobody  # a wrapper's: what stands behind it
     sender: Sender = nobody  # in the phase `link`: sends one attempt through its gates
+    quote: Quote = no_quote

@@ -19,6 +19,8 @@ VALUES: dict[str, Any] = {
     "headers": {"x-a": "b"},
     "tokens": 7,
     "now": datetime(2026, 1, 2, tzinfo=UTC),
+    "cost": 0.25,
+    "budget.remaining": 0.5,
 }
 
 
@@ -88,8 +90,6 @@ def test_it_uses_what_it_asks_for(text: str, uses: set[str]) -> None:
         ("+".join("1" * 40) + " > 1", "expected a condition, found one that is nested too deep"),
         ("(" * 40 + "true" + ")" * 40, "expected a condition, found one that is nested too deep"),
         ("x" * (LONGEST + 1), "expected a condition of at most 2,000 characters"),
-        ("cost > 1.0", "this version does not have cost and budget.remaining yet"),
-        ("budget.remaining > 0.25 && tokens < 3", "this version does not have cost and budget.remaining yet"),
     ],
 )  # fmt: skip
 def test_what_is_no_condition_is_told(text: object, message: str) -> None:
@@ -210,3 +210,15 @@ def test_without_an_expression_the_library_is_not_imported() -> None:
     ran = subprocess.run([sys.executable, "-c", show], check=True, capture_output=True, text=True)
     assert "proxy.expression" in ran.stdout
     assert "cel_expr_python" not in ran.stdout
+
+
+def test_money_cannot_be_asked_for_before_the_policies_are_known() -> None:
+    """What a call costs hangs on them."""
+    for text, named in [
+        ("cost > 1.0", "cost"),
+        ("budget.remaining < 0.5 || cost > 2.0", "budget.remaining and cost"),
+    ]:
+        found = Expression.parse(text)
+        with pytest.raises(ValueError, match=f"when: {named} cannot be known here"):
+            found.early("when")
+    Expression.parse("tool == 'cost' && input.cost > 3.0").early("when")

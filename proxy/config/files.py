@@ -60,6 +60,11 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = UNSET
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a condition that asks for what hangs on the policies in force."""
+        if isinstance(self.when, Expression):
+            self.when.early("when")
+
 
 def matched(written: Match | UnsetType, node: Mapping) -> tuple[match.Match, dict[str, Place]]:
     """What was read of a match, and where each key of it stands: `match.tool`. `node` is the

@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.call import Call, Effect
 from proxy.clock import Clock
@@ -17,11 +18,13 @@ from proxy.counts import REFUSALS, Counts
 from proxy.keep import Keep
 from proxy.pipeline.commit import Commit
 from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.pipeline.quotes import Quotes
 from proxy.protocols.protocol import Protocol
 from proxy.stage import (
     Check,
     Ground,
     Handler,
+    Quote,
     Section,
     Sender,
     Site,
@@ -29,9 +32,11 @@ from proxy.stage import (
     Target,
     Trackless,
     Trail,
+    no_quote,
     nobody,
 )
-from proxy.stages import BACKUPS, ORDER, TYPES, Entry, Phase
+from proxy.stages import BACKUPS, BUDGETS, ORDER, TYPES, Entry, Phase
+from proxy.stages.budget import Budgets
 
 _NOBODYS = Merged("", "")
 
@@ -46,7 +51,7 @@ class Grounds(msgspec.Struct, frozen=True):
     def on(cls, clock: Clock, keep: Keep, trail: Trail | None = None) -> "Grounds":
         """Both on one keep, in which what a shadow counts lies apart. `trail`: the journal."""
         ground = Ground(clock, keep, trail=Trackless() if trail is None else trail)
-        return cls(ground, msgspec.structs.replace(ground, shadow=True))
+        return cls(ground, replace(ground, shadow=True))
 
 
 class Way(msgspec.Struct, frozen=True):
@@ -63,6 +68,7 @@ class Side(msgspec.Struct, frozen=True):
     sections: Mapping[str, Merged]
     target: Target
     ground: Ground
+    quote: Quote = no_quote
 
     def on(self, entry: Entry) -> str:
         """The first of a stage's sections that is on; empty: none is."""
@@ -120,14 +126,22 @@ def plan_of(effective: Effective, call: Call, grounds: Grounds, sent_as: str = "
         unrecorded=effective.unrecorded_of(risk),
         unrecorded_giver=effective.unrecorded_giver,
     )
-    shadow = msgspec.structs.replace(
+    shadow = replace(
         target,
         effect=effective.shadow_effect or effect,
         idempotent_upstream="idempotency" in sections.keys() | effective.shadow.keys(),
     )
     return Plan(
-        Side(sections, target, grounds.enforced), Side(effective.shadow, shadow, grounds.shadow)
+        _side(sections, target, grounds.enforced), _side(effective.shadow, shadow, grounds.shadow)
     )
+
+
+def _side(sections: Mapping[str, Merged], target: Target, ground: Ground) -> Side:
+    money = sections.get(BUDGETS)
+    if money is None:
+        return Side(sections, target, ground)
+    quote = Quotes(Budgets(**money.fields), target, ground)
+    return Side(sections, target, ground, quote)
 
 
 def walk(plan: Plan, way: Way, to: Phase = "call", *, others: bool = False) -> "Walk":
@@ -222,7 +236,8 @@ class Walk:
         merged = side.sections.get(name, _NOBODYS)
         policy = merged.giver(entry.giver)
         section = convert(TYPES.get(name, Section), merged.fields)
-        built = build(section, Site(side.target, side.ground, policy, *behind))
+        site = replace(Site(side.target, side.ground, policy, *behind), quote=side.quote)
+        built = build(section, site)
         if built is None:
             return []
         self._stages.append(Stage(entry.phase, name, policy, built, side.ground.shadow))

@@ -11,7 +11,7 @@ from proxy.protocols.arguments import KEPT, Arguments
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.stage import Ground
+from proxy.stage import Ground, Quote, no_quote
 
 
 class Condition:
@@ -23,14 +23,22 @@ class Condition:
 
     __slots__ = ("_errors", "_expression", "_policy", "_reads", "_where")
 
-    def __init__(self, expression: Expression, policy: str, where: str, ground: Ground) -> None:
-        """`where` is the section, as it stands in the metric of failures."""
+    def __init__(
+        self,
+        expression: Expression,
+        policy: str,
+        where: str,
+        ground: Ground,
+        quote: Quote = no_quote,
+    ) -> None:
+        """`where` is the section, as it stands in the metric of failures; `quote` knows what a call
+        costs."""
         self._expression = expression
         self._policy = policy
         self._where = where
         # Not `ground.kept`: one that fails in a shadow will fail in force.
         self._errors = ground.keep.of(EXPRESSION_ERRORS.key, EXPRESSION_ERRORS.counts)
-        readers = _readers(expression, ground)
+        readers = _readers(expression, ground, quote)
         self._reads = tuple((name, readers[name]) for name in sorted(expression.uses))
 
     def holds(self, call: Call) -> bool | Refusal | None:
@@ -55,7 +63,9 @@ class Condition:
             return None
 
 
-def _readers(expression: Expression, ground: Ground) -> dict[str, Callable[[Call], Any]]:
+def _readers(
+    expression: Expression, ground: Ground, quote: Quote
+) -> dict[str, Callable[[Call], Any]]:
     """How each variable is read of a call. What cannot be read raises."""
     members, names = expression.members, expression.names
 
@@ -78,6 +88,8 @@ def _readers(expression: Expression, ground: Ground) -> dict[str, Callable[[Call
         "headers": lambda call: _headers(call, members["headers"]),
         "tokens": _tokens,
         "now": lambda _: datetime.fromtimestamp(ground.clock.wall(), UTC),
+        "cost": lambda call: quote(call)[0],
+        "budget.remaining": lambda call: quote(call)[1],
     }
 
 

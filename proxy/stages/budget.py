@@ -32,7 +32,7 @@ from proxy.protocols.condition import Condition
 from proxy.record import Begun, intent_of
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Ground, NothingTaken, Said, Section, Site, Trackless, Verdict
+from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target, Trackless, Verdict
 from proxy.state.account import Account
 from proxy.state.caps import Cap
 from proxy.state.grant import LONGEST_READ, Grant, size_of, step
@@ -87,9 +87,9 @@ class Spending:
         self._soon = ground.clock.soon
         self._trail = trail = Trackless() if ground.shadow else ground.trail
         self._ledger = ledger = ledger_of(ground)
-        self._payers = Payers(_caps(section, ground), target, ledger)
+        self._payers = payers_of(section, target, ground)
         self._price, self._otherwise = section.price, section.otherwise
-        self._when = _asks(section.when, section.policy, "cost", ground)
+        self._when = asks(section.when, section.policy, "cost", ground)
         price = section.price
         self._plain = self._when is None and self._payers.plain and price.known and not price.open
         refusal = unpriced(target.tool or target.upstream, section.policy)
@@ -140,7 +140,7 @@ class Spending:
             holds = self._when.holds(call)
             if type(holds) is Refusal:
                 return holds
-            price = self._otherwise if holds is False else price
+            price = _meant(holds, price, self._otherwise)
         if not price.known:
             self._unknown.add(call.upstream, call.tool)
             if self._deny is not None:
@@ -367,13 +367,26 @@ def ledger_of(ground: Ground) -> Ledger:
     return ground.kept(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
 
 
+def _meant(holds: bool | None, price: Price, otherwise: Price) -> Price:
+    """Where it cannot be told, the dearer one: who makes a condition fail gains nothing."""
+    if holds is None:
+        return max(price, otherwise, key=lambda each: (each.fixed, each.per_kb))
+    return price if holds else otherwise
+
+
+def payers_of(section: Budgets, target: Target, ground: Ground) -> Payers:
+    """Of the calls of one link."""
+    return Payers(_caps(section, ground), target, ledger_of(ground))
+
+
 def _caps(section: Budgets, ground: Ground) -> Iterator[tuple[Asks | None, Cap]]:
     for one in section.caps:
-        asks = _asks(one.when, one.cap.name, "budgets", ground)
-        yield None if asks is None else asks.holds, one.cap
+        when = asks(one.when, one.cap.name, "budgets", ground)
+        yield None if when is None else when.holds, one.cap
 
 
-def _asks(when: Expression | None, policy: str, where: str, ground: Ground) -> Condition | None:
+def asks(when: Expression | None, policy: str, where: str, ground: Ground) -> Condition | None:
+    """A condition in force, if there is one."""
     return None if when is None else Condition(when, policy, where, ground)
 
 

@@ -90,8 +90,10 @@ class Cost(Section, frozen=True, kw_only=True):
     ] = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for what is neither a name nor a pointer."""
+        """Raises ValueError for what is neither a name nor a pointer, or asks for what it says."""
         _check_pointer(self.from_reply)
+        if self.when is not None:
+            self.when.early("when")
 
     def lack(self) -> str:
         """A price, or what becomes of calls that have none."""

@@ -47,7 +47,9 @@ class Denial(Check):
 
     def __init__(self, section: Deny, site: Site) -> None:
         policy, when = site.policy, section.when
-        self._condition = None if when is None else Condition(when, policy, "deny", site.ground)
+        self._condition = (
+            None if when is None else Condition(when, policy, "deny", site.ground, site.quote)
+        )
         self._refusal = Refusal("denied", section.reason, policy=policy, scope="tool")
 
     def admit(self, call: Call) -> Refusal | None:

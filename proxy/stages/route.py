@@ -63,7 +63,7 @@ class Fork:
                 choice,
                 None
                 if choice.when is None
-                else Condition(choice.when, site.policy, "route", site.ground),
+                else Condition(choice.when, site.policy, "route", site.ground, site.quote),
             )
             for choice in section.choices
         )

@@ -139,6 +139,12 @@ class Account:
         shares = ((one.spent + since) / max(1, one.limit.micros) for one in self._allotments)
         return max(shares, default=0.0)
 
+    def used_at(self, at: float) -> float:
+        """The same when the clock shows this."""
+        if not self.since <= at < self.until:
+            self.enter(at)
+        return self.used
+
     def wants(self, micros: int) -> bool:
         """Must more be promised before so much is reserved?"""
         return self.total + micros > self.promised

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.call import Call
 from proxy.config.cascade import cascade
+from proxy.config.places import ConfigError
 from proxy.counts import COST_UNKNOWN, UNRECORDED
 from proxy.keys import LEDGER, shadowed
 from proxy.pipeline.money import charged
@@ -29,7 +30,7 @@ from tests.fakes import (
     make_reply,
     run,
 )
-from tests.tables import Desk, give, post
+from tests.tables import Desk, give, load, post
 
 ONE = "policies: [{name: p, effect: read, cost: 0.30}]\n"
 TIGHT = ONE + "budgets: [{name: cap, per: agent, day: 1.00}]\n"
@@ -691,3 +692,32 @@ def test_it_says_what_is_left() -> None:
     assert said.note == "costs 0.30 USD; cap: 0.90 of 1.00 a day, 0.00 reserved"
     assert said.refusal is not None
     assert said.refusal.code == "budget_exceeded"
+
+
+def test_conditions_may_ask_for_money() -> None:
+    """What a call costs, and what is left of the budget that has least."""
+    text = (
+        "policies: [{name: p, effect: read, cost: 0.30, deny: {when: '%s'}}]\n"
+        "budgets:\n"
+        "  - {name: cap, per: agent, day: 1.00}\n"
+        "  - {name: wide, per: fleet, day: 9.00}\n"
+    )
+    assert Desk(text % "cost > 0.29").codes(1) == ["denied"]
+    assert Desk(text % "cost > 0.31", 200).codes(1) == ["200"]
+    desk = Desk(text % "budget.remaining < 0.5", 200, 200)
+    assert desk.codes(3) == ["200", "200", "denied"]
+    assert Desk(ONE.replace("0.30", "0.30, deny: {when: 'cost == 0.0'}"), 200).codes(1) == ["200"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "policies: [{name: p, match: {when: 'cost > 1.0'}, effect: read}]",
+        "policies: [{name: p, cost: {fixed: 1, when: 'budget.remaining > 0.5'}}]",
+        "budgets: [{name: b, per: agent, day: 1, match: {when: 'cost > 1.0'}}]",
+    ],
+)
+def test_nobody_asks_for_money_to_find_out_what_it_costs(text: str) -> None:
+    """An error that says who may."""
+    with pytest.raises(ConfigError, match="may ask for it"):
+        load(text)

@@ -1,0 +1,29 @@
+"""What a call costs and what is left, for those who only ask: expressions of policies."""
+
+from proxy.call import Call
+from proxy.stage import Ground, Target
+from proxy.stages.budget import Budgets, asks, payers_of
+from proxy.state.grant import size_of
+
+
+class Quotes:
+    """Of the calls of one pipeline; called as a `Quote`."""
+
+    __slots__ = ("_otherwise", "_payers", "_price", "_wall", "_when")
+
+    def __init__(self, section: Budgets, target: Target, ground: Ground) -> None:
+        self._payers = payers_of(section, target, ground)
+        self._price, self._otherwise = section.price, section.otherwise
+        self._when = asks(section.when, section.policy, "cost", ground)
+        self._wall = ground.clock.wall
+
+    def __call__(self, call: Call) -> tuple[float, float]:
+        """Part of Quote. No account is opened."""
+        price = self._price
+        if self._when is not None and self._when.look(call) is False:
+            price = self._otherwise
+        amount = price.estimate(size_of(call)) if price.open else price.fixed
+        found, _ = self._payers.seen(call)
+        now = self._wall()
+        left = (1.0 - account.used_at(now) for _, account in found if account is not None)
+        return amount / 1e6, max(0.0, min(left, default=1.0))
