@@ -156,7 +156,9 @@ class BodyTap:
 class Parcel:
     """What a call leaves at its end: its record, and the bodies that it is to tell of."""
 
-    __slots__ = ("_loop", "_noted", "at", "record", "request", "response", "who", "wish")
+    __slots__ = (
+        "_loop", "_noted", "after", "at", "record", "request", "response", "who", "wish",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -174,6 +176,8 @@ class Parcel:
         self.request = request
         self.response = response
         self.at = at
+        self.after: Callable[[], None] | None = None
+        """Called when its record was noted, from any thread."""
         self._noted: Future[None] | None = None
         self._loop: AbstractEventLoop | None = None
 
@@ -198,6 +202,8 @@ class Parcel:
 
     def is_noted(self) -> None:
         """Its record is on its way to the disk. From any thread."""
+        if self.after is not None:
+            self.after()
         if self._noted is not None and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 self._loop.call_soon_threadsafe(_resolve, self._noted)

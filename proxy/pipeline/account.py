@@ -1,6 +1,7 @@
 """One account of a call, made when its outcome is known: the record, and who hears of it."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from proxy.attempt import Attempt
@@ -54,6 +55,8 @@ class Account:
             self._keep(call, reply, record, call.taking)
         else:
             self._note(record)
+            if call.purse is not None:
+                call.purse.told(call.id)
             if call.lasting is not None and _is_awaited(call, reply):
                 reply.durable = call.lasting()
         if reply.bug is not None:
@@ -62,6 +65,8 @@ class Account:
     def _keep(self, call: Call, reply: Reply, record: Record, taking: Taking) -> None:
         """The journal has the record when its bodies were looked through: later."""
         parcel: Parcel = taking.parcel(call, reply, record)
+        if call.purse is not None:
+            parcel.after = partial(call.purse.told, call.id)
         lasting = call.lasting
         if lasting is not None and _is_awaited(call, reply):
             reply.durable = self._spawn(_afterwards(parcel.announced(), lasting))

@@ -251,7 +251,7 @@ class Spending:
     def _purse(self, call: Call) -> Purse:
         purse: Purse | None = call.purse
         if purse is None:
-            purse = call.purse = Purse()
+            purse = call.purse = self._ledger.purse(call.id)
         return purse
 
     # --- after ---
@@ -308,8 +308,10 @@ class Spending:
         if lacking is not None:
             refusal = refusal or nameless(lacking)
         for cap, account in found:
-            notes.append(left(cap, account))
-            if account is not None and amount and not account.has_room(amount):
+            notes.append(left(cap, account, self._wall()))
+            if account is None or not amount or cap.on_exceed == "shadow":
+                continue
+            if not account.has_room(amount):
                 refusal = refusal or spent_out(account, amount)
         return Said("; ".join(notes), refusal)
 

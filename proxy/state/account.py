@@ -94,6 +94,7 @@ class Account:
         since, until = -NEVER, at + ttl if ttl else NEVER
         for one in self._allotments:
             one.enter(at)
+            self._rearm(one)
             since, until = max(since, one.since), min(until, one.until)
         self.since, self.until = since, until
         self._measure()
@@ -114,11 +115,20 @@ class Account:
         self.quiet_below = posted + min(alerts, default=_ENDLESS)
         self._bound()
 
+    def _rearm(self, one: Allotment) -> None:
+        """What rolls never ends: an alert is raised again when half of it was not spent since."""
+        one.alerted = min(one.alerted, len(self.cap.alert_at))
+        while one.alerted and 2 * one.spent < self._share(one, one.alerted - 1):
+            one.alerted -= 1
+
     def _next_alert(self, one: Allotment) -> int:
-        shares = self.cap.alert_at
-        if one.alerted >= len(shares):
+        if one.alerted >= len(self.cap.alert_at):
             return _ENDLESS
-        return -(-one.limit.micros * shares[one.alerted] // _MILLION)
+        return self._share(one, one.alerted)
+
+    def _share(self, one: Allotment, number: int) -> int:
+        """What must be spent of it for an alert, in micro-dollars."""
+        return -(-one.limit.micros * self.cap.alert_at[number] // _MILLION)
 
     def _bound(self) -> None:
         """Below it nothing need be thought of."""
@@ -206,8 +216,11 @@ class Account:
         left = self.reserved + micros
         return [one for one in self._allotments if one.spent + left > one.limit.micros]
 
-    def windows(self) -> tuple[Allotment, ...]:
-        """All its limits, told what was spent."""
+    def windows(self, at: float | None = None) -> tuple[Allotment, ...]:
+        """All its limits, told what was spent; and which windows are on, where the clock shows
+        `at`."""
+        if at is not None and not self.since <= at < self.until:
+            self.enter(at)
         self._post()
         self._measure()
         return self._allotments

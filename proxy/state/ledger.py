@@ -20,11 +20,13 @@ import msgspec
 
 from proxy.state.account import Account, Passed
 from proxy.state.caps import Cap
+from proxy.state.purse import Purse
 
 MOST_KEYS = 10_000
 """Of one budget, at once."""
 _MOST_NAMES = 10_000  # agents, and workflows, of which it is known what they spent
 _LOOKED_THROUGH = 64  # accounts, for one that may make room
+_NOTHING: tuple[int, dict[str, int]] = (0, {})
 
 
 class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,8 +69,8 @@ class Ledger:
     """All accounts. A room of the journal."""
 
     __slots__ = (
-        "__weakref__", "_accounts", "_caps", "_open", "_uuid", "abort", "ask", "by_agent",
-        "by_workflow", "evicted", "heard", "note", "total", "wall",
+        "__weakref__", "_accounts", "_caps", "_counted", "_open", "_uuid", "abort", "ask",
+        "by_agent", "by_workflow", "evicted", "heard", "note", "purses", "total", "wall",
     )  # fmt: skip
 
     name = "ledger"
@@ -96,6 +98,9 @@ class Ledger:
         self._caps: dict[str, Cap] = {}
         self._accounts: dict[str, dict[str, Account]] = {}
         self._open: dict[str, dict[str, int]] = {}  # calls without an end, while it is rebuilt
+        self._counted: dict[str, tuple[int, dict[str, int]]] = {}  # likewise: what is known of them
+        self.purses: dict[str, Purse] = {}
+        """Of calls that have no record yet, by their ids."""
 
     # --- accounts ---
 
@@ -145,6 +150,11 @@ class Ledger:
 
     # --- spending ---
 
+    def purse(self, call: str) -> Purse:
+        """For a call that begins to spend, until its record is noted."""
+        made = self.purses[call] = Purse(others=self.purses)
+        return made
+
     def book(self, agent: str, workflow: str, micros: int) -> None:
         """It was spent by one, whatever budgets there are."""
         self.total += micros
@@ -180,7 +190,9 @@ class Ledger:
     # --- the journal: part of Rebuilt ---
 
     def dump(self) -> Any:
-        """Its state, as JSON has it."""
+        """Its state, as JSON has it. What calls have spent that go on is in it, and will be in
+        their records once more: so it is told apart as well."""
+        purses = self.purses.copy()  # a thread may take one out meanwhile
         return {
             "total": self.total,
             "agents": self.by_agent,
@@ -192,6 +204,7 @@ class Ledger:
                 ]
                 for account in self.accounts()
             ],
+            "purses": [[call, one.spent, one.charges] for call, one in purses.items() if one.spent],
         }  # fmt: skip
 
     def load(self, state: Any) -> None:
@@ -199,6 +212,7 @@ class Ledger:
         self.total = state["total"]
         self.by_agent = state["agents"]
         self.by_workflow = state["workflows"]
+        self._counted = {call: (spent, charges) for call, spent, charges in state["purses"]}
         for name, key, spent, promised, touched, kept in state["accounts"]:
             cap = self._caps.get(name)
             if cap is not None:
@@ -223,14 +237,15 @@ class Ledger:
             self._recall(record)
 
     def _charge(self, record: dict[str, Any]) -> None:
-        micros = record.get("cost_micros", 0)
-        if micros:
+        counted, of = self._counted.pop(record["id"], _NOTHING)
+        micros = record.get("cost_micros", 0) - counted
+        if micros > 0:
             self.book(record["agent"], record.get("workflow", ""), micros)
         at = _seconds(record["ts"])
         for label, charged in record.get("charges", {}).items():
-            account = self._labelled(label)
-            if account is not None:
-                account.charge(charged, at)
+            account, more = self._labelled(label), charged - of.get(label, 0)
+            if account is not None and more > 0:
+                account.charge(more, at)
 
     def _recall(self, record: dict[str, Any]) -> None:
         """A promise, or an alert that was raised."""
@@ -249,9 +264,10 @@ class Ledger:
     def _account_for(self, at: float) -> None:
         """The process begins anew. What was promised, and nobody accounts for, counts as spent."""
         missing: dict[str, int] = {}
-        for charges in self._open.values():
+        for call, charges in self._open.items():
+            _, of = self._counted.get(call, _NOTHING)
             for label, reserved in charges.items():
-                missing[label] = missing.get(label, 0) + reserved
+                missing[label] = missing.get(label, 0) + max(0, reserved - of.get(label, 0))
         for account in self.accounts():
             lost = account.promised - account.total - missing.get(account.label, 0)
             if lost > 0 and account.promised:

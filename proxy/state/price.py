@@ -40,10 +40,6 @@ class Price(msgspec.Struct, frozen=True):
         """What so many bytes cost beside the fixed price."""
         return -(-size // _KIB) * self.per_kb if self.per_kb else 0
 
-    def room_for(self, micros: int) -> int:
-        """How many bytes may pass for so much."""
-        return micros // self.per_kb * _KIB
-
     def truth(self, size: int, told: int | None) -> int:
         """After: so many bytes passed, and this the answer told."""
         return (self.fixed if told is None else told) + self.sized(size)

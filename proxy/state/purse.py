@@ -13,6 +13,12 @@ class Purse(msgspec.Struct):
     known: int = -1  # what it will have cost when it ends, once that is known; -1: it is not
     grants: tuple[Grant, ...] = ()
     """All that were given for it. A tuple: the journal's thread may look at them."""
+    others: "dict[str, Purse]" = {}
+    """Those of all calls of which the journal has no record yet, by the call's id."""
+
+    def told(self, call: str) -> None:
+        """The record of its call was noted. From any thread."""
+        self.others.pop(call, None)
 
     @property
     def reserved(self) -> int:

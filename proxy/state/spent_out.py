@@ -7,7 +7,7 @@ from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.state.account import Account
 from proxy.state.allotment import Allotment
-from proxy.state.caps import Cap
+from proxy.state.caps import Cap, Limit
 from proxy.state.price import Price, dollars
 
 
@@ -95,13 +95,24 @@ def priced(price: Price, amount: int) -> str:
     return f"costs {about}{dollars(amount)} USD"
 
 
-def left(cap: Cap, account: Account | None) -> str:
-    """What is spent of a cap, to people. None: nobody has spent anything yet."""
+def left(cap: Cap, account: Account | None, at: float) -> str:
+    """What is spent of a cap, to people, when the clock shows `at`. None: nobody has spent
+    anything yet."""
     if account is None:
-        limits = ", ".join(f"{dollars(one.micros)} a {one.window}" for one in cap.limits)
+        limits = ", ".join(f"{dollars(one.micros)} {_within(one)}" for one in cap.limits)
         return f"{cap.name}: nothing spent of {limits}"
     told = (
-        f"{dollars(one.spent)} of {dollars(one.limit.micros)} a {one.limit.window}"
-        for one in account.windows()
+        f"{dollars(one.spent)} of {dollars(one.limit.micros)} {_within(one.limit)}"
+        for one in account.windows(at)
     )
     return f"{cap.name}: {', '.join(told)}, {dollars(account.reserved)} reserved"
+
+
+def _within(limit: Limit) -> str:
+    match limit.window:
+        case "total":
+            return "in all"
+        case "rolling":
+            return f"in {limit.seconds} s"
+        case window:
+            return f"a {window}"

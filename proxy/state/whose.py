@@ -57,7 +57,9 @@ class Whose:
         if len(self._found) >= _MOST:
             self._found.clear()
         accounts = tuple(self._ledger.account(cap, self.key(cap, call)) for cap in self._caps)
-        self._evicted = self._ledger.evicted  # one of them may have made room for another
+        if self._evicted != self._ledger.evicted:  # others made room for one of them
+            self._found.clear()
+            self._evicted = self._ledger.evicted
         self._found[who] = accounts
         return accounts
 

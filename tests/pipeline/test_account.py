@@ -11,9 +11,12 @@ from proxy.journal.taking import Parcel
 from proxy.pipeline.account import Account, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
-from proxy.record import Record
+from proxy.record import Begun, Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
+from proxy.state.grant import Grant
+from proxy.state.price import Price
+from proxy.state.purse import Purse
 from proxy.strand import Signal
 from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply, settled
 from tests.pipeline.called import NOW, OPEN, called
@@ -417,3 +420,37 @@ async def test_what_did_not_run_is_not_waited_for_either() -> None:
     call.taking, call.lasting = Taker(), trace.lasting
     Account(FakeClock(), trace).settle(call, reply)
     assert (reply.durable, trace.asked, len(trace.records)) == (None, [], 1)
+
+
+def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -> None:
+    """To which budgets, and whether it is an estimate; then its purse is put away."""
+    purses: dict[str, Purse] = {}
+    watching, call = Watching(), called(Result.SUCCESS)
+    purse = purses["c1"] = Purse(spent=7, charges={"a:x": 7}, others=purses)
+    purse.grants = (Grant((), 9, Price(9, from_reply="cost"), settled=7, estimated=True),)
+    call.purse = purse
+    Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
+    (record,) = watching.records
+    assert (record.cost_micros, record.reserved_micros, record.cost_estimated) == (7, 9, True)
+    assert (record.charges, purses) == ({"a:x": 7}, {})
+
+
+def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() -> None:
+    """Not before: a snapshot has it, or the record behind it."""
+    purses: dict[str, Purse] = {}
+    watching, call = Watching(), called(Result.SUCCESS)
+    call.purse = purses["c1"] = Purse(others=purses)
+    call.taking = taker = Taker()
+    Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
+    assert [record.charges for record in watching.records] == [None]
+    assert purses
+    taker.made.is_noted()
+    assert purses == {}
+
+
+def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
+    """Its record tells all."""
+    call = called(Result.SUCCESS)
+    call.begun = begun = Begun(call, lambda _: None)  # type: ignore[arg-type,return-value]  # never asked
+    Account(FakeClock(at=NOW), Watching()).settle(call, make_reply(200))
+    assert begun.over

@@ -654,6 +654,18 @@ async def test_what_was_dearer_than_promised_makes_the_answer_wait() -> None:
     assert account.promised >= 700_000
 
 
+async def test_a_call_that_waits_for_its_record_anyhow_waits_once() -> None:
+    """What it waits for comes after the promise."""
+    text = PAID % "{fixed: 0.01, from_reply: cost}"
+    desk, trail = journalled("ok", text, make_reply(200, body=FakeBody(b'{"cost": 0.70}')))
+    call = post("search")
+    call.lasting = lasting = trail.durable
+    task = await sent(desk, call)
+    await trail.says(True)
+    await task
+    assert call.lasting == lasting
+
+
 def test_a_hedge_does_not_run_where_most_is_spent() -> None:
     """Above seven tenths of a budget."""
     desk = Desk(TIGHT, 200, 200, 200)
@@ -721,3 +733,47 @@ def test_nobody_asks_for_money_to_find_out_what_it_costs(text: str) -> None:
     """An error that says who may."""
     with pytest.raises(ConfigError, match="may ask for it"):
         load(text)
+
+
+def test_it_says_what_is_left_of_the_window_that_is_on() -> None:
+    """When it is over there is room again, though nobody has called since."""
+    clock = FakeClock()
+    desk = Desk(TIGHT, 200, 200, 200, clock=clock)
+    desk.codes(3)
+    call = post("search")
+    desk.pipeline(call)
+    gate = _gate(desk, call)
+    clock.advance(86_400)
+    said = gate.says(call)
+    assert said.note == "costs 0.30 USD; cap: 0.00 of 1.00 a day, 0.00 reserved"
+    assert said.refusal is None
+
+
+def test_it_says_that_a_shadow_budget_refuses_nobody() -> None:
+    """Though it has no room."""
+    desk = Desk(TIGHT.replace("day: 1.00", "day: 1.00, on_exceed: shadow"), 200, 200, 200)
+    desk.codes(3)
+    call = post("search")
+    desk.pipeline(call)
+    assert _gate(desk, call).says(call).refusal is None
+
+
+def test_it_says_by_what_the_price_is_told() -> None:
+    """The condition holds, or it does not; nobody's name is told, and nobody's price."""
+    desk = Desk(
+        "policies: [{name: p, effect: read, cost: {fixed: 0.5, when: 'input.deep == true'}}]\n"
+        "prices: {unknown_price: deny}\n"
+        "budgets: [{name: w, per: workflow, total: 1, require: true}]\n",
+    )
+    deep, flat = give("search", b'{"deep": true}'), give("search", b'{"deep": false}')
+    for call in (deep, flat):
+        desk.found(call)
+    gate = _gate(desk, deep)
+    said = gate.says(deep)
+    assert said.note.startswith("costs 0.50 USD; w: nothing spent")
+    assert said.refusal is not None
+    assert said.refusal.scope == "workflow"
+    said = gate.says(flat)
+    assert said.note.startswith("nobody says what it costs")
+    deep.workflow = "w"
+    assert gate.says(deep).refusal is None

@@ -270,3 +270,62 @@ def test_it_agrees_with_a_plain_model(zone: str, steps: list[tuple[str, int]]) -
     for what, number in steps:
         model.step(what, number)
         model.agrees()
+
+
+ROLLS = Limit("rolling", 1_000, 600)
+
+
+def test_an_alert_of_what_rolls_is_raised_again() -> None:
+    """When half of what it is for was not spent any more; there is no end of a window there."""
+    one = account(ROLLS)
+    spend(one, 800)
+    assert [each.share for each in one.passed()] == [750_000]
+    spend(one, 100, NOW + 300)
+    assert [each.share for each in one.passed()] == [900_000]
+    one.enter(NOW + 620)  # 100 are left
+    spend(one, 649, NOW + 621)
+    assert list(one.passed()) == []
+    spend(one, 1, NOW + 622)
+    assert [each.share for each in one.passed()] == [750_000]
+
+
+def test_an_alert_that_stays_near_is_raised_once() -> None:
+    """It does not come with each part that is forgotten."""
+    one = account(ROLLS)
+    spend(one, 400)
+    spend(one, 400, NOW + 300)
+    assert len(list(one.passed())) == 1
+    one.enter(NOW + 620)
+    spend(one, 400, NOW + 621)
+    assert list(one.passed()) == []
+
+
+def test_fewer_alerts_after_a_reload() -> None:
+    """Those that are gone are forgotten, and those that are left are not raised again."""
+    one = account(HOUR)
+    spend(one, 950)
+    assert len(list(one.passed())) == 2
+    one.obey(Cap("agent", "agent", (HOUR,), alert_at=(500_000,)), NOW)
+    assert list(one.passed()) == []
+    one.obey(Cap("agent", "agent", (HOUR,), alert_at=()), NOW)
+    assert list(one.passed()) == []
+
+
+def test_who_looks_sees_the_window_that_is_on() -> None:
+    """Not the one in which somebody last spent something."""
+    one = account(HOUR, DAY)
+    spend(one, 900)
+    one.reserve(50)
+    assert [each.spent for each in one.windows()] == [900, 900]
+    assert [each.spent for each in one.windows(NOW + 3_600)] == [0, 900]
+    assert one.reserved == 50
+    assert [each.spent for each in one.windows(NOW)] == [900, 900]
+
+
+def test_a_limit_that_is_new_begins_empty_after_a_restart() -> None:
+    """What was kept of others is theirs."""
+    one = account(HOUR)
+    spend(one, 900)
+    new = account(HOUR, DAY)
+    new.restore(one.spent, one.promised, one.kept())
+    assert [each.spent for each in new.windows(NOW)] == [900, 0]

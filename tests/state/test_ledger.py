@@ -13,7 +13,10 @@ from proxy.journal.lines import rfc3339
 from proxy.state import ledger as ledgers
 from proxy.state.account import Account
 from proxy.state.caps import Cap, Limit
+from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
+from proxy.state.price import Price
+from proxy.state.purse import Purse
 
 NOW = 1_767_225_600.0
 AGENT = Cap("agent", "agent", (Limit("hour", 1_000), Limit("day", 2_000)))
@@ -227,6 +230,151 @@ def test_limits_of_a_reload_reach_the_accounts(world: World) -> None:
     assert world.ledger.account(AGENT, "new").cap is tight
     assert world.ledger.caps == {"agent": tight}
     assert world.ledger.seen(AGENT, "nobody") is None
+
+
+def finished(world: World, purse: Purse, call: str = "c") -> None:
+    """The record of a call, as it is noted."""
+    record = {"id": call, "agent": "ann", "workflow": "w", "cost_micros": purse.spent}
+    ts = rfc3339(int(world.now * 1e9))
+    world.records.append(
+        {"type": "call.finished", "ts": ts, "charges": dict(purse.charges), **record}
+    )
+    purse.told(call)
+
+
+def attempt(world: World, purse: Purse, micros: int) -> Account:
+    """One of several of a call: reserved and settled; its record comes later."""
+    account = world.ledger.account(AGENT, "ann")
+    if not account.since <= world.now < account.until:
+        account.enter(world.now)
+    world.promised(account, micros)
+    account.reserve(micros)
+    grant = Grant((account,), micros, Price(micros))
+    purse.held += micros
+    purse.grants += (grant,)
+    account.settle(micros, micros, world.now)
+    purse.charge(grant, micros)
+    world.ledger.book("ann", "w", micros)
+    return account
+
+
+def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None:
+    """What its first attempt cost is in the state, and in the record that comes later."""
+    purse = world.ledger.purse("c")
+    attempt(world, purse, 300)
+    world.keep()
+    attempt(world, purse, 200)
+    finished(world, purse)
+    world.tell("stop")
+    world.durable = len(world.records)
+    world.restart()
+    assert of(world).spent == 500
+    assert (world.ledger.total, world.ledger.by_workflow) == (500, {"w": {"ann": 500}})
+    assert world.ledger.dump()["purses"] == []
+
+
+def test_a_snapshot_in_the_middle_of_a_call_that_never_ends(world: World) -> None:
+    """It counts as what it reserved, once; and what others may have spent is counted too."""
+    purse = world.ledger.purse("c")
+    account = attempt(world, purse, 100)
+    world.keep()
+    account.reserve(100)
+    charges = {account.label: 200}
+    intent = {"type": "call.intent", "id": "c", "charges": charges}
+    world.records.append(intent)
+    world.promised(account, 300)  # another call may have spent it: its record is lost
+    high = account.promised
+    world.durable = len(world.records)
+    world.restart()
+    ends = {"id": "c", "agent": "ann", "workflow": "w", "cost_micros": 200, "charges": charges}
+    world.tell("call.finished", **ends)
+    assert of(world).spent == high
+    assert world.ledger.total == 200
+
+
+def test_limits_that_are_the_same_change_nothing(world: World) -> None:
+    """A reload in which nothing is said of money."""
+    account = spend(world, 300)
+    since = account.since
+    world.now += 7_200
+    world.ledger.obey(CAPS)
+    assert account.since == since
+
+
+def test_an_alert_of_another_hour_is_of_that_hour(world: World) -> None:
+    """As the record tells the time, and not when it is read."""
+    spend(world, 10)
+    world.keep()
+    world.now += 3_600
+    world.tell("budget.alert", budget="agent", key="ann", window="hour", share=1, spent=1, limit=1)
+    world.restart()
+    (account,) = world.ledger.accounts()
+    assert account.since == world.now
+
+
+def test_a_call_that_was_dearer_than_its_intent_says_stays_so(world: World) -> None:
+    """Nothing that is known to be spent is given back."""
+    purse = world.ledger.purse("c")
+    account = attempt(world, purse, 300)
+    world.keep()
+    charges = {account.label: 100}
+    world.restart()
+    world.tell("call.finished", id="c", agent="ann", cost_micros=100, charges=charges)
+    assert of(world).spent >= 300
+    assert world.ledger.total == 300
+
+
+def test_calls_that_have_spent_nothing_are_not_in_a_snapshot(world: World) -> None:
+    """Nor those whose records are noted."""
+    purse = world.ledger.purse("c")
+    assert world.ledger.dump()["purses"] == []
+    attempt(world, purse, 5)
+    assert world.ledger.dump()["purses"] == [["c", 5, {"agent:ann": 5}]]
+    finished(world, purse)
+    assert world.ledger.dump()["purses"] == []
+
+
+def test_what_it_does_not_know_does_no_harm(world: World) -> None:
+    """Charges, promises and alerts of budgets that are gone; intents that reserved nothing."""
+    world.tell("call.intent", id="i")
+    world.tell("call.finished", id="f", agent="ann", cost_micros=5, charges={"gone:x": 5})
+    world.tell("call.finished", id="g", agent="ann")
+    world.tell("budget.lease", budget="gone", key="x", high=9)
+    assert (world.ledger.total, list(world.ledger.accounts())) == (5, [])
+
+
+def test_an_alert_is_not_raised_again_after_a_restart_in_another_window(world: World) -> None:
+    """It is of the window in which it was raised."""
+    account = spend(world, 800)
+    world.ledger.look(account)
+    assert [one["type"] for one in world.records if one["type"] == "budget.alert"]
+    world.durable = len(world.records)
+    world.restart()
+    assert list(of(world).passed()) == []
+
+
+@pytest.mark.parametrize("key", ["a:b", "x\ny", 'q"', "é", "\x00", "none", "other", ""])
+def test_a_key_of_any_spelling_survives(world: World, key: str) -> None:
+    """Agents make up names: in snapshots, and in labels that are parted at a colon."""
+    spend(world, 300, key)
+    world.keep()
+    spend(world, 200, key)
+    world.tell("stop")
+    world.durable = len(world.records)
+    world.restart()
+    assert of(world, key).spent == 500
+    assert world.ledger.by_agent == {key: 500}
+    assert [account.key for account in world.ledger.accounts()] == [key]
+
+
+def test_where_all_keys_are_in_use_none_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is reserved must be given back to where it was taken."""
+    monkeypatch.setattr(ledgers, "MOST_KEYS", 2)
+    ledger = Ledger(lambda: NOW, lambda: "u")
+    ledger.obey(CAPS)
+    for key in "abc":
+        ledger.account(AGENT, key).reserve(1)
+    assert ([one.key for one in ledger.accounts()], ledger.evicted) == (["a", "b", "c"], 0)
 
 
 class Books(RuleBasedStateMachine):
