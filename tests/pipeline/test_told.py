@@ -21,6 +21,7 @@ from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
+from proxy.state.purse import Purse
 from tests.fakes import FakeBody, make_attempt, make_call, make_reply
 from tests.pipeline.called import NOW, OPEN, RULE, called
 
@@ -307,3 +308,24 @@ def test_what_was_kept_and_is_fresh_is_ok_without_any_attempt() -> None:
         "holdfast-outcome": "ok",
         "holdfast-policy": "last@v1",
     }
+
+
+@pytest.mark.parametrize(
+    ("known", "text"), [(0, "0.000000"), (2_000, "0.002000"), (12_345_678, "12.345678"), (-1, None)]
+)
+@pytest.mark.parametrize("results", [(Result.SUCCESS,), (Result.FAILURE, Result.SUCCESS)])
+def test_what_it_cost_is_told_where_it_is_known(
+    known: int, text: str | None, results: tuple[Result, ...]
+) -> None:
+    """In dollars, of all attempts; a stream's is not known when its head goes out."""
+    call = called(*results)
+    call.purse = Purse(known=known)
+    assert lines(call, make_reply(200)).get("holdfast-cost") == text
+
+
+def test_where_only_the_least_is_said_its_cost_is_not() -> None:
+    """Nor where nobody counts."""
+    call = called(Result.SUCCESS, rule=Rule("v1", b"", b"", minimal=True))
+    call.purse = Purse(known=5)
+    assert "holdfast-cost" not in lines(call, make_reply(200))
+    assert "holdfast-cost" not in lines(called(Result.SUCCESS), make_reply(200))
