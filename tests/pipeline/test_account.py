@@ -14,6 +14,8 @@ from proxy.protocols.recognise import HTTP
 from proxy.record import Begun, Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
+from proxy.state.account import Account as Paid
+from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.price import Price
 from proxy.state.purse import Purse
@@ -426,8 +428,9 @@ def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -
     """To which budgets, and whether it is an estimate; then its purse is put away."""
     purses: dict[str, Purse] = {}
     watching, call = Watching(), called(Result.SUCCESS)
-    purse = purses["c1"] = Purse(spent=7, charges={"a:x": 7}, others=purses)
-    purse.grants = (Grant((), 9, Price(9, from_reply="cost"), settled=7, estimated=True),)
+    of = Paid(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
+    grant = Grant((of,), 9, Price(9, from_reply="cost"), settled=7, estimated=True)
+    purse = purses["c1"] = Purse(spent=7, grants=(grant,), others=purses)
     call.purse = purse
     Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     (record,) = watching.records
@@ -451,6 +454,6 @@ def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() 
 def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
     """Its record tells all."""
     call = called(Result.SUCCESS)
-    call.begun = begun = Begun(call, lambda _: None)  # type: ignore[arg-type,return-value]  # never asked
+    call.begun = begun = Begun("c1", call, lambda _: None)  # type: ignore[arg-type,return-value]  # never asked
     Account(FakeClock(at=NOW), Watching()).settle(call, make_reply(200))
     assert begun.over

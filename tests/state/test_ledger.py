@@ -250,10 +250,10 @@ def attempt(world: World, purse: Purse, micros: int) -> Account:
     world.promised(account, micros)
     account.reserve(micros)
     grant = Grant((account,), micros, Price(micros))
-    purse.held += micros
     purse.grants += (grant,)
     account.settle(micros, micros, world.now)
-    purse.charge(grant, micros)
+    grant.settled = micros
+    purse.spent += micros
     world.ledger.book("ann", "w", micros)
     return account
 

