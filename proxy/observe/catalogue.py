@@ -86,6 +86,36 @@ CACHE_ENTRIES = Metric(
     Kind.GAUGE, "holdfast_cache_entries", (), "Answers that are kept to be given again."
 )
 CACHE_BYTES = Metric(Kind.GAUGE, "holdfast_cache_bytes", (), "Memory that they take, about.")
+COST = Metric(
+    Kind.COUNTER,
+    "holdfast_cost_micros_total",
+    ("agent", *_PER_TOOL, "kind"),
+    "What finished calls cost, in micro-dollars, by what it was for.",
+)
+_PER_KEY = ("budget", "key")
+BUDGET_LIMIT = Metric(
+    Kind.GAUGE,
+    "holdfast_budget_limit_micros",
+    (*_PER_KEY, "window"),
+    "What may be spent in a window that is on; of several keys in one row, of all together.",
+)
+BUDGET_SPENT = Metric(
+    Kind.GAUGE, "holdfast_budget_spent_micros", (*_PER_KEY, "window"), "What was spent in it."
+)
+BUDGET_RESERVED = Metric(
+    Kind.GAUGE,
+    "holdfast_budget_reserved_micros",
+    (*_PER_KEY, "window"),
+    "What is reserved for sendings that are under way.",
+)
+BUDGET_OVERRUN = Metric(
+    Kind.COUNTER,
+    "holdfast_budget_overrun_micros_total",
+    _PER_KEY,
+    "What was spent beyond a limit, for answers were dearer than was thought.",
+)
+BUDGETS = (BUDGET_LIMIT, BUDGET_SPENT, BUDGET_RESERVED, BUDGET_OVERRUN)
+"""Those of budgets."""
 UPSTREAM_HEALTHY = Metric(
     Kind.GAUGE,
     "holdfast_upstream_healthy",

@@ -18,6 +18,7 @@ from proxy.counts import REFUSALS, Counts
 from proxy.keep import Keep
 from proxy.keys import (
     KILLS,
+    LEDGER,
     SHELF,
     CircuitKey,
     CountsKey,
@@ -31,6 +32,7 @@ from proxy.keys import (
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
+from proxy.observe.money import Purses
 from proxy.record import Record
 from proxy.state.kills import Kills
 from proxy.state.shelf import Shelf
@@ -107,7 +109,9 @@ class Histogram:
 class Row:
     """What is counted of one (upstream, tool)."""
 
-    __slots__ = ("attempts", "calls", "duration", "first_byte", "overhead", "queue_wait")
+    __slots__ = (
+        "attempts", "calls", "costs", "duration", "first_byte", "overhead", "queue_wait",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.calls: defaultdict[Labels, int] = defaultdict(int)  # layer, outcome, reason
@@ -116,6 +120,7 @@ class Row:
         self.first_byte = Histogram(LONG)
         self.overhead = Histogram(SHORT)
         self.queue_wait: Histogram | None = None  # most tools have no queue
+        self.costs: dict[str, int] = {}  # by agent, in micro-dollars
 
     def tally(self) -> Tally:
         """A copy of the numbers that rates are made of."""
@@ -136,6 +141,8 @@ class Metrics:
         self._rows: dict[tuple[str, str], Row] = {}  # by the values of labels
         self._tools = Tools()
         self._upstreams = Vocabulary()
+        self._agents = Vocabulary()
+        self._purses = Purses()
         self._vocabularies = {
             "upstream": self._upstreams,
             "policy": Vocabulary(),
@@ -175,6 +182,9 @@ class Metrics:
             self._note_queue(row, record.queue_us)
         for attempt in record.attempts:
             row.attempts[attempt.upstream, attempt.result] += 1
+        if record.cost_micros:
+            agent = self._agents.of(record.agent)
+            row.costs[agent] = row.costs.get(agent, 0) + record.cost_micros
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
 
@@ -207,6 +217,7 @@ class Metrics:
             Family(catalogue.BULKHEAD_INFLIGHT, self._read_permits("held", kept)),
             Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
             *_read_shelf(kept),
+            *self._read_money(kept),
             Family(catalogue.UPSTREAM_HEALTHY, self._read_pulses(kept)),
             Family(catalogue.KILLED, self._read_kills(kept)),
             Family(
@@ -287,6 +298,18 @@ class Metrics:
             )
             for key, each in _enforced(kept, PermitsKey)
         )
+
+    def _read_money(self, kept: Kept) -> Iterator[Family]:
+        costs: Rows = {
+            (agent, *labels, "tool"): micros
+            for labels, row in self._rows.items()
+            for agent, micros in row.costs.items()
+        }
+        yield Family(catalogue.COST, costs)
+        ledger = kept.get(LEDGER)
+        rows = ({}, {}, {}, {}) if ledger is None else self._purses.read(ledger)
+        for metric, found in zip(catalogue.BUDGETS, rows, strict=True):
+            yield Family(metric, dict(found))
 
     def _read_pulses(self, kept: Kept) -> Rows:
         return {

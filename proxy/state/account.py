@@ -221,8 +221,9 @@ class Account:
         `at`."""
         if at is not None and not self.since <= at < self.until:
             self.enter(at)
-        self._post()
-        self._measure()
+        elif self.total - self.reserved != self._posted:
+            self._post()
+            self._measure()
         return self._allotments
 
     def committed(self) -> Iterator[tuple[Limit, int]]:

@@ -70,7 +70,8 @@ class Ledger:
 
     __slots__ = (
         "__weakref__", "_accounts", "_caps", "_counted", "_open", "_uuid", "abort", "ask",
-        "by_agent", "by_workflow", "evicted", "heard", "note", "purses", "total", "wall",
+        "by_agent", "by_workflow", "evicted", "forgotten", "heard", "note", "purses", "total",
+        "wall",
     )  # fmt: skip
 
     name = "ledger"
@@ -83,6 +84,8 @@ class Ledger:
         self.wall = wall
         self.evicted = 0
         """Grows when accounts are forgotten: who remembers which are whose asks again."""
+        self.forgotten: dict[str, int] = {}
+        """The overrun of those, by budget."""
         self.total = 0
         """All that was ever spent, in micro-dollars."""
         self.by_agent: dict[str, int] = {}
@@ -131,8 +134,10 @@ class Ledger:
         for account in oldest:  # the others are not looked at again soon
             accounts[account.key] = accounts.pop(account.key)
         if idle:
-            del accounts[min(idle, key=lambda account: account.touched).key]
+            gone = accounts.pop(min(idle, key=lambda account: account.touched).key)
             self.evicted += 1
+            if gone.overrun:
+                _add(self.forgotten, gone.cap.name, gone.overrun)
 
     def accounts(self) -> Iterator[Account]:
         """All of them; those of caps that are in force first."""

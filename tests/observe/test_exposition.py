@@ -17,7 +17,7 @@ from proxy.counts import COUNTED
 from proxy.journal.disk import RealDisk
 from proxy.journal.writer import State
 from proxy.keep import Keep
-from proxy.keys import KILLS, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
+from proxy.keys import KILLS, LEDGER, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe import catalogue
 from proxy.observe.exposition import Exposition, wanted
 from proxy.observe.journal import CountedDisk, families
@@ -26,6 +26,7 @@ from proxy.state.killed import Kill
 from proxy.state.scopes import Scope
 from tests.fakes import FakeClock
 from tests.observe.records import Anything, catalogued, metrics, record
+from tests.observe.test_money import AGENT, Books
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 OPEN = "application/openmetrics-text; version=1.0.0"
@@ -43,8 +44,11 @@ def busy():
     permits = PermitsKey("", "p", "gateway", "", "", "", "", "upstream")
     keep.of(permits, lambda: Anything(limit=2, held=1))
     keep.of(KILLS, lambda: Anything(items=lambda: [Kill(Scope("all"), "why", "a", "admin")]))
+    books = Books(AGENT)
+    keep.of(LEDGER, lambda: books.ledger)
+    books.spend(AGENT, "ann", 2_000, reserved=10)
     found = metrics(keep)
-    found.note(record(queue_us=20))
+    found.note(record(queue_us=20, cost_micros=2_000))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
     found.bad_requests.add("bare_lf")
     of_payloads = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]
