@@ -205,6 +205,7 @@ class Call(msgspec.Struct):
     layer: str = "http"  # llm | tool | agent | http
     tool: str = ""
     model: str = ""
+    caller: str = ""  # the agent that waits for this one, where a chain says so
     tokens: int = 0  # an estimate, made when it is asked for: see `tokens_of`
     workflow: str = ""
     task: str = ""

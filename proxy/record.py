@@ -41,6 +41,7 @@ class Intent(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str = ""
     reserved_micros: int = 0
     charges: dict[str, int] | None = None  # to which budgets, by budget:key
+    caller: str = ""
     type: ClassVar[str] = "call.intent"  # what its line in the journal says
 
 
@@ -65,6 +66,7 @@ def intent_of(call: "Call", effect: "Effect", risk: "Risk") -> Intent:
         model=call.model,
         reserved_micros=0 if purse is None else purse.reserved,
         charges=charges,
+        caller=call.caller,
     )
 
 
@@ -137,4 +139,5 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     idempotency: str = ""
     drill: int = 0  # how many times faster windows ran, in a rehearsal
     charges: dict[str, int] | None = None  # micro-dollars to which budgets, by budget:key
+    caller: str = ""  # the agent that waits for this one, of calls that may cost something
     type: ClassVar[str] = "call.finished"  # what its line in the journal says

@@ -278,7 +278,7 @@ class Spending:
         purse.held -= amount
         purse.spent += spent
         if spent:
-            self._booked(call, spent)
+            self._booked(call, spent, purse.spent == spent)
         elif not attempt.sent:
             purse.known = purse.spent or -1
 
@@ -289,8 +289,8 @@ class Spending:
         if account.total > account.promised:
             self._promises.owe(account, call)
 
-    def _booked(self, call: Call, spent: int) -> None:
-        self._ledger.book(call.agent, call.workflow, spent)
+    def _booked(self, call: Call, spent: int, first: bool) -> None:
+        self._ledger.book(call.agent, call.workflow, spent, call.caller, first)
 
     committed = NothingTaken.committed  # it need not hear of it
 
@@ -356,7 +356,7 @@ class ShadowSpending(MeteredSpending):
     def _purse(self, call: Call) -> Purse:
         return Purse()
 
-    def _booked(self, call: Call, spent: int) -> None:
+    def _booked(self, call: Call, spent: int, first: bool) -> None:
         """Nobody has spent it."""
 
     def _said_no(self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal) -> Verdict:

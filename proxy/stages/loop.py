@@ -167,6 +167,7 @@ class LoopGuard(Listens, Withdraws):
         chain = self._chain(call)
         if chain.ignored:
             self._ignored.add(chain.ignored)
+        call.caller = chain.caller
         refusal = self._unheard(call, chain)
         if refusal is not None:
             self._counts.add(dict(refusal.facts)["rule"], "refuse")
@@ -191,8 +192,7 @@ class LoopGuard(Listens, Withdraws):
         self._waits(call, chain)
 
     def _waits(self, call: Call, chain: Chain) -> None:
-        """Whoever is called learns who waits. An agent is told in any case, others where their
-        upstream says so (`forward`)."""
+        """Whoever is called learns who waits: agents always, others where `forward` says so."""
         self._chains.begin(call.id, call.agent)
         work = call.workflow, call.task
         line = partial(self._chains.onward, chain, call.id, call.agent, work, self._wall())

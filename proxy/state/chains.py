@@ -62,6 +62,11 @@ class Chain(NamedTuple):
     links: tuple[Link, ...] = ()  # those that count, the outermost first
     ignored: str = ""  # why something in it does not, as a word for people
 
+    @property
+    def caller(self) -> str:
+        """The agent that waits for who makes this call; empty: nobody knows one."""
+        return self.links[-1].agent if self.links else ""
+
     def ring(self, agent: str, called: str) -> tuple[str, ...]:
         """The agents that would wait for each other, if this one called that one: from the one that
         waits already on, until it is met again. Empty: none waits in a ring."""

@@ -11,7 +11,7 @@ uses makes room. That gives the agent nothing: a new key is a new budget either 
 holds is one by something that it cannot make up.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, ClassVar
@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from proxy.state.account import Account, Passed
+from proxy.state.attribution import Work
 from proxy.state.caps import Cap
 from proxy.state.purse import Purse
 
@@ -89,8 +90,8 @@ class Ledger:
         self.total = 0
         """All that was ever spent, in micro-dollars."""
         self.by_agent: dict[str, int] = {}
-        self.by_workflow: dict[str, dict[str, int]] = {}
-        """What each agent spent in the workflows of late."""
+        self.by_workflow: dict[str, Work] = {}
+        """What was spent in the workflows of late."""
         self.note: Callable[[Any], None] = _nowhere
         self.heard: Callable[[Account, Passed], None] = _nobody
         self.abort: Callable[[Any, Any], None] = _goes_on
@@ -144,6 +145,10 @@ class Ledger:
         for name in sorted(self._accounts, key=lambda name: name not in self._caps):
             yield from self._accounts[name].values()
 
+    def of(self, budget: str) -> Mapping[str, Account]:
+        """Those of one, by their keys."""
+        return self._accounts.get(budget, {})
+
     def seen(self, cap: Cap, key: str) -> Account | None:
         """The account, for who only looks."""
         return self._accounts.get(cap.name, {}).get(key)
@@ -160,20 +165,22 @@ class Ledger:
         made = self.purses[call] = Purse(others=self.purses)
         return made
 
-    def book(self, agent: str, workflow: str, micros: int) -> None:
-        """It was spent by one, whatever budgets there are."""
+    def book(
+        self, agent: str, workflow: str, micros: int, caller: str = "", calls: int = 1
+    ) -> None:
+        """It was spent by one, by so many more calls, whatever budgets there are."""
         self.total += micros
         try:
             self.by_agent[agent] += micros
         except KeyError:
             _add(self.by_agent, agent, micros)
         if workflow:
-            spent = self.by_workflow.get(workflow)
-            if spent is None:
+            work = self.by_workflow.get(workflow)
+            if work is None:
                 if len(self.by_workflow) >= _MOST_NAMES:
                     del self.by_workflow[next(iter(self.by_workflow))]
-                spent = self.by_workflow[workflow] = {}
-            _add(spent, agent, micros)
+                work = self.by_workflow[workflow] = Work()
+            work.book(agent, caller, micros, calls)
 
     def lease(self, account: Account, micros: int) -> int:
         """Ask the journal for what an account needs. What it then may come to."""
@@ -201,7 +208,7 @@ class Ledger:
         return {
             "total": self.total,
             "agents": self.by_agent,
-            "workflows": self.by_workflow,
+            "workflows": {name: work.dump() for name, work in self.by_workflow.items()},
             "accounts": [
                 [
                     account.cap.name, account.key, account.spent, account.promised,
@@ -216,7 +223,7 @@ class Ledger:
         """Take what `dump` gave. Accounts of budgets that no policy has any more are dropped."""
         self.total = state["total"]
         self.by_agent = state["agents"]
-        self.by_workflow = state["workflows"]
+        self.by_workflow = {name: Work.load(kept) for name, kept in state["workflows"].items()}
         self._counted = {call: (spent, charges) for call, spent, charges in state["purses"]}
         for name, key, spent, promised, touched, kept in state["accounts"]:
             cap = self._caps.get(name)
@@ -245,7 +252,8 @@ class Ledger:
         counted, of = self._counted.pop(record["id"], _NOTHING)
         micros = record.get("cost_micros", 0) - counted
         if micros > 0:
-            self.book(record["agent"], record.get("workflow", ""), micros)
+            workflow, caller = record.get("workflow", ""), record.get("caller", "")
+            self.book(record["agent"], workflow, micros, caller, not counted)
         at = _seconds(record["ts"])
         for label, charged in record.get("charges", {}).items():
             account, more = self._labelled(label), charged - of.get(label, 0)

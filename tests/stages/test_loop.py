@@ -520,6 +520,17 @@ def test_agents_that_answer_while_they_wait_may_call_each_other() -> None:
     assert guarded.does(guarded.asks(fields, agent="ann")) == "ok"
 
 
+def test_who_waits_for_the_caller_is_known_of_the_call() -> None:
+    """Who spends for whom is told by it; a chain that nobody believes names nobody."""
+    guarded = Guarded()
+    call = guarded.asks(chained(guarded, "ann", "bob"), agent="cat")
+    assert guarded.does(call) == "ok"
+    assert call.caller == "bob"
+    alone = guarded.asks({b"holdfast-chain": b"made up"}, agent="cat")
+    guarded.does(alone)
+    assert alone.caller == ""
+
+
 def test_a_chain_may_be_too_deep() -> None:
     """`max_depth: 3`: the call itself is one of them; or as deep as it is."""
     guarded = Guarded(max_depth=3)

@@ -184,3 +184,11 @@ def test_the_line_can_stand_in_a_head() -> None:
     """Whatever an agent is called."""
     line = Chains("p").onward(NONE, "p-1", "a\r\nb: c,d", WORK, WALL)
     assert re.fullmatch(rb"holdfast-chain: [0-9A-Za-z._-]+\r\n", line)
+
+
+def test_the_last_link_is_who_waits_for_the_caller() -> None:
+    """Not the one who began."""
+    chains = Chains("p")
+    value = sent(chains, ("p-1", "ann"), ("p-2", "bob"))
+    assert chains.read(value, WORK, WALL).caller == "bob"
+    assert NONE.caller == ""

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from proxy.journal.lines import rfc3339
 from proxy.state import ledger as ledgers
 from proxy.state.account import Account
+from proxy.state.attribution import Work
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
@@ -117,7 +118,7 @@ def test_what_is_spent_survives_a_crash(world: World) -> None:
     world.restart()
     assert of(world).spent == 310
     assert world.ledger.by_agent == {"ann": 300}
-    assert world.ledger.by_workflow == {"w": {"ann": 300}}
+    assert world.ledger.by_workflow == {"w": Work({"ann": 300}, {"ann": 1})}
 
 
 def test_a_lost_batch_counts_as_spent(world: World) -> None:
@@ -217,7 +218,9 @@ def test_names_without_end_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b", "c", "d"):
         ledger.book(name, f"w{name}", 10)
     assert ledger.by_agent == {"a": 10, "b": 10, "other": 20}
-    assert ledger.by_workflow == {"wc": {"c": 10}, "wd": {"d": 10}}
+    assert {name: work.spent for name, work in ledger.by_workflow.items()} == {
+        "wc": {"c": 10}, "wd": {"d": 10},
+    }  # fmt: skip
     assert ledger.total == 40
 
 
@@ -254,7 +257,7 @@ def attempt(world: World, purse: Purse, micros: int) -> Account:
     account.settle(micros, micros, world.now)
     grant.settled = micros
     purse.spent += micros
-    world.ledger.book("ann", "w", micros)
+    world.ledger.book("ann", "w", micros, "", purse.spent == micros)
     return account
 
 
@@ -269,7 +272,8 @@ def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None
     world.durable = len(world.records)
     world.restart()
     assert of(world).spent == 500
-    assert (world.ledger.total, world.ledger.by_workflow) == (500, {"w": {"ann": 500}})
+    assert (world.ledger.total, world.ledger.by_workflow["w"].spent) == (500, {"ann": 500})
+    assert world.ledger.by_workflow["w"].calls == {"ann": 1}
     assert world.ledger.dump()["purses"] == []
 
 
