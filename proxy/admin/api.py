@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from proxy.admin import doors, kills, views
 from proxy.admin.answers import problem, said
+from proxy.admin.budgets import Budgets, Unspent
 from proxy.admin.calls import Calls, Unknown
 from proxy.admin.erasing import erased
 from proxy.admin.lists import BadParameter, Item, Key, page
@@ -35,6 +36,7 @@ class Api:
         self._sight = sight
         self._rates = Rates(sight.metrics, sight.clock)
         self._calls = Calls(sight)
+        self._budgets = Budgets(sight)
         self._copying: asyncio.Task[None] | None = None
         self._by_socket = False
         self._local = False
@@ -47,6 +49,7 @@ class Api:
             "calls": self._calls.page,
             "calls/{id}": self._calls.one,
             "breakers": self._breakers,
+            "budgets": lambda request: self._budgets.page(request.query),
             "tools": self._tools,
             "policies": self._policies,
             "policies/explain": self._explain,
@@ -79,7 +82,7 @@ class Api:
             try:
                 shown = view(request)
                 return said(200, await shown if inspect.isawaitable(shown) else shown)
-            except (BadParameter, Unaskable, Unknown, Busy, OSError) as error:
+            except (BadParameter, Unaskable, Unknown, Unspent, Busy, OSError) as error:
                 return _problem(error)
 
         return handler
@@ -161,7 +164,7 @@ def _problem(error: Exception) -> web.Response:
     """Why there is nothing to show."""
     if isinstance(error, BadParameter | Unaskable):
         return problem(400, "Bad Request", str(error))
-    if isinstance(error, Unknown):
+    if isinstance(error, Unknown | Unspent):
         return problem(404, "Not Found", str(error))
     if isinstance(error, Busy):
         answer = problem(503, "Service Unavailable", "others are being answered; ask again")
