@@ -15,6 +15,7 @@ import click
 
 from proxy import __version__
 from proxy.cli.audit import audit
+from proxy.cli.budget import budget
 from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
@@ -42,7 +43,7 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, breakers, kill, revive, audit, schema, sandbox, demo,
+    run, check, test, explain, status, breakers, budget, kill, revive, audit, schema, sandbox, demo,
     quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
