@@ -24,6 +24,9 @@ NOBODY = "none"
 _LISTED = ("budget", "key", "limit", "cursor")
 _DIVIDED = ("workflow", "by", "limit", "cursor")
 _MILLION = 1_000_000
+_DAY = 86_400
+_AGENTS, _FULLEST = 10, 5
+"""On one screen."""
 
 
 class Unspent(Exception):
@@ -51,6 +54,22 @@ class Budgets:
         now = ledger.wall()
         items = [_item(*found[key], now) for key in keys[:most]]
         return {"items": items, "next": cursor(keys[most - 1]) if len(keys) > most else None}
+
+
+def money(sight: Sight) -> Item | None:
+    """What is spent today, by whom, and the fullest budgets; null: nobody counts."""
+    ledger = sight.keep.seen(LEDGER)
+    if ledger is None or not (ledger.caps or ledger.total):
+        return None
+    now = ledger.wall()
+    spent = ledger.today.on(now)
+    most = nsmallest(_AGENTS, spent.items(), key=lambda one: (-one[1], one[0]))
+    return {
+        "since": told_at(now // _DAY * _DAY),
+        "spent": dollars(sum(spent.values())),
+        "agents": [{"agent": agent, "spent": dollars(micros)} for agent, micros in most],
+        "fullest": fullest(ledger, _FULLEST),
+    }
 
 
 def fullest(ledger: Ledger, most: int) -> list[Item]:

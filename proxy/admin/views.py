@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from proxy import __version__
+from proxy.admin.budgets import money
 from proxy.admin.health import standing
 from proxy.admin.lists import Item
 from proxy.admin.rates import Key, Lately, Rates, together
@@ -42,6 +43,7 @@ def status(sight: Sight, rates: Rates) -> Item:
         },
         "journal": journal(sight),
         "kills": _kills(sight),
+        "money": money(sight),
         "seconds": round(everything.seconds, 3),
         "upstreams": list(_upstreams(sight, lately, now)),
         "tools": list(_tools(lately, now)),

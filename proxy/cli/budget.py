@@ -167,15 +167,16 @@ def _charged(told: dict[str, Any]) -> Iterator[str]:
 
 
 @budget.command()
-@click.option("--baseline", metavar="TIME", help="So much of the past, such as 7d. Default: 7d.")
-@click.option("--safety", metavar="N", default=_SAFETY, show_default=True, help="1 to 100.")
+@click.option("--baseline", metavar="TIME", help="So much of the past, such as 7d.")
+@click.option("--safety", metavar="N", help="1 to 100.")
 @click.option("--data-dir", metavar="DIR", help="Of the journal; else the settings'.")
 @_JSON
-def suggest(baseline: str | None, safety: str, data_dir: str | None, as_json: bool) -> int:
+def suggest(baseline: str | None, safety: str | None, data_dir: str | None, as_json: bool) -> int:
     """Propose a budget a day for each agent, from what its tasks cost.
 
     It is the median cost of a task, times SAFETY, times tasks a day, of tasks that cost something.
-    A call without a task counts as one. Of fewer than 30 tasks nothing is proposed.
+    A call without a task counts as one. Of fewer than 30 tasks nothing is proposed. What is not
+    given is that of the first budget that has `allocation`; else 7d, and 3.
 
     \b
     Examples:
@@ -185,7 +186,9 @@ def suggest(baseline: str | None, safety: str, data_dir: str | None, as_json: bo
     """
     from proxy.state.allocation import FEWEST, Usage
 
-    times, seconds = _times(safety), _seconds(baseline)
+    usual, usually = (_BASELINE, _SAFETY) if baseline and safety else _allocation()
+    safety = safety or usually
+    times, seconds = _times(safety), _seconds(baseline, usual)
     usage = Usage()
     with records_of(data_dir) as records:
         covered = _noted(records, usage, seconds)
@@ -213,11 +216,25 @@ def _times(safety: str) -> Fraction:
     return times
 
 
-def _seconds(baseline: str | None) -> int:
+def _allocation() -> tuple[int, str]:
+    """Baseline and safety, as policies have them."""
+    from proxy.cli.problems import loading
+    from proxy.config.load import load_policies
+    from proxy.config.settings import load_settings
+
+    with loading():
+        loaded = load_policies(load_settings().policies)
+    for one in loaded.budgets:
+        if one.allocation is not None:
+            return int(one.allocation.baseline), str(one.allocation.safety)
+    return _BASELINE, _SAFETY
+
+
+def _seconds(baseline: str | None, usual: int) -> int:
     from proxy.units import Seconds
 
     try:
-        return _BASELINE if baseline is None else max(1, int(Seconds.parse(baseline)))
+        return usual if baseline is None else max(1, int(Seconds.parse(baseline)))
     except ValueError as error:
         raise click.UsageError(f"--baseline: {error}") from error
 

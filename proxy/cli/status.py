@@ -122,6 +122,9 @@ def _screen(told: dict[str, Any]) -> Iterator[str]:
     if told["refused"]:
         yield ""
         yield from _refusals(told["refused"])
+    if told.get("money"):
+        yield ""
+        yield from _money(told["money"])
     if told["policies"]["rejected"]:
         yield ""
         yield paint("The last reload failed, and what was in force before still is:", "red")
@@ -170,6 +173,16 @@ def _journal(told: dict[str, Any]) -> Iterator[str]:
     if told["tampered"]:
         yield paint("Something in the journal does not hold:", "red")
         yield from folded(f"  {told['tampered']}", 4, width())
+
+
+def _money(told: dict[str, Any]) -> Iterator[str]:
+    line = f"spent today {paint(told['spent'], bold=True)} USD"
+    by = (f"{paint(cut(one['agent'] or '–', 24))} {paint(one['spent'])}" for one in told["agents"])
+    yield f"{line}: {', '.join(by)}" if told["agents"] else line
+    if told["fullest"]:
+        from proxy.cli.budget import accounts
+
+        yield from accounts(told["fullest"])
 
 
 def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:

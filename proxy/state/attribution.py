@@ -35,11 +35,13 @@ class Work(msgspec.Struct):
 
     def book(self, agent: str, caller: str, micros: int, calls: int) -> None:
         """It was spent, by so many more calls. `caller` waits for the agent; empty: nobody."""
-        spent = self.spent
-        if agent not in spent and len(spent) >= _MOST:
-            agent = OTHERS
-        spent[agent] = spent.get(agent, 0) + micros
-        self.calls[agent] = self.calls.get(agent, 0) + calls
+        try:
+            self.spent[agent] += micros
+        except KeyError:
+            agent = agent if len(self.spent) < _MOST else OTHERS
+            self.spent[agent] = self.spent.get(agent, 0) + micros
+            self.calls.setdefault(agent, 0)
+        self.calls[agent] += calls
         if caller and caller != agent:
             pair = (agent, caller)
             if pair not in self.lent and len(self.lent) >= _MOST:

@@ -27,6 +27,7 @@ MOST_KEYS = 10_000
 """Of one budget, at once."""
 _MOST_NAMES = 10_000  # agents, and workflows, of which it is known what they spent
 _LOOKED_THROUGH = 64  # accounts, for one that may make room
+_DAY = 86_400
 _NOTHING: tuple[int, dict[str, int]] = (0, {})
 
 
@@ -54,6 +55,19 @@ class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
     type: ClassVar[str] = "budget.alert"
 
 
+class Today(msgspec.Struct):
+    """What each agent spent since midnight, in UTC."""
+
+    until: float = 0.0  # the next midnight
+    spent: dict[str, int] = {}
+
+    def on(self, at: float) -> dict[str, int]:
+        """That of the day in which it is; of a day before the last one it counts as of that."""
+        if at >= self.until:
+            self.until, self.spent = at // _DAY * _DAY + _DAY, {}
+        return self.spent
+
+
 def _nowhere(entry: Any) -> None:
     """Nobody keeps a journal."""
 
@@ -71,8 +85,8 @@ class Ledger:
 
     __slots__ = (
         "__weakref__", "_accounts", "_caps", "_counted", "_open", "_uuid", "abort", "ask",
-        "by_agent", "by_workflow", "evicted", "forgotten", "heard", "note", "purses", "total",
-        "wall",
+        "by_agent", "by_workflow", "evicted", "forgotten", "heard", "note", "purses", "today",
+        "total", "wall",
     )  # fmt: skip
 
     name = "ledger"
@@ -90,6 +104,7 @@ class Ledger:
         self.total = 0
         """All that was ever spent, in micro-dollars."""
         self.by_agent: dict[str, int] = {}
+        self.today = Today()
         self.by_workflow: dict[str, Work] = {}
         """What was spent in the workflows of late."""
         self.note: Callable[[Any], None] = _nowhere
@@ -166,10 +181,23 @@ class Ledger:
         return made
 
     def book(
-        self, agent: str, workflow: str, micros: int, caller: str = "", calls: int = 1
+        self,
+        agent: str,
+        workflow: str,
+        micros: int,
+        caller: str = "",
+        calls: int = 1,
+        at: float = 0.0,
     ) -> None:
-        """It was spent by one, by so many more calls, whatever budgets there are."""
+        """It was spent by one, by so many more calls, whatever budgets there are. `at`: then, and
+        not now (0)."""
         self.total += micros
+        today = self.today
+        spent = today.spent if (at or self.wall()) < today.until else today.on(at or self.wall())
+        try:
+            spent[agent] += micros
+        except KeyError:
+            _add(spent, agent, micros)
         try:
             self.by_agent[agent] += micros
         except KeyError:
@@ -208,6 +236,7 @@ class Ledger:
         return {
             "total": self.total,
             "agents": self.by_agent,
+            "today": [self.today.until, self.today.spent],
             "workflows": {name: work.dump() for name, work in self.by_workflow.items()},
             "accounts": [
                 [
@@ -223,6 +252,7 @@ class Ledger:
         """Take what `dump` gave. Accounts of budgets that no policy has any more are dropped."""
         self.total = state["total"]
         self.by_agent = state["agents"]
+        self.today = Today(*state["today"])
         self.by_workflow = {name: Work.load(kept) for name, kept in state["workflows"].items()}
         self._counted = {call: (spent, charges) for call, spent, charges in state["purses"]}
         for name, key, spent, promised, touched, kept in state["accounts"]:
@@ -249,12 +279,12 @@ class Ledger:
             self._recall(record)
 
     def _charge(self, record: dict[str, Any]) -> None:
+        at = _seconds(record["ts"])
         counted, of = self._counted.pop(record["id"], _NOTHING)
         micros = record.get("cost_micros", 0) - counted
         if micros > 0:
             workflow, caller = record.get("workflow", ""), record.get("caller", "")
-            self.book(record["agent"], workflow, micros, caller, not counted)
-        at = _seconds(record["ts"])
+            self.book(record["agent"], workflow, micros, caller, not counted, at)
         for label, charged in record.get("charges", {}).items():
             account, more = self._labelled(label), charged - of.get(label, 0)
             if account is not None and more > 0:

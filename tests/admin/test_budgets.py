@@ -7,6 +7,7 @@ from aiohttp import web
 
 from proxy.admin.api import Api
 from proxy.admin.budgets import Budgets, Unspent, fullest
+from proxy.admin.budgets import money as shown
 from proxy.admin.lists import BadParameter
 from proxy.keys import LEDGER
 from proxy.state.account import Account
@@ -209,3 +210,30 @@ async def test_the_page_is_served(money: Money, aiohttp_client: Any) -> None:
 def test_without_a_ledger_there_is_nothing() -> None:
     """No policy was read yet."""
     assert Budgets(Scene().sight).page({}) == {"items": [], "next": None}
+
+
+def test_what_was_spent_today(money: Money) -> None:
+    """By whom, most first; tomorrow it is nothing."""
+    money.spend(agent="bob")
+    for _ in range(2):
+        money.spend("w")
+    told = shown(money.sight)
+    assert told is not None
+    assert (told["since"], told["spent"]) == ("2023-11-14T00:00:00Z", "0.90")
+    assert told["agents"] == [
+        {"agent": "ann", "spent": "0.60"}, {"agent": "bob", "spent": "0.30"},
+    ]  # fmt: skip
+    assert [item["key"] for item in told["fullest"]] == ["ann", "bob", "w", "none"]
+    money.clock.advance(86_400)
+    told = shown(money.sight)
+    assert told is not None
+    assert (told["spent"], told["agents"]) == ("0.00", [])
+    assert [item["budget"] for item in told["fullest"]] == ["work", "work"]
+
+
+def test_where_nobody_counts_there_is_nothing_to_show() -> None:
+    """Before policies are read, and where none speaks of money."""
+    scene = Scene()
+    assert shown(scene.sight) is None
+    scene.keep.of(LEDGER, lambda: Ledger(scene.clock.wall, str))
+    assert shown(scene.sight) is None

@@ -206,3 +206,20 @@ def test_what_it_is_not_meant_for(holdfast, journal, wrong):
     """Exit code 64, and what is allowed."""
     ran = holdfast("budget", "suggest", *wrong)
     assert (ran.code, wrong[0] in ran.err) == (64, True)
+
+
+def test_how_it_is_proposed_is_what_policies_say(holdfast, journal, policies):
+    """The first budget that says it; a flag comes before it."""
+    policies(
+        "upstreams: {gateway: {url: 'http://h', protocol: tools}}\n"
+        "budgets:\n"
+        "  - {name: a, per: agent, day: 1}\n"
+        "  - {name: b, per: agent, day: 1, allocation: {baseline: 1d, safety: 2}}\n"
+    )
+    told = json.loads(holdfast("budget", "suggest", "--json").out)
+    assert (told["seconds"], told["safety"]) == (86_400, "2.0")
+    told = json.loads(holdfast("budget", "suggest", "--safety", "5", "--json").out)
+    assert (told["seconds"], told["safety"]) == (86_400, "5")
+    policies("budgets: [{name: a}]\n")
+    assert holdfast("budget", "suggest").code == 1
+    assert holdfast("budget", "suggest", "--safety", "5", "--baseline", "1d").code == 0

@@ -256,3 +256,20 @@ def test_only_those_in_a_state(breakers, pages):
 
     assert pages.asked[-1] == ("/v1/breakers", {"state": "open", "limit": "1000"})
     assert told.startswith("no circuit")
+
+
+def test_what_was_spent_today_has_a_line(status):
+    """By whom, and the fullest budgets; nothing where nobody counts."""
+    window: dict[str, Any] = {
+        "window": "day", "seconds": None, "limit": "5.00", "spent": "4.90", "reserved": "0.00",
+        "share": 0.98, "resets_at": "2026-11-29T00:00:00Z", "alerts": [],
+    }  # fmt: skip
+    account = {"budget": "cap", "per": "agent", "key": "ann", "windows": [window]}
+    agents = [{"agent": "ann", "spent": "4.90"}, {"agent": "", "spent": "0.10"}]
+    money = {"since": "2026-11-28T00:00:00Z", "spent": "5.00", "agents": agents}
+    told = words(status(money={**money, "fullest": [account]}).out)
+    assert told[-3] == "spent today 5.00 USD: ann 4.90, – 0.10"
+    assert told[-1] == "cap agent ann day 4.90 0.00 5.00 98% 2026-11-29 00:00"
+    told = words(status(money={**money, "spent": "0.00", "agents": [], "fullest": []}).out)
+    assert told[-1] == "spent today 0.00 USD"
+    assert "spent" not in status(money=None).out

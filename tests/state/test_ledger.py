@@ -296,6 +296,18 @@ def test_a_snapshot_in_the_middle_of_a_call_that_never_ends(world: World) -> Non
     assert world.ledger.total == 200
 
 
+def test_what_is_spent_today_survives_and_ends(world: World) -> None:
+    """A record counts for the day in which it was written; one of before does not bring it back."""
+    spend(world, 300)
+    world.keep()
+    spend(world, 50)
+    world.tell("stop")
+    world.durable = len(world.records)
+    world.restart()
+    assert world.ledger.today.on(world.now) == {"ann": 350}
+    assert world.ledger.today.on(world.now + 86_400) == {}
+
+
 def test_limits_that_are_the_same_change_nothing(world: World) -> None:
     """A reload in which nothing is said of money."""
     account = spend(world, 300)
