@@ -20,7 +20,9 @@ policies:
     timeout: {total: 45s}
     retry: {attempts: 2}
     breaker: {consecutive: 3}
+  - {name: dear, match: {tool: deposit}, cost: 0.01}
   - {name: reads, match: {tool: get_balance}, effect: read}
+budgets: [{name: agent, per: agent, hour: 0.04}]
 """
 
 
