@@ -5,6 +5,7 @@ and notes the record of that in one step of the loop, and at the start it is reb
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,13 +16,14 @@ from proxy.config import kill_file
 from proxy.config.types import Loaded
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import KILLS, LEDGER, NEWS
+from proxy.keys import KILLS, LEDGER, LOOPS, NEWS
 from proxy.news import BudgetChange, KillTrouble, News
 from proxy.refusal import Refusal
 from proxy.state.account import Account, Passed
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.ledger import Ledger
+from proxy.state.loops import Loops
 from proxy.state.price import dollars
 from proxy.state.scopes import Scope
 from proxy.state.spent_out import told_at
@@ -52,6 +54,7 @@ class Control:
         self._file = _KillFile(self.kills, data_dir / kill_file.NAME, self._news)
         self.ledger = keep.of(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
         """What is spent."""
+        self._loops = keep.of(LOOPS, Loops)
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger)
         """Those that the journal rebuilds before anybody is served."""
 
@@ -64,6 +67,7 @@ class Control:
         self.ledger.note = notes.note
         self.ledger.heard = self._spent
         self.ledger.abort = self._abort
+        self._loops.kills = self._repeats
         if self._loaded is not None:
             self.obey(self._loaded)
         self.kills.expire()
@@ -99,10 +103,17 @@ class Control:
 
     def _abort(self, call: Call, refusal: Refusal) -> None:
         """A budget ends the workflow of a call that it has no room for."""
-        scope = Scope(f"workflow:{call.workflow}")
-        kill = Kill(scope, refusal.detail, f"budget {refusal.policy}", "budget")
-        with contextlib.suppress(Full):  # the call is refused in any case
-            self.kills.engage(kill, but=call)
+        self._end(call, refusal.detail, f"budget {refusal.policy}", "budget")
+
+    def _repeats(self, call: Call, why: str) -> None:
+        """The loop guard ends the workflow of a call."""
+        self._end(call, why, "the loop guard", "loop")
+
+    def _end(self, call: Call, why: str, by: str, origin: str) -> None:
+        if call.workflow:
+            kill = Kill(Scope(f"workflow:{call.workflow}"), why, by, origin)
+            with contextlib.suppress(Full):  # the call is refused in any case
+                self.kills.engage(kill, but=call)
 
 
 class _KillFile:

@@ -40,7 +40,6 @@ _LEAST_CYCLE = 6
 _encode = msgspec.msgpack.Encoder().encode
 _MISSING = {
     "approve": "there is nobody to ask; this version has no approvals yet",
-    "kill": "there is nobody to kill it; this version has no kill switch yet",
 }
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
@@ -101,7 +100,7 @@ class Loop(Section, frozen=True, kw_only=True):
     ] = None
     kill: Annotated[
         _Count | None,
-        Meta(description="With this call over a limit the workflow is killed. Not yet."),
+        Meta(description="With this call over a limit its workflow is killed."),
     ] = None
 
     def __post_init__(self) -> None:

@@ -236,3 +236,17 @@ async def test_the_refusal_and_the_price_are_told(upstream: RawUpstream) -> None
         assert (problem["limit"], problem["spent"], problem["scope"]) == ("1.00", "0.90", "agent")
         assert refused.value("x-should-retry") == b"false"
         assert refused.value("holdfast-cost") is None
+
+
+async def test_a_budget_that_aborts_kills_the_workflow(upstream: RawUpstream) -> None:
+    """Nothing of it goes any more; other workflows do."""
+    upstream.otherwise = OK
+    text = TIGHT.replace("per: agent, day: 1.00", "per: workflow, total: 0.50, on_exceed: abort")
+    async with holdfast(upstream, "tools", text) as proxy:
+        codes = []
+        for workflow in ("w1", "w1", "w1", "w2"):
+            raw = request("/v1/search", f"holdfast-workflow: {workflow}", method="POST")
+            codes.append((await proxy.call(raw, "POST")).value("holdfast-reason"))
+        assert codes == [None, b"budget_exceeded", b"killed", None]
+        (kill,) = proxy.app._control.kills.items()
+        assert (str(kill.scope), kill.by, kill.origin) == ("workflow:w1", "budget cap", "budget")
