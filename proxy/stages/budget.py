@@ -159,8 +159,10 @@ class Spending:
         short = [account for account in grant.accounts if account.wants(grant.amount)]
         if short:
             promised = self._promises.make(short, grant.amount)
+            if isinstance(promised, Refusal):
+                return promised
             if promised is not None:
-                return self._promised(attempt, grant, promised)
+                return self._after(attempt, grant, promised)
         self._promises.renew(grant.accounts, grant.amount)
         self._take(attempt, grant)
         return None
@@ -216,13 +218,6 @@ class Spending:
         if verdict is None:
             self._take(attempt, grant)
         return verdict
-
-    def _promised(
-        self, attempt: Attempt, grant: Grant, promised: Refusal | Awaitable[Verdict]
-    ) -> Verdict | Awaitable[Verdict]:
-        if isinstance(promised, Refusal):
-            return promised
-        return self._after(attempt, grant, promised)
 
     async def _after(self, attempt: Attempt, grant: Grant, promised: Awaitable[Verdict]) -> Verdict:
         """When the journal has promised it. All is looked at again then: others came between."""
