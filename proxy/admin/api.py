@@ -1,185 +1,214 @@
-"""`/v1`: what operators read (spec 6.2), and at `data_dir/admin.sock` what they change."""
+"""The one table of what the admin side serves: probes, `/v1` (spec 6.2), and its description.
+
+To add a page: a class whose methods take a `Visit` and give what is said (`erasing.py` is one), and
+a line in `table` for each. Role, parameters, body, router and `/openapi.json` come from the line.
+"""
 
 import asyncio
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from http import HTTPStatus
+from typing import Any
 
-import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from proxy.admin import doors, kills, views
-from proxy.admin.answers import problem, said
-from proxy.admin.budgets import Budgets, Unspent
-from proxy.admin.calls import Calls, Unknown
-from proxy.admin.erasing import erased
-from proxy.admin.lists import BadParameter, Item, Key, page
+from proxy.admin import bodies, budgets, calls, erasing, kills
+from proxy.admin.answers import NotDone, problem, said
+from proxy.admin.budgets import Budgets
+from proxy.admin.calls import Calls
+from proxy.admin.doors import Doors
+from proxy.admin.erasing import Erasing
+from proxy.admin.kills import Killing
+from proxy.admin.lists import BadParameter, Item
+from proxy.admin.openapi import described
+from proxy.admin.pages import Pages
+from proxy.admin.probes import Probes
 from proxy.admin.rates import Rates
+from proxy.admin.routes import LISTED, PAGED, Answer, Parameter, Route, Visit, fails
 from proxy.admin.sight import Sight
-from proxy.admin.turns import Busy
-from proxy.pipeline.asked import Unaskable, from_query
-from proxy.pipeline.explain import explain
+from proxy.config.places import visible
+from proxy.config.tokens import Role
+from proxy.pipeline.asked import Asked
 from proxy.state.circuit import State
 
-View = Callable[[web.Request], Any]
-Shown = TypeVar("Shown")
+_STATE = Parameter(
+    "state", "Only those.", {"type": "string", "enum": [state.value for state in State]}
+)
+_UNREAD = {503: fails("The journal cannot be read, or others are being answered.")}
+_QUESTION = tuple(
+    Parameter(name, "In JSON." if name in {"input", "headers"} else "")
+    for name in Asked.__struct_fields__
+)
 
-LONGEST_KEPT = 2.0
-"""Seconds that a look at all that is kept is shown again at most."""
-_KEPT_FOR = 20  # times what it took: however often somebody asks, it takes a twentieth of the loop
+
+def table(sight: Sight, rates: Rates) -> tuple[Route, ...]:
+    """Every route, but for that which describes them."""
+    return (
+        *_probes(Probes(sight)),
+        *_reads(sight, rates),
+        *_control(sight),
+        *_changes(sight),
+    )
+
+
+def _probes(probes: Probes) -> tuple[Route, ...]:
+    well = Answer("It is.")
+    unwell = {503: Answer("It is not.")}
+    metrics = Answer("All of them.", media=("text/plain", "application/openmetrics-text"))
+    ready = "Should calls be sent here?"
+    return (
+        Route("GET", "/livez", None, "Does the process answer?", probes.live, well),
+        Route("GET", "/health/live", None, "Does the process answer?", probes.live, well),
+        Route("GET", "/readyz", None, ready, probes.ready, well, also=unwell),
+        Route("GET", "/health/ready", None, ready, probes.ready, well, also=unwell),
+        Route("GET", "/startupz", None, "Was it ready once?", probes.startup, well, also=unwell),
+        Route("GET", "/metrics", None, "For Prometheus.", probes.metrics, metrics),
+    )
+
+
+def _reads(sight: Sight, rates: Rates) -> tuple[Route, ...]:
+    pages, of_calls, viewer = Pages(sight, rates), Calls(sight), Role.VIEWER
+    maybe = Answer("As it is now; null: it is not open yet.", Item | None)
+    return (
+        Route("GET", "/v1/status", viewer, "One screen of all.", pages.status),
+        Route(
+            *("GET", "/v1/calls", viewer, "Calls that have ended, the newest first."),
+            of_calls.page,
+            LISTED,
+            query=calls.FILTERS,
+            also=_UNREAD,
+        ),
+        Route(
+            *("GET", "/v1/calls/{id}", viewer, "One call: its intent and its record."),
+            of_calls.one,
+            query=calls.WHEN,
+            also={404: fails("No call has this id, as far as was looked."), **_UNREAD},
+        ),
+        Route(
+            *("GET", "/v1/breakers", viewer, "Every circuit.", pages.breakers, LISTED),
+            query=(_STATE, *PAGED),
+        ),
+        Route(
+            *("GET", "/v1/tools", viewer, "Every tool that metrics name.", pages.tools, LISTED),
+            query=PAGED,
+        ),
+        Route(
+            *("GET", "/v1/policies", viewer, "The policies in force.", pages.policies, LISTED),
+            query=PAGED,
+        ),
+        Route(
+            *("GET", "/v1/policies/explain", viewer, "Why a call would go as it goes."),
+            pages.explain,
+            query=_QUESTION,
+        ),
+        Route("GET", "/v1/journal", viewer, "How the journal does.", pages.journal, maybe),
+    )
+
+
+def _control(sight: Sight) -> tuple[Route, ...]:
+    killing, unknown = Killing(sight), fails("Nothing is known of it.")
+    return (
+        Route(
+            *("GET", "/v1/budgets", Role.VIEWER, "What may be spent, by whom, and what was."),
+            Budgets(sight).handle,
+            also={404: unknown},
+            query=budgets.ASKED,
+        ),
+        Route(
+            *("GET", "/v1/kills", Role.VIEWER, "What is killed.", killing.page, LISTED),
+            query=PAGED,
+        ),
+        Route(
+            *("POST", "/v1/kills", Role.OPERATOR, "Stops what is in a scope.", killing.engage),
+            Answer("It counts."),
+            kills.Engage,
+            also={409: fails("So much is killed that it should be a wider scope.")},
+        ),
+        Route(
+            *("DELETE", "/v1/kills/{scope}", Role.OPERATOR, "Lets it go on.", killing.revive),
+            Answer("It goes on."),
+            query=(Parameter("reason", "Is recorded."),),
+            also={
+                404: unknown,
+                409: fails("It is not killed by hand: a file or a policy does it."),
+                503: fails("The journal cannot be written: it stays killed."),
+            },
+        ),
+    )
+
+
+def _changes(sight: Sight) -> tuple[Route, ...]:
+    return (
+        Route(
+            *("POST", "/v1/erasures", Role.OPERATOR),
+            "Destroys the payloads of a task or an agent.",
+            Erasing(sight.erase).erase,
+            Answer("It is done, and recorded."),
+            erasing.Asked,
+            also={
+                409: fails("A legal hold forbids it."),
+                503: fails("It may be done in part: ask again."),
+            },
+        ),
+    )
 
 
 class Api:
-    """The pages below `/v1`."""
+    """The table at work."""
 
     def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+        self._clock = sight.clock
         self._rates = Rates(sight.metrics, sight.clock)
-        self._calls = Calls(sight)
-        self._budgets = Budgets(sight)
+        self._doors = Doors(sight)
         self._copying: asyncio.Task[None] | None = None
-        self._by_socket = False
-        self._local = False
-        self._kept: dict[str, tuple[float, Any]] = {}  # until when, and what
+        itself = Route("GET", "/openapi.json", None, "This.", lambda _: self._description)
+        self.routes = (*table(sight, self._rates), itself)
+        self._description = described(self.routes)
 
     def add_to(self, router: web.UrlDispatcher, *, control: bool = False) -> None:
         """Put the pages at their paths. `control`: whoever comes in there may make changes."""
-        pages: dict[str, View] = {
-            "status": self._status,
-            "calls": self._calls.page,
-            "calls/{id}": self._calls.one,
-            "breakers": self._breakers,
-            "budgets": lambda request: self._budgets.page(request.query),
-            "tools": self._tools,
-            "policies": self._policies,
-            "policies/explain": self._explain,
-            "journal": self._journal,
-            "kills": self._kills,
-        }
-        for path, view in pages.items():
-            router.add_get(f"/v1/{path}", self._guarded(view, control))
-        router.add_post("/v1/erasures", self._erase if control else _no_change)
-        router.add_post("/v1/kills", self._engage if control else _no_change)
-        router.add_delete("/v1/kills/{scope}", self._revive if control else _no_change)
+        for route in self.routes:
+            handler = self._guarded(route, control)
+            if route.method == "GET":
+                router.add_get(route.path, handler)  # HEAD as well
+            else:
+                router.add_route(route.method, route.path, handler)
 
     def serve(self, *, local: bool, by_socket: bool) -> None:
         """It is known where the pages can be reached: only on this machine, or elsewhere too."""
-        self._local, self._by_socket = local, by_socket
-        self._copying = self._sight.clock.spawn(self._rates.run())
+        self._doors.local, self._doors.by_socket = local, by_socket
+        self._copying = self._clock.spawn(self._rates.run())
 
     def stop(self) -> None:
         """Copy no more numbers. May be called again."""
         if self._copying is not None:
             self._copying.cancel()
 
-    def _guarded(self, view: View, control: bool) -> Callable[[web.Request], Any]:
-        async def handler(request: web.Request) -> web.Response:
-            closed = doors.closed(self._local, self._sight.identity.static)
-            shut = None if control else closed
-            shut = shut or doors.foreign(request, by_socket=self._by_socket or control)
-            if shut is not None:
-                return shut
+    def _guarded(self, route: Route, control: bool) -> Callable[[web.Request], Any]:
+        async def handler(request: web.Request) -> web.StreamResponse:
             try:
-                shown = view(request)
-                return said(200, await shown if inspect.isawaitable(shown) else shown)
-            except (BadParameter, Unaskable, Unknown, Unspent, Busy, OSError) as error:
-                return _problem(error)
+                author = await self._doors.enter(request, route, control=control)
+                if route.role is not None:
+                    _check_query(request, route)
+                body = None if route.body is None else await bodies.read(request, route.body)
+                shown = route.handler(Visit(request, author, body))
+                shown = await shown if inspect.isawaitable(shown) else shown
+            except BadParameter as error:
+                return problem(400, "Bad Request", str(error))
+            except NotDone as error:
+                title = HTTPStatus(error.status).phrase
+                return problem(error.status, title, str(error), error.retry_after)
+            return shown if isinstance(shown, web.StreamResponse) else said(200, shown)
 
         return handler
 
-    def _again(self, name: str, look: Callable[[], Shown]) -> Shown:
-        """What was seen a moment ago. A look goes through all circuits on the loop that calls run
-        on, and an agent may ask for one after the other."""
-        now = self._sight.clock.now
-        until, shown = self._kept.get(name, (-1.0, None))
-        began = now()
-        if began >= until:
-            shown = look()
-            ended = now()
-            kept_for = min(LONGEST_KEPT, (ended - began) * _KEPT_FOR)
-            self._kept[name] = (ended + kept_for, shown)
-        return shown  # type: ignore[no-any-return]  # it is what `look` gave under this name
 
-    def _status(self, _: web.Request) -> Item:
-        return self._again("status", lambda: views.status(self._sight, self._rates))
-
-    def _breakers(self, request: web.Request) -> Item:
-        state = request.query.get("state")
-        if state not in _STATES:
-            raise BadParameter(f"state: expected open, half_open or closed, found {state!r}")
-        items = self._again("breakers", lambda: list(views.breakers(self._sight)))
-        wanted = (item for item in items if state in {None, item["state"]})
-        return page(wanted, _circuit, request.query)
-
-    def _tools(self, request: web.Request) -> Item:
-        items = self._again("tools", lambda: list(views.tools(self._sight, self._rates)))
-        return page(items, _tool, request.query)
-
-    def _policies(self, request: web.Request) -> Item:
-        return page(views.policies(self._sight), views.number_of, request.query)
-
-    def _journal(self, _: web.Request) -> Item | None:
-        return views.journal(self._sight)
-
-    async def _erase(self, request: web.Request) -> web.Response:
-        """Answers when what was kept is gone and the record of it is durable."""
-        return doors.foreign(request, by_socket=True) or await erased(
-            await request.read(), self._sight.erase
-        )
-
-    def _kills(self, request: web.Request) -> Item:
-        return page(kills.listed(self._sight), kills.place_of, request.query)
-
-    async def _engage(self, request: web.Request) -> web.Response:
-        foreign = doors.foreign(request, by_socket=True)
-        if foreign is not None:
-            return foreign
-        try:
-            asked = msgspec.json.decode(await request.read(), type=kills.Engage)
-        except msgspec.DecodeError as error:
-            return problem(400, "Bad Request", str(error))
-        return _answer(await kills.engage(self._sight, asked, "admin.sock"))
-
-    async def _revive(self, request: web.Request) -> web.Response:
-        foreign = doors.foreign(request, by_socket=True)
-        if foreign is not None:
-            return foreign
-        scope, reason = request.match_info["scope"], request.query.get("reason", "")
-        return _answer(await kills.revive(self._sight, scope, "admin.sock", reason))
-
-    def _explain(self, request: web.Request) -> Any:
-        asked = from_query(request.query)
-        return msgspec.to_builtins(explain(self._sight.table(), asked, self._sight.identity))
-
-
-def _answer(told: Item | web.Response) -> web.Response:
-    return told if isinstance(told, web.Response) else said(200, told)
-
-
-async def _no_change(_: web.Request) -> web.Response:
-    return doors.no_change()
-
-
-def _problem(error: Exception) -> web.Response:
-    """Why there is nothing to show."""
-    if isinstance(error, BadParameter | Unaskable):
-        return problem(400, "Bad Request", str(error))
-    if isinstance(error, Unknown | Unspent):
-        return problem(404, "Not Found", str(error))
-    if isinstance(error, Busy):
-        answer = problem(503, "Service Unavailable", "others are being answered; ask again")
-        answer.headers[hdrs.RETRY_AFTER] = "1"
-        return answer
-    return problem(503, "Service Unavailable", f"the journal cannot be read: {error}")
-
-
-_STATES = frozenset({None, *(state.value for state in State)})
-
-
-def _tool(item: Item) -> Key:
-    return item["upstream"], item["tool"]
-
-
-def _circuit(item: Item) -> Key:
-    shadow = "shadow" if item["shadow"] else ""
-    return item["upstream"], item["tool"] or "", item["bulkhead"] or "", shadow
+def _check_query(request: web.Request, route: Route) -> None:
+    """A filter that is misspelled would else let everything through. Raises BadParameter."""
+    known = {each.name: each.most for each in route.query}
+    for name in set(request.query):
+        if name not in known:
+            hint = f"known are {', '.join(known)}" if known else "there are none"
+            raise BadParameter(f"{visible(name)}: is no parameter; {hint}")
+        if len(request.query.getall(name)) > known[name]:
+            raise BadParameter(f"{name}: is given too often")

@@ -7,7 +7,9 @@ agents made up, and this runs on the loop: only what is on the page is looked at
 from collections.abc import Iterator, Mapping
 from heapq import nsmallest
 
+from proxy.admin.answers import NotDone
 from proxy.admin.lists import BadParameter, Item, Key, after, cursor, limit, page
+from proxy.admin.routes import CURSOR, LIMIT, Parameter, Visit
 from proxy.admin.sight import Sight
 from proxy.config.places import visible
 from proxy.keys import LEDGER
@@ -23,14 +25,19 @@ NOBODY = "none"
 """The key of calls that do not say whose they are."""
 _LISTED = ("budget", "key", "limit", "cursor")
 _DIVIDED = ("workflow", "by", "limit", "cursor")
+ASKED = (
+    Parameter("budget", "Only its accounts."),
+    Parameter("key", "Only those of this key."),
+    Parameter("workflow", "What each agent is charged of it, instead."),
+    Parameter("by", "In which of its views.", {"type": "string", "enum": list(VIEWS)}),
+    LIMIT,
+    CURSOR,
+)
+"""The parameters of the page."""
 _MILLION = 1_000_000
 _DAY = 86_400
 _AGENTS, _FULLEST = 10, 5
 """On one screen."""
-
-
-class Unspent(Exception):
-    """Nothing is known of such a workflow."""
 
 
 class Budgets:
@@ -39,9 +46,13 @@ class Budgets:
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
 
+    def handle(self, visit: Visit) -> Item:
+        """The handler."""
+        return self.page(visit.request.query)
+
     def page(self, query: Mapping[str, str]) -> Item:
         """Accounts, by budget and key; or, where a workflow is named, what each of its agents is
-        charged. Raises BadParameter, Unspent."""
+        charged. Raises BadParameter, NotDone."""
         divides = "workflow" in query or "by" in query
         _check(query, _DIVIDED if divides else _LISTED)
         ledger = self._sight.keep.seen(LEDGER) or Ledger(self._sight.clock.wall, str)
@@ -160,7 +171,7 @@ def _attributed(ledger: Ledger, query: Mapping[str, str]) -> Item:
         raise BadParameter(f"by: expected {', '.join(VIEWS)}, found {visible(view)}")
     work = ledger.by_workflow.get(workflow)
     if work is None:
-        raise Unspent("nothing was spent in a workflow of this name, of late")
+        raise NotDone(404, "nothing was spent in a workflow of this name, of late")
     total = work.total
     items = (
         {

@@ -12,24 +12,33 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from proxy.admin.answers import NotDone
 from proxy.admin.lists import BadParameter, Item, cursor, limit, numbers
+from proxy.admin.routes import PAGED, Parameter, Visit
 from proxy.admin.sight import Sight
-from proxy.admin.turns import Turns
-from proxy.config.places import visible
+from proxy.admin.turns import Busy, Pause, Turns
 from proxy.journal.query import Query, micros, moment, pattern
 from proxy.journal.search import LOOKED_FOR_ONE, Cursor, Search
 
 _NAMES = ("agent", "tool", "outcome", "workflow", "task", "upstream")
 _TIMES = ("since", "until")
-_KNOWN = (*_NAMES, *_TIMES, "min_cost", "max_cost", "limit", "cursor")
+_COSTS = ("min_cost", "max_cost")
 _MOST, _LONGEST = 20, 200
-"""Values of a name, and characters of one: each record is held against each of them."""
+"""Values of a name, and characters of one."""
 
 Value = TypeVar("Value")
 
-
-class Unknown(Exception):
-    """There is no such call; the text says how far was looked."""
+WHEN = (
+    Parameter("since", "ISO 8601, or how long ago: 15m."),
+    Parameter("until", "The same."),
+)
+FILTERS = (
+    *(Parameter(name, "One of them must fit; * is anything.", most=_MOST) for name in _NAMES),
+    *WHEN,
+    *(Parameter(name, "US dollars.") for name in _COSTS),
+    *PAGED,
+)
+"""The parameters of the two pages."""
 
 
 class Calls:
@@ -39,27 +48,29 @@ class Calls:
         self._sight = sight
         self._turns = Turns()
 
-    async def page(self, request: web.Request) -> Item:
-        """Calls that have ended, the newest first. Raises BadParameter, Busy, OSError."""
-        _check(request, _KNOWN)
+    async def page(self, visit: Visit) -> Item:
+        """Calls that have ended, the newest first. Raises BadParameter, NotDone."""
+        request = visit.request
+        _check(request)
         asked, most, at = self._query(request), limit(request.query), numbers(request.query, 2)
         start, folder = None if at is None else Cursor(*at), self._folder()
         if folder is None:
             return {"items": [], "next": None}
-        found = await self._turns.run(lambda pause: Search(folder, pause).page(asked, most, start))
+        found = await self._read(lambda pause: Search(folder, pause).page(asked, most, start))
         return {
             "items": [msgspec.Raw(line) for line in found.lines],
             "next": None if found.next is None else cursor(tuple(map(str, found.next))),
         }
 
-    async def one(self, request: web.Request) -> Item:
-        """One call, by its id. Raises Unknown, BadParameter, Busy, OSError."""
+    async def one(self, visit: Visit) -> Item:
+        """One call, by its id. Raises NotDone, BadParameter."""
+        request = visit.request
         name = request.match_info["id"]
-        _check(request, _TIMES)
+        _check(request)
         asked, folder = self._query(request), self._folder()
         if folder is None:
-            raise Unknown("the journal is not open")
-        found = await self._turns.run(
+            raise NotDone(404, "the journal is not open")
+        found = await self._read(
             lambda pause: Search(folder, pause, LOOKED_FOR_ONE).named(name, asked)
         )
         if found.intent is None and found.finished is None:
@@ -67,12 +78,20 @@ class Calls:
                 f"nothing before {found.unseen} was looked at: give until={found.unseen}, or ask "
                 "holdfast audit show"
             )
-            raise Unknown(further if found.unseen else "no call in the journal has this id")
+            raise NotDone(404, further if found.unseen else "no call in the journal has this id")
         return {
             "id": name,
             "intent": None if found.intent is None else msgspec.Raw(found.intent),
             "record": None if found.finished is None else msgspec.Raw(found.finished),
         }
+
+    async def _read(self, work: Callable[[Pause], Value]) -> Value:
+        try:
+            return await self._turns.run(work)
+        except Busy as busy:
+            raise NotDone(503, "others are being answered; ask again", 1) from busy
+        except OSError as error:
+            raise NotDone(503, f"the journal cannot be read: {error}") from error
 
     def _folder(self) -> Path | None:
         journal = self._sight.health.journal
@@ -97,13 +116,8 @@ def _read(request: web.Request, name: str, read: Callable[[str], Value]) -> Valu
         raise BadParameter(f"{name}: {error}") from error
 
 
-def _check(request: web.Request, known: tuple[str, ...]) -> None:
-    """A filter that is misspelled would else let everything through."""
-    for name in set(request.query):
-        texts = request.query.getall(name)
-        if name not in known:
-            raise BadParameter(f"{visible(name)}: is no parameter; known are {', '.join(known)}")
-        if len(texts) > (_MOST if name in _NAMES else 1):
-            raise BadParameter(f"{name}: is given too often")
-        if any(len(text) > _LONGEST for text in texts):
+def _check(request: web.Request) -> None:
+    """Each record is held against each of them. Raises BadParameter."""
+    for name, text in request.query.items():
+        if len(text) > _LONGEST:
             raise BadParameter(f"{name}: has more than {_LONGEST} characters")

@@ -1,57 +1,75 @@
-"""Who may read `/v1` as long as there are no tokens (spec 6.2): the machine's own user.
+"""Who may come in at which route (spec 6.2).
 
-That is whoever reaches a loopback address or the Unix socket, as long as one agent's data is all
-there is. Pages of other sites run in a browser that reaches them as well; they are told by what
-browsers add to requests, and, where a page has made its own name lead here, by that name.
+Without tokens: who reaches a loopback address or a Unix socket may read, as long as one agent's
+data is all there is; changes are made at `data_dir/admin.sock` only. Pages of other sites run in
+a browser that reaches them as well; they are told by what browsers add to requests, and, where a
+page has made its own name lead here, by that name.
 """
 
 from ipaddress import ip_address
 
 from aiohttp import hdrs, web
 
-from proxy.admin.answers import problem
+from proxy.admin.answers import NotDone
+from proxy.admin.authors import OWNER, SOMEBODY, Author
+from proxy.admin.routes import Route
+from proxy.admin.sight import Sight
 
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 
 
-def closed(local: bool, static: bool) -> web.Response | None:
-    """Why nobody may read here, or None."""
+class Doors:
+    """`enter` is asked of every request."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self.local = False  # is it reached from this machine only?
+        self.by_socket = False
+
+    async def enter(self, request: web.Request, route: Route, *, control: bool) -> Author:
+        """Who asks. `control`: at admin.sock. Raises NotDone where that one may not."""
+        if route.role is None:
+            return SOMEBODY
+        foreign(request, by_socket=self.by_socket or control)
+        if control:
+            return OWNER
+        if route.changes:
+            raise NotDone(403, NO_CHANGE)
+        closed(self.local, self._sight.identity.static)
+        return SOMEBODY
+
+
+def closed(local: bool, static: bool) -> None:
+    """Raises NotDone where nobody may read as long as there are no tokens."""
     if not local:
-        return problem(
+        raise NotDone(
             403,
-            "Forbidden",
             "without tokens /v1 is served on a loopback address or a Unix socket only; "
             "set admin to 127.0.0.1:8701 or unix:/path",
         )
     if not static:
-        return problem(
+        raise NotDone(
             403,
-            "Forbidden",
             "without tokens /v1 is served only where identity is static: here several agents' "
             "data would be open to each of them",
         )
-    return None
 
 
-def foreign(request: web.Request, *, by_socket: bool) -> web.Response | None:
-    """Why a page of another site may not read here; None if it is not one."""
+def foreign(request: web.Request, *, by_socket: bool) -> None:
+    """Raises NotDone for a page of another site."""
     origin = request.headers.get(hdrs.ORIGIN)
     elsewhere = request.headers.get("Sec-Fetch-Site", "") in _ELSEWHERE
     if elsewhere or (origin is not None and origin != f"http://{request.host}"):
-        return problem(403, "Forbidden", "requests of other sites are refused")
+        raise NotDone(403, "requests of other sites are refused")
     if not by_socket and not _is_ours(request.host):
-        return problem(403, "Forbidden", "the Host must be an address, or localhost")
-    return None
+        raise NotDone(403, "the Host must be an address, or localhost")
 
 
-def no_change() -> web.Response:
-    """Why nothing can be changed at an address that agents reach as well."""
-    return problem(
-        403,
-        "Forbidden",
-        "without tokens, changes are made at admin.sock in the data dir only; "
-        "curl --unix-socket DATA_DIR/admin.sock, or the command, reaches it",
-    )
+NO_CHANGE = (
+    "without tokens, changes are made at admin.sock in the data dir only; "
+    "curl --unix-socket DATA_DIR/admin.sock, or the command, reaches it"
+)
+"""Why nothing can be changed at an address that agents reach as well."""
 
 
 def _is_ours(host: str) -> bool:

@@ -1,13 +1,13 @@
 """`POST /v1/erasures`: what is kept of a task or an agent is destroyed (docs/payloads.md)."""
 
 import msgspec
-from aiohttp import web
 
-from proxy.admin.answers import problem, said
+from proxy.admin.answers import NotDone
+from proxy.admin.lists import Item
+from proxy.admin.routes import Visit
 from proxy.admin.sight import Erase
 from proxy.journal.erasures import NO_SUBJECT, Held, is_no_name
 from proxy.journal.sealing import Trouble
-from proxy.protocols.document import members_written
 
 _LONGEST = 500
 
@@ -32,22 +32,25 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return is_no_name(self.task or self.agent)
 
 
-async def erased(body: bytes, erase: Erase) -> web.Response:
-    """Answers when all is destroyed and recorded, durably."""
-    try:
-        asked = msgspec.json.decode(body, type=Asked)
-    except msgspec.DecodeError as error:
-        return problem(400, "Bad Request", str(error))
-    # What cannot be undone is not guessed at: of a member that stands twice only one would count.
-    twice = members_written(body, 2) > 2
-    wrong = asked.wrong or ("expected task or agent, and reason, each once" if twice else "")
-    if wrong:
-        return problem(400, "Bad Request", wrong)
-    what = "task" if asked.task else "agent"
-    try:
-        done = await erase(what, asked.task or asked.agent, "admin.sock", asked.reason)
-    except Held as held:
-        return problem(409, "Conflict", str(held))
-    except Trouble as trouble:
-        return problem(503, "Service Unavailable", f"{trouble}; it may be done in part: ask again")
-    return said(200, done.answer())
+class Erasing:
+    """The handler, and what it does its work with."""
+
+    def __init__(self, erase: Erase) -> None:
+        self._erase = erase
+
+    async def erase(self, visit: Visit) -> Item:
+        """Answers when all is destroyed and recorded, durably. Raises NotDone."""
+        asked: Asked = visit.body
+        if asked.wrong:
+            raise NotDone(400, asked.wrong)
+        what = "task" if asked.task else "agent"
+        try:
+            done = await self._erase(
+                what, asked.task or asked.agent, visit.author.name, asked.reason
+            )
+        except Held as held:
+            raise NotDone(409, str(held)) from held
+        except Trouble as trouble:
+            detail = f"{trouble}; it may be done in part: ask again"
+            raise NotDone(503, detail) from trouble
+        return done.answer()

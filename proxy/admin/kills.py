@@ -7,7 +7,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from proxy.admin.answers import problem
-from proxy.admin.lists import Item, Key
+from proxy.admin.lists import Item, Key, page
+from proxy.admin.routes import Visit
 from proxy.admin.sight import Sight
 from proxy.state.killed import InFlight, Kill, moment
 from proxy.state.kills import LONGEST, Full, Stays, Unknown, Unwritten
@@ -32,6 +33,27 @@ class Engage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Raises ValueError, with what is wrong."""
         until = None if self.until is None else moment(self.until)
         return Kill(Scope.parse(self.scope), self.reason, by, "admin", 0.0, until, self.in_flight)
+
+
+class Killing:
+    """The handlers."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+
+    def page(self, visit: Visit) -> Item:
+        """What is killed now. Raises BadParameter."""
+        return page(listed(self._sight), place_of, visit.request.query)
+
+    async def engage(self, visit: Visit) -> Item | web.Response:
+        """One more."""
+        return await engage(self._sight, visit.body, visit.author.name)
+
+    async def revive(self, visit: Visit) -> Item | web.Response:
+        """One less."""
+        request = visit.request
+        scope, reason = request.match_info["scope"], request.query.get("reason", "")
+        return await revive(self._sight, scope, visit.author.name, reason)
 
 
 def listed(sight: Sight) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The admin port, on aiohttp: health probes and metrics, which need no token, and `/v1` (api.py).
+"""The admin port, on aiohttp. What it serves is the table of `api.py`.
 
 Importing this file is slow and large, for it imports aiohttp: `proxy.admin.start` does it late.
 """
@@ -12,10 +12,10 @@ from typing import Any
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from proxy.admin.answers import problem, said
+from proxy.admin.answers import problem
 from proxy.admin.api import Api
+from proxy.admin.routes import LARGEST_BODY
 from proxy.admin.sight import Sight
-from proxy.observe.exposition import Exposition
 from proxy.wire.server import remove_stale
 
 _SHUTDOWN_SECONDS = 1.0
@@ -37,8 +37,6 @@ class AdminServer:
     """Serves until `stop`."""
 
     def __init__(self, sight: Sight) -> None:
-        self._health = sight.health
-        self._exposition = Exposition(sight.metrics, sight.clock)
         self._api = Api(sight)
         self._runner: web.AppRunner | None = None
         self._control: web.AppRunner | None = None
@@ -88,35 +86,10 @@ class AdminServer:
         return web.TCPSite(runner, host.strip("[]"), int(port), backlog=_BACKLOG)
 
     def _application(self, *, control: bool) -> web.Application:
-        app = web.Application(middlewares=[_problems])
-        app.router.add_get("/livez", self._live)
-        app.router.add_get("/health/live", self._live)
-        app.router.add_get("/readyz", self._ready)
-        app.router.add_get("/health/ready", self._ready)
-        app.router.add_get("/startupz", self._startup)
-        app.router.add_get("/metrics", self._metrics)
+        app = web.Application(middlewares=[_problems], client_max_size=LARGEST_BODY)
         self._api.add_to(app.router, control=control)
         app.on_response_prepare.append(_add_headers)
         return app
-
-    async def _live(self, _request: web.Request) -> web.Response:
-        return said(200, {"status": "alive"})
-
-    async def _ready(self, _request: web.Request) -> web.Response:
-        return said(200 if self._health.ready else 503, self._health.report())
-
-    async def _startup(self, _request: web.Request) -> web.Response:
-        if self._health.started:
-            return said(200, {"status": "started"})
-        return said(503, {"status": "starting"})
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        page = await self._exposition.page(",".join(request.headers.getall(hdrs.ACCEPT, [])))
-        headers = {hdrs.CONTENT_TYPE: page.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
-        if not _takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-            return web.Response(body=page.plain, headers=headers)
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-        return web.Response(body=page.gzipped, headers=headers)
 
 
 def _runner(app: web.Application) -> web.AppRunner:
@@ -142,15 +115,6 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_HEADERS)
-
-
-def _takes_gzip(accept_encoding: str) -> bool:
-    """Is gzip among the codings, and not with a weight of nothing?"""
-    for item in accept_encoding.lower().split(","):
-        coding, _, weight = item.partition(";")
-        if coding.strip() == "gzip":
-            return weight.replace(" ", "").rstrip("0.") != "q="
-    return False
 
 
 def _joined(address: Any) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from proxy.admin.answers import NotDone
 from proxy.admin.api import Api
-from proxy.admin.budgets import Budgets, Unspent, fullest
+from proxy.admin.budgets import Budgets, fullest
 from proxy.admin.budgets import money as shown
 from proxy.admin.lists import BadParameter
 from proxy.keys import LEDGER
@@ -176,7 +177,7 @@ def test_what_cannot_be_asked(money: Money, query: dict[str, str], why: str) -> 
 
 def test_a_workflow_that_nobody_knows(money: Money) -> None:
     """Is not one in which nothing was spent."""
-    with pytest.raises(Unspent):
+    with pytest.raises(NotDone):
         money.page(workflow="w")
 
 

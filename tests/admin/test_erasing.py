@@ -1,16 +1,25 @@
 """proxy/admin/erasing.py; tests/whole/test_erasures.py has it over the real socket."""
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from proxy.admin.erasing import erased
+from proxy.admin.answers import NotDone
+from proxy.admin.authors import Author
+from proxy.admin.erasing import Asked, Erasing
+from proxy.admin.routes import Visit
 from proxy.admin.sight import _nothing_kept
+from proxy.config.tokens import Role
 from proxy.journal.erasures import DONE, Erasure, Held
 from proxy.journal.sealing import Trouble
 
-ASKED = b'{"agent": "ann", "reason": "case 12"}'
+ASKED = Asked("case 12", agent="ann")
+
+
+def visit(asked: Asked = ASKED) -> Visit:
+    request: Any = None
+    return Visit(request, Author("bob", frozenset({Role.OPERATOR})), asked)
 
 
 async def test_it_answers_with_what_was_destroyed():
@@ -21,10 +30,9 @@ async def test_it_answers_with_what_was_destroyed():
         asked.append(told)
         return Erasure("e1", DONE, "agent", "ann", payloads=2, keys=1)
 
-    answer = await erased(ASKED, erase)
-    assert asked == [("agent", "ann", "admin.sock", "case 12")]
-    assert answer.status == 200
-    assert json.loads(answer.text or "") == {
+    answer = await Erasing(erase).erase(visit())
+    assert asked == [("agent", "ann", "bob", "case 12")]
+    assert msgspec.to_builtins(answer) == {
         "id": "e1", "what": "agent", "whose": "ann", "payloads": 2, "keys": 1,
     }  # fmt: skip
 
@@ -38,27 +46,24 @@ async def test_what_was_not_done_says_so(error: Exception, status: int):
     async def erase(*_: str) -> Erasure:
         raise error
 
-    answer = await erased(ASKED, erase)
-    assert answer.status == status
-    assert str(error) in json.loads(answer.text or "")["detail"]
-
-
-async def test_without_a_journal_there_is_nothing_to_erase():
-    """As in tests of pages."""
-    assert (await erased(ASKED, _nothing_kept)).status == 503
+    with pytest.raises(NotDone, match=str(error)) as raised:
+        await Erasing(erase).erase(visit())
+    assert raised.value.status == status
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("asked", "said"),
     [
-        b"",
-        b"[]",
-        b'{"task": 1, "reason": "r"}',
-        b"\xff",
-        b'{"task": "a", "task": "b", "reason": "r"}',
-        b'{"task": "' + b"t" * 129 + b'", "reason": "r"}',
+        (Asked("r"), "exactly one of task and agent"),
+        (Asked("r", "t", "a"), "exactly one of task and agent"),
+        (Asked("", "t"), "reason: expected a text"),
+        (Asked("r" * 501, "t"), "reason: expected a text"),
+        (Asked("r", "t" * 129), "128"),
+        (Asked("r", subject="s"), "subject"),
     ],
 )
-async def test_what_is_no_question_is_refused(body: bytes):
+async def test_what_is_no_question_is_refused(asked: Asked, said: str):
     """Before anything is done."""
-    assert (await erased(body, _nothing_kept)).status == 400
+    with pytest.raises(NotDone, match=said) as raised:
+        await Erasing(_nothing_kept).erase(visit(asked))
+    assert raised.value.status == 400

@@ -10,7 +10,7 @@ import pytest
 
 from proxy import admin
 from proxy.admin.health import Health
-from proxy.admin.server import AdminServer, _takes_gzip
+from proxy.admin.server import AdminServer
 from proxy.admin.sight import Sight
 from proxy.call import InFlight
 from proxy.clock import Clock
@@ -132,23 +132,6 @@ async def test_metrics_are_gzipped_for_those_who_take_it(client):
     async with client.get("/metrics", headers={"Accept-Encoding": "identity"}) as response:
         assert "Content-Encoding" not in response.headers
         assert "holdfast_calls_total" in await response.text()
-
-
-@pytest.mark.parametrize(
-    ("accepted", "taken"),
-    [
-        ("gzip", True),
-        ("deflate, GZip;q=0.5, br", True),
-        ("gzip;q=0", False),
-        ("gzip; q=0.00", False),
-        ("gzip;q=0.1", True),
-        ("gzipped", False),
-        ("", False),
-    ],
-)
-def test_who_takes_gzip(accepted, taken):
-    """RFC 9110 12.5.3, as far as it concerns one coding."""
-    assert _takes_gzip(accepted) is taken
 
 
 async def test_a_path_that_is_not_there_is_a_problem(client):

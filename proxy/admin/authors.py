@@ -1,0 +1,26 @@
+"""Who asks on the admin side, and what that one may do."""
+
+import msgspec
+
+from proxy.config.tokens import Role
+
+SOCKET = "admin.sock"
+"""The name of whoever comes in by that socket of the data dir, and shows no token."""
+
+
+class Author(msgspec.Struct, frozen=True):
+    """The one whose name stands in the journal beside a change."""
+
+    name: str  # empty: somebody on this machine, who may only read
+    roles: frozenset[Role]
+    groups: tuple[str, ...] = ()
+
+    def may(self, role: Role) -> bool:
+        """Every role may read."""
+        return role in self.roles or (role is Role.VIEWER and bool(self.roles))
+
+
+OWNER = Author(SOCKET, frozenset(Role))
+"""The user of the process, who could as well read and write its files."""
+SOMEBODY = Author("", frozenset({Role.VIEWER}))
+"""Anybody on this machine, as long as there are no tokens."""
