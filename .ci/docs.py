@@ -32,6 +32,7 @@ PAGES = (ROOT / "docs" / "policies.md", ROOT / "docs" / "settings.md")
 SCHEMAS = {
     ROOT / "policies" / "schema.json": "policies",
     ROOT / "policies" / "settings.schema.json": "settings",
+    ROOT / "policies" / "tokens.schema.json": "tokens",
 }
 LIST = "a list, each "
 END = "<!-- made by make docs -->"

@@ -5,6 +5,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from proxy.access import Access
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
 from proxy.admin.sight import Sight
@@ -28,7 +29,6 @@ from proxy.observe.metrics import Metrics
 from proxy.outbound import Outbound, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
-from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.stage import Sender
 from proxy.state.chains import Chains
@@ -72,14 +72,15 @@ class App:
         )
         self._warned: frozenset[Problem] = frozenset()
         self._asked = False  # to read the policies again
+        self._by = ""  # who asks for it, where that is known
         self._reloading: asyncio.Task[None] | None = None
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         read = self._read()
-        self._identity = Identity(settings.agent.id, settings.agent.fleet, settings.believed)
+        self._access = Access(settings, self.clock, self.log)
         calls = CallLog(self.log) if settings.log.calls else None
         watcher = _Watcher(self.metrics, self._trail, self.log, calls)
         self._gateway = Gateway(
-            self._table(read), self.clock, self._identity, self._instance, watcher
+            self._table(read), self.clock, self._access.identity, self._instance, watcher
         )
         self._server = self._made_server(settings)
         self._in_force(read)
@@ -133,15 +134,18 @@ class App:
             self.metrics,
             self.clock,
             self._keep,
-            self._identity,
+            self._access.identity,
             lambda: self._gateway.table,
             self._trail.erase,
+            lambda: self._access.tokens,
+            self._reloaded,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
         await self._open_to_changes(self._admin)
         self._watching = self.clock.spawn(self._watch.run())
         self._obeying = self.clock.spawn(self._control.run())
+        self._access.start()
         self._trail.speak()
 
     async def _open_to_changes(self, admin: "AdminServer") -> None:
@@ -162,6 +166,20 @@ class App:
         self._asked = self._reloading is not None  # what is being read there may be older than this
         return self._take(self._tried())
 
+    def reload_all(self) -> None:
+        """Read all again that can be read while it runs: policies and tokens, in threads."""
+        self.reload_soon()
+        self._access.reload_soon()
+
+    async def _reloaded(self, by: str) -> list[str]:
+        """The same for somebody who waits for it. Gives what is wrong with it."""
+        wrong = await self._access.reloaded()
+        self._by = by
+        self.reload_soon()
+        while self._reloading is not None:
+            await asyncio.wait([self._reloading])
+        return [*self.health.rejected.splitlines(), *wrong]
+
     def reload_soon(self) -> None:
         """The same, but they are read in a thread. Who asks meanwhile has them read once more."""
         self._asked = True
@@ -172,20 +190,21 @@ class App:
         try:
             while self._asked:
                 self._asked = False
-                self._take(await asyncio.to_thread(self._tried))
+                by, self._by = self._by, ""
+                self._take(await asyncio.to_thread(self._tried), by)
         finally:
             self._reloading = None
 
-    def _take(self, read: "_Read | _Failed") -> bool:
+    def _take(self, read: "_Read | _Failed", by: str = "") -> bool:
         if not isinstance(read, _Read):
             self.health.rejected, self.health.rejected_at = str(read), self.clock.wall()
             problems = str(read).splitlines()
             self.log.warning("reload failed", problems=problems, kept=self.health.version)
-            self._trail.rejected(problems)
+            self._trail.rejected(problems, by)
             return False
         self._gateway.table = self._table(read)
         self._in_force(read)
-        self._trail.loaded(read.loaded)
+        self._trail.loaded(read.loaded, by)
         self.log.event("reloaded", policy_version=read.loaded.version)
         return True
 

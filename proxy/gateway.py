@@ -55,12 +55,13 @@ class Gateway:
         self._watcher = watcher
         self._account = Account(clock, watcher)
         self._reader = Reader(clock)
+        self._enter = self._mount if identity.static else self._mount_of_known
 
     async def handle(self, exchange: Exchange) -> None:
         """One call, from start to finish."""
         call = self._open(exchange)
         try:
-            mount = self._mount(call)
+            mount = self._enter(call)
             if type(mount) is Refusal:
                 reply = refused(mount)
             else:
@@ -120,6 +121,11 @@ class Gateway:
             return _LOOP
         mount.enter(call)
         return mount
+
+    def _mount_of_known(self, call: Call) -> Mount | Refusal:
+        """The same, if anybody knows whose call it is."""
+        mount = self._mount(call)
+        return mount if call.agent else self._identity.nobody
 
     def _pipeline(
         self, exchange: Exchange, call: Call, mount: Mount, content: bytes | Refusal | None

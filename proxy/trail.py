@@ -174,19 +174,19 @@ class Trail:
         )
         return False
 
-    def loaded(self, loaded: Loaded) -> None:
-        """Policies are in force."""
+    def loaded(self, loaded: Loaded, by: str = "") -> None:
+        """Policies are in force; `by`: who asked for it, if somebody did."""
         before, self._version = self._version, loaded.version
         upstreams = tuple(loaded.upstreams)
         self.note(
-            PolicyLoaded(self._name(), loaded.version, len(loaded.policies), upstreams, before)
+            PolicyLoaded(self._name(), loaded.version, len(loaded.policies), upstreams, before, by)
         )
 
-    def rejected(self, problems: list[str]) -> None:
+    def rejected(self, problems: list[str], by: str = "") -> None:
         """Policies could not be used; those before them stay."""
         told = tuple(problem[:_LONGEST] for problem in problems[:_MOST_PROBLEMS])
         more = len(problems) - len(told)
-        self.note(ConfigRejected(self._name(), told, more, self._version))
+        self.note(ConfigRejected(self._name(), told, more, self._version, by))
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it, once it has started."""

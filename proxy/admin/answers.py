@@ -1,9 +1,12 @@
 """What the admin side answers with: JSON, and problem objects (RFC 9457)."""
 
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -12,11 +15,20 @@ PROBLEM = "application/problem+json"
 class NotDone(Exception):
     """Why a page does not do what it is asked for: raised by its handler, answered as a problem."""
 
-    def __init__(self, status: int, detail: str, retry_after: int | None = None) -> None:
-        """`retry_after`: seconds, where it makes sense to ask again."""
+    def __init__(
+        self, status: int, detail: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`headers` go with it, such as Retry-After where it makes sense to ask again."""
         super().__init__(detail)
         self.status = status
-        self.retry_after = retry_after
+        self.headers = headers
+
+    @property
+    def answer(self) -> web.Response:
+        """What is said of it."""
+        answer = problem(self.status, HTTPStatus(self.status).phrase, str(self))
+        answer.headers.update(self.headers)
+        return answer
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,11 +46,6 @@ def said(status: int, content: Any, content_type: str = JSON) -> web.Response:
     return web.Response(status=status, body=body, content_type=content_type)
 
 
-def problem(
-    status: int, title: str, detail: str = "", retry_after: int | None = None
-) -> web.Response:
+def problem(status: int, title: str, detail: str = "") -> web.Response:
     """What is wrong, and, if more is known, what to do."""
-    answer = said(status, Problem("about:blank", title, status, detail), PROBLEM)
-    if retry_after is not None:
-        answer.headers[hdrs.RETRY_AFTER] = str(retry_after)
-    return answer
+    return said(status, Problem("about:blank", title, status, detail), PROBLEM)

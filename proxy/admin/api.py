@@ -7,7 +7,6 @@ a line in `table` for each. Role, parameters, body, router and `/openapi.json` c
 import asyncio
 import inspect
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +23,7 @@ from proxy.admin.openapi import described
 from proxy.admin.pages import Pages
 from proxy.admin.probes import Probes
 from proxy.admin.rates import Rates
+from proxy.admin.reloading import Reloading
 from proxy.admin.routes import LISTED, PAGED, Answer, Parameter, Route, Visit, fails
 from proxy.admin.sight import Sight
 from proxy.config.places import visible
@@ -140,6 +140,12 @@ def _control(sight: Sight) -> tuple[Route, ...]:
 def _changes(sight: Sight) -> tuple[Route, ...]:
     return (
         Route(
+            *("POST", "/v1/reload", Role.OPERATOR, "Reads policies and tokens again."),
+            Reloading(sight).reload,
+            Answer("They are in force."),
+            also={409: fails("They cannot be used; what was in force before still is.")},
+        ),
+        Route(
             *("POST", "/v1/erasures", Role.OPERATOR),
             "Destroys the payloads of a task or an agent.",
             Erasing(sight.erase).erase,
@@ -196,8 +202,7 @@ class Api:
             except BadParameter as error:
                 return problem(400, "Bad Request", str(error))
             except NotDone as error:
-                title = HTTPStatus(error.status).phrase
-                return problem(error.status, title, str(error), error.retry_after)
+                return error.answer
             return shown if isinstance(shown, web.StreamResponse) else said(200, shown)
 
         return handler

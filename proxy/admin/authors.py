@@ -2,10 +2,7 @@
 
 import msgspec
 
-from proxy.config.tokens import Role
-
-SOCKET = "admin.sock"
-"""The name of whoever comes in by that socket of the data dir, and shows no token."""
+from proxy.config.tokens import RESERVED, Role
 
 
 class Author(msgspec.Struct, frozen=True):
@@ -20,7 +17,7 @@ class Author(msgspec.Struct, frozen=True):
         return role in self.roles or (role is Role.VIEWER and bool(self.roles))
 
 
-OWNER = Author(SOCKET, frozenset(Role))
-"""The user of the process, who could as well read and write its files."""
+OWNER = Author(RESERVED, frozenset(Role))
+"""Whoever comes in by `admin.sock`: the user of the process, who could as well write its files."""
 SOMEBODY = Author("", frozenset({Role.VIEWER}))
 """Anybody on this machine, as long as there are no tokens."""

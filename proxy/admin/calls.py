@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from proxy.admin.answers import NotDone
 from proxy.admin.lists import BadParameter, Item, cursor, limit, numbers
@@ -25,6 +25,8 @@ _TIMES = ("since", "until")
 _COSTS = ("min_cost", "max_cost")
 _MOST, _LONGEST = 20, 200
 """Values of a name, and characters of one."""
+
+_AGAIN = {str(hdrs.RETRY_AFTER): "1"}
 
 Value = TypeVar("Value")
 
@@ -89,7 +91,7 @@ class Calls:
         try:
             return await self._turns.run(work)
         except Busy as busy:
-            raise NotDone(503, "others are being answered; ask again", 1) from busy
+            raise NotDone(503, "others are being answered; ask again", _AGAIN) from busy
         except OSError as error:
             raise NotDone(503, f"the journal cannot be read: {error}") from error
 

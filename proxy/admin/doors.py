@@ -1,9 +1,12 @@
 """Who may come in at which route (spec 6.2).
 
-Without tokens: who reaches a loopback address or a Unix socket may read, as long as one agent's
-data is all there is; changes are made at `data_dir/admin.sock` only. Pages of other sites run in
-a browser that reaches them as well; they are told by what browsers add to requests, and, where a
-page has made its own name lead here, by that name.
+Where there are tokens one is needed, whose roles count; but for `admin.sock` in the data dir, which
+only the user of the process reaches. Without tokens: who reaches a loopback address or a Unix
+socket may read, as long as one agent's data is all there is; changes are made at that socket only.
+
+Pages of other sites run in a browser that reaches all of it as well; they are told by what browsers
+add to requests, and, where a page has made its own name lead here, by that name. Where a token is
+needed such a name is no harm: no page of another site has one, and there are no cookies.
 """
 
 from ipaddress import ip_address
@@ -12,6 +15,7 @@ from aiohttp import hdrs, web
 
 from proxy.admin.answers import NotDone
 from proxy.admin.authors import OWNER, SOMEBODY, Author
+from proxy.admin.keyring import Keyring, shown_by
 from proxy.admin.routes import Route
 from proxy.admin.sight import Sight
 
@@ -22,7 +26,9 @@ class Doors:
     """`enter` is asked of every request."""
 
     def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+        self._tokens = sight.tokens
+        self._identity = sight.identity
+        self._keyring = Keyring(sight.tokens, sight.clock)
         self.local = False  # is it reached from this machine only?
         self.by_socket = False
 
@@ -30,12 +36,26 @@ class Doors:
         """Who asks. `control`: at admin.sock. Raises NotDone where that one may not."""
         if route.role is None:
             return SOMEBODY
-        foreign(request, by_socket=self.by_socket or control)
-        if control:
+        there = self._tokens().there
+        foreign(request, by_socket=self.by_socket or control or there)
+        if control and not (there and shown_by(request)):
             return OWNER
+        if not there:
+            return self._without_tokens(route)
+        author = await self._keyring.whose(request)
+        if not author.may(route.role):
+            raise NotDone(
+                403,
+                f"the role {route.role} is needed; the token of {author.name} has "
+                f"{', '.join(sorted(author.roles))}",
+                {hdrs.WWW_AUTHENTICATE: f'Bearer error="insufficient_scope", scope="{route.role}"'},
+            )
+        return author
+
+    def _without_tokens(self, route: Route) -> Author:
         if route.changes:
             raise NotDone(403, NO_CHANGE)
-        closed(self.local, self._sight.identity.static)
+        closed(self.local, self._identity.static)
         return SOMEBODY
 
 

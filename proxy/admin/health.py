@@ -26,6 +26,7 @@ class Health(msgspec.Struct):
     rejected: str = ""  # why the last reload failed; the policies before it stay in force
     loaded_at: float = 0.0  # seconds since 1970, as `Clock.wall` has them
     rejected_at: float = 0.0
+    tokens_rejected: tuple[str, ...] = ()  # why the tokens file is not in force as it is now
     began: float = 0.0  # the process
     draining: bool = False
     started: bool = False  # it was ready once

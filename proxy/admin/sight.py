@@ -3,13 +3,14 @@
 Whoever looks changes nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from proxy.admin.health import Health
 from proxy.clock import Clock
+from proxy.config.tokens import Tokens
 from proxy.journal.erasures import Erasure
 from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
@@ -21,6 +22,15 @@ from proxy.state.kills import Kills
 
 Erase: TypeAlias = Callable[[str, str, str, str], Awaitable[Erasure]]
 """Of what (task | agent), whose, who asks, and why. Raises Held, Trouble."""
+
+
+Reload: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
+"""Of who asks for it: reads policies and tokens again. Gives what is wrong with them."""
+
+
+async def _nothing_to_read(by: str) -> Sequence[str]:
+    """Where there are no files."""
+    return ()
 
 
 async def _nothing_kept(what: str, whose: str, by: str, reason: str) -> Erasure:
@@ -38,6 +48,8 @@ class Sight(msgspec.Struct, frozen=True):
     identity: Identity
     table: Callable[[], Table]  # the one in force now
     erase: Erase = _nothing_kept
+    tokens: Callable[[], Tokens] = Tokens
+    reload: Reload = _nothing_to_read
 
     @property
     def kills(self) -> Kills:

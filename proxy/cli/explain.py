@@ -77,7 +77,7 @@ def _here(asked: "Asked", policies: str | None) -> dict[str, Any]:
         loaded = load_policies(settings.policies)
     if not loaded.upstreams:
         raise click.UsageError("there is no upstream; name a folder of policies with --policies")
-    identity = Identity(settings.agent.id, settings.agent.fleet, settings.believed)
+    identity = Identity(settings.agent.id, settings.agent.fleet, settings.identity)
     try:
         told = explained(fresh(loaded, Clock()), asked, identity)
     except Unaskable as error:

@@ -19,6 +19,7 @@ from proxy.cli.problems import loading
 @click.option("--upstream", metavar="URL", help="Adds, or replaces, the upstream at /.")
 @click.option("--protocol", metavar="NAME", help="Of --upstream: auto, tools or http.")
 @click.option("--agent-id", metavar="ID", help="Who calls.")
+@click.option("--tokens", metavar="FILE", help="Who may use the admin side.")
 @click.option("--drain", metavar="DURATION", help="How long calls may finish after SIGTERM.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Gets both addresses as JSON.")
 def run(

@@ -4,9 +4,9 @@ import click
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["settings", "policies"]), default="policies")
+@click.argument("kind", type=click.Choice(["settings", "policies", "tokens"]), default="policies")
 def schema(kind: str) -> int:
-    """Print the JSON Schema of settings or policies (the default).
+    """Print the JSON Schema of settings, tokens or policies (the default).
 
     \b
     Example:

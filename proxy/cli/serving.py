@@ -77,10 +77,10 @@ async def _served(
         return 1
     finally:
         log.close()
-    loop.add_signal_handler(signal.SIGHUP, app.reload_soon)
     loop.add_signal_handler(signal.SIGUSR1, app.kill_all)
     if killed.is_set():
         app.kill_all()
+    loop.add_signal_handler(signal.SIGHUP, app.reload_all)
     try:
         _tell_ready(app, ready_file)
     except OSError as error:

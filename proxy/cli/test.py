@@ -42,7 +42,7 @@ def test(folder: str, policies: str | None, as_json: bool) -> int:
         settings = load_settings(flags={"policies": policies})
         loaded = load_policies(settings.policies)
         trials = read_trials(Path(folder))
-    identity = Identity(settings.agent.id, settings.agent.fleet, settings.believed)
+    identity = Identity(settings.agent.id, settings.agent.fleet, settings.identity)
     judged = [judge(trial, loaded, identity) for trial in trials]
     if as_json:
         print(json.dumps(_report(judged, loaded.version), indent=2))

@@ -10,10 +10,10 @@ LATER: dict[str, frozenset[str]] = {
     "Settings": frozenset(
         {
             *("store", "store_tls", "store_timeout", "on_store_failure"),
-            *("readiness", "tokens", "trace"),
+            *("readiness", "trace"),
         }
     ),
 }
 """By the name of the type that would have them."""
 
-LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a", "key"})
+LATER_WORDS = frozenset({"mcp", "openai", "anthropic", "a2a"})

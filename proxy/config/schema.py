@@ -1,4 +1,4 @@
-"""JSON Schemas of settings and policies, for editors; made from the types that read the files.
+"""JSON Schemas of what people write, for editors; made from the types that read the files.
 
 msgspec makes schemas too, but cannot write the defaults of types that are its own no longer
 (durations, sizes, URLs), and knows nothing of `${…}`.
@@ -15,6 +15,7 @@ from msgspec import inspect as mi
 from proxy.config.files import POLICY_FILE
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
+from proxy.config.tokens import TokensFile
 from proxy.config.types import HEADER_NAME, NAME_PATTERN
 from proxy.config.wording import bare, number_of
 from proxy.units import (
@@ -29,7 +30,11 @@ from proxy.units import (
     Size,
 )
 
-KINDS: dict[str, type[msgspec.Struct]] = {"settings": Settings, "policies": POLICY_FILE}
+KINDS: dict[str, type[msgspec.Struct]] = {
+    "settings": Settings,
+    "policies": POLICY_FILE,
+    "tokens": TokensFile,
+}
 
 _REFERENCE = r"\$\{.*\}"
 _PATTERNS = {
@@ -40,7 +45,8 @@ _PATTERNS = {
     "Url": f"^https?://|{_REFERENCE}",
     "MountPath": f"^/|{_REFERENCE}",
     "KeySource": r"^(header|messageId|input\..+)$|" + _REFERENCE,
-    "Source": f"^static$|^header:|{_REFERENCE}",
+    "Source": f"^static$|^key$|^header:|{_REFERENCE}",
+    "Digest": "^[0-9a-fA-F]{64}$|" + _REFERENCE,
     "Elsewhere": f"^stderr$|/|{_REFERENCE}",
     "Address": f"^.+:[0-9]{{1,5}}$|^unix:.|{_REFERENCE}",
     "Name": f"{NAME_PATTERN}|{_REFERENCE}",
@@ -60,7 +66,7 @@ _SWITCH = {"type": "boolean", "description": "true: as {}; false: off, whatever 
 
 
 def schema(kind: str) -> str:
-    """The schema of `settings` or `policies`, as JSON text."""
+    """The schema of `settings`, `policies` or `tokens`, as JSON text."""
     made = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Holdfast {kind}",

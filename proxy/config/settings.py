@@ -4,7 +4,6 @@ A flag beats the environment, the environment beats the file, the file beats the
 setting has a variable: HOLDFAST_ and its path in capitals, so `agent.id` is HOLDFAST_AGENT_ID.
 """
 
-import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from proxy.config import document
 from proxy.config.document import Document, Node, Scalar, Sequence
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
+from proxy.config.tokens import FILE as FILE_OF_TOKENS
 from proxy.config.types import HEADER_NAME, PRINTABLE, Secret, Url
 from proxy.config.wording import bare
 from proxy.protocols.protocol import BODY_BUFFER
@@ -57,25 +57,18 @@ class Address(str):
 
 
 class Source(str):
-    """Who says who calls: `static`, or `header:NAME`."""
+    """Who says who calls: `static`, `key`, or `header:NAME`."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: object) -> "Source":
         """Raises ValueError, with what is allowed."""
-        if isinstance(text, str) and re.fullmatch(f"static|header:{HEADER_NAME}", text):
+        if isinstance(text, str) and re.fullmatch(f"static|key|header:{HEADER_NAME}", text):
             if text.removeprefix("header:").lower() in _CREDENTIALS:  # names are logged
                 raise ValueError(f"expected a header that holds no credential, found {text!r}")
             return cls(text)
-        later = "; this version does not have it yet" if text == "key" else ""
-        raise ValueError(f"expected static or header:NAME, found {text!r}{later}")
-
-    @property
-    def header(self) -> bytes | None:
-        """The header's name in lower case; None for `static`."""
-        name = self.removeprefix("header:")
-        return None if name == self else name.lower().encode()
+        raise ValueError(f"expected static, key or header:NAME, found {text!r}")
 
 
 class Agent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -239,18 +232,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "each believes its own links only."
         ),
     ] = Secret("")
+    tokens: Annotated[
+        str,
+        Meta(min_length=1, description="Who may use the admin side. No such file: no tokens."),
+    ] = FILE_OF_TOKENS
     log: Log = Log()
     limits: Limits = Limits()
     audit: Audit = Audit()
     drain: Annotated[
         Seconds, Meta(description="On SIGTERM, what runs may take so long to finish.")
     ] = Seconds(25.0)
-
-    @property
-    def believed(self) -> tuple[str, ...]:
-        """The headers that name the agent: those before `static`, which always answers."""
-        headers = [source.header for source in self.identity]
-        return tuple(header.decode() for header in itertools.takewhile(bool, headers) if header)
 
     @property
     def warnings(self) -> tuple[str, ...]:

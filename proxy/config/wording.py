@@ -105,9 +105,10 @@ _CUSTOM = {
     "MountPath": "a path such as / or /billing",
     "HeaderName": "a header's name such as x-api-key",
     "Address": "host:port or unix:/path",
-    "Source": "static or header:NAME",
     "Scope": "a scope such as all, agent:pay-* or tool:deposit",
     "Moment": "a moment such as 2027-01-31T18:00:00Z",
+    "Source": "static, key or header:NAME",
+    "Digest": "64 hex digits",
     "Elsewhere": "stderr, the path of a file, or a URL",
 }
 

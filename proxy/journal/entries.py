@@ -75,6 +75,7 @@ class PolicyLoaded(msgspec.Struct, frozen=True, omit_defaults=True):
     policies: int  # how many
     upstreams: tuple[str, ...]
     before: str = ""  # the version that was in force
+    by: str = ""  # who asked for it; absent: the files changed
     type: ClassVar[str] = "policy.loaded"
 
 
@@ -85,6 +86,7 @@ class ConfigRejected(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: tuple[str, ...]  # the first ones
     more: int = 0  # how many are not told
     policy_version: str = ""  # what stays in force
+    by: str = ""  # who asked for it; absent: the files changed
     type: ClassVar[str] = "config.rejected"
 
 

@@ -67,7 +67,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         content = mount.at_hand(call)
         refusal = mount.identify(call, spelled.body if isinstance(content, Unread) else content)
         call.model = self.model or call.model
-        return call, refusal
+        return call, refusal if call.agent else identity.nobody
 
     def _head(self, method: str, target: bytes, length: int) -> RequestHead:
         named = {name.lower().encode(): value.encode() for name, value in self.headers.items()}

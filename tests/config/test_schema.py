@@ -15,7 +15,11 @@ from proxy.state.backoff import Backoff
 from proxy.units import Money, Rate, Seconds, Size
 
 ROOT = Path(__file__).parents[2]
-FILES = {"policies": "policies/schema.json", "settings": "policies/settings.schema.json"}
+FILES = {
+    "policies": "policies/schema.json",
+    "settings": "policies/settings.schema.json",
+    "tokens": "policies/tokens.schema.json",
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,11 +1,13 @@
 """Who calls, and for what work (spec 2.3): read from the head, believed as far as settings say."""
 
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Call
-from proxy.protocols.identity import Identity, came_back, complete
+from proxy.protocols.identity import Credentials, Identity, came_back, complete
 from tests.fakes import make_call
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -15,7 +17,7 @@ PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 def named(fields: dict[str, str], *believed: str) -> Call:
     """A call with these headers, named and completed as the gateway does it."""
     call = make_call({name.encode(): value.encode("latin-1") for name, value in fields.items()})
-    Identity("pod", "fleet", believed).name(call)
+    Identity("pod", "fleet", believed or ("static",)).name(call)
     complete(call)
     return call
 
@@ -31,15 +33,89 @@ def test_the_agent_is_the_settings():
 
 def test_a_header_is_believed_where_it_is_listed():
     """`header:NAME`, in any letters; the first of the list that is there."""
-    assert named({"x-agent": "scout"}, "X-Agent").agent == "scout"
-    assert named({"b": "2", "a": "1"}, "a", "b").agent == "1"
-    assert named({"b": "2"}, "a", "b").agent == "2"
+    assert named({"x-agent": "scout"}, "header:X-Agent").agent == "scout"
+    assert named({"b": "2", "a": "1"}, "header:a", "header:b").agent == "1"
+    assert named({"b": "2"}, "header:a", "header:b").agent == "2"
 
 
 @pytest.mark.parametrize("fields", [{}, {"x-agent": ""}, {"x-other": "scout"}])
-def test_without_the_header_the_agent_is_the_settings(fields):
-    """Nobody has no name."""
-    assert named(fields, "x-agent").agent == "pod"
+def test_without_the_header_the_next_source_is_asked(fields):
+    """Where that is `static`, it is the settings'; where there is none, nobody knows."""
+    assert named(fields, "header:x-agent", "static").agent == "pod"
+    assert named(fields, "header:x-agent").agent == ""
+
+
+def test_what_stands_behind_static_is_not_believed():
+    """It always answers."""
+    assert named({"x-agent": "forged"}, "static", "header:x-agent").agent == "pod"
+
+
+def known(*sources: str) -> Identity:
+    """One that knows the credentials of two agents."""
+    made = Identity("pod", "fleet", sources)
+    made.credentials = Credentials(
+        {sha256(b"s3cret").digest(): "ann", sha256(b"x").digest(): "bob"}
+    )
+    return made
+
+
+@pytest.mark.parametrize(
+    ("fields", "agent"),
+    [
+        ({"authorization": "Bearer s3cret"}, "ann"),
+        ({"authorization": "bearer  s3cret "}, "ann"),
+        ({"x-api-key": "s3cret"}, "ann"),
+        ({"authorization": "Bearer mine", "x-api-key": "x"}, "bob"),
+        ({"authorization": "Basic s3cret"}, ""),
+        ({"authorization": "s3cret"}, ""),
+        ({"authorization": "Bearer", "x-api-key": ""}, ""),
+        ({"authorization": "Bearer S3cret"}, ""),
+        ({"holdfast-agent": "ann", "x-agent-id": "ann"}, ""),
+        ({}, ""),
+    ],
+)
+def test_an_agent_is_known_by_its_credential(fields, agent):
+    """`key`: what it presents as a bearer, or as x-api-key; nothing else is believed."""
+    call = make_call({name.encode(): value.encode() for name, value in fields.items()})
+    known("key").name(call)
+    assert call.agent == agent
+
+
+def test_sources_are_asked_in_their_order():
+    """The first that answers counts."""
+    fields = {b"x-agent": b"scout", b"x-api-key": b"x"}
+    call = make_call(fields)
+    for sources, agent in (
+        (("key", "header:x-agent"), "bob"),
+        (("header:x-agent", "key"), "scout"),
+        (("static", "key"), "pod"),
+    ):
+        known(*sources).name(call)
+        assert call.agent == agent
+
+
+def test_a_new_tokens_file_counts_for_heads_that_were_seen_before():
+    """What was worked out of the old one is not asked for."""
+    identity, call = known("key"), make_call({b"x-api-key": b"x"})
+    identity.name(call)
+    identity.name(call)
+    assert call.agent == "bob"
+    for name in (*"abcdefghijklmnopqr", "carol"):
+        identity.credentials = Credentials({sha256(b"x").digest(): name})
+        identity.name(call)
+        assert call.agent == name
+    assert len(call.head.worked_out) <= 16
+    identity.credentials = Credentials({})
+    identity.name(call)
+    assert call.agent == ""
+
+
+def test_nobody_is_told_what_to_do():
+    """By every source that was asked."""
+    refusal = Identity("pod", "fleet", ("key", "header:X-Agent")).nobody
+    assert (refusal.code, refusal.scope, refusal.retryable) == ("denied", "agent", False)
+    assert "x-api-key" in refusal.detail
+    assert "send the header X-Agent" in refusal.detail
 
 
 # the workflow and the task
@@ -97,7 +173,7 @@ def test_baggage_that_names_no_workflow(baggage):
 def test_a_name_is_read_as_it_was_written(value, name):
     """In UTF-8: as the same name in a body, so that who erases a task by its name finds it."""
     call = make_call({b"holdfast-task": value, b"x-agent": value})
-    Identity("pod", "fleet", ("x-agent",)).name(call)
+    Identity("pod", "fleet", ("header:x-agent", "static")).name(call)
     assert (call.task, call.agent) == (name, name)
 
 
@@ -153,7 +229,7 @@ def test_a_trace_that_is_not_valid_names_nothing(parent):
 )
 def test_names_are_short_and_never_an_error(fields):
     """At most 128 characters, whatever came."""
-    call = named(fields, "x-agent")
+    call = named(fields, "header:x-agent", "static")
     assert call.agent
     assert max(map(len, (call.agent, call.workflow, call.task))) <= 128
 
