@@ -27,6 +27,7 @@ from proxy.cli.sandbox import sandbox
 from proxy.cli.schema import schema
 from proxy.cli.status import breakers, status
 from proxy.cli.test import test
+from proxy.cli.token import token
 from proxy.config.places import visible
 
 
@@ -43,8 +44,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, breakers, budget, kill, revive, audit, schema, sandbox, demo,
-    quickstart,
+    run, check, test, explain, status, breakers, budget, kill, revive, audit, token, schema, sandbox,
+    demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 
 import click
 
+from proxy.cli.showing import headers
+
 PATIENCE = 10.0
 """Seconds. An admin side that takes longer is not well."""
 _ADDRESS = re.compile(r"(?:http://)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>\d+)/?")
@@ -28,17 +30,15 @@ def ask(admin: str, path: str, query: Mapping[str, str] | None = None) -> Any:
     return _asked(admin, "GET", path, f"{path}?{urlencode(query)}" if query else path)
 
 
-def tell(admin: str, path: str, content: Any, patience: float = PATIENCE, token: str = "") -> Any:
+def tell(admin: str, path: str, content: Any, patience: float = PATIENCE) -> Any:
     """What the proxy answers to JSON that is posted to `path`. Raises the same."""
-    return _asked(admin, "POST", path, path, json.dumps(content), patience, token)
+    return _asked(admin, "POST", path, path, json.dumps(content), patience)
 
 
-def delete(
-    admin: str, path: str, query: Mapping[str, str], patience: float = PATIENCE, token: str = ""
-) -> Any:
+def delete(admin: str, path: str, query: Mapping[str, str], patience: float = PATIENCE) -> Any:
     """What the proxy answers to a DELETE of `path`. Raises the same."""
     target = f"{path}?{urlencode(query)}"
-    return _asked(admin, "DELETE", path, target, patience=patience, token=token)
+    return _asked(admin, "DELETE", path, target, patience=patience)
 
 
 def _asked(
@@ -48,12 +48,10 @@ def _asked(
     target: str,
     content: str | None = None,
     patience: float = PATIENCE,
-    token: str = "",
 ) -> Any:
     connection = _connection(admin, patience)
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        connection.request(method, target, content, headers)
+        connection.request(method, target, content, headers(admin))
         answer = connection.getresponse()
         told = json.loads(answer.read())
     except OSError as error:
@@ -105,6 +103,8 @@ def admin_of_settings() -> str:
 def _refused(admin: str, path: str, status: int, content: Any) -> str:
     if not isinstance(content, dict) or content.get("type") != "about:blank":
         return _stranger(admin)
+    if status == 401:
+        return f"the proxy at {admin} refuses: {content['detail']}; see --token"
     if status == 404 and not content.get("detail"):
         return f"the proxy at {admin} has no {path}: it is of another version"
     return f"the proxy at {admin} refuses: {content.get('detail') or content['title']}"

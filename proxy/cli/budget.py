@@ -13,6 +13,7 @@ import click
 
 from proxy.cli.journals import Failed, records_of
 from proxy.cli.page import cut, paint, say, table
+from proxy.cli.showing import with_token
 
 if TYPE_CHECKING:
     from proxy.journal.records import Records
@@ -42,6 +43,7 @@ def budget() -> None:
 
 @budget.command(name="list")
 @_ADMIN
+@with_token
 @click.option("--key", metavar="KEY", help="Only of this agent, workflow, tool …")
 @_JSON
 def listed(admin: str | None, key: str | None, as_json: bool) -> int:
@@ -59,6 +61,7 @@ def listed(admin: str | None, key: str | None, as_json: bool) -> int:
 @budget.command()
 @click.argument("name")
 @_ADMIN
+@with_token
 @click.option("--key", metavar="KEY", help="Only of this agent, workflow, tool …")
 @_JSON
 def show(name: str, admin: str | None, key: str | None, as_json: bool) -> int:
@@ -124,6 +127,7 @@ def _row(item: dict[str, Any], one: dict[str, Any]) -> list[str]:
 @click.argument("workflow")
 @click.option("--by", type=click.Choice(_VIEWS), default="self", show_default=True)
 @_ADMIN
+@with_token
 @_JSON
 def attribute(workflow: str, by: str, admin: str | None, as_json: bool) -> int:
     """Show what each agent of a workflow is charged.

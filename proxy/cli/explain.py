@@ -8,6 +8,7 @@ import click
 
 from proxy.cli.page import say
 from proxy.cli.problems import loading
+from proxy.cli.showing import with_token
 
 if TYPE_CHECKING:
     from proxy.pipeline.asked import Asked
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--call", "whole", metavar="JSON|@FILE", help="All of the above, and headers.")
 @click.option("--policies", metavar="DIR", help="Folder of policy files; else the settings'.")
 @click.option("--admin", metavar="URL", help="Ask a running proxy, with its state as it is now.")
+@with_token
 @click.option("--json", "as_json", is_flag=True)
 def explain(
     given: str | None,

@@ -11,6 +11,7 @@ import click
 
 from proxy.cli.journals import data_dir_of
 from proxy.cli.page import paint, say
+from proxy.cli.showing import with_token
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _PATIENCE = 30.0
@@ -22,7 +23,7 @@ def _reaching(command: Command) -> Command:
     for option in (
         click.option("--json", "as_json", is_flag=True),
         click.option("--data-dir", metavar="DIR", help="Of the proxy; else the settings'."),
-        click.option("--token", metavar="TOKEN", envvar="HOLDFAST_TOKEN", default=""),
+        with_token,
         click.option(
             "--admin", metavar="URL", help="Another proxy's; needs a token. Else DIR/admin.sock."
         ),
@@ -49,7 +50,6 @@ def kill(
     until: str | None,
     in_flight: str,
     admin: str | None,
-    token: str,
     data_dir: str | None,
     as_json: bool,
 ) -> int:
@@ -70,7 +70,7 @@ def kill(
     asked = {"scope": _scope(scope), "reason": reason, "in_flight": in_flight}
     if until is not None:
         asked["until"] = _moment(until)
-    told = tell(_address(admin, data_dir), "/v1/kills", asked, _PATIENCE, token)
+    told = tell(_address(admin, data_dir), "/v1/kills", asked, _PATIENCE)
     if as_json:
         print(json.dumps(told, indent=2))
     else:
@@ -88,9 +88,7 @@ def kill(
 @click.command()
 @click.argument("scope")
 @_reaching
-def revive(
-    scope: str, reason: str, admin: str | None, token: str, data_dir: str | None, as_json: bool
-) -> int:
+def revive(scope: str, reason: str, admin: str | None, data_dir: str | None, as_json: bool) -> int:
     """Let calls of a SCOPE go on that was killed.
 
     When the command returns it counts, and is recorded. What stands in the policies or in the file
@@ -105,7 +103,7 @@ def revive(
     from proxy.cli.asking import delete
 
     path = f"/v1/kills/{quote(_scope(scope), safe='')}"
-    told = delete(_address(admin, data_dir), path, {"reason": reason}, _PATIENCE, token)
+    told = delete(_address(admin, data_dir), path, {"reason": reason}, _PATIENCE)
     if as_json:
         print(json.dumps(told, indent=2))
         return 0

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from proxy.cli.page import cut, folded, paint, say, table, width
+from proxy.cli.showing import with_token
 
 _ADMIN = "Of the proxy: a URL, host:port or unix:/path; else the settings'."
 _EVERY = 2.0
@@ -32,6 +33,7 @@ _WHY = {
 
 @click.command()
 @click.option("--admin", metavar="URL", help=_ADMIN)
+@with_token
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C.")
 def status(admin: str | None, as_json: bool, watch: bool) -> int:
@@ -68,6 +70,7 @@ def status(admin: str | None, as_json: bool, watch: bool) -> int:
 
 @click.command()
 @click.option("--admin", metavar="URL", help=_ADMIN)
+@with_token
 @click.option("--state", type=click.Choice([*_COLOURS]), help="Only those in it.")
 @click.option("--json", "as_json", is_flag=True)
 def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
