@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from proxy.access import Access
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
-from proxy.admin.sight import Sight
+from proxy.admin.sight import Recorder, Sight
 from proxy.clock import Clock
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
@@ -77,8 +77,8 @@ class App:
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         read = self._read()
         self._access = Access(settings, self.clock, self.log)
-        calls = CallLog(self.log) if settings.log.calls else None
-        watcher = _Watcher(self.metrics, self._trail, self.log, calls)
+        self._recorders: list[Recorder] = [CallLog(self.log)] if settings.log.calls else []
+        watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
         self._gateway = Gateway(
             self._table(read), self.clock, self._access.identity, self._instance, watcher
         )
@@ -139,6 +139,8 @@ class App:
             self._trail.erase,
             lambda: self._access.tokens,
             self._reloaded,
+            lambda: (each.call for each in self._server.exchanges if each.call is not None),
+            self._recorders,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
@@ -287,25 +289,30 @@ class _Read(NamedTuple):
 class _Watcher:
     """Hears of calls, and of what is none."""
 
-    def __init__(self, metrics: Metrics, trail: Trail, log: Log, calls: CallLog | None) -> None:
+    def __init__(self, metrics: Metrics, trail: Trail, log: Log, others: list[Recorder]) -> None:
+        """`others` may come and go."""
         self._metrics = metrics
         self._trail = trail
         self._log = log
-        self._calls = calls
+        self._others = others
 
     def note(self, record: Record) -> None:
         """Part of Watcher."""
         self._metrics.note(record)
         self._trail.note(record)
-        if self._calls is not None:
-            self._calls.note(record)
+        if self._others:
+            self._tell(record)
 
     def keep(self, parcel: Parcel) -> None:
         """Part of Watcher."""
         self._metrics.note(parcel.record)
         self._trail.side_store.keep(parcel)
-        if self._calls is not None:
-            self._calls.note(parcel.record)
+        if self._others:
+            self._tell(parcel.record)
+
+    def _tell(self, record: Record) -> None:
+        for other in self._others:
+            other.note(record)
 
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""

@@ -205,6 +205,7 @@ class Trail:
                     event.tool,
                     event.bulkhead,
                     int(event.open_for * 1000),
+                    event.by,
                 )
             )
 

@@ -11,12 +11,15 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.admin import bodies, budgets, calls, erasing, kills
+from proxy.admin import bodies, budgets, calls, erasing, forcing, kills
+from proxy.admin.agents import Agents
 from proxy.admin.answers import NotDone, problem, said
 from proxy.admin.budgets import Budgets
 from proxy.admin.calls import Calls
 from proxy.admin.doors import Doors
 from proxy.admin.erasing import Erasing
+from proxy.admin.events import CALLS, STREAM, Events
+from proxy.admin.forcing import Forcing
 from proxy.admin.kills import Killing
 from proxy.admin.lists import BadParameter, Item
 from proxy.admin.openapi import described
@@ -29,10 +32,9 @@ from proxy.admin.sight import Sight
 from proxy.config.places import visible
 from proxy.config.tokens import Role
 from proxy.pipeline.asked import Asked
-from proxy.state.circuit import State
 
 _STATE = Parameter(
-    "state", "Only those.", {"type": "string", "enum": [state.value for state in State]}
+    "state", "Only those.", {"type": "string", "enum": ["open", "half_open", "closed"]}
 )
 _UNREAD = {503: fails("The journal cannot be read, or others are being answered.")}
 _QUESTION = tuple(
@@ -41,12 +43,13 @@ _QUESTION = tuple(
 )
 
 
-def table(sight: Sight, rates: Rates) -> tuple[Route, ...]:
+def table(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
     """Every route, but for that which describes them."""
     return (
         *_probes(Probes(sight)),
         *_reads(sight, rates),
         *_control(sight),
+        *_watches(sight, rates, events),
         *_changes(sight),
     )
 
@@ -137,6 +140,24 @@ def _control(sight: Sight) -> tuple[Route, ...]:
     )
 
 
+def _watches(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
+    return (
+        Route(
+            *("GET", "/v1/agents", Role.VIEWER, "Who calls, how much, and when last."),
+            Agents(sight, rates).page,
+            LISTED,
+            query=PAGED,
+        ),
+        Route(
+            *("GET", "/v1/events", Role.VIEWER, "News as they come, and calls as they end."),
+            events.stream,
+            Answer("A stream of events.", media=(STREAM,)),
+            query=(CALLS,),
+            also={503: fails("So many listen already.")},
+        ),
+    )
+
+
 def _changes(sight: Sight) -> tuple[Route, ...]:
     return (
         Route(
@@ -144,6 +165,15 @@ def _changes(sight: Sight) -> tuple[Route, ...]:
             Reloading(sight).reload,
             Answer("They are in force."),
             also={409: fails("They cannot be used; what was in force before still is.")},
+        ),
+        Route(
+            *("POST", "/v1/breakers/{key:.+}", Role.OPERATOR),
+            "Keeps a circuit open or closed by hand, or lets it go.",
+            Forcing(sight).force,
+            Answer("It is so from now on."),
+            forcing.Wanted,
+            also={404: fails("No circuit has this key.")},
+            sees="As /v1/breakers has it: upstream/tool, or the upstream alone.",
         ),
         Route(
             *("POST", "/v1/erasures", Role.OPERATOR),
@@ -166,9 +196,10 @@ class Api:
         self._clock = sight.clock
         self._rates = Rates(sight.metrics, sight.clock)
         self._doors = Doors(sight)
+        self._events = Events(sight)
         self._copying: asyncio.Task[None] | None = None
         itself = Route("GET", "/openapi.json", None, "This.", lambda _: self._description)
-        self.routes = (*table(sight, self._rates), itself)
+        self.routes = (*table(sight, self._rates, self._events), itself)
         self._description = described(self.routes)
 
     def add_to(self, router: web.UrlDispatcher, *, control: bool = False) -> None:
@@ -186,7 +217,8 @@ class Api:
         self._copying = self._clock.spawn(self._rates.run())
 
     def stop(self) -> None:
-        """Copy no more numbers. May be called again."""
+        """End what lasts: the copying of numbers, and streams. May be called again."""
+        self._events.close()
         if self._copying is not None:
             self._copying.cancel()
 
@@ -210,10 +242,14 @@ class Api:
 
 def _check_query(request: web.Request, route: Route) -> None:
     """A filter that is misspelled would else let everything through. Raises BadParameter."""
-    known = {each.name: each.most for each in route.query}
+    known = {each.name: each for each in route.query}
     for name in set(request.query):
         if name not in known:
             hint = f"known are {', '.join(known)}" if known else "there are none"
             raise BadParameter(f"{visible(name)}: is no parameter; {hint}")
-        if len(request.query.getall(name)) > known[name]:
+        given, words = request.query.getall(name), known[name].schema.get("enum")
+        if len(given) > known[name].most:
             raise BadParameter(f"{name}: is given too often")
+        if words is not None and given[0] not in words:
+            allowed = f"{', '.join(words[:-1])} or {words[-1]}"
+            raise BadParameter(f"{name}: expected {allowed}, found {given[0]!r}")

@@ -60,6 +60,8 @@ class Rates:
     def __init__(self, metrics: Metrics, clock: Clock) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._calls = 0
+        self._last_call = 0.0
         self._copies: deque[tuple[float, dict[Key, Tally]]] = deque(maxlen=int(SPAN / EVERY))
         self.copy()
 
@@ -71,7 +73,20 @@ class Rates:
 
     def copy(self) -> None:
         """Note how far the numbers have come."""
-        self._copies.append((self._clock.now(), self._metrics.tallies()))
+        self._copies.append((self._clock.now(), self._look()))
+
+    def last_call(self) -> float:
+        """When the last call ended, on `Clock.wall`: not before it did, and at most `EVERY` seconds
+        after it. 0: there was none."""
+        _ = self._look()
+        return self._last_call
+
+    def _look(self) -> dict[Key, Tally]:
+        tallies = self._metrics.tallies()
+        calls = sum(sum(tally.calls.values()) for tally in tallies.values())
+        if calls != self._calls:
+            self._calls, self._last_call = calls, self._clock.wall()
+        return tallies
 
     def lately(self) -> dict[Key, Lately]:
         """Of each upstream and tool that was ever called."""

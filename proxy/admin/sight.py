@@ -3,12 +3,13 @@
 Whoever looks changes nothing.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from proxy.admin.health import Health
+from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.tokens import Tokens
 from proxy.journal.erasures import Erasure
@@ -18,6 +19,7 @@ from proxy.keys import KILLS
 from proxy.observe.metrics import Metrics
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
+from proxy.record import Record
 from proxy.state.kills import Kills
 
 Erase: TypeAlias = Callable[[str, str, str, str], Awaitable[Erasure]]
@@ -38,6 +40,13 @@ async def _nothing_kept(what: str, whose: str, by: str, reason: str) -> Erasure:
     raise Trouble("closed", "nothing is kept here")
 
 
+class Recorder(Protocol):
+    """Somebody who wants to know of each call that has ended."""
+
+    def note(self, record: Record, /) -> None:
+        """Never waits, never raises."""
+
+
 class Sight(msgspec.Struct, frozen=True):
     """The parts, as they are at work."""
 
@@ -50,6 +59,9 @@ class Sight(msgspec.Struct, frozen=True):
     erase: Erase = _nothing_kept
     tokens: Callable[[], Tokens] = Tokens
     reload: Reload = _nothing_to_read
+    under_way: Callable[[], Iterable[Call]] = tuple
+    recorders: list[Recorder] = []
+    """Who is told of each call that has ended; may change at any time."""
 
     @property
     def kills(self) -> Kills:

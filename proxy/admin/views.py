@@ -28,17 +28,17 @@ def status(sight: Sight, rates: Rates) -> Item:
     lately, now = rates.lately(), _now(sight)
     everything = together([*lately.values()])
     health, wall = sight.health, sight.clock.wall()
-    rejected = {"at": _time(health.rejected_at), "why": health.rejected}
+    rejected = {"at": moment(health.rejected_at), "why": health.rejected}
     return {
         "version": __version__,
-        "started": _time(health.began),
+        "started": moment(health.began),
         "uptime": round(wall - health.began, 3),
         "ready": health.ready,
         "draining": health.draining,
         "listen": health.listen or None,
         "policies": {
             "version": health.version or None,
-            "loaded": _time(health.loaded_at),
+            "loaded": moment(health.loaded_at),
             "rejected": rejected if health.rejected else None,
         },
         "journal": journal(sight),
@@ -69,7 +69,7 @@ def journal(sight: Sight) -> Item | None:
     since = sight.clock.wall() - (sight.clock.now() - kept.state.since)
     return {
         **standing(kept, sight.health.webhooks),
-        "since": _time(since),
+        "since": moment(since),
         "origin": kept.terms.origin,
         "seq": kept.seq,
         "checkpointed": kept.checkpointed,
@@ -155,6 +155,7 @@ def breakers(sight: Sight) -> Iterator[Item]:
     """Every circuit that was made: of upstreams, of tools, and those of shadow policies."""
     now, wall = sight.clock.now(), sight.clock.wall()
     for key, circuit in sight.keep.each(CircuitKey):
+        forced = circuit.forced
         yield {
             "key": f"{key.upstream}/{key.tool}" if key.tool else key.upstream,
             "upstream": key.upstream,
@@ -162,10 +163,11 @@ def breakers(sight: Sight) -> Iterator[Item]:
             "bulkhead": key.bulkhead or None,
             "shadow": bool(key.shadow),
             "state": circuit.state.value,
-            "since": None if circuit.since is None else _time(wall - (now - circuit.since)),
+            "since": None if circuit.since is None else moment(wall - (now - circuit.since)),
             "for": None if circuit.since is None else round(now - circuit.since, 3),
             "why": circuit.why or None,
-            "next_probe_in": None if circuit.closed else round(circuit.left(now), 3),
+            "next_probe_in": None if circuit.closed or forced else round(circuit.left(now), 3),
+            "forced": forced,
             **_counted(circuit, now),
         }
 
@@ -237,7 +239,8 @@ def _part(part: Part) -> Item:
     }
 
 
-def _time(wall: float) -> str:
+def moment(wall: float) -> str:
+    """As RFC 3339 has it."""
     return (
         datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     )

@@ -44,8 +44,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, breakers, budget, kill, revive, audit, token, schema, sandbox,
-    demo, quickstart,
+    run, check, test, explain, status, breakers, budget, kill, revive, audit, token, schema,
+    sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

@@ -100,7 +100,8 @@ class BreakerChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str
     tool: str = ""  # empty: the upstream's own circuit
     bulkhead: str = ""
-    open_ms: int = 0  # for so long, where it opened
+    open_ms: int = 0  # for so long, where it opened by itself
+    by: str = ""  # whose hand it was
     type: ClassVar[str] = "breaker.changed"
 
 

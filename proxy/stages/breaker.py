@@ -158,7 +158,10 @@ class _Circuits:
     def _refusal(self, which: int, wait: float) -> Refusal:
         scope = self._words[which]
         name = self._tool if scope == "tool" else self._upstream
-        if self._circuits[which].state is State.OPEN:
+        by_hand = wait == NEVER
+        if by_hand:
+            detail = f"Somebody keeps the circuit of the {scope} {name} open"
+        elif self._circuits[which].state is State.OPEN:
             detail = (
                 f"The {scope} {name} keeps failing; no call is sent to it for another {wait:.1f} s"
             )
@@ -168,9 +171,11 @@ class _Circuits:
             code="circuit_open",
             detail=detail,
             policy=self._policy,
-            retry_after=wait,
+            retry_after=None if by_hand else wait,
             scope=scope,
             stands=self._stands,
+            final=by_hand,
+            next_step="ask_owner" if by_hand else "",
         )
 
 

@@ -12,6 +12,9 @@ Open becomes half-open when somebody asks after its time. In half-open only the 
 attempt that holds the lease counts. In closed a result counts if its attempt began after the last
 opening.
 
+A hand may keep it open or closed, whatever it hears, until it is let go: then one that was kept
+open is half-open, and one that was kept closed begins anew.
+
 Where a circuit is only observed nobody is refused and there is no lease: in half-open the result of
 every attempt counts that began after the open time, for there is no stampede to hold back.
 """
@@ -22,6 +25,7 @@ from collections.abc import Callable
 import msgspec
 
 from proxy.attempt import Attempt
+from proxy.clock import NEVER
 from proxy.counts import BREAKER_TRANSITIONS
 from proxy.keys import NEWS, CircuitKey
 from proxy.news import CircuitChange, News
@@ -62,8 +66,10 @@ class Outcome(msgspec.Struct, frozen=True):
     floor: float = 0.0  # seconds that the upstream asks to be left alone for
 
 
-Changed = Callable[[State, State, str, float], None]
-"""Told of each change: before, after, why, and for how many seconds it is open."""
+Changed = Callable[[State, State, str, float, str], None]
+"""Told of each change: before, after, why, for how many seconds it is open, and by whom."""
+
+BY_HAND = "by_hand"
 
 _NO_TOOL = ("", -BUCKETS)
 
@@ -84,6 +90,7 @@ class Circuit:
         "_streak",
         "_streak_of_all",
         "closed",
+        "forced",
         "opened_at",
         "owner",
         "rules",
@@ -98,6 +105,7 @@ class Circuit:
         self.rules = rules
         self.state = State.CLOSED
         self.closed = True  # the same again, for the path of a call
+        self.forced = False  # a hand keeps it in its state
         self.since: float | None = None  # when it came into this state; None: it was always closed
         self.why = ""  # as news has it
         self.opened_at = float("-inf")
@@ -128,7 +136,8 @@ class Circuit:
     @property
     def idle(self) -> bool:
         """May it be forgotten? Not while it knows of a failure."""
-        return self.closed and not self._streak_of_all and not self.window.failures
+        quiet = self.closed and not self._streak_of_all and not self.window.failures
+        return quiet and not self.forced
 
     def follow(self, rules: CircuitRules) -> None:
         """Obey a policy. What was counted is kept: agents decide when something is compiled."""
@@ -171,6 +180,8 @@ class Circuit:
 
     def told(self, now: float) -> str:
         """Its state in words, with what counts in it."""
+        if self.forced:
+            return f"{self.state}, by hand"
         if self.closed:
             seen = self.window.seen(now)
             return f"closed, {seen.failures + seen.held} of {seen.calls} failed"
@@ -281,11 +292,30 @@ class Circuit:
     def _on_several_tools(self) -> bool:
         return self.window.tick - self._other_tick < BUCKETS
 
-    def trip(self, now: float, why: str = "by_hand") -> None:
+    def trip(self, now: float, why: str = BY_HAND) -> None:
         """Open it, whatever was counted: who says so knows more."""
         self._open(now, why, 0.0)
 
+    def force(self, now: float, *, closed: bool, by: str) -> None:
+        """Keep it open or closed until `release`."""
+        self.forced = True
+        self._span = 0.0
+        self._forget()
+        if not closed:
+            self.opened_at, self.until = now, NEVER
+        self._become(State.CLOSED if closed else State.OPEN, now, BY_HAND, by=by)
+
+    def release(self, now: float, by: str) -> None:
+        """Let it go by its rules again."""
+        if self.forced:
+            self.forced = False
+            self._forget()
+            self.until = now
+            self._become(State.CLOSED if self.closed else State.HALF_OPEN, now, BY_HAND, by=by)
+
     def _open(self, now: float, why: str, floor: float) -> None:
+        if self.forced:
+            return
         rules = self.rules
         if why != "probe_failed":
             self._for_slowness = why == "slow"
@@ -309,13 +339,15 @@ class Circuit:
         self._recent, self._other_tick = _NO_TOOL, -BUCKETS
         self.window.clear()
 
-    def _become(self, state: State, now: float, why: str, open_for: float = 0.0) -> None:
+    def _become(
+        self, state: State, now: float, why: str, open_for: float = 0.0, by: str = ""
+    ) -> None:
         before, self.state = self.state, state
         self.since, self.why = now, why
         self.closed = state is State.CLOSED
         self.owner = None
         self._passed = 0
-        self._changed(before, state, why, open_for)
+        self._changed(before, state, why, open_for, by)
 
 
 def _teller(target: Target, tool: str, ground: Ground) -> Changed:
@@ -324,8 +356,11 @@ def _teller(target: Target, tool: str, ground: Ground) -> Changed:
     news = ground.kept(NEWS, News)
     upstream, bulkhead = target.upstream, target.domain
 
-    def changed(before: State, after: State, why: str, open_for: float) -> None:
-        counts.add(upstream, tool, before.value, after.value)
-        news.tell(CircuitChange(upstream, tool, before.value, after.value, why, open_for, bulkhead))
+    def changed(before: State, after: State, why: str, open_for: float, by: str) -> None:
+        if before is not after:
+            counts.add(upstream, tool, before.value, after.value)
+        news.tell(
+            CircuitChange(upstream, tool, before.value, after.value, why, open_for, bulkhead, by)
+        )
 
     return changed

@@ -30,7 +30,7 @@ class Subject:
     ) -> None:
         self.now = NOW
         self.changes: list[Change] = []
-        self.circuit = Circuit(rules, chance, lambda *change: self.changes.append(change))
+        self.circuit = Circuit(rules, chance, lambda *change: self.changes.append(change[:4]))
 
     def attempt(self) -> Attempt:
         """One that begins now."""

@@ -1,0 +1,155 @@
+"""`GET /v1/events`: news as they come, and calls as they end (server-sent events).
+
+Nobody is waited for. What a listener does not take in time is kept for it up to a bound; one that
+is slower loses the rest, is told how much that was, and must come again. While nobody listens to
+calls a call pays nothing for it.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Any
+
+import msgspec
+from aiohttp import hdrs, web
+
+from proxy.admin.answers import NotDone
+from proxy.admin.routes import Parameter, Visit
+from proxy.admin.sight import Sight
+from proxy.keys import NEWS
+from proxy.news import Event, News
+from proxy.record import Record
+
+MOST = 16
+"""Listeners."""
+KEPT = 512
+"""Events that are kept for one."""
+HEARTBEAT = 15.0
+"""Seconds of silence, after which a comment is sent: else who is gone would be noticed late."""
+PATIENCE = 10.0
+"""Seconds in which a listener must take something, when its connection is full."""
+STREAM = "text/event-stream"
+CALLS = Parameter(
+    "calls", "Calls that have ended as well.", {"type": "string", "enum": ["true", "false"]}
+)
+_SHORT = (
+    "id", "agent", "upstream", "layer", "tool", "method", "workflow", "task", "outcome", "code",
+    "policy", "executed", "status", "duration_us", "detail", "cost_micros", "served_by",
+)  # fmt: skip
+
+
+class Listener:
+    """What is kept for one, until it has been sent."""
+
+    def __init__(self, calls: bool) -> None:
+        self.calls = calls
+        self.over = False
+        self.lost = 0
+        self._kept: deque[bytes] = deque()
+        self._news = asyncio.Event()
+
+    def push(self, event: bytes) -> None:
+        """Never waits. Once something is lost all that comes after it is as well."""
+        if self.lost or len(self._kept) >= KEPT:
+            self.lost += 1
+        else:
+            self._kept.append(event)
+        self._news.set()
+
+    def end(self) -> None:
+        """There will be no more."""
+        self.over = True
+        self._news.set()
+
+    async def take(self) -> bytes:
+        """What there is, or a comment after a while without anything."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT):
+                await self._news.wait()
+        self._news.clear()
+        told = b"".join(self._kept)
+        self._kept.clear()
+        if self.lost:
+            self.over = True
+            return told + written("dropped", {"lost": self.lost})
+        return told + (written("end", {}) if self.over else b"") or b": \n\n"
+
+
+class Events:
+    """The handler; a listener to the news and, where somebody wants calls, a recorder."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._sight = sight
+        self._news = sight.keep.of(NEWS, News)
+        self._news.listeners.append(self.hear)
+        self._listeners: set[Listener] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End all streams. May be called again."""
+        self._closed = True
+        with contextlib.suppress(ValueError):
+            self._news.listeners.remove(self.hear)
+        for listener in self._listeners:
+            listener.end()
+
+    def hear(self, event: Event) -> None:
+        """Listens to the news."""
+        if self._listeners:
+            told = written(getattr(event, "word", "escalated"), msgspec.to_builtins(event))
+            for listener in self._listeners:
+                listener.push(told)
+
+    def note(self, record: Record) -> None:
+        """A call has ended."""
+        held = {name: getattr(record, name) for name in _SHORT}
+        told = {name: value for name, value in held.items() if value not in ("", 0)}
+        event = written("call", {**told, "attempts": len(record.attempts)})
+        for listener in self._listeners:
+            if listener.calls:
+                listener.push(event)
+
+    async def stream(self, visit: Visit) -> web.StreamResponse:
+        """Until one of both goes. Raises NotDone."""
+        if visit.request.method == "HEAD":
+            return web.Response(content_type=STREAM)
+        if self._closed or len(self._listeners) >= MOST:
+            raise NotDone(503, f"there are {MOST} who listen", {str(hdrs.RETRY_AFTER): "10"})
+        listener = Listener(visit.request.query.get("calls") == "true")
+        self._add(listener)
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: STREAM})
+        try:
+            await response.prepare(visit.request)
+            await self._send(listener, response)
+        except (ConnectionError, TimeoutError):
+            response.force_close()
+        finally:
+            self._remove(listener)
+        return response
+
+    async def _send(self, listener: Listener, response: web.StreamResponse) -> None:
+        health, tokens = self._sight.health, self._sight.tokens()
+        hello = {"policy_version": health.version, "ready": health.ready}
+        await response.write(written("hello", hello))
+        while not listener.over:
+            told = await listener.take()
+            if self._sight.tokens() is not tokens:  # whose token it was may not count any more
+                listener.end()
+            async with asyncio.timeout(PATIENCE):
+                await response.write(told)
+        await response.write_eof()
+
+    def _add(self, listener: Listener) -> None:
+        self._listeners.add(listener)
+        if listener.calls and self not in self._sight.recorders:
+            self._sight.recorders.append(self)
+
+    def _remove(self, listener: Listener) -> None:
+        self._listeners.discard(listener)
+        if self in self._sight.recorders and not any(each.calls for each in self._listeners):
+            self._sight.recorders.remove(self)
+
+
+def written(name: str, content: Any) -> bytes:
+    """As the stream has it: JSON has no line breaks of its own."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(content))
