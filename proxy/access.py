@@ -7,6 +7,7 @@ what was in force before; so does a file that is gone, for without one more is o
 import asyncio
 from pathlib import Path
 
+from proxy.admin.health import Health
 from proxy.clock import Clock
 from proxy.config.places import ConfigError
 from proxy.config.settings import Settings
@@ -21,11 +22,12 @@ _GONE = "the tokens file is gone; those that it held are in force until the next
 class Access:
     """`tokens` are those in force; `identity` knows the agents among them."""
 
-    def __init__(self, settings: Settings, clock: Clock, log: Log) -> None:
+    def __init__(self, settings: Settings, clock: Clock, log: Log, health: Health) -> None:
         """Raises ConfigError."""
         self._file = settings.tokens
         self._clock = clock
         self._log = log
+        self._health = health
         self._path = Path(settings.tokens)
         self._watch = Watch("", self.reload_soon, clock)
         self._asked = False
@@ -33,8 +35,6 @@ class Access:
         self._watching: asyncio.Task[None] | None = None
         self.identity = Identity(settings.agent.id, settings.agent.fleet, settings.identity)
         self.tokens = Tokens()
-        self.rejected: tuple[str, ...] = ()
-        """Why the file as it is now is not in force."""
         self._use(load_tokens(self._file))
 
     def start(self) -> None:
@@ -52,7 +52,7 @@ class Access:
         self.reload_soon()
         while self._reloading is not None:
             await asyncio.wait([self._reloading])
-        return self.rejected
+        return self._health.tokens_rejected
 
     async def _reload(self) -> None:
         try:
@@ -73,12 +73,13 @@ class Access:
             self._use(read)
             return
         why = (_GONE,) if isinstance(read, Tokens) else tuple(str(read).splitlines())
-        if why != self.rejected:
+        if why != self._health.tokens_rejected:
             self._log.warning("tokens rejected", problems=why, kept=len(self.tokens.tokens))
-        self.rejected = why
+        self._health.tokens_rejected = why
 
     def _use(self, read: Tokens) -> None:
-        again, self.tokens, self.rejected = self.tokens, read, ()
+        again, self.tokens = self.tokens, read
+        self._health.tokens_rejected = ()
         self.identity.credentials = Credentials(read.agents)
         self._watch.loaded(digests((self._path, *read.files)))
         for warning in read.warnings:

@@ -76,7 +76,7 @@ class App:
         self._reloading: asyncio.Task[None] | None = None
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         read = self._read()
-        self._access = Access(settings, self.clock, self.log)
+        self._access = Access(settings, self.clock, self.log, self.health)
         self._recorders: list[Recorder] = [CallLog(self.log)] if settings.log.calls else []
         watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
         self._gateway = Gateway(
@@ -139,7 +139,7 @@ class App:
             self._trail.erase,
             lambda: self._access.tokens,
             self._reloaded,
-            lambda: (each.call for each in self._server.exchanges if each.call is not None),
+            self._server.calls,
             self._recorders,
         )
         self._admin = await start_admin(self._settings.admin, sight)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from proxy.access import Access
+from proxy.admin.health import Health
 from proxy.clock import Clock
 from proxy.config.places import ConfigError
 from proxy.config.settings import Settings
@@ -48,7 +49,7 @@ def access(file: Path, clock: Clock) -> Any:
             file.write_text(text)
         settings = msgspec.structs.replace(Settings(), tokens=str(file), identity=("key",))
         log = Log(clock, "info", "json")
-        made = Access(settings, clock, log)
+        made = Access(settings, clock, log, Health())
         log.close()
         return made
 
@@ -91,6 +92,8 @@ async def test_what_cannot_be_used_leaves_what_was_there(access: Any, file: Path
     assert "tokens: expected" in wrong[0]
     assert names(made) == ["ann"]
     assert await within(made.reloaded()) == wrong
+    part = made._health.report()["parts"]["tokens"]
+    assert part == {"ok": False, "last_reload_error": wrong[0]}
     write(file, ANN)
     assert await within(made.reloaded()) == ()
 
@@ -132,7 +135,7 @@ async def test_what_is_loaded_is_logged_and_warned_of_once(
     """How many, and never what."""
     write(file, ANN, 0o666)
     log = Log(clock, "info", "json")
-    made = Access(msgspec.structs.replace(Settings(), tokens=str(file)), clock, log)
+    made = Access(msgspec.structs.replace(Settings(), tokens=str(file)), clock, log, Health())
     await within(made.reloaded())
     log.close()
     text = capfd.readouterr().err

@@ -59,6 +59,8 @@ class Health(msgspec.Struct):
         kept = None if self.side_store is None else self.side_store.payloads
         payloads = {} if kept is None else {"payloads": _writable(kept.state)}
         killed = {} if self.kills is None else {"kills": _killed(self.kills)}
+        wrong = "\n".join(self.tokens_rejected)
+        tokens = {"tokens": {"ok": False, "last_reload_error": wrong}} if wrong else {}
         return {
             "status": "ready" if self.ready else "not ready",
             "parts": {
@@ -68,6 +70,7 @@ class Health(msgspec.Struct):
                     "version": self.version or None,
                     "last_reload_error": self.rejected or None,
                 },
+                **tokens,
                 **journal,
                 **payloads,
                 **killed,

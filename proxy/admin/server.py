@@ -16,21 +16,13 @@ from proxy.admin.answers import problem
 from proxy.admin.api import Api
 from proxy.admin.routes import LARGEST_BODY
 from proxy.admin.sight import Sight
+from proxy.admin.unread import HEADERS, Runner
 from proxy.wire.server import remove_stale
 
 _SHUTDOWN_SECONDS = 1.0
 _BACKLOG = 128
 _OWNER_ONLY = 0o600
 _LONGEST_LINE = 64 << 10  # a question to /v1/policies/explain holds a tool's input
-_HEADERS = {
-    "Server": "holdfast",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""On every answer: a page of another site may neither read nor frame what is here."""
 
 
 class AdminServer:
@@ -93,7 +85,7 @@ class AdminServer:
 
 
 def _runner(app: web.Application) -> web.AppRunner:
-    return web.AppRunner(
+    return Runner(
         app,
         access_log=None,
         shutdown_timeout=_SHUTDOWN_SECONDS,
@@ -114,7 +106,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    response.headers.update(HEADERS)
 
 
 def _joined(address: Any) -> str:

@@ -1,11 +1,13 @@
 """proxy/admin/agents.py."""
 
 from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from proxy.admin.agents import MOST, Agents
+from proxy.admin.authors import OWNER
 from proxy.admin.rates import Rates
 from proxy.admin.routes import Visit
 from proxy.protocols.identity import Identity
@@ -29,7 +31,7 @@ def agents(scene, *flights, sources=("static",)):
 
 
 def shown(handler, **query):
-    visit = Visit(SimpleNamespace(query=query), None)
+    visit = Visit(cast(Any, SimpleNamespace(query=query)), OWNER)
     return handler.page(visit)["items"]
 
 

@@ -1,5 +1,7 @@
 """proxy/admin/forcing.py: what is said by hand, and what calls and the journal hear of it."""
 
+from typing import Any
+
 import pytest
 from aiohttp import web
 
@@ -17,7 +19,7 @@ def scene():
 
 @pytest.fixture
 def heard(scene):
-    told = []
+    told: list[Any] = []
     scene.keep.of(NEWS, News).listeners.append(told.append)
     return told
 

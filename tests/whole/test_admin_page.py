@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from proxy.admin.api import Api
+from proxy.admin.events import STREAM
 from proxy.cli.asking import ask
+from tests.admin.scene import Scene
 from tests.harness import RawUpstream, answer, holdfast, request
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +73,13 @@ async def test_its_examples_have_the_shapes_that_are_answered(target: str, examp
 
 
 def test_it_names_every_page() -> None:
-    """In its table, and with an example where there is JSON to show."""
-    named = set(re.findall(r"`(/v1/[a-z/]+)`", PAGE))
-
-    assert {target.partition("?")[0] for target, _ in EXAMPLES} == named
+    """Each route of the table; and with an example where there is JSON to show."""
+    table = set(re.findall(r"`(?:[A-Z]+ )?(/[^`? ]*)`", PAGE))
+    routes = Api(Scene().sight).routes
+    assert {re.sub(r":[^}]*", "", route.path) for route in routes} <= table
+    shown = {
+        route.path
+        for route in routes
+        if route.role and not (route.changes or "{" in route.path or STREAM in route.answer.media)
+    }
+    assert {target.partition("?")[0] for target, _ in EXAMPLES} == shown

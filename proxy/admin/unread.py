@@ -1,0 +1,67 @@
+"""What is answered where a request cannot be read, or a page has a bug: problem objects as well.
+
+aiohttp answers these by itself, below its middlewares, in text that repeats what was sent; and it
+logs each of them with a traceback, as often as somebody likes.
+"""
+
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from proxy.admin.answers import problem
+
+HEADERS = {
+    "Server": "holdfast",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On every answer: a page of another site may neither read nor frame what is here."""
+
+
+class Runner(web.AppRunner):
+    """Serves an application."""
+
+    __slots__ = ()
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server  # aiohttp has no other way to say what a connection is made of
+        return server
+
+
+class _Server(web.Server):
+    __slots__ = ()
+
+    def __call__(self) -> RequestHandler:
+        handler = super().__call__()
+        handler.__class__ = _Connection
+        return handler
+
+
+class _Connection(RequestHandler):
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Part of RequestHandler: the answer, after which the connection is closed."""
+        if status >= 500:
+            return _worded(super().handle_error(request, status, exc, message))
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun")
+        return _worded(web.Response(status=status))
+
+
+def _worded(answer: web.StreamResponse) -> web.StreamResponse:
+    said = problem(answer.status, HTTPStatus(answer.status).phrase)
+    said.headers.update(HEADERS)
+    said.force_close()
+    return said
