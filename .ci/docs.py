@@ -164,11 +164,13 @@ def _kinds(cls: type) -> dict[str, mi.Type]:
 
 
 def section_knobs() -> dict[str, list[Knob]]:
-    """By section. `mode`, which each of them has, is told once, in words."""
+    """By section. `mode`, which each of them has, is told once, in words, where it is no more."""
     kinds = _kinds(POLICY)
     return {
         name: [
-            knob for knob in knobs_in(kinds[name], name, None, set()) if knob.path != f"{name}.mode"
+            knob
+            for knob in knobs_in(kinds[name], name, None, set())
+            if knob.path != f"{name}.mode" or SECTIONS[name].ways
         ]
         for name in SECTIONS
     }

@@ -2,14 +2,19 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import msgspec
 
 from proxy.access import Access
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
 from proxy.admin.sight import Recorder, Sight
+from proxy.call import Call
 from proxy.clock import Clock
+from proxy.config.approvers import too_few
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
 from proxy.config.settings import Settings
@@ -30,6 +35,7 @@ from proxy.outbound import Outbound, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
 from proxy.record import Record
+from proxy.reply import Reply
 from proxy.stage import Sender
 from proxy.state.chains import Chains
 from proxy.state.killed import Kill
@@ -75,8 +81,8 @@ class App:
         self._by = ""  # who asks for it, where that is known
         self._reloading: asyncio.Task[None] | None = None
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
-        read = self._read()
         self._access = Access(settings, self.clock, self.log, self.health)
+        read = self._read()
         self._recorders: list[Recorder] = [CallLog(self.log)] if settings.log.calls else []
         watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
         self._gateway = Gateway(
@@ -220,9 +226,16 @@ class App:
 
     def _read(self) -> "_Read":
         """All that takes files to know. It may run in a thread, and touches nothing of the loop."""
-        loaded = load_policies(self._settings.policies, self._upstream)
+        loaded = self._judged(load_policies(self._settings.policies, self._upstream))
         trust = {name: trust_of(upstream) for name, upstream in loaded.upstreams.items()}
         return _Read(loaded, trust, digests(loaded.files))
+
+    def _judged(self, loaded: Loaded) -> Loaded:
+        """Approvals need people, and who there is stands in another file. Raises ConfigError."""
+        lacking = list(too_few(loaded.policies, self._access.tokens))
+        if lacking and self._access.tokens.there:
+            raise ConfigError(lacking)
+        return msgspec.structs.replace(loaded, warnings=(*loaded.warnings, *lacking))
 
     async def stop(self, drain: float | None = None, reason: str = "") -> bool:
         """Not ready at once; finish what runs, for `drain` seconds at most; then stop.
@@ -237,6 +250,7 @@ class App:
         self._outbound.stop()
         if self._admin is not None:
             await self._admin.stop()
+        self._control.end()
         await self.clock.stop()
         closed = await self._trail.stop(reason)
         self.log.close()
@@ -258,10 +272,14 @@ class App:
         loaded = read.loaded
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
-        grounds = Grounds.on(self.clock, self._keep, self._trail)
+        grounds = Grounds.on(self.clock, self._keep, self._trail, self._newest)
         table = Table(loaded, senders, grounds, int(self._settings.limits.body_buffer))
         self._outbound.use(made)
         return table
+
+    def _newest(self, call: Call) -> Awaitable[Reply]:
+        """A call that was held goes on by what is in force now."""
+        return self._gateway.table.again(call)
 
     def _made_server(self, settings: Settings) -> Server:
         limits = settings.limits

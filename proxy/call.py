@@ -225,12 +225,18 @@ class Call(msgspec.Struct):
     attempts: "list[Attempt]" = []
     waited: float = 0.0  # seconds spent waiting for others: never our own time
     queued: float = 0.0  # those of them that it stood in a queue of ours
+    held: float = 0.0  # those of them that a person took to decide: its time is the longer for it
+    approval: str = ""  # the id of the request under which it was asked for
+    ticket: Any = None  # what it was approved by; it passes the gates once more
+    fetch: "Callable[[int], Awaitable[Refusal | None]] | None" = None
+    """Reads its body, up to so many bytes; what says no where that cannot be. None: it is here."""
     answered: float | None = None  # when the head of a streamed answer went out
     shadowed: tuple[str, str] | None = None
     """The first refusal of a policy in shadow mode: its code, and the policy."""
     stopped: Stop | None = None
     because: "Refusal | None" = None  # what is told of it, where somebody decided so
     goes_on: bool = False  # though it was stopped
+    stays: bool = False  # it waits for a person, who may let it go though its agent is gone
     flight: InFlight | None = None  # where it is counted as on its way
     intent: "Future[bool] | bool | None" = None
     """Was its intent durable before it was sent? Or that will be known; None: it has none yet."""
@@ -258,7 +264,9 @@ class Call(msgspec.Struct):
             return
         self.stopped = reason if because is not None else self.stopped or reason
         self.because = because
-        self.goes_on = reason is Stop.AGENT_GONE and self.finishes_alone and self.sent
+        self.goes_on = reason is Stop.AGENT_GONE and (
+            self.stays or (self.finishes_alone and self.sent)
+        )
         if not self.goes_on and self.cancel is not None:
             self.cancel()
 
@@ -270,6 +278,7 @@ class Call(msgspec.Struct):
         self.attempts.clear()
         self.cancel = None
         self.interim = None
+        self.fetch = None
 
     def forget_body(self) -> None:
         """Nothing of it is sent or asked for any more: what holds its bytes lets go of them."""

@@ -14,12 +14,16 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config import kill_file
 from proxy.config.types import Loaded
+from proxy.journal.exhibits import SealedExhibits
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import KILLS, LEDGER, LOOPS, NEWS
 from proxy.news import BudgetChange, KillTrouble, News
+from proxy.protocols.clients import Holding
 from proxy.refusal import Refusal
 from proxy.state.account import Account, Passed
+from proxy.state.asking import Terms
+from proxy.state.desk import Desk
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.ledger import Ledger
@@ -28,6 +32,8 @@ from proxy.state.price import dollars
 from proxy.state.scopes import Scope
 from proxy.state.spent_out import told_at
 
+HELD = 50.0
+"""Seconds that a call is held for people, where no `approval` section says it."""
 INTERVAL = 0.4
 """Seconds from look to look at the file `kill`. Two of them stay under a second."""
 
@@ -55,7 +61,10 @@ class Control:
         self.ledger = keep.of(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
         """What is spent."""
         self._loops = keep.of(LOOPS, Loops)
-        self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger)
+        self.desk = Desk.of(keep, clock)
+        """What waits for people."""
+        self._exhibits = SealedExhibits(data_dir, clock)
+        self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
 
     async def begin(self, notes: Notes, calls: Callable[[], Iterable[Call]]) -> None:
@@ -67,7 +76,10 @@ class Control:
         self.ledger.note = notes.note
         self.ledger.heard = self._spent
         self.ledger.abort = self._abort
+        self.ledger.ask = self._asks_for_money
         self._loops.kills = self._repeats
+        self._loops.asks = self._asks
+        self.desk.begin(notes, self._exhibits)
         if self._loaded is not None:
             self.obey(self._loaded)
         self.kills.expire()
@@ -79,6 +91,22 @@ class Control:
             await self._clock.sleep(INTERVAL)
             self.kills.expire()
             await self._file.look()
+
+    def end(self) -> None:
+        """The process ends. Before the journal does."""
+        self.desk.end()
+
+    def _asks(self, call: Call, refusal: Refusal) -> Awaitable[Refusal | None]:
+        """Part of Loops: a person says whether a call that repeats itself may go."""
+        return self._asked(call, Terms(refusal.policy, why="loop", detail=refusal.detail))
+
+    def _asks_for_money(self, call: Call, refusal: Refusal) -> Awaitable[Refusal | None]:
+        """Part of Ledger: or one that there is no room for."""
+        why = f"budget:{refusal.policy}"
+        return self._asked(call, Terms(refusal.policy, why=why, detail=refusal.detail))
+
+    def _asked(self, call: Call, terms: Terms) -> Awaitable[Refusal | None]:
+        return self.desk.ask(call, terms, Holding(call, self._clock.now(), HELD))
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""

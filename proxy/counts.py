@@ -122,6 +122,11 @@ COST_UNKNOWN = Counted(
     ("upstream", "tool"),
     "Sendings that nobody has said the price of.",
 )
+APPROVALS = Counted(
+    "holdfast_approvals_total",
+    ("state",),
+    "Requests to people, by what became of them.",
+)
 REFUSALS = Counted(
     "holdfast_refusals_total",
     ("code", "policy", "enforced"),
@@ -144,5 +149,6 @@ COUNTED = (
     HEALTH_PROBES,
     UNRECORDED,
     COST_UNKNOWN,
+    APPROVALS,
 )
 """Those of which stages alone know."""

@@ -131,6 +131,8 @@ class Gateway:
         self, exchange: Exchange, call: Call, mount: Mount, content: bytes | Refusal | None
     ) -> Handler:
         """The pipeline of its tool, or what says no where it cannot be told which one that is."""
+        if exchange.body.whole is None:
+            call.fetch = partial(self._reader.fetch, exchange, call)
         found = content if type(content) is Refusal else mount.recognise(call, content)
         if type(found) is not Refusal:
             return found

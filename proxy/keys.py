@@ -152,7 +152,15 @@ class LedgerKey(NamedTuple):
     shadow: str = ""
 
 
+class DeskKey(NamedTuple):
+    """What waits for people."""
+
+    kind: str = "desk"
+    shadow: str = ""
+
+
 CHAINS = ChainsKey()
+DESK = DeskKey()
 LEDGER = LedgerKey()
 LOOPS = LoopsKey()
 
@@ -186,6 +194,7 @@ Key: TypeAlias = (
     | ChainsKey
     | KillsKey
     | LedgerKey
+    | DeskKey
 )
 Names = TypeVar("Names", bound=Key)
 

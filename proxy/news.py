@@ -60,6 +60,27 @@ class Escalation(msgspec.Struct, frozen=True):
     status: int
 
 
+class ApprovalChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """People are asked about a call, or it was decided, or nobody did in time."""
+
+    word: ClassVar[str] = "approval"
+
+    id: str
+    state: str  # requested | review | approved | denied | expired | broken_glass
+    agent: str
+    upstream: str
+    tool: str
+    policy: str
+    needs: int = 0  # people who must agree
+    by: str = ""  # who decided
+    why: str = ""  # what was said
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state in {"requested", "broken_glass"}
+
+
 class JournalChange(msgspec.Struct, frozen=True):
     """The journal can be written again, or cannot, or something is wrong with it."""
 
@@ -144,7 +165,8 @@ class BudgetChange(msgspec.Struct, frozen=True):
 
 
 Change: TypeAlias = (
-    BudgetChange
+    ApprovalChange
+    | BudgetChange
     | CircuitChange
     | TrafficChange
     | JournalChange

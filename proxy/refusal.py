@@ -22,6 +22,7 @@ class Repeat(enum.Enum):
 
     NEVER = "never"
     LATER = "later"
+    BY_HAND = "by hand"  # by whoever reads what is said; a client does not by itself
     IF_HARMLESS = "if harmless"  # when it is known not to have run, or running twice does no harm
 
 
@@ -44,7 +45,7 @@ def _kinds() -> dict[str, Kind]:
     return {
         "killed": Kind(403, "policy", "A kill switch stops this call", never, "stop", "http_request_denied"),
         "denied": Kind(403, "policy", "A policy denies this call", never, "use_alternative", "http_request_denied"),
-        "approval_pending": Kind(403, "policy", "A person must look at this call first", never, "ask_owner", "http_request_denied"),
+        "approval_pending": Kind(403, "policy", "A person must look at this call first", Repeat.BY_HAND, "retry_later", "http_request_denied"),
         "approval_denied": Kind(403, "policy", "A person has denied this call", never, "stop", "http_request_denied"),
         "approval_expired": Kind(403, "policy", "Nobody decided about this call in time", never, "ask_owner", "http_request_denied"),
         "budget_exceeded": Kind(402, "budget", "The budget has no room for this call", never, "ask_owner", "http_request_denied", lack="budget"),
@@ -97,11 +98,17 @@ class Refusal(msgspec.Struct, frozen=True):
     stands: bool = False  # a policy wants it told, whoever else could answer
     quota: str = ""  # of a rate that is used up: the parameters of its item in RateLimit-Policy
     facts: tuple[tuple[str, Any], ...] = ()  # members of the problem that only its code has
+    accepted: bool = False  # its client asked to be told at once, and not to be refused: 202
 
     @property
     def kind(self) -> Kind:
         """What its code stands for."""
         return KINDS[self.code]
+
+    @property
+    def status(self) -> int:
+        """Of the answer."""
+        return 202 if self.accepted else self.kind.status
 
     @property
     def retryable(self) -> bool:
@@ -111,11 +118,13 @@ class Refusal(msgspec.Struct, frozen=True):
             return False
         if repeat is Repeat.IF_HARMLESS:
             return self.harmless or self.executed is Executed.NO
-        return repeat is Repeat.LATER
+        return repeat in (Repeat.LATER, Repeat.BY_HAND)
 
     @property
     def should_retry(self) -> bool:
         """What SDKs are told: repeat by yourself, soon?"""
+        if self.kind.repeat is Repeat.BY_HAND:
+            return False
         return self.retryable and not self.given_up and (self.retry_after or 0.0) <= PATIENCE
 
     @property
@@ -132,7 +141,7 @@ class Refusal(msgspec.Struct, frozen=True):
         members: dict[str, Any] = {
             "type": f"https://holdfast.dev/problems/{self.code}",
             "title": kind.title,
-            "status": kind.status,
+            "status": self.status,
             "detail": self.detail,
             "instance": call_id,
             "code": self.code,

@@ -128,6 +128,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     written_as_number: ClassVar[str] = ""
     by_number: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Fields that a number gives as well: who writes just that wants nothing of policies before."""
+    ways: ClassVar[tuple[str, ...]] = ()
+    """Words that its `mode` may say beside those of all sections: they go to its field `way`."""
     by_true: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """Fields that `true` gives, where it is written so; others come from policies before."""
     holds: ClassVar[bool] = False
@@ -228,6 +230,8 @@ class Ground(msgspec.Struct, frozen=True):
     generation: int = 0  # of the table: it grows with each one made on one keep
     world: bytes = b""  # a digest of where its upstreams are, and of our credentials there
     trail: Trail = Trackless()
+    newest: Handler | None = None
+    """Takes a call that was held once more through all that is in force, of the newest table."""
 
     def kept(self, key: Key, make: Callable[[], Kept]) -> Kept:
         """The entry of the keep; a shadow's is never the enforced one."""

@@ -323,3 +323,13 @@ def test_who_waits_leaves_time_for_an_attempt() -> None:
     """And for a timer that wakes him late; without a deadline he may wait for ever."""
     assert latest_start(make_call(deadline=10.0, min_attempt=1.0)) == 9.0 - LATE
     assert latest_start(make_call(deadline=NEVER)) == NEVER
+
+
+def test_what_waits_for_a_person_may_go_on_without_its_agent() -> None:
+    """Where its policy says so; a drain stops it all the same."""
+    cancelled: list[None] = []
+    call = make_call(stays=True, cancel=lambda: cancelled.append(None))
+    call.stop(Stop.AGENT_GONE)
+    assert (call.goes_on, cancelled) == (True, [])
+    call.stop(Stop.DRAIN)
+    assert cancelled == [None]

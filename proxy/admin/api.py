@@ -11,9 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.admin import bodies, budgets, calls, erasing, forcing, kills
+from proxy.admin import approvals, bodies, budgets, calls, erasing, forcing, kills
 from proxy.admin.agents import Agents
 from proxy.admin.answers import NotDone, problem, said
+from proxy.admin.approvals import Approvals
 from proxy.admin.budgets import Budgets
 from proxy.admin.calls import Calls
 from proxy.admin.doors import Doors
@@ -51,6 +52,7 @@ def table(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
         *_control(sight),
         *_watches(sight, rates, events),
         *_changes(sight),
+        *_approving(Approvals(sight)),
     )
 
 
@@ -184,6 +186,35 @@ def _changes(sight: Sight) -> tuple[Route, ...]:
             also={
                 409: fails("A legal hold forbids it."),
                 503: fails("It may be done in part: ask again."),
+            },
+        ),
+    )
+
+
+def _approving(handlers: Approvals) -> tuple[Route, ...]:
+    unknown = {404: fails("Nothing of this id waits for people, or it is over.")}
+    return (
+        Route(
+            *("GET", "/v1/approvals", Role.VIEWER, "What waits for people, or was just decided."),
+            handlers.page,
+            LISTED,
+            query=(approvals.STATE, *PAGED),
+        ),
+        Route(
+            *("GET", "/v1/approvals/{id}", Role.VIEWER),
+            "One of them; approvers see the exact call.",
+            handlers.one,
+            also=unknown,
+        ),
+        Route(
+            *("POST", "/v1/approvals/{id}/decision", Role.APPROVER, "Approves or denies it."),
+            handlers.decide,
+            Answer("It is decided, and recorded."),
+            approvals.Decision,
+            also={
+                **unknown,
+                409: fails("It is over, or you have decided already, or it cannot be shown."),
+                503: fails("It is decided, but the journal cannot be written."),
             },
         ),
     )

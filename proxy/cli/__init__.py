@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from proxy import __version__
+from proxy.cli.approvals import approvals
 from proxy.cli.audit import audit
 from proxy.cli.budget import budget
 from proxy.cli.check import check
@@ -44,8 +45,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, breakers, budget, kill, revive, audit, token, schema,
-    sandbox, demo, quickstart,
+    run, check, test, explain, status, breakers, budget, kill, revive, approvals, audit, token,
+    schema, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

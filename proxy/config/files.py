@@ -85,10 +85,23 @@ def matched(written: Match | UnsetType, node: Mapping) -> tuple[match.Match, dic
 
 
 def _with_mode(name: str, section: type[Section]) -> type[msgspec.Struct]:
+    words: Any = Mode
+    about = "Of this section alone."
+    if section.ways:
+        words = Literal[(*section.ways, *(mode.value for mode in Mode))]
+        hints = get_type_hints(section, include_extras=True)
+        about = f"{hints['way'].__metadata__[0].description} Or the mode of this section alone."
     return msgspec.defstruct(
         name,
-        [("mode", Annotated[Mode | UnsetType, Meta(description="Of this section alone.")], UNSET)],
+        [
+            (
+                "way" if section.ways else "mode",
+                Annotated[words | UnsetType, Meta(description=about)],
+                UNSET,
+            )
+        ],
         bases=(section,),
+        rename={"way": "mode"},
         namespace={"__doc__": section.__doc__},
         frozen=True,
         kw_only=True,

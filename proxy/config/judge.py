@@ -20,6 +20,7 @@ from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
+from proxy.stages.approval import Approval
 from proxy.stages.retry import Retry
 from proxy.stages.timeout import MIN_ATTEMPT
 from proxy.state.killed import Kill
@@ -143,7 +144,7 @@ def _idle_shadows(policy: Policy) -> Iterator[Problem]:
     """A shadow never acts, and what an act would have brought is not known without it."""
     for name, part in policy.sections.items():
         on = part.on and part.mode is Mode.SHADOW and policy.mode is not Mode.OFF
-        if on and name in WRAPPERS:
+        if on and name in WRAPPERS and not SECTIONS[name].restricts:
             but = " but its cool-down" if name in GATES else ""
             message = f"a shadow of {name} computes nothing{but}: it never acts"
             yield Problem(part.place, f"{policy.path}.{name}", message)
@@ -235,6 +236,8 @@ def _contradictions(
         if "timeout" in sections:
             judged.errors.extend(_attempt_over_total(policy, sections["timeout"]))
             judged.errors.extend(_never_begins(policy, sections["timeout"]))
+        if "approval" in sections:
+            judged.errors.extend(_held_too_long(policy, sections["approval"]))
         for name, section in sections.items():
             judged.errors.extend(_conversion(policy, name, section))
     judged.errors.extend(_not_read(policy, effective, writes=writes))
@@ -305,6 +308,21 @@ def _never_begins(policy: Policy, timeout: Merged) -> Iterator[Problem]:
     place = timeout.places["total"]
     message = f"total ({total:g}s) must be longer than min_attempt ({least:g}s)"
     yield Problem(place, _path(policy, place, "timeout.total"), message)
+
+
+def _held_too_long(policy: Policy, approval: Merged) -> Iterator[Problem]:
+    """A call would be held for longer than people may decide."""
+    hold, expires = (approval.fields.get(name) for name in ("hold", "expires"))
+    usual = Approval()
+    if (usual.hold if hold is None else hold) < (usual.expires if expires is None else expires):
+        return
+    field = "expires" if hold is None else "hold"
+    place = approval.places[field]
+    message = (
+        f"hold ({usual.hold if hold is None else hold:g}s) must be shorter than expires "
+        f"({usual.expires if expires is None else expires:g}s)"
+    )
+    yield Problem(place, _path(policy, place, f"approval.{field}"), message)
 
 
 def _conversion(policy: Policy, name: str, section: Merged) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "alerts", "mirrors"}),
-    "Policy": frozenset({"approval", "canary", "chaos", "contract", "record"}),
+    "Policy": frozenset({"canary", "chaos", "contract", "record"}),
     "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "breaker": frozenset({"quorum"}),

@@ -315,11 +315,9 @@ def _part(section: type[Section], written: Any, node: Node, mode: Mode) -> Part:
         )
     known = zip(written.__struct_fields__, written.__struct_encode_fields__, strict=True)
     given = {name: node.items[key].node for name, key in known if key in node.items}
-    given.pop("mode", None)
-    own = written.mode
     return Part(
         place=node.place,
-        mode=mode if own is msgspec.UNSET else own,
+        mode=_own_mode(section, written, given) or mode,
         fields={name: getattr(written, name) for name in given},
         places=dict(_each_place(given)),
         hidden=hidden,
@@ -334,6 +332,16 @@ def _at_once(section: type[Section], written: Any) -> Environ[str, Any]:
         **section.by_number,
         section.written_as_number: getattr(written, section.written_as_number),
     }
+
+
+def _own_mode(section: type[Section], written: Any, given: dict[str, Node]) -> Mode | None:
+    """The mode that it says for itself, which is no field of it; None: it says none."""
+    name = "way" if section.ways else "mode"
+    own = getattr(written, name)
+    if own is msgspec.UNSET or own in section.ways:
+        return None
+    del given[name]
+    return Mode(own)
 
 
 def _may_be_secret(scalar: Scalar) -> bool:

@@ -111,12 +111,13 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         "",
         "",
         call.model,
+        call.approval,
         *(() if call.purse is None else _money(call.purse, call.caller)),
     )
 
 
 def _money(purse: Purse, caller: str) -> tuple[Any, ...]:
-    """The rest of a record's fields, from `approval` on."""
+    """The rest of a record's fields, from `tokens` on."""
     spent, grants = purse.spent, purse.grants
     if len(grants) == 1:  # nearly always; the same as below, for a tenth of the time
         grant = grants[0]
@@ -124,7 +125,7 @@ def _money(purse: Purse, caller: str) -> tuple[Any, ...]:
         charges = {account.label: spent for account in grant.accounts} if spent else None
     else:
         reserved, estimated, charges = purse.reserved, purse.estimated, purse.charges
-    return "", None, spent, estimated, reserved, None, None, "", 0, charges or None, caller
+    return None, spent, estimated, reserved, None, None, "", 0, charges or None, caller
 
 
 def _is_awaited(call: Call, reply: Reply) -> bool:

@@ -45,6 +45,22 @@ class Reader:
             exchange.unwatch_body()
             call.waited += self._clock.now() - began
 
+    async def fetch(self, exchange: Exchange, call: Call, limit: int) -> Refusal | None:
+        """Part of Call: all of a body that was not needed to know what the call is for."""
+        body = exchange.body
+        if isinstance(body, Body) and body.whole is None:
+            if (exchange.head.length or 0) > limit:
+                return _too_large(limit)
+            began = self._clock.now()
+            exchange.watch_body()
+            try:
+                read = await self._whole(exchange, body, limit)
+            finally:
+                exchange.unwatch_body()
+                call.waited += self._clock.now() - began
+            return read if isinstance(read, Refusal) else None
+        return None
+
     async def _whole(self, exchange: Exchange, body: Body, limit: int) -> bytes | Refusal:
         until = self._clock.now() + min(_DRY, patience(exchange.head.fields) / 4)
         read = await self._all(body, exchange.head.length or 0, limit)

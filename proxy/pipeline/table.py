@@ -5,7 +5,7 @@ of the lookup holds just those facts of a call that some policy asks for. So are
 call to another upstream than its own, or as another model.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from hashlib import sha256
 from operator import attrgetter
@@ -30,7 +30,7 @@ from proxy.pipeline.walk import Grounds, Way
 from proxy.protocols.protocol import BODY_BUFFER, Rules
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.reply import refusing
+from proxy.reply import Reply, refusing
 from proxy.stage import Ground, Handler, Sender
 from proxy.stages import BACKUPS
 from proxy.stages.failover import Backups
@@ -60,7 +60,13 @@ class Table:
         self.rule = Rule(loaded.version)  # of calls that no pipeline has taken
         generation = grounds.enforced.keep.generation()
         self.grounds = Grounds(
-            replace(grounds.enforced, links=self.link, generation=generation, world=_world(loaded)),
+            replace(
+                grounds.enforced,
+                links=self.link,
+                generation=generation,
+                world=_world(loaded),
+                newest=grounds.enforced.newest or self.again,
+            ),
             replace(grounds.shadow, generation=generation),
         )
         self._news = grounds.enforced.kept(NEWS, News)
@@ -114,6 +120,18 @@ class Table:
         if pipeline is None:
             return self._found(self._pipelines, key, call, partial(self._built, mount))
         return pipeline
+
+    def again(self, call: Call) -> Awaitable[Reply]:
+        """A call that was held passes once more, from the first gate on: it is counted as on its
+        way by this table alone."""
+        mount = self._by_name.get(call.upstream)
+        if call.flight is not None:
+            call.flight.now -= 1
+            call.flight = None
+        if mount is None:
+            return refusing(Refusal("no_route", f"there is no upstream {call.upstream} any more"))
+        call.domain = self._domains[call.agent]
+        return self.pipeline(call, mount)(call)
 
     def link(self, call: Call, upstream: str, model: str) -> Handler:
         """Part of Links: what sends a call to another upstream than its own, or as another model.

@@ -48,9 +48,12 @@ class Grounds(msgspec.Struct, frozen=True):
     shadow: Ground
 
     @classmethod
-    def on(cls, clock: Clock, keep: Keep, trail: Trail | None = None) -> "Grounds":
-        """Both on one keep, in which what a shadow counts lies apart. `trail`: the journal."""
-        ground = Ground(clock, keep, trail=Trackless() if trail is None else trail)
+    def on(
+        cls, clock: Clock, keep: Keep, trail: Trail | None = None, newest: Handler | None = None
+    ) -> "Grounds":
+        """Both on one keep, in which what a shadow counts lies apart. `trail`: the journal;
+        `newest`: passes a call on to the newest table, where there may be one after this."""
+        ground = Ground(clock, keep, trail=Trackless() if trail is None else trail, newest=newest)
         return cls(ground, replace(ground, shadow=True))
 
 

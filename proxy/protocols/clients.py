@@ -9,10 +9,14 @@ cannot be read is as good as absent. `SIGNS` in `call.py` has the names.
 import re
 from collections.abc import Callable
 
+from proxy.call import Call
 from proxy.clock import NEVER
 
 MARGIN = 0.25
 """Seconds by which we answer before an SDK gives up, so that our answer is the one seen."""
+
+_SHARE = 0.75
+"""Of what a client waits, a call is held for people: the rest is for what it then does."""
 
 _COUNTERS = {
     b"x-stainless-retry-count": 1,
@@ -45,6 +49,28 @@ def patience(fields: dict[bytes, bytes]) -> float:
         if name in fields:
             least = min(least, *map(read, fields[name].split(b",")))  # a header may come twice
     return least
+
+
+def answers_late(fields: dict[bytes, bytes]) -> bool:
+    """Does the client take a 202 for "not yet" (RFC 7240 4.1)?"""
+    wishes = fields.get(b"prefer", b"").split(b",")
+    return any(wish.partition(b";")[0].strip().lower() == b"respond-async" for wish in wishes)
+
+
+class Holding:
+    """How long a call may be held for people: less than its client waits. One whose agent is gone,
+    and that goes on all the same, is held for as long as people may decide."""
+
+    def __init__(self, call: Call, now: float, hold: float) -> None:
+        """`hold`: seconds, as the policy has it."""
+        client = patience(call.head.fields)
+        self.latest = call.started + client
+        self._until = min(now + hold, call.started + client * _SHARE)
+        self._call = call
+
+    def __call__(self) -> float:
+        """Until when, on Clock.now."""
+        return NEVER if self._call.goes_on else self._until
 
 
 def _number(value: bytes) -> float:

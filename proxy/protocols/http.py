@@ -201,7 +201,7 @@ def as_price(judge: Callable[[Reply], None]) -> Callable[[Reply], None]:
 
 def answer(refusal: Refusal, headers: list[tuple[bytes, bytes]], content: bytes) -> Reply:
     """A reply that was made here."""
-    status = refusal.kind.status
+    status = refusal.status
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return Reply(
         status=status,
@@ -267,6 +267,7 @@ def _of_error(reply: Reply, status: int) -> tuple[Result, bool]:
 
 
 REASONS = {
+    202: b"Accepted",
     400: b"Bad Request",
     402: b"Payment Required",
     403: b"Forbidden",

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from proxy.stage import Section, Site
+from proxy.stages.approval import Approval, Approve, WouldAsk
 from proxy.stages.audit import Audit, IntentFirst, RecordFirst, Takes
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.budget import Budgets, Spending
@@ -27,6 +28,7 @@ from proxy.stages.timeout import AttemptTime, Deadline, Timeout
 
 SECTIONS: dict[str, type[Section]] = {
     "deny": Deny,
+    "approval": Approval,
     "timeout": Timeout,
     "retry": Retry,
     "idempotency": Idempotency,
@@ -107,7 +109,13 @@ ORDER: tuple[Entry, ...] = (
     # Before anybody is asked and anything given: what is refused here was answered long ago. It
     # hears what comes back, of whatever is inside: an old answer counts as one too.
     Entry("call", "gate", ("loop",), LoopGuard.build),
-    # The outermost wrapper. After the gates of the call, for what is denied is denied, whatever was
+    # In shadow alone: whom the next one would hold.
+    Entry("call", "gate", ("approval",), WouldAsk.build),
+    # Nobody is asked about what must not go anyhow. Once people have agreed, the call passes all
+    # above once more: its time begins anew, what was denied meanwhile is. What is below it meets
+    # once: nothing is taken or answered, from what was kept before either, while a person thinks.
+    Entry("call", "wrapper", ("approval",), Approve.build),
+    # After the gates of the call, for what is denied is denied, whatever was
     # answered before; in front of all that costs something or takes a permit. And around all that
     # might still find a new answer: an old one is the last thing that is given instead of an error.
     Entry("call", "wrapper", ("cache",), Cached.build),

@@ -92,8 +92,9 @@ class Takes(Check):
         return None if section.payload == "none" or site.ground.shadow else cls(section, site)
 
     def admit(self, call: Call) -> None:
-        """From here on they are seen."""
-        call.taking = self._trail.taking(call, self._wish)
+        """From here on they are seen; those of a call that passes once more are already."""
+        if call.taking is None:
+            call.taking = self._trail.taking(call, self._wish)
 
     def says(self, call: Call) -> Said:
         """What it would do with the call now."""

@@ -216,7 +216,7 @@ def _stand_in(link: Link, site: Site) -> StandIn:
     if link.static is not None:
         return Written(link.static.status, *made(link.static.status, link.static.body))
     if link.human is not None:
-        return People(link.human, site.policy)
+        return People(link.human, site.policy, site.ground)
     if link.cache is not None:
         return Kept(float(link.cache.max_age), site.ground)
     return Other(link.name, link.upstream or "", link.model or "", site.ground)

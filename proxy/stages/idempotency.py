@@ -115,7 +115,12 @@ class IdempotencyKey(Check):
         return made(section, site.ground, site.policy)
 
     def admit(self, call: Call) -> Refusal | None:
-        """Refuses `ambiguous_call` and `bad_request`, for what the agent gave and is no key."""
+        """Refuses `ambiguous_call` and `bad_request`, for what the agent gave and is no key.
+
+        A call that passes once more, for people have approved it, has its key.
+        """
+        if call.idempotency_key:
+            return None
         if self._name in call.head.fields and self._in_head(call):
             call.idempotency_key = self._of_head(call)
             return None

@@ -38,9 +38,6 @@ from proxy.units import Seconds
 
 _LEAST_CYCLE = 6
 _encode = msgspec.msgpack.Encoder().encode
-_MISSING = {
-    "approve": "there is nobody to ask; this version has no approvals yet",
-}
 _Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -96,7 +93,7 @@ class Loop(Section, frozen=True, kw_only=True):
     ] = 3
     approve: Annotated[
         _Count | None,
-        Meta(description="From this call over a limit on, a person is asked. Not yet."),
+        Meta(description="From this call over a limit on, a person is asked."),
     ] = None
     kill: Annotated[
         _Count | None,
@@ -112,11 +109,6 @@ class Loop(Section, frozen=True, kw_only=True):
         for name in ("poll", "within"):
             if getattr(self, name) == 0:
                 raise ValueError(f"{name}: must be longer than 0")
-
-    def lack(self) -> str:
-        """Steps of the ladder that nobody takes."""
-        said = (f"{name}: {why}" for name, why in _MISSING.items() if getattr(self, name))
-        return next(said, "")
 
     @property
     def rules(self) -> Rules:

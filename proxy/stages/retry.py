@@ -37,7 +37,9 @@ from proxy.protocols.safety import SAYS_NOT_RUN, Safety
 from proxy.reply import SUCCESS, Reply, Result
 from proxy.stage import Said, Section, Site, Target
 from proxy.state.allowance import Allowance, RetryBudget
+from proxy.state.asking import Terms
 from proxy.state.backoff import Backoff, Throttled, Wait, Waits
+from proxy.state.desk import Desk
 from proxy.symptom import Symptom, symptom_of, symptoms
 from proxy.units import Seconds, Size
 
@@ -149,6 +151,8 @@ class Repeat:
         self._waits = Waits(section.backoff, section.throttled, cap, chance)
         self._budget = Allowance.of(ground, target, section.budget)
         self._news = ground.kept(NEWS, News)
+        self._desk = Desk.of(ground.keep, ground.clock)
+        self._asks = Terms(site.policy, why="escalated", detail="the upstream forbids it (403)")
         self._retries = ground.kept(RETRIES.key, RETRIES.counts)
         self._disabled = ground.kept(RETRY_DISABLED.key, RETRY_DISABLED.counts)
 
@@ -313,6 +317,7 @@ class Repeat:
         reply.given_up = objection
         if objection == "escalated":
             self._news.tell(Escalation(self._upstream, call.tool, call.agent, reply.status))
+            self._desk.enlist(call, self._asks)
 
     def _why_no_more(self, call: Call, tries: "_Tries") -> str:
         if tries.most == self._attempts:

@@ -118,9 +118,11 @@ class Deadline(Check):
     def admit(self, call: Call) -> None:
         """Sets what is left for the call: the smallest of what policy and client give."""
         seconds = self._total
+        if call.held:  # what a person took is not of the call's time, but of its client's it is
+            seconds += call.held
         if call.head.signs:
             wish = patience(call.head.fields)
-            call.hurried = wish < self._usual
+            call.hurried = wish < self._usual + call.held
             seconds = min(seconds, wish)
         call.deadline = call.started + seconds
         call.min_attempt = self._min_attempt
@@ -254,4 +256,4 @@ class ShadowTime(AttemptTime):
         return Said(super().says(call).note, self._too_late(call, deadline) if late else None)
 
     def _deadline(self, call: Call) -> float:
-        return call.started + min(self._total, patience(call.head.fields))
+        return call.started + min(self._total + call.held, patience(call.head.fields))

@@ -158,13 +158,14 @@ class Recipe:
 
 
 @remembered
-def _says_who(name: bytes) -> bool:
+def says_who(name: bytes) -> bool:
+    """May a header of this name (in lower case) say who asks?"""
     return _SAYS_WHO.search(name) is not None
 
 
 def _credentials(fields: dict[bytes, bytes], names: set[bytes]) -> dict[bytes, bytes] | None:
     """Those of the headers that may say who asks, in one order; None: none does."""
-    found = sorted(filter(_says_who, names))
+    found = sorted(filter(says_who, names))
     return {name: fields[name] for name in found} or None
 
 

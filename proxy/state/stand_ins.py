@@ -14,6 +14,8 @@ from proxy.keys import SHELF
 from proxy.refusal import Refusal
 from proxy.reply import BACKUP, KEPT, PRIMARY, SAID, SUCCESS, Executed, Reply, refused
 from proxy.stage import Ground, Handler
+from proxy.state.asking import Terms
+from proxy.state.desk import Desk
 from proxy.state.shelf import Key, Shelf
 
 
@@ -168,17 +170,23 @@ class People(_Ready):
 
     name = "human"
 
-    def __init__(self, queue: str, policy: str) -> None:
+    def __init__(self, queue: str, policy: str, ground: Ground) -> None:
         self._queue = queue
         self._policy = policy
+        self._desk = Desk.of(ground.keep, ground.clock)
 
     async def answer(self, fall: Fall) -> Reply:
-        """Part of StandIn."""
+        """Part of StandIn: it is on their desk."""
+        detail = f"for {self._queue}: it failed ({fall.reason})"
+        name = self._desk.enlist(fall.call, Terms(self._policy, why="fallback", detail=detail))
         refusal = Refusal(
             "approval_pending",
             f"It failed ({fall.reason}), and the people of {self._queue} must decide what to do",
             policy=self._policy,
             executed=fall.executed,
             scope=self._queue,
+            final=True,
+            next_step="ask_owner",
+            facts=(("approval", name or None),),
         )
         return refused(refusal)

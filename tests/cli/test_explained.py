@@ -90,7 +90,7 @@ def test_sections_that_are_off_are_said_to_be():
     """In one line; and warnings at the end."""
     found = told(Desk("policies: [{name: p, match: {upstream: gateway}, timeout: {}}]"))
 
-    assert any(re.match("off +deny, retry, .*breaker", line) for line in found)
+    assert any(re.match("off +deny, approval, retry, .*breaker", line) for line in found)
     assert told(Desk(mounts=GATEWAY))[-2].startswith("warning   ")
 
 

@@ -574,3 +574,22 @@ def test_a_refusal_of_all_that_is_given_a_condition_is_warned_about(folder):
         folder.warnings(policies("{name: a, deny: false}", '{name: q, deny: {when: "tokens < 5"}}'))
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ("approval", "said"),
+    [
+        ("{hold: 15m}", "approval.hold: hold (900s) must be shorter than expires (900s)"),
+        ("{expires: 50s}", "approval.expires: hold (50s) must be shorter than expires (50s)"),
+        ("{hold: 2m, expires: 1m}", "approval.hold: hold (120s) must be shorter than expires (60s)"),
+    ],
+)  # fmt: skip
+def test_nobody_is_held_for_longer_than_people_may_decide(folder, approval, said):
+    """What is not given has its default."""
+    (found,) = folder.errors(policies(f"{{name: p, approval: {approval}}}"))
+    assert found.endswith(said)
+
+
+def test_a_shadow_of_an_approval_is_not_idle(folder):
+    """Whom it would hold is known without holding anybody."""
+    assert folder.warnings(policies("{name: p, approval: {mode: shadow, approvers: 1}}")) == []

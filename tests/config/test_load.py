@@ -400,3 +400,32 @@ policies:
     assert sections["retry"].hidden == {"connect": "${WORD}"}
     assert sections["timeout"].hidden == {}
     assert sections["fallback"].hidden == {"hunter2": "${KEY}"}
+
+
+def test_a_section_may_have_ways_beside_its_mode(folder):
+    """Both are said by one word; a way goes to the section, a mode to what is in force."""
+    loaded = folder.load(
+        UPSTREAMS
+        + """
+policies:
+  - {name: a, approval: {mode: async}}
+  - {name: b, mode: shadow, approval: {mode: hold}}
+  - {name: c, approval: {mode: shadow, approvers: 1}}
+  - {name: d, approval: {approvers: 1}}
+"""
+    )
+    parts = [policy.sections["approval"] for policy in loaded.policies]
+
+    assert [(part.mode, part.fields) for part in parts] == [
+        (Mode.ENFORCE, {"way": "async"}),
+        (Mode.SHADOW, {"way": "hold"}),
+        (Mode.SHADOW, {"approvers": 1}),
+        (Mode.ENFORCE, {"approvers": 1}),
+    ]
+
+
+def test_a_way_that_there_is_not_is_told_with_those_that_there_are(folder):
+    """And with the modes."""
+    (found,) = folder.errors("policies: [{name: a, approval: {mode: hodl}}]")
+
+    assert "expected async, enforce, hold, off or shadow, found 'hodl'" in found

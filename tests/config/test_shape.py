@@ -42,7 +42,7 @@ def test_reads_a_policy_in_its_types():
     [
         ("retry: {atempts: 1}", "f.yaml:2:9: retry.atempts: unknown key; did you mean attempts?"),
         ("zzz: 1", "f.yaml:2:1: zzz: unknown key"),
-        ("approval: {}", "f.yaml:2:1: approval: unknown key; this version does not have it yet"),
+        ("chaos: {}", "f.yaml:2:1: chaos: unknown key; this version does not have it yet"),
         ("match: {when: x}", "f.yaml:2:15: match.when: expected a condition, found at its column 1: undeclared reference to 'x'"),
         ("match: {when: true}", "f.yaml:2:15: match.when: expected a condition, found True"),
         ("match: {when: [x]}", "f.yaml:2:15: match.when: expected a condition such as double(input.amount) > 100.0, found a list"),

@@ -229,3 +229,49 @@ def test_a_body_for_which_there_is_not_room_enough_takes_none() -> None:
     assert memory.take(60)
     reading = Reading(Body(memory=memory), length=80)
     assert (reading.refused, memory.free) == ("overloaded", 40)
+
+
+# --- what people are to be shown ---
+
+
+def fetched(body: Body | Whole, limit: int = 10, **exchange: Any) -> tuple[list[Any], Any, Any]:
+    """What comes of it, the exchange, and the call."""
+    clock, call = FakeClock(), make_call()
+    at: Any = FakeExchange(body=body, **exchange)
+    read: list[Any] = []
+
+    async def fetch() -> None:
+        read.append(await Reader(clock).fetch(at, call, limit))
+        clock.advance(1.0)
+
+    Strand(fetch(), read.append).step()
+    return read, at, call
+
+
+def test_a_body_may_be_wanted_later() -> None:
+    """When it is known that people must see it."""
+    body = Body()
+    read, exchange, _ = fetched(body)
+    body.feed(b"abc")
+    assert (read, exchange.watched) == ([], ["watched"])
+    body.finish(b"d", [])
+    assert (read, body.whole, exchange.watched) == ([None, None], b"abcd", ["watched", "unwatched"])
+
+
+def test_what_is_here_need_not_be_fetched() -> None:
+    """Nobody is watched."""
+    body = Body()
+    body.finish(b"x", [])
+    for each in (Whole(b"x"), body):
+        read, exchange, _ = fetched(each)
+        assert (read, exchange.watched) == ([None, None], [])
+
+
+def test_what_is_fetched_may_be_too_large() -> None:
+    """Said at once where that is known."""
+    read, exchange, _ = fetched(Body(), length=11)
+    assert (read[0].code, exchange.watched) == ("body_too_large", [])
+    body = Body()
+    read, exchange, _ = fetched(body)
+    body.feed(b"x" * 11)
+    assert (read[0].code, exchange.watched[-1]) == ("body_too_large", "unwatched")

@@ -3,7 +3,8 @@
 import pytest
 
 from proxy.clock import NEVER
-from proxy.protocols.clients import client_retries, patience
+from proxy.protocols.clients import Holding, answers_late, client_retries, patience
+from tests.fakes import make_call
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,35 @@ def test_who_repeats_says_so(fields: dict[bytes, bytes], retries: bool) -> None:
 def test_what_a_client_says_it_will_wait(fields: dict[bytes, bytes], seconds: float) -> None:
     """Four headers are understood, the smallest counts, and what is not legible says nothing."""
     assert patience(fields) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("prefer", "late"),
+    [
+        (b"respond-async", True),
+        (b"wait=10, Respond-Async; x=y", True),
+        (b"return=minimal", False),
+        (b"x-respond-async", False),
+        (b"", False),
+    ],
+)
+def test_a_client_may_come_again_by_itself(prefer: bytes, late: bool) -> None:
+    """It says so, among other wishes."""
+    assert answers_late({b"prefer": prefer}) is late
+
+
+def test_a_call_is_held_for_less_than_its_client_waits() -> None:
+    """Counted from when it came; what is left is for what the call then does."""
+    call = make_call({b"holdfast-timeout-ms": b"40000"}, started=1000.0)
+    hold = Holding(call, 1010.0, 50.0)
+    assert (hold(), hold.latest) == (1030.0, 1040.0)
+    assert Holding(call, 1010.0, 5.0)() == 1015.0
+
+
+def test_who_says_nothing_is_held_as_the_policy_has_it() -> None:
+    """And whose agent is gone as long as people may decide."""
+    call = make_call(started=1000.0)
+    hold = Holding(call, 1010.0, 50.0)
+    assert (hold(), hold.latest) == (1060.0, NEVER)
+    call.goes_on = True
+    assert hold() == NEVER

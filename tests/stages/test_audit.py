@@ -230,3 +230,19 @@ async def test_a_shadow_waits_for_nothing() -> None:
     assert trail.entries == []
     assert IntentFirst.usual(Section(), at) is None
     assert RecordFirst.build(Section(), at) is None
+
+
+def test_a_call_that_passes_once_more_is_taken_once() -> None:
+    """Or what was seen of it by then would be lost."""
+
+    class Kept(Trackless):
+        def taking(self, call: Any, wish: Any) -> Any:
+            return object()
+
+    stage = Takes.build(Audit(payload="full"), Site(make_target(), make_ground(trail=Kept())))
+    assert stage is not None
+    call = make_call()
+    stage.admit(call)
+    first: Any = call.taking
+    stage.admit(call)
+    assert call.taking is first

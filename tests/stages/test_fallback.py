@@ -14,6 +14,7 @@ from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import Handler, Site
 from proxy.stages.fallback import CacheLink, Chain, Fallback, Link, Static
+from proxy.state.desk import Desk
 from proxy.units import Seconds
 from tests.fakes import FakeBody, FakeClock, Ledger, make_call, make_ground, make_reply, make_target
 from tests.fakes import run as finish
@@ -286,11 +287,19 @@ def test_a_call_whose_body_is_not_at_hand_has_none() -> None:
 
 
 def test_a_person_may_be_the_last_resort() -> None:
-    """Until there are approvals the agent is told that a person must decide."""
-    reply = Scene(Link(human="payments"), gateway=[OPEN])()
+    """It is on their list; the agent is told so, with the id, and not to come again by itself."""
+    scene = Scene(Link(human="payments"), gateway=[OPEN])
+    reply = scene()
     assert reply.refusal is not None
     assert (reply.refusal.code, reply.refusal.scope) == ("approval_pending", "payments")
     assert "circuit_open" in reply.refusal.detail
+    (file,) = Desk.of(scene.ground.keep, scene.ground.clock).files
+    assert (file.request.why, file.request.detail) == (
+        "fallback",
+        "for payments: it failed (circuit_open)",
+    )
+    assert reply.refusal.facts == (("approval", file.request.id),)
+    assert (reply.refusal.retryable, reply.refusal.step) == (False, "ask_owner")
 
 
 @pytest.mark.parametrize("step", [500, Failure.DISCONNECT, Failure.TIMEOUT, Failure.TRUNCATED])

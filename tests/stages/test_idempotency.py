@@ -224,3 +224,14 @@ def test_sources_that_there_are_not(text: object) -> None:
     with pytest.raises(ValueError, match="expected header, messageId or a path such as"):
         KeySource.parse(text)
     assert KeySource.parse("messageId") == "messageId"
+
+
+def test_a_call_that_passes_once_more_keeps_its_key() -> None:
+    """One key for one call, and one line of it."""
+    stage = IdempotencyKey.build(Idempotency(inject=True), Site(make_target(), make_ground(), "p"))
+    once = call(body={})
+    stage.admit(once)
+    key, extra = once.idempotency_key, once.extra
+    stage.admit(once)
+    assert (once.idempotency_key, once.extra) == (key, extra)
+    assert extra

@@ -637,12 +637,3 @@ def test_what_makes_no_sense_is_an_error(field: dict[str, Any], message: str) ->
     """It would never match, in silence."""
     with pytest.raises(ValueError, match=message):
         Loop(**field)
-
-
-@pytest.mark.parametrize("step", ["approve"])
-def test_steps_that_nobody_takes_are_an_error(step: str) -> None:
-    """A policy that counts on them would be let down, in silence."""
-    with pytest.raises(ConfigError) as caught:
-        load(GATEWAY + RULES.format(f"{{{step}: 2}}"))
-    assert f"{step}: there is nobody to" in str(caught.value)
-    assert load(GATEWAY + RULES.format(f"{{{step}: null}}")).policies

@@ -8,10 +8,11 @@ from proxy.attempt import Attempt
 from proxy.call import Effect, Stop
 from proxy.counts import RETRY_DISABLED
 from proxy.keys import NEWS
-from proxy.news import Escalation, Event, News
+from proxy.news import ApprovalChange, Escalation, Event, News
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.state.allowance import RetryBudget
+from proxy.state.desk import Desk
 from tests.fakes import FakeBody, ScriptedUpstream, Step, make_reply
 from tests.stages.test_retry import Pipeline
 
@@ -193,14 +194,17 @@ def test_a_402_may_pass() -> None:
 
 
 def test_a_403_is_a_persons_to_decide() -> None:
-    """Handed back as it is, counted, and told to the news."""
+    """Handed back as it is, counted, told to the news, and on the list of those who decide."""
     upstream = ScriptedUpstream(403)
     pipeline = Pipeline(upstream, on_403="escalate", on=(403,))
     heard: list[Event] = []
     pipeline.ground.kept(NEWS, News).listeners.append(heard.append)
     reply = pipeline(pipeline.call(tool="deposit", agent="ann"))
     assert (reply, reply.given_up) == (upstream.replies[0], "escalated")
-    assert heard == [Escalation("gateway", "deposit", "ann", 403)]
+    (file,) = Desk.of(pipeline.ground.keep, pipeline.ground.clock).files
+    assert (file.request.why, file.request.tool, file.state) == ("escalated", "deposit", "pending")
+    assert heard[0] == Escalation("gateway", "deposit", "ann", 403)
+    assert [event.word for event in heard[1:] if isinstance(event, ApprovalChange)] == ["approval"]
     assert pipeline.counted() == {("gateway", "denied", "escalated"): 1}
 
 

@@ -69,10 +69,16 @@ def first_of(entry: Any) -> str:
 @pytest.mark.parametrize("entry", ORDER, ids=lambda entry: f"{entry.phase}-{first_of(entry)}")
 def test_every_stage_can_be_asked(entry: Any) -> None:
     """Whatever ORDER builds has `says`; gates have `admit`, what acts has `handle`."""
-    site = Site(make_target(risk=Risk.HIGH), make_ground(), "p")
-    built = [entry.build(section_of(first_of(entry)), site)]
-    if entry.otherwise is not None:
-        built.append(entry.otherwise(Section(), site))
+    built: list[Any] = []
+    for shadow in (False, True):
+        site = Site(make_target(risk=Risk.HIGH), make_ground(shadow=shadow), "p")
+        if shadow and (built or entry.kind != "gate"):
+            break
+        built.append(entry.build(section_of(first_of(entry)), site))
+        if entry.otherwise is not None:
+            built.append(entry.otherwise(Section(), site))
+        built = [stage for stage in built if stage is not None]  # some stand in shadow alone
+    assert built
     for stage in built:
         assert isinstance(stage.says(make_call()), Said)
         assert hasattr(stage, "admit" if entry.kind == "gate" else "handle")

@@ -237,3 +237,13 @@ def test_a_total_leaves_room_for_an_attempt(total: float, least: float) -> None:
     section = Timeout(total=Seconds(total))
     Deadline.build(section, Site(make_target(), make_ground())).admit(call)
     assert call.min_attempt == pytest.approx(least)
+
+
+def test_what_a_person_took_is_not_the_calls_time() -> None:
+    """But it is its client's."""
+    limits = Timeout(total=Seconds(10.0))
+    for fields, deadline in (({}, 1040.0), ({b"holdfast-timeout-ms": b"35000"}, 1035.0)):
+        call = make_call(fields, held=30.0)
+        Deadline(limits, Effect.READ).admit(call)
+        assert call.deadline == deadline
+        assert gate(limits, shadow=True).admit(make_attempt(call, started=1034.0)) is None

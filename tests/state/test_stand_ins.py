@@ -127,7 +127,7 @@ def test_what_was_kept_may_be_too_old(max_age: float, objection: str) -> None:
 
 def test_what_is_at_hand_is_given_whatever_happened() -> None:
     """It takes no time and runs nothing."""
-    ready: list[StandIn] = [Written(200, b"", b"{}"), People("ops", "money")]
+    ready: list[StandIn] = [Written(200, b"", b"{}"), People("ops", "money", make_ground())]
     fall = falling(make_call(deadline=NOW))
     assert [who.objection(fall) for who in ready] == ["", ""]
     assert [who.name for who in ready] == ["static", "human"]
@@ -135,7 +135,7 @@ def test_what_is_at_hand_is_given_whatever_happened() -> None:
 
 def test_people_are_named_and_told_why() -> None:
     """The agent must wait for them; nothing else was done."""
-    reply = finish(People("ops", "money").answer(falling(what=Failure.CONNECT)))
+    reply = finish(People("ops", "money", make_ground()).answer(falling(what=Failure.CONNECT)))
     assert reply.refusal is not None
     assert (reply.refusal.code, reply.refusal.scope) == ("approval_pending", "ops")
     assert (reply.refusal.policy, reply.executed) == ("money", Executed.NO)

@@ -25,6 +25,7 @@ policies:
     breaker: {consecutive: 3}
   - {name: dear, match: {tool: deposit}, cost: 0.01}
   - {name: reads, match: {tool: get_balance}, effect: read}
+  - {name: listed, match: {tool: pay}, approval: {}}
 budgets: [{name: agent, per: agent, hour: 0.04}]
 """
 
@@ -58,6 +59,7 @@ async def test_its_examples_have_the_shapes_that_are_answered(target: str, examp
     """Each key that it shows is there, and no other."""
     shown = json.loads(example)
     async with RawUpstream() as far, holdfast(far, "tools", POLICIES) as proxy:
+        await proxy.call(request("/v1/pay", method="POST", body=b"{}"))
         far.script.extend([answer(500, body=b"{}")] * 3)
         for tool in ("deposit", "deposit", "deposit", "deposit", "get_balance"):
             await proxy.call(request(f"/v1/{tool}", method="POST", body=b"{}"))

@@ -1,0 +1,145 @@
+"""`/v1/approvals`: what waits for people, the exact call, and their decisions (docs/control.md)."""
+
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import msgspec
+
+from proxy.admin.answers import NotDone
+from proxy.admin.lists import BadParameter, Item, page
+from proxy.admin.routes import Parameter, Visit
+from proxy.admin.sight import Sight
+from proxy.config.tokens import Role
+from proxy.protocols.coding import decoded
+from proxy.refusal import Refusal
+from proxy.state.asking import Decided, Exhibit
+from proxy.state.case import File, Person, Undecided
+from proxy.state.desk import Desk
+
+_LONGEST = 500
+"""Characters of a reason."""
+_DECODED = 4 << 20
+"""Bytes of a body that was coded."""
+_STATES = ("pending", "approved", "denied", "used", "review")
+STATE = Parameter("state", "Only those.", {"type": "string", "enum": list(_STATES)})
+_STATUS = {
+    "unknown": 404,
+    "over": 409,
+    "unseen": 409,
+    "forbidden": 403,
+    "invalid": 400,
+    "journal": 503,
+}
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a decision."""
+
+    decision: Literal["approve", "deny"]
+    reason: str = ""
+    break_glass: bool = False
+
+
+class Approvals:
+    """The handlers, and what they do their work with."""
+
+    def __init__(self, sight: Sight) -> None:
+        self._desk = Desk.of(sight.keep, sight.clock)
+
+    def page(self, visit: Visit) -> Item:
+        """All that waits, was decided and not used yet, or is to be looked at; the oldest first."""
+        query = visit.request.query
+        state = query.get("state")
+        if state not in {None, *_STATES}:
+            raise BadParameter(f"state: expected {', '.join(_STATES)}, found {state!r}")
+        files = (file for file in self._desk.files if state in {None, file.state})
+        return page(map(self._told, files), _oldest, query)
+
+    async def one(self, visit: Visit) -> Item:
+        """One of them. Approvers see the exact call, without its credentials."""
+        name = visit.request.match_info["id"]
+        try:
+            told = self._told(self._desk.file(name))
+            shown = await self._desk.shown(name) if visit.author.may(Role.APPROVER) else None
+        except Undecided as why:
+            raise _not_done(why) from why
+        return {**told, "request": None if shown is None else _shown(Exhibit.decoded(shown))}
+
+    async def decide(self, visit: Visit) -> Item:
+        """Answers when it is decided, durably. Raises NotDone."""
+        asked: Decision = visit.body
+        if len(asked.reason) > _LONGEST:
+            raise NotDone(400, f"reason: expected a text of at most {_LONGEST} characters")
+        name, author = visit.request.match_info["id"], visit.author
+        decided = Decided(name, asked.decision, author.name, asked.reason, asked.break_glass)
+        try:
+            file = await self._desk.decide(decided, Person(author.name, author.groups))
+        except Undecided as why:
+            raise _not_done(why) from why
+        return self._told(file)
+
+    def _told(self, file: File) -> Item:
+        asked = file.request
+        return {
+            "id": asked.id,
+            "state": file.state,
+            "why": asked.why,
+            "agent": asked.agent,
+            "workflow": asked.workflow or None,
+            "task": asked.task or None,
+            "upstream": asked.upstream,
+            "tool": asked.tool,
+            "method": asked.method,
+            "policy": asked.policy,
+            "detail": asked.detail or None,
+            "needs": asked.needs,
+            "groups": list(asked.groups),
+            "decided": [
+                {
+                    "decision": each.decision,
+                    "by": each.by,
+                    "reason": each.reason or None,
+                    "break_glass": each.break_glass,
+                }
+                for each in file.decided
+            ],
+            "call": asked.call,
+            "sent_as": None if file.used is None else file.used.call,
+            "digest": asked.digest or None,
+            "asked": _time(asked.asked_ms),
+            "expires_in": round(self._desk.left(asked.id), 3),
+        }
+
+
+def _not_done(why: Undecided) -> NotDone:
+    return NotDone(_STATUS[why.kind], str(why))
+
+
+def _shown(exhibit: Exhibit) -> dict[str, Any]:
+    """The body as it reads without its coding, and as text, where it is some."""
+    coding = ",".join(value for name, value in exhibit.headers if name == "content-encoding")
+    plain = decoded(exhibit.body, coding.encode("latin-1"), _DECODED)
+    if isinstance(plain, Refusal):
+        plain, coding = exhibit.body, ""
+    try:
+        body, coded = plain.decode(), False
+    except UnicodeDecodeError:
+        body, coded = b64encode(plain).decode(), True
+    return {
+        "method": exhibit.method,
+        "path": exhibit.path,
+        "headers": [list(header) for header in exhibit.headers],
+        "body": body,
+        "decoded": coding or None,
+        "base64": coded,
+    }
+
+
+def _oldest(item: Item) -> tuple[str, ...]:
+    return item["asked"], item["id"]
+
+
+def _time(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,294 @@
+"""`holdfast approvals`: what waits for people, the exact call, and what you say to it."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
+
+import click
+
+from proxy.cli.journals import data_dir_of
+from proxy.cli.page import cut, folded, paint, say, table, width
+from proxy.cli.showing import with_token
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_PATIENCE = 30.0
+"""Seconds: an answer comes when the decision is on disk."""
+_COLOURS = {"pending": "yellow", "approved": "green", "denied": "red", "review": "cyan"}
+_LONGEST = 4_000
+"""Characters of a body on the screen; --json has all."""
+
+
+class _Where(NamedTuple):
+    """How the proxy is reached."""
+
+    admin: str | None
+    data_dir: str | None
+
+    @property
+    def address(self) -> str:
+        """Where it takes decisions."""
+        from proxy.journal.folder import CONTROL
+
+        return self.admin or f"unix:{Path(data_dir_of(self.data_dir)) / CONTROL}"
+
+
+def _reaching(command: Command) -> Command:
+    """Options by which the proxy is found."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True),
+        click.option("--data-dir", metavar="DIR", help="Of the proxy; else the settings'."),
+        with_token,
+        click.option(
+            "--admin", metavar="URL", help="Another proxy's; needs a token. Else DIR/admin.sock."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def approvals(context: click.Context) -> int:
+    """Show what waits for people, and decide about it.
+
+    \b
+    Examples:
+      holdfast approvals
+      holdfast approvals show 4f1c
+      holdfast approvals approve 4f1c --reason "invoice 17 is right"
+    An ID may be shortened to its first characters.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    return int(context.invoke(listed))
+
+
+@approvals.command("list")
+@_reaching
+def listed(admin: str | None, data_dir: str | None, as_json: bool) -> int:
+    """List what waits for people, or was decided and is not over; the oldest first.
+
+    \b
+    Examples:
+      holdfast approvals list
+      holdfast approvals list --json | jq -r '.items[].id'
+    Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
+    """
+    where = _Where(admin, data_dir)
+    items = [item for item in _every(where) if item["state"] != "review"]
+    return _show(items, as_json, "nothing waits for people")
+
+
+@approvals.command()
+@_reaching
+def review(admin: str | None, data_dir: str | None, as_json: bool) -> int:
+    """List calls of medium risk that passed, to be looked at within 24 hours.
+
+    Say `approve ID` where one is fine, and `deny ID --reason …` where it is not: either is
+    recorded, and takes it off the list. The call has run.
+
+    \b
+    Examples:
+      holdfast approvals review
+      holdfast approvals approve 9be2
+    Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
+    """
+    where = _Where(admin, data_dir)
+    items = [item for item in _every(where) if item["state"] == "review"]
+    return _show(items, as_json, "no call is listed for review")
+
+
+@approvals.command()
+@click.argument("name", metavar="ID")
+@_reaching
+def show(name: str, admin: str | None, data_dir: str | None, as_json: bool) -> int:
+    """Show one request: the exact call, to the byte, without its credentials.
+
+    \b
+    Examples:
+      holdfast approvals show 4f1c
+      holdfast approvals show 4f1c --json | jq -r .request.body
+    Exit codes: 0 shown, 1 there is none, 2 cannot read the settings, 64 wrong usage.
+    """
+    from proxy.cli.asking import ask, understood
+
+    where = _Where(admin, data_dir)
+    path = f"/v1/approvals/{quote(_full(where, name), safe='')}"
+    told = ask(where.address, path)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return 0
+    with understood(where.address):
+        lines = list(_one(told))
+    say(lines)
+    return 0
+
+
+@approvals.command()
+@click.argument("name", metavar="ID")
+@click.option("--reason", metavar="TEXT", default="", help="Is recorded.")
+@click.option(
+    "--break-glass", is_flag=True, help="Stand for all who would have to agree. Needs a reason."
+)
+@_reaching
+def approve(
+    name: str,
+    reason: str,
+    break_glass: bool,
+    admin: str | None,
+    data_dir: str | None,
+    as_json: bool,
+) -> int:
+    """Say yes. The call is sent once: now, if its agent waits, else when it asks again.
+
+    \b
+    Examples:
+      holdfast approvals approve 4f1c
+      holdfast approvals approve 4f1c --break-glass --reason "nobody else is awake"
+    Exit codes: 0 approved, 1 refused, 2 cannot read the settings, 64 wrong usage.
+    """
+    said = {"decision": "approve", "reason": reason, "break_glass": break_glass}
+    return _decide(_Where(admin, data_dir), name, said, as_json)
+
+
+@approvals.command()
+@click.argument("name", metavar="ID")
+@click.option("--reason", metavar="TEXT", required=True, help="Told to the agent, and recorded.")
+@_reaching
+def deny(
+    name: str,
+    reason: str,
+    admin: str | None,
+    data_dir: str | None,
+    as_json: bool,
+) -> int:
+    """Say no. That is final, whoever agreed before.
+
+    \b
+    Examples:
+      holdfast approvals deny 4f1c --reason "the amount is wrong"
+    Exit codes: 0 denied, 1 refused, 2 cannot read the settings, 64 wrong usage.
+    """
+    said = {"decision": "deny", "reason": reason}
+    return _decide(_Where(admin, data_dir), name, said, as_json)
+
+
+def _every(where: _Where) -> list[dict[str, Any]]:
+    from proxy.cli.asking import every
+
+    return every(where.address, "/v1/approvals")
+
+
+def _full(where: _Where, name: str) -> str:
+    """The id that begins like this. Raises ClickException where that is not one."""
+    found = [item["id"] for item in _every(where) if item["id"].startswith(name)]
+    if len(found) > 1 and name not in found:
+        raise click.ClickException(f"{len(found)} requests begin with {name}: write more of it")
+    return name if name in found or not found else found[0]
+
+
+def _decide(where: _Where, name: str, said: dict[str, Any], as_json: bool) -> int:
+    from proxy.cli.asking import tell
+
+    path = f"/v1/approvals/{quote(_full(where, name), safe='')}/decision"
+    told = tell(where.address, path, said, _PATIENCE)
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return 0
+    agreed = sum(each["decision"] == "approve" for each in told["decided"])
+    more = ""
+    if told["state"] == "pending":
+        more = f": {agreed} of {told['needs']} agreed, another person must"
+    what = f"{paint(told['upstream'])}/{paint(told['tool'])} of {paint(told['agent'])}"
+    say([f"{_state(told['state'])} {paint(told['id'][:8], bold=True)} {what}{more}"])
+    return 0
+
+
+def _show(items: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
+    if as_json:
+        print(json.dumps({"items": items, "next": None}, indent=2))
+        return 0
+    rows = [
+        [
+            paint(item["id"][:8], bold=True),
+            _state(item["state"]),
+            paint(cut(item["agent"], 20)),
+            paint(cut(f"{item['upstream']}/{item['tool']}", 34)),
+            paint(_agreed(item)),
+            paint(_span(item["expires_in"])),
+            paint(cut(item["detail"] or item["policy"], 28), dim=True),
+        ]
+        for item in items
+    ]
+    head = ("ID", "STATE", "AGENT", "TOOL", "AGREED", "LEFT", "WHY")
+    say(table(head, rows, "llllrrl") if rows else [nothing])
+    return 0
+
+
+def _agreed(item: dict[str, Any]) -> str:
+    agreed = sum(each["decision"] == "approve" for each in item["decided"])
+    return f"{agreed}/{item['needs']}" if item["needs"] else "–"
+
+
+def _one(told: dict[str, Any]) -> Iterator[str]:
+    columns = width()
+    facts = {
+        "state": told["state"],
+        "agent": told["agent"],
+        "tool": f"{told['upstream']}/{told['tool']}",
+        "workflow": told["workflow"],
+        "policy": told["policy"],
+        "why": told["detail"] or told["why"],
+        "needs": f"{told['needs']}{_of(told['groups'])}",
+        "asked": told["asked"],
+        "left": _span(told["expires_in"]),
+    }
+    yield f"{paint('approval', bold=True)} {paint(told['id'])}"
+    for name, value in facts.items():
+        if value:
+            yield f"  {paint(name.ljust(9), dim=True)} {paint(value)}"
+    for each in told["decided"]:
+        glass = " (broken glass)" if each["break_glass"] else ""
+        reason = f": {each['reason']}" if each["reason"] else ""
+        yield from folded(f"  {each['by']} said {each['decision']}{glass}{reason}", 4, columns)
+    yield ""
+    yield from _call(told["request"])
+
+
+def _call(request: dict[str, Any] | None) -> Iterator[str]:
+    if request is None:
+        yield "The call cannot be shown: it is over, or this needs an approver's token."
+        return
+    yield f"{paint(request['method'], bold=True)} {paint(request['path'])}"
+    for name, value in request["headers"]:
+        yield f"{paint(name, dim=True)}: {paint(value)}"
+    yield ""
+    body: str = request["body"]
+    for line in body[:_LONGEST].splitlines():
+        yield paint(line)
+    if len(body) > _LONGEST:
+        yield paint(
+            f"… and {len(body) - _LONGEST:,} characters more: --json has them all", dim=True
+        )
+    if request["decoded"]:
+        yield paint(f"(without its coding, {request['decoded']})", dim=True)
+    if request["base64"]:
+        yield paint("(the body is no text: this is its Base64)", dim=True)
+
+
+def _of(groups: list[str]) -> str:
+    return f" of {' or '.join(groups)}" if groups else ""
+
+
+def _state(state: str) -> str:
+    return paint(state, _COLOURS.get(state, ""))
+
+
+def _span(seconds: float) -> str:
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"

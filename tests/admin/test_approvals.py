@@ -1,0 +1,171 @@
+"""proxy/admin/approvals.py; tests/whole/test_approvals_killed.py has it over a real socket."""
+
+import gzip
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from proxy.admin.answers import NotDone
+from proxy.admin.approvals import Approvals, Decision
+from proxy.admin.authors import Author
+from proxy.admin.lists import BadParameter
+from proxy.admin.routes import Visit
+from proxy.config.tokens import Role
+from proxy.state.asking import Terms
+from proxy.state.case import Case, Undecided
+from proxy.state.desk import Desk
+from tests.admin.scene import Scene
+from tests.fakes import FakeBody, make_call
+from tests.state.at_desk import TERMS, paying
+
+ALICE = Author("alice", frozenset({Role.APPROVER}), ("treasury",))
+BOB = Author("bob", frozenset({Role.VIEWER}))
+
+
+class Side:
+    """The handlers, on a desk."""
+
+    def __init__(self) -> None:
+        scene = Scene()
+        self.desk = Desk.of(scene.keep, scene.clock)
+        self.approvals = Approvals(scene.sight)
+
+    def asks(self, body: bytes = b'{"amount": 5}', terms: Terms = TERMS, **members: Any) -> str:
+        """A call that waits; the id of its request."""
+        case = self.desk.attach(paying(body, **members), terms)
+        assert isinstance(case, Case)
+        return case.request.id
+
+    def visit(
+        self, name: str = "", author: Author = ALICE, body: Any = None, **query: str
+    ) -> Visit:
+        """Somebody asks."""
+        request: Any = SimpleNamespace(match_info={"id": name}, query=query)
+        return Visit(request, author, body)
+
+    async def decides(self, name: str, author: Author = ALICE, **said: Any) -> dict[str, Any]:
+        """Somebody does."""
+        body = Decision(**({"decision": "approve"} | said))
+        told: dict[str, Any] = await self.approvals.decide(self.visit(name, author, body))
+        return told
+
+
+def test_a_list_has_what_waits() -> None:
+    """In one shape; the oldest first; of one state where that is asked for."""
+    side = Side()
+    name = side.asks(workflow="w1")
+    side.desk.review(paying(), TERMS)
+    found = side.approvals.page(side.visit())
+    assert [item["state"] for item in found["items"]] in (
+        ["pending", "review"],
+        ["review", "pending"],
+    )
+    (item,) = side.approvals.page(side.visit(state="pending"))["items"]
+    assert item == {
+        "id": name, "state": "pending", "why": "approval", "agent": "ann", "workflow": "w1",
+        "task": None, "upstream": "gateway", "tool": "pay", "method": "POST", "policy": "money",
+        "detail": None, "needs": 1, "groups": [], "decided": [], "call": "c1", "sent_as": None,
+        "digest": item["digest"], "asked": "2023-11-14T22:30:00.000Z", "expires_in": 900.0,
+    }  # fmt: skip
+    with pytest.raises(BadParameter, match="state: expected pending"):
+        side.approvals.page(side.visit(state="x"))
+
+
+async def test_approvers_see_the_exact_call() -> None:
+    """Others see that there is one."""
+    side = Side()
+    name = side.asks()
+    found = await side.approvals.one(side.visit(name))
+    assert found["request"] == {
+        "method": "POST", "path": "/pay", "headers": [], "body": '{"amount": 5}', "decoded": None,
+        "base64": False,
+    }  # fmt: skip
+    assert (await side.approvals.one(side.visit(name, BOB)))["request"] is None
+
+
+async def test_a_body_that_is_no_text_is_shown_as_base64() -> None:
+    """To the byte."""
+    side = Side()
+    shown = (await side.approvals.one(side.visit(side.asks(b"\xff"))))["request"]
+    assert (shown["body"], shown["base64"]) == ("/w==", True)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "said"),
+    [
+        (b"gzip", gzip.compress(b"plain"), ("plain", "gzip", False)),
+        (b"br", b"plain", ("plain", None, False)),
+        (b"gzip", b"\xff", ("/w==", None, True)),
+    ],
+    ids=["gzip", "unknown", "broken"],
+)
+async def test_a_body_is_shown_without_its_coding(
+    coding: bytes, body: bytes, said: tuple[str, str | None, bool]
+) -> None:
+    """Or an agent could hide what it asks for; what cannot be decoded is shown as it came."""
+    side = Side()
+    call = make_call({b"content-encoding": coding}, body=FakeBody(body), agent="ann")
+    case = side.desk.attach(call, TERMS)
+    assert isinstance(case, Case)
+    shown = (await side.approvals.one(side.visit(case.request.id)))["request"]
+    assert (shown["body"], shown["decoded"], shown["base64"]) == said
+
+
+async def test_a_decision_has_its_author() -> None:
+    """And his groups count."""
+    side = Side()
+    name = side.asks(terms=Terms("money", 1, ("treasury",)))
+    told = await side.decides(name, reason="fine")
+    assert (told["state"], told["decided"]) == (
+        "approved",
+        [{"decision": "approve", "by": "alice", "reason": "fine", "break_glass": False}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("author", "said", "status"),
+    [
+        (Author("bob", frozenset({Role.APPROVER})), {}, 403),
+        (Author("ann", frozenset({Role.APPROVER})), {}, 403),
+        (ALICE, {"break_glass": True}, 400),
+        (ALICE, {"reason": "x" * 501}, 400),
+    ],
+    ids=["group", "agent", "no reason", "long"],
+)
+async def test_what_is_not_decided_is_told(
+    author: Author, said: dict[str, Any], status: int
+) -> None:
+    """With a status for each kind of reason."""
+    side = Side()
+    name = side.asks(terms=Terms("money", 1, ("treasury",)))
+    with pytest.raises(NotDone) as raised:
+        await side.decides(name, author, **said)
+    assert raised.value.status == status
+
+
+async def test_what_is_over_or_unknown_is_told() -> None:
+    """409, and 404."""
+    side = Side()
+    name = side.asks()
+    await side.decides(name)
+    for wanted, status in ((name, 409), ("x", 404)):
+        with pytest.raises(NotDone) as raised:
+            await side.decides(wanted)
+        assert raised.value.status == status
+    with pytest.raises(NotDone) as raised:
+        await side.approvals.one(side.visit("x"))
+    assert raised.value.status == 404
+
+
+@pytest.mark.parametrize("kind", ["unknown", "over", "forbidden", "invalid", "unseen", "journal"])
+async def test_every_kind_has_a_status(kind: str) -> None:
+    """Or whoever decides would be told of a bug."""
+    side = Side()
+
+    async def undecided(*_: Any) -> Any:
+        raise Undecided(kind, "no")
+
+    side.desk.decide = undecided  # type: ignore[assignment]  # it only says why
+    with pytest.raises(NotDone, match="no"):
+        await side.decides(side.asks())
