@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from pathlib import Path
-
 from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.keep import Keep

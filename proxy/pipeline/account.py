@@ -80,7 +80,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
     unopposed = refusal is None and call.shadowed is None
-    own = first - call.waited
+    own = max(0.0, first - call.waited)
     return Record(  # in the order of its fields, unnamed: half a microsecond on every call
         call.id,
         call.agent,
@@ -96,7 +96,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         reply.status,
         _attempts(call, reply, now),
         int(took * 1e6),
-        int(own * 1e6) if own > 0 else 0,
+        int(own * 1e6),
         -1 if call.stopped is _GONE else int(first * 1e6),
         "" if plain else _code(call, reply),
         "" if unopposed else _policy(call, reply),
@@ -108,8 +108,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         "" if plain and unopposed else _detail(call, reply),
         "",
         call.fleet,
-        "",
-        "",
+        *("", ""),  # trace, span
         call.model,
         call.approval,
         *(() if call.purse is None else _money(call.purse, call.caller)),

@@ -32,7 +32,17 @@ from proxy.protocols.condition import Condition
 from proxy.record import Begun, intent_of
 from proxy.refusal import Refusal
 from proxy.reply import Reply
-from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target, Trackless, Verdict
+from proxy.stage import (
+    Ground,
+    NothingTaken,
+    Said,
+    Section,
+    Site,
+    Target,
+    Trackless,
+    Verdict,
+    Withdraws,
+)
 from proxy.state.account import Account
 from proxy.state.caps import Cap
 from proxy.state.grant import LONGEST_READ, Grant, size_of, step
@@ -42,11 +52,11 @@ from proxy.state.price import FREE, Price
 from proxy.state.promises import Promises
 from proxy.state.purse import Purse
 from proxy.state.spent_out import (
-    left,
     nameless,
     one_call,
     priced,
     spent_out,
+    standing,
     unpriced,
 )
 
@@ -73,7 +83,7 @@ class Budgets(Section, frozen=True, kw_only=True):
     deny_unknown: bool = False
 
 
-class Spending:
+class Spending(Withdraws):
     """The gate of one link."""
 
     __slots__ = (
@@ -176,9 +186,8 @@ class Spending:
             crowded = attempt.hedge and account.used > _NOT_FOR_TWO
             if amount and (crowded or not account.has_room(amount)):
                 refusal = spent_out(account, amount)
-                if account.cap.on_exceed != "shadow":
+                if not self._goes(attempt.call, account.cap, refusal):
                     return account.cap, refusal
-                self._would_refuse(attempt.call, refusal)
         return self._too_dear(attempt.call, amount)
 
     def _too_dear(self, call: Call, amount: int) -> tuple[Cap, Refusal] | None:
@@ -190,14 +199,17 @@ class Spending:
             if gone + amount <= limit:
                 continue
             refusal = one_call(cap, limit, gone, amount)
-            if cap.on_exceed != "shadow":
+            if not self._goes(call, cap, refusal):
                 return cap, refusal
-            self._would_refuse(call, refusal)
         return None
 
-    def _would_refuse(self, call: Call, refusal: Refusal) -> None:
+    def _goes(self, call: Call, cap: Cap, refusal: Refusal) -> bool:
+        """Though a cap has no room?"""
+        if cap.on_exceed != "shadow":
+            return cap.on_exceed == "approve" and self._purse(call).approved
         call.shadowed = call.shadowed or (refusal.code, refusal.policy)
         self._shadowed.add(refusal.code, refusal.policy, "false")
+        return True
 
     def _said_no(
         self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal
@@ -207,24 +219,19 @@ class Spending:
         if cap.on_exceed == "abort" and call.workflow:
             ledger.abort(call, refusal)
         if cap.on_exceed == "approve" and ledger.ask is not None and not attempt.hedge:
-            return self._approved(attempt, grant, ledger.ask(call, refusal))
+            return self._after(attempt, grant, self._approved(call, ledger.ask(call, refusal)))
         return refusal
 
-    async def _approved(
-        self, attempt: Attempt, grant: Grant, answer: Awaitable[Verdict]
-    ) -> Verdict:
-        """A person lets it go though there is no room: it is charged as any other."""
+    async def _approved(self, call: Call, answer: Awaitable[Verdict]) -> Verdict:
+        """A person lets it go though there is no room. Its next attempt need not ask again."""
         verdict = await answer
-        if verdict is None:
-            self._take(attempt, grant)
+        self._purse(call).approved = verdict is None
         return verdict
 
-    async def _after(self, attempt: Attempt, grant: Grant, promised: Awaitable[Verdict]) -> Verdict:
-        """When the journal has promised it. All is looked at again then: others came between."""
-        refusal = await promised
-        if refusal is not None:
-            return refusal
-        verdict = self._carefully(attempt, grant)
+    async def _after(self, attempt: Attempt, grant: Grant, answer: Awaitable[Verdict]) -> Verdict:
+        """When the journal or a person has said yes. All is looked at again: others came between,
+        and budgets that ask nobody have a say."""
+        verdict = await answer or self._carefully(attempt, grant)
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 
     def _take(self, attempt: Attempt, grant: Grant) -> None:
@@ -297,22 +304,15 @@ class Spending:
         if self._when is not None and self._when.look(call) is False:
             price = self._otherwise
         amount = price.estimate(size_of(call)) if price.open else price.fixed
-        notes = [priced(price, amount)]
-        refusal = None if price.known else self._deny
         found, lacking = self._payers.seen(call)
-        if lacking is not None:
-            refusal = refusal or nameless(lacking)
-        for cap, account in found:
-            notes.append(left(cap, account, self._wall()))
-            if account is None or not amount or cap.on_exceed == "shadow":
-                continue
-            if not account.has_room(amount):
-                refusal = refusal or spent_out(account, amount)
-        return Said("; ".join(notes), refusal)
+        notes, refusal = standing(found, amount, self._wall())
+        refusal = refusal if lacking is None else nameless(lacking)
+        refusal = refusal if price.known else self._deny or refusal
+        return Said("; ".join([priced(price, amount), *notes]), refusal)
 
 
 class MeteredSpending(Spending):
-    """Where it is not known before what a sending costs: what passes is seen."""
+    """Where it is not known before what a sending costs."""
 
     __slots__ = ()
 

@@ -11,6 +11,7 @@ class Purse(msgspec.Struct):
     spent: int = 0  # by attempts that ended
     held: int = 0  # reserved by those that have not
     known: int = -1  # what it will have cost when it ends, once that is known; -1: it is not
+    approved: bool = False  # a person let it go though a budget had no room
     grants: tuple[Grant, ...] = ()
     """All that were given for it. A tuple: the journal's thread may look at them."""
     others: "dict[str, Purse]" = {}

@@ -1,6 +1,6 @@
 """What is said of money: to agents, where there is no room for a call, and to people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from proxy.clock import NEVER
@@ -106,6 +106,20 @@ def left(cap: Cap, account: Account | None, at: float) -> str:
         for one in account.windows(at)
     )
     return f"{cap.name}: {', '.join(told)}, {dollars(account.reserved)} reserved"
+
+
+def standing(
+    found: Iterable[tuple[Cap, Account | None]], micros: int, at: float
+) -> tuple[list[str], Refusal | None]:
+    """What is spent of each cap, to people, and what would be said to a call of this price."""
+    notes: list[str] = []
+    refusal: Refusal | None = None
+    for cap, account in found:
+        notes.append(left(cap, account, at))
+        if account is not None and micros and cap.on_exceed != "shadow":
+            full = not account.has_room(micros)
+            refusal = refusal or (spent_out(account, micros) if full else None)
+    return notes, refusal
 
 
 def _within(limit: Limit) -> str:

@@ -357,6 +357,38 @@ def test_a_person_may_let_it_go(verdict: Verdict) -> None:
     assert spent(desk) == {"cap:": (0 if verdict else 300_000, 0)}
 
 
+def test_a_person_lets_it_go_past_one_budget_and_not_past_others() -> None:
+    """What asks nobody says no all the same; and the yes holds for the call's next attempt."""
+    text = (
+        "policies: [{name: p, effect: read, cost: 0.30, retry: {attempts: 2}}]\n"
+        "budgets:\n"
+        "  - {name: soft, per: agent, day: 0.10, on_exceed: approve}\n"
+        "  - {name: one, per: request, limit: 0.05, on_exceed: approve}\n"
+        "  - {name: hard, per: fleet, day: 0.70}\n"
+    )
+    desk = Desk(text, 503, 200, clock=_RealTasks())
+    asked: list[str] = []
+
+    async def ask(call: Call, refusal: Refusal) -> Verdict:
+        asked.append(refusal.policy)
+        return None
+
+    ledger(desk).ask = ask
+
+    async def called() -> Reply:
+        call = post("search")
+        reply = await desk.found(call)(call)
+        reply.finish()
+        return reply
+
+    assert asyncio.run(called()).status == 200
+    assert asked == ["soft"]
+    refused = asyncio.run(called()).refusal
+    assert refused is not None
+    assert (refused.policy, asked) == ("hard", ["soft", "soft"])
+    assert spent(desk) == {"soft:": (600_000, 0), "hard:": (600_000, 0)}
+
+
 class _RealTasks(FakeClock):
     """Tasks of a real loop."""
 

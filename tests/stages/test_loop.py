@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from proxy.call import Call, Effect, Rule, Whole
-from proxy.config.places import ConfigError
 from proxy.counts import CHAINS_IGNORED, LOOPS, Counts
 from proxy.keys import CHAINS
 from proxy.keys import LOOPS as STATE
@@ -28,7 +27,7 @@ from tests.fakes import (
     make_target,
     run,
 )
-from tests.tables import GATEWAY, Desk, give, load
+from tests.tables import Desk, give
 
 RULES = "policies: [{{name: p, loop: {}}}]"
 NOTED = b"holdfast-loop: same; times=3; limit=5\r\n"
