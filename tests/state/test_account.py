@@ -243,12 +243,14 @@ class Model:
 
     def jump(self, seconds: int) -> None:
         """The clock goes on, or back; not too often, for only so many windows are remembered."""
+        before = set(map(self.at, self.limits))
         self.now += seconds
         if len(self.told) > 3:
             self.now = max(self.now, *self.told)
         self.told.append(self.now)
-        if seconds < 0 and self.open:
-            self.came_back |= set(map(self.at, self.limits))
+        if self.open:  # back, or forth again to where it was before
+            entered = set(map(self.at, self.limits)) - before
+            self.came_back |= {at for at in entered if self.sums.get(at)}
         self.one.enter(self.now)
 
     def agrees(self) -> None:
