@@ -172,8 +172,6 @@ class Desks(RuleBasedStateMachine):
     @rule()
     def dies(self) -> None:
         """And another process goes on."""
-        for body in list(self.model):
-            self.known(body)
         self.claimed, running, self.running = {}, self.running, {}
 
         async def restart() -> None:
@@ -181,6 +179,10 @@ class Desks(RuleBasedStateMachine):
 
         self.does(restart())
         for body, model in list(self.model.items()):
+            # What was over and nobody had noted it is there again, if the clock went back since.
+            if model.id not in self.scene.desk._cases:
+                del self.model[body]
+                continue
             model.unknown = model.unknown or model.state == "used"
             model.due = self.scene.clock.now() + self.scene.desk.left(model.id)
             assert body not in running or model.unknown
