@@ -193,7 +193,8 @@ def test_a_broken_archive_is_told(log, tmp_path_factory, data):
         same = gzip.decompress(packed) == before
     except (EOFError, OSError, zlib.error):
         same = False
-    assert verify(data_dir).exit == (0 if same else 1)
+    verdict = verify(data_dir).exit
+    assert verdict == 1 or (same and verdict == 0)
 
 
 def test_what_follows_a_zero_byte_was_never_written(tmp_path):
