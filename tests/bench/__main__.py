@@ -16,14 +16,14 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tests.bench import before, calls, cold_start, journal, sections, streams, upload
+from tests.bench import before, budgets, calls, cold_start, journal, sections, streams, upload
 from tests.bench.load import Load
 from tests.bench.peers import STARTERS, Peer, Yard
 from tests.bench.process import Cores, Missing, raise_file_limit
 from tests.bench.report import report
 from tests.bench.targets import Results, targets
 
-MEASUREMENTS = ("calls", "sections", "journal", "upload", "streams", "start")
+MEASUREMENTS = ("calls", "sections", "journal", "budgets", "upload", "streams", "start")
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
 STREAMS = 1000
 
@@ -88,6 +88,14 @@ class Bench:
             peers = self._checked(sections.starters(yard, earlier))
             plan = sections.QUICK if self.quick else sections.USUAL
             self.results.sections = calls.measure(peers, load, plan, say)
+
+    def budgets(self) -> None:
+        """The same Holdfast with and without money, loaded in turn."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            peers = self._checked(budgets.starters(yard))
+            plan = budgets.QUICK if self.quick else budgets.USUAL
+            self.results.budgets = calls.measure(peers, self.load, plan, say)
 
     def journal(self) -> None:
         """The same Holdfast with and without its records, then what is done with many."""
@@ -174,7 +182,7 @@ class Bench:
 
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
-            *(self.calls, self.sections, self.journal),
+            *(self.calls, self.sections, self.journal, self.budgets),
             *(self.upload, self.streams, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]

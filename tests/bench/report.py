@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tests.bench import journal
+from tests.bench import budgets, journal
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
@@ -19,6 +19,8 @@ MEANS = {
     "every": "this, every section",
     "unkept": "without records of calls",
     "kept": "with them",
+    "free": "nothing has a price",
+    "priced": "a price, three budgets",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -32,6 +34,9 @@ def report(results: Results) -> Iterator[str]:
         yield from _sections(results)
     if results.journal:
         yield from _journal(results)
+    if results.budgets:
+        yield from _rates(results.budgets, budgets.NAMES, results.missing, "budgets")
+        yield from _doubts(results.budgets)
     if results.uploads:
         yield from _uploads(results)
     if results.streams:

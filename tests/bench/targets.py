@@ -25,6 +25,7 @@ class Results:
     start: Start | None = None
     sections: dict[str, Row] = field(default_factory=dict)
     journal: dict[str, Row] = field(default_factory=dict)
+    budgets: dict[str, Row] = field(default_factory=dict)
     waits: Waits | None = None
     verified: Verified | None = None
 
@@ -67,6 +68,7 @@ def targets(results: Results) -> list[Target]:
         *_speed(results),
         *_sections(results),
         *_journal(results),
+        *_budgets(results),
         *_memory(results),
         *_own(results),
     ]
@@ -108,6 +110,11 @@ def _journal(results: Results) -> list[Target]:
         Target("audit verify, records/s", 200_000, True, "/s", rate),
         Target(f"RSS growth, {size}, after the first fifth", 2, False, "MB", growth),
     ]
+
+
+def _budgets(results: Results) -> list[Target]:
+    priced = against(results.budgets, "priced", "free", 32)
+    return [Target("calls/s, 32 connections, a price and budgets", 0.95, True, "x", priced)]
 
 
 def against(rows: Mapping[str, Row], ours: str, theirs: str, connections: int) -> float | None:
