@@ -30,6 +30,7 @@ class Lately(msgspec.Struct, frozen=True):
     failed: int  # those that ended as failed or truncated
     refused: dict[str, int]  # by code
     durations: tuple[int, ...]  # how many in each bucket of `LONG`
+    cost_micros: int = 0
 
     @property
     def per_second(self) -> float:
@@ -40,6 +41,11 @@ class Lately(msgspec.Struct, frozen=True):
     def errors(self) -> float | None:
         """The share of calls that failed; None where there were none."""
         return self.failed / self.calls if self.calls else None
+
+    @property
+    def micros_per_hour(self) -> int:
+        """What an hour of this costs, in micro-dollars."""
+        return round(self.cost_micros * 3600 / self.seconds) if self.seconds else 0
 
     def quantile(self, share: float) -> float | None:
         """Seconds in which so many of the calls were over, within their bucket's bounds."""
@@ -109,6 +115,7 @@ def together(parts: Sequence[Lately]) -> Lately:
         failed=sum(part.failed for part in parts),
         refused=dict(refused),
         durations=tuple(map(sum, zip(*(part.durations for part in parts), strict=True))),
+        cost_micros=sum(part.cost_micros for part in parts),
     )
 
 
@@ -126,6 +133,7 @@ def _between(before: Tally, now: Tally, seconds: float) -> Lately:
         durations=tuple(
             later - earlier for later, earlier in zip(now.durations, before.durations, strict=True)
         ),
+        cost_micros=now.cost_micros - before.cost_micros,
     )
 
 

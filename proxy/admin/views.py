@@ -19,6 +19,7 @@ from proxy.config.schema import spelled, veiled
 from proxy.config.types import WRITTEN, Part, Policy
 from proxy.keys import CircuitKey, InFlightKey, PulseKey, QueuedKey
 from proxy.state.circuit import Circuit, State
+from proxy.state.price import dollars
 
 _NEVER = Lately(0.0, 0, 0, {}, ())
 
@@ -45,6 +46,7 @@ def status(sight: Sight, rates: Rates) -> Item:
         "kills": _kills(sight),
         "money": money(sight),
         "seconds": round(everything.seconds, 3),
+        "together": _together(everything, now),
         "upstreams": list(_upstreams(sight, lately, now)),
         "tools": list(_tools(lately, now)),
         "refused": everything.refused,
@@ -101,10 +103,19 @@ def _upstreams(sight: Sight, lately: dict[Key, Lately], now: "_Now") -> Iterator
         }
 
 
+def _together(everything: Lately, now: "_Now") -> Item:
+    """All calls as if they were of one tool."""
+    return {
+        "in_flight": now.flights.total(),
+        "queued": now.queues.total(),
+        **_rate(everything),
+        **_quantiles(everything),
+    }
+
+
 def _tools(lately: dict[Key, Lately], now: "_Now") -> Iterator[Item]:
     for key in sorted({*lately, *now.flights}):
         of = lately.get(key, _NEVER)
-        p95 = of.quantile(0.95)
         yield {
             "upstream": key[0],
             "tool": key[1],
@@ -112,7 +123,7 @@ def _tools(lately: dict[Key, Lately], now: "_Now") -> Iterator[Item]:
             "in_flight": now.flights[key],
             "queued": now.queues[key],
             **_rate(of),
-            "p95": None if p95 is None else round(p95, 6),
+            **_quantiles(of),
         }
 
 
@@ -148,6 +159,16 @@ def _rate(of: Lately) -> Item:
         "per_second": round(of.per_second, 3),
         "errors": None if of.errors is None else round(of.errors, 4),
         "refused": of.refused,
+        "cost_per_hour": dollars(of.micros_per_hour),
+    }
+
+
+def _quantiles(of: Lately) -> Item:
+    """Seconds in which so many calls were over; null: there were none."""
+    p95, p99 = of.quantile(0.95), of.quantile(0.99)
+    return {
+        "p95": None if p95 is None else round(p95, 6),
+        "p99": None if p99 is None else round(p99, 6),
     }
 
 

@@ -76,6 +76,7 @@ class Tally(msgspec.Struct, frozen=True):
 
     calls: dict[tuple[str, str], int]  # by outcome and reason
     durations: tuple[int, ...]  # how many in each bucket of `LONG`, and the rest
+    cost_micros: int = 0  # of all agents
 
 
 class Policies(Protocol):
@@ -127,7 +128,7 @@ class Row:
         calls: defaultdict[tuple[str, str], int] = defaultdict(int)
         for (_, outcome, reason), number in self.calls.items():
             calls[outcome, reason] += number
-        return Tally(dict(calls), tuple(self.duration.counts))
+        return Tally(dict(calls), tuple(self.duration.counts), sum(self.costs.values()))
 
 
 class Metrics:

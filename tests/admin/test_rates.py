@@ -53,6 +53,7 @@ def test_nothing_in_no_time_is_nothing():
     lately = Lately(0.0, 0, 0, {}, (0, 0))
 
     assert (lately.per_second, lately.errors, lately.quantile(0.95)) == (0.0, None, None)
+    assert lately.micros_per_hour == 0
 
 
 def test_a_quantile_lies_within_its_bucket():
@@ -77,10 +78,10 @@ def test_beyond_the_last_bucket_the_last_bound_is_told():
 
 def test_several_are_added_up():
     """None at all are nothing."""
-    part = Lately(10.0, 2, 1, {"a": 1}, (1, 1))
-    both = together([part, Lately(10.0, 4, 0, {"a": 2, "b": 1}, (4, 0))])
+    part = Lately(10.0, 2, 1, {"a": 1}, (1, 1), 5)
+    both = together([part, Lately(10.0, 4, 0, {"a": 2, "b": 1}, (4, 0), 2)])
 
-    assert both == Lately(10.0, 6, 1, {"a": 3, "b": 1}, (5, 1))
+    assert both == Lately(10.0, 6, 1, {"a": 3, "b": 1}, (5, 1), 7)
     assert together([]).calls == 0
 
 

@@ -43,8 +43,20 @@ def test_status_of_a_process_that_has_seen_nothing():
             "per_second": 0.0,
             "errors": None,
             "refused": {},
+            "cost_per_hour": "0.00",
         }
     ]
+    assert told["together"] == {
+        "in_flight": 0,
+        "queued": 0,
+        "calls": 0,
+        "per_second": 0.0,
+        "errors": None,
+        "refused": {},
+        "cost_per_hour": "0.00",
+        "p95": None,
+        "p99": None,
+    }
 
 
 def test_a_reload_that_failed_is_told():
@@ -74,7 +86,24 @@ def test_calls_show_in_rates_and_in_flight():
         assert (seen["calls"], seen["per_second"], seen["errors"]) == (2, 1.0, 0.0)
         assert seen["refused"] == {"circuit_open": 1}
     assert upstream["in_flight"] == 1
+    assert told["together"] == {key: tool[key] for key in told["together"]}
+    assert told["together"]["p99"] >= told["together"]["p95"]
     assert told["refused"] == {"circuit_open": 1}
+
+
+def test_what_an_hour_would_cost_as_of_late():
+    """By tool, and of all: what was spent in the last minute, sixty times."""
+    scene = Scene()
+    rates = Rates(scene.metrics, scene.clock)
+    scene.metrics.note(record(cost_micros=2_000))
+    scene.metrics.note(record(cost_micros=500, agent="other"))
+    scene.metrics.note(record("search", cost_micros=1_000))
+    scene.clock.advance(36.0)
+    told = views.status(scene.sight, rates)
+
+    costs = {item["tool"]: item["cost_per_hour"] for item in told["tools"]}
+    assert costs == {"get_balance": "0.25", "search": "0.10"}
+    assert told["together"]["cost_per_hour"] == "0.35"
 
 
 def test_tools_without_a_name_share_the_worst_circuit():
