@@ -29,6 +29,7 @@ from proxy.cli.schema import schema
 from proxy.cli.status import breakers, status
 from proxy.cli.test import test
 from proxy.cli.token import token
+from proxy.cli.top import top
 from proxy.config.places import visible
 
 
@@ -45,7 +46,7 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, breakers, budget, kill, revive, approvals, audit, token,
+    run, check, test, explain, status, top, breakers, budget, kill, revive, approvals, audit, token,
     schema, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:

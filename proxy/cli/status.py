@@ -19,8 +19,8 @@ _EVERY = 2.0
 """Seconds from look to look of --watch."""
 _MOST = 20
 """Tools on the screen; --json has all."""
-_COLOURS = {"closed": "green", "half_open": "yellow", "open": "red"}
-_WHY = {
+COLOURS = {"closed": "green", "half_open": "yellow", "open": "red"}
+WHY = {
     "consecutive": "failures in a row",
     "rate": "too many failed",
     "slow": "too many were slow",
@@ -71,7 +71,7 @@ def status(admin: str | None, as_json: bool, watch: bool) -> int:
 @click.command()
 @click.option("--admin", metavar="URL", help=_ADMIN)
 @with_token
-@click.option("--state", type=click.Choice([*_COLOURS]), help="Only those in it.")
+@click.option("--state", type=click.Choice([*COLOURS]), help="Only those in it.")
 @click.option("--json", "as_json", is_flag=True)
 def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
     """Show every circuit of a running proxy: its state, since when and why, and its failures.
@@ -141,12 +141,12 @@ def _head(told: dict[str, Any]) -> Iterator[str]:
     colour = "green" if ready else "red"
     yield (
         f"{paint('holdfast', bold=True)} {paint(told['version'])}  {paint(word, colour)}"
-        f"  up {_span(told['uptime'])}  at {paint(told['listen'])}"
+        f"  up {span(told['uptime'])}  at {paint(told['listen'])}"
     )
     policies = told["policies"]
     yield (
         f"policies {paint(policies['version'])}, loaded {paint(policies['loaded'])}"
-        f"  ·  rates of the last {_span(told['seconds'])}"
+        f"  ·  rates of the last {span(told['seconds'])}"
     )
     if told.get("journal"):
         yield from _journal(told["journal"])
@@ -194,7 +194,7 @@ def _upstreams(items: list[dict[str, Any]]) -> Iterator[str]:
             paint(cut(item["name"], 24), bold=True),
             _state(item["circuit"]) + (paint(" unwell", "red") if item["well"] is False else ""),
             paint(_now(item)),
-            paint(_per_second(item["per_second"])),
+            paint(per_second(item["per_second"])),
             _share(item["errors"]),
             paint(sum(item["refused"].values()) or "–"),
             paint(cut(item["address"], 28), dim=True),
@@ -215,10 +215,10 @@ def _tools(items: list[dict[str, Any]]) -> Iterator[str]:
             paint(cut(f"{item['upstream']}/{item['tool']}", 38)),
             _state(item["circuit"]),
             paint(_now(item)),
-            paint(_per_second(item["per_second"])),
+            paint(per_second(item["per_second"])),
             _share(item["errors"]),
             paint(sum(item["refused"].values()) or "–"),
-            paint("–" if item["p95"] is None else _latency(item["p95"])),
+            paint("–" if item["p95"] is None else latency(item["p95"])),
         ]
         for item in busiest[:_MOST]
     ]
@@ -257,8 +257,8 @@ def _circuits(items: list[dict[str, Any]]) -> Iterator[str]:
         [
             paint(cut(_key(item), 36)),
             _state(item["state"]),
-            paint("–" if item["for"] is None else f"{_span(item['for'])} ago"),
-            paint(_WHY.get(item["why"] or "", item["why"] or "–")),
+            paint("–" if item["for"] is None else f"{span(item['for'])} ago"),
+            paint(WHY.get(item["why"] or "", item["why"] or "–")),
             paint("–" if item["next_probe_in"] is None else _probe(item)),
             paint(f"{item['window']['failures']}/{item['window']['calls']}"),
         ]
@@ -278,11 +278,11 @@ def _probe(item: dict[str, Any]) -> str:
     if item["probes"]["under_way"]:
         return "under way"
     left = item["next_probe_in"]
-    return "the next call" if not left else f"in {_span(left)}"
+    return "the next call" if not left else f"in {span(left)}"
 
 
 def _state(state: str | None) -> str:
-    return paint("–", dim=True) if state is None else paint(state, _COLOURS[state])
+    return paint("–", dim=True) if state is None else paint(state, COLOURS[state])
 
 
 def _share(share: float | None) -> str:
@@ -291,15 +291,15 @@ def _share(share: float | None) -> str:
     return paint(f"{share:.1%}", "red" if share >= 0.05 else "")
 
 
-def _per_second(rate: float) -> str:
+def per_second(rate: float) -> str:
     return f"{rate:.0f}" if rate >= 100 else f"{rate:.2f}"
 
 
-def _latency(seconds: float) -> str:
+def latency(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """A duration in its two largest units."""
     days, rest = divmod(int(seconds), 86_400)
     hours, rest = divmod(rest, 3600)
