@@ -231,7 +231,8 @@ class Ledger:
 
     def dump(self) -> Any:
         """Its state, as JSON has it. What calls have spent that go on is in it, and will be in
-        their records once more: so it is told apart as well."""
+        their records once more: so it is told apart as well. What is asked for counts as promised:
+        its lease is before the snapshot, and not read again."""
         purses = self.purses.copy()  # a thread may take one out meanwhile
         return {
             "total": self.total,
@@ -240,7 +241,7 @@ class Ledger:
             "workflows": {name: work.dump() for name, work in self.by_workflow.items()},
             "accounts": [
                 [
-                    account.cap.name, account.key, account.spent, account.promised,
+                    account.cap.name, account.key, account.spent, account.asked,
                     account.touched, account.kept(),
                 ]
                 for account in self.accounts()

@@ -502,3 +502,16 @@ class Books(RuleBasedStateMachine):
 
 Books.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestBooks = Books.TestCase
+
+
+def test_a_snapshot_knows_what_is_about_to_be_promised(world: World) -> None:
+    """The lease stands before it and is not read again; what is spent by it must not be lost."""
+    account = world.ledger.account(AGENT, "ann")
+    account.enter(world.now)
+    high = world.ledger.lease(account, 500)
+    world.keep()
+    account.promise(high)  # then only it is known to be durable
+    account.reserve(500)
+    account.settle(500, 500, world.now)
+    world.restart()
+    assert of(world).spent >= 500
