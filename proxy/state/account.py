@@ -63,6 +63,11 @@ class Account:
         return self.total - self.reserved
 
     @property
+    def _boundless(self) -> bool:
+        """Do calls go beyond its limits, which only count?"""
+        return self.cap.on_exceed == "shadow"
+
+    @property
     def ahead(self) -> int:
         """How much more than is asked for is promised at a time."""
         limits = [limit.micros for limit in self.cap.limits]
@@ -133,7 +138,8 @@ class Account:
     def _bound(self) -> None:
         """Below it nothing need be thought of."""
         promised = self.promised
-        self._renews_at = promised - self.ahead // 2 if promised < self.ceiling else promised
+        more = self._boundless or promised < self.ceiling
+        self._renews_at = promised - self.ahead // 2 if more else promised
         self.bound = min(self.ceiling, self._renews_at)
 
     # --- reserving ---
@@ -165,11 +171,16 @@ class Account:
 
     def ask(self, micros: int) -> int:
         """What is to be promised, so that there is enough for this as well. It grows with each who
-        asks: they wait for the same commit."""
+        asks: they wait for the same commit. But not beyond what there is, however many ask: it
+        counts as spent, should we die."""
         self._claimed = max(self._claimed, self.total) + micros
-        needless = max(self.ceiling, self._claimed)
-        self.asked = max(self.asked, min(self._claimed + self.ahead, needless))
+        most = _ENDLESS if self._boundless else max(self.ceiling, self.total + micros)
+        self.asked = max(self.asked, min(self._claimed + self.ahead, most))
         return self.asked
+
+    def refused(self) -> None:
+        """The journal has not got what was asked for: the next who comes asks anew."""
+        self.asked, self._claimed = self.promised, 0
 
     def promise(self, high: int) -> None:
         """The journal has it; or nobody can wait for that."""

@@ -55,6 +55,8 @@ class Promises:
     def _unpromised(self, asked: _Asked) -> Verdict:
         """The journal cannot promise anything now: may the call go on all the same?"""
         if self._denied:
+            for account, _ in asked:
+                account.refused()
             return UNPROMISED
         self._missed.add("lease")  # the alarm is the journal's own
         _promise(asked)
@@ -91,4 +93,4 @@ def _heard(account: Account, high: int, durable: "Future[bool]") -> None:
     if not durable.cancelled() and durable.result():
         account.promise(high)
     else:
-        account.asked = account.promised
+        account.refused()

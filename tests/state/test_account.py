@@ -331,3 +331,37 @@ def test_a_limit_that_is_new_begins_empty_after_a_restart() -> None:
     new = account(HOUR, DAY)
     new.restore(one.spent, one.promised, one.kept())
     assert [each.spent for each in new.windows(NOW)] == [900, 0]
+
+
+def test_nobody_is_promised_more_than_there_is() -> None:
+    """However many ask at once, or ask again: it counts as spent after a crash, also in longer
+    windows that have more room."""
+    one = Account(Cap("agent", "agent", (Limit("day", 10_000), Limit("month", 900_000))), "", NOW)
+    assert max(one.ask(1_000) for _ in range(1_000)) == 10_000
+
+
+def test_who_is_let_go_beyond_a_limit_is_promised_what_it_needs() -> None:
+    """A person has said so."""
+    one = Account(Cap("agent", "agent", (Limit("day", 1_000),), on_exceed="approve"), "", NOW)
+    one.promise(one.ask(1_000))
+    one.reserve(1_000)
+    assert one.ask(500) == 1_500
+
+
+def test_what_only_counts_is_promised_ahead_beyond_its_limit() -> None:
+    """Else each call would wait for the disk, for a budget that stops nobody."""
+    one = Account(Cap("agent", "agent", (Limit("day", 10_000),), on_exceed="shadow"), "", NOW)
+    one.reserve(20_000)
+    one.promise(one.ask(0))
+    assert one.promised == 20_100
+    assert not one.wants(50)
+    assert one.wears_thin(60)
+
+
+def test_what_the_journal_refused_is_not_asked_for_twice() -> None:
+    """A call that is refused for it wants nothing any more."""
+    one = Account(Cap("agent", "agent", (Limit("day", 100_000),)), "", NOW)
+    for _ in range(5):
+        assert one.ask(1_000) == 2_000
+        one.refused()
+    assert one.asked == one.promised == 0
