@@ -45,20 +45,13 @@ from proxy.stage import (
 )
 from proxy.state.account import Account
 from proxy.state.caps import Cap
-from proxy.state.grant import LONGEST_READ, Grant, size_of, step
+from proxy.state.grant import LONGEST_READ, Grant, size_of
 from proxy.state.ledger import Ledger
 from proxy.state.payers import Asks, Payers
 from proxy.state.price import FREE, Price
 from proxy.state.promises import Promises
 from proxy.state.purse import Purse
-from proxy.state.spent_out import (
-    nameless,
-    one_call,
-    priced,
-    spent_out,
-    standing,
-    unpriced,
-)
+from proxy.state.spent_out import nameless, one_call, priced, spent_out, standing, unpriced
 
 _NOT_FOR_TWO = 0.7
 """Of a budget: where more is used, no second sending runs beside a slow one (spec 3.6)."""
@@ -335,12 +328,17 @@ class MeteredSpending(Spending):
 
     def _grow(self, call: Call, grant: Grant, missing: int) -> None:
         """It costs more by now than was reserved. A stream for which there is no room ends."""
-        if grant.more(step(grant.price, missing)) or grant.more(missing):
-            return
-        full = next((one for one in grant.accounts if not one.has_room(missing)), None)
-        if full is not None and full.cap.cut_streams and full.cap.on_exceed != "shadow":
-            because = spent_out(full, missing)
-            self._soon(partial(call.stop, Stop.BUDGET, because))  # not in the middle of its bytes
+        now = self._wall()
+        for account in grant.accounts:
+            account.used_at(now)
+        because = self._purse(call).grow(grant, self._payers.alone(call), missing)
+        if because is None:
+            self._promises.follow(grant.accounts)
+        else:
+            self._outgrown(call, because)
+
+    def _outgrown(self, call: Call, because: Refusal) -> None:
+        self._soon(partial(call.stop, Stop.BUDGET, because))  # not in the middle of its bytes
 
 
 class ShadowSpending(MeteredSpending):
@@ -356,6 +354,9 @@ class ShadowSpending(MeteredSpending):
 
     def _said_no(self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal) -> Verdict:
         return refusal
+
+    def _outgrown(self, call: Call, because: Refusal) -> None:
+        """It goes on."""
 
 
 def ledger_of(ground: Ground) -> Ledger:

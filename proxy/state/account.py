@@ -194,6 +194,11 @@ class Account:
         self.total += micros
         self.reserved += micros
 
+    def stretch(self, micros: int) -> None:
+        """Nobody asked: it is owed by now, whether there is room or not."""
+        self.reserve(micros)
+        self._overdraw(micros)
+
     def settle(self, reserved: int, spent: int, at: float) -> None:
         """Once for each reservation: what of it was spent, or more."""
         if not self.since <= at < self.until:
@@ -202,6 +207,9 @@ class Account:
         self.reserved -= reserved
         self.total += more
         self.touched = at
+        self._overdraw(more)
+
+    def _overdraw(self, more: int) -> None:
         if more > 0 and self.total > self.ceiling:
             self.overrun += min(more, self.total - self.ceiling)
 

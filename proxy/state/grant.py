@@ -60,14 +60,11 @@ class Grant(msgspec.Struct):
         self.estimated = found is None and bool(price.from_reply)
         return price.truth(passed(self), found)
 
-    def more(self, micros: int) -> bool:
-        """Reserve so much besides. False: an account has no room for it, and nothing was taken."""
-        if not all(account.has_room(micros) for account in self.accounts):
-            return False
+    def more(self, micros: int) -> None:
+        """Reserve so much besides, be there room for it or not."""
         for account in self.accounts:
-            account.reserve(micros)
+            account.stretch(micros)
         self.amount += micros
-        return True
 
 
 Grow: TypeAlias = Callable[[int], None]
@@ -98,7 +95,7 @@ class Meter:
             self._read(piece[-new:])
         grant = self._grant
         missing = grant.price.fixed + grant.price.sized(passed(grant)) - grant.amount
-        if missing > 0:
+        if missing > 0 and grant.settled < 0:  # else it is over, and the body flows once more
             self._grow(missing)
 
     def _read(self, piece: bytes) -> None:

@@ -68,6 +68,13 @@ class Promises:
             if account.wears_thin(micros):
                 self._ask(account, micros)
 
+    def follow(self, accounts: Iterable[Account]) -> None:
+        """They were drawn on while a body flowed, which waits for nobody: it is promised as soon
+        as may be, for its call may never end."""
+        for account in accounts:
+            if account.total > account.asked or account.wears_thin(0):
+                self._ask(account, 0)
+
     def owe(self, account: Account, call: Call) -> None:
         """The call was dearer than anybody promised: its answer ends when that is promised."""
         self._ask(account, 0)

@@ -1,8 +1,13 @@
 """A purse: what one call has spent and reserved, of all its attempts together."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from proxy.state.grant import Grant
+from proxy.refusal import Refusal
+from proxy.state.caps import Cap
+from proxy.state.grant import Grant, step
+from proxy.state.spent_out import one_call, spent_out
 
 
 class Purse(msgspec.Struct):
@@ -20,6 +25,41 @@ class Purse(msgspec.Struct):
     def told(self, call: str) -> None:
         """The record of its call was noted. From any thread."""
         self.others.pop(call, None)
+
+    def grow(self, grant: Grant, alone: Sequence[Cap], missing: int) -> Refusal | None:
+        """One of its sendings costs so much more by now than was reserved: that is reserved too,
+        and some besides, so that it need not be asked for soon again. A refusal: there is no room,
+        and the sending is to end for it; nothing is reserved. `alone`: the caps of this call by
+        itself."""
+        for micros in (step(grant.price, missing), missing):
+            inside = all(account.has_room(micros) for account in grant.accounts)
+            if inside and not any(self._over(cap, micros) for cap in alone):
+                break
+        else:
+            refusal = self._cut(grant, alone, missing)
+            if refusal is not None:
+                return refusal
+        grant.more(micros)
+        self.held += micros
+        return None
+
+    def _cut(self, grant: Grant, alone: Sequence[Cap], missing: int) -> Refusal | None:
+        """The first budget that has no room, and ends what outgrows it."""
+        for account in grant.accounts:
+            if self._cuts(account.cap) and not account.has_room(missing):
+                return spent_out(account, missing)
+        gone = self.spent + self.held
+        for cap in alone:
+            if self._cuts(cap) and self._over(cap, missing):
+                return one_call(cap, cap.limits[0].micros, gone, missing)
+        return None
+
+    def _over(self, cap: Cap, micros: int) -> bool:
+        return self.spent + self.held + micros > cap.limits[0].micros
+
+    def _cuts(self, cap: Cap) -> bool:
+        goes_on = cap.on_exceed == "shadow" or (cap.on_exceed == "approve" and self.approved)
+        return cap.cut_streams and not goes_on
 
     @property
     def reserved(self) -> int:

@@ -29,6 +29,7 @@ from tests.fakes import (
     make_attempt,
     make_reply,
     run,
+    settled,
 )
 from tests.tables import Desk, give, load, post
 
@@ -532,6 +533,73 @@ def test_a_stream_for_which_there_is_no_room_ends(cut: bool) -> None:
     assert (account.spent, account.reserved, account.overrun) == (1_100_000, 0, 100_000)
 
 
+def test_a_budget_that_only_counts_hides_no_other() -> None:
+    """A stream grows past it, and ends where the next one is full; all is reserved in that one."""
+    both = "day: 1.00, on_exceed: shadow}, {name: all, per: fleet, day: 3.00"
+    text = (PAID % "{per_kb: 0.1}").replace("day: 1.00", both)
+    desk, call, reply, flow = streamed(text)
+    for n in range(30):
+        assert call.stopped is None
+        flow.body.feed(b"x" * 1024)
+        assert spent(desk)["all:"][1] >= (n + 1) * 100_000
+    flow.body.feed(b"x")
+    assert call.stopped is not None
+    reply.finish(Failure.CANCELLED)
+    assert [one.reserved for one in ledger(desk).accounts()] == [0, 0]
+
+
+@pytest.mark.parametrize("more", ["", ", on_exceed: shadow", ", cut_streams: false"])
+def test_a_stream_costs_no_more_than_one_call_may(more: str) -> None:
+    """Where that is what its budget says."""
+    both = "day: 1.00}, {name: one, per: request, limit: 0.50" + more
+    _, call, reply, flow = streamed((PAID % "{per_kb: 0.1}").replace("day: 1.00", both))
+    flow.body.feed(b"x" * 5 * 1024)
+    assert call.stopped is None
+    assert call.purse.held == 500_000
+    flow.body.feed(b"x")
+    assert (call.because is not None) is (not more)
+    if call.because is not None:
+        assert (call.because.code, call.because.policy) == ("budget_exceeded", "one")
+    reply.finish(Failure.CANCELLED)
+    assert (call.purse.spent, call.purse.held) == (600_000, 0)
+
+
+def test_a_stream_goes_on_that_a_person_let_go() -> None:
+    """Though there is no room for it."""
+    text = (PAID % "{per_kb: 0.1}").replace("day: 1.00", "day: 1.00, on_exceed: approve")
+    _, call, reply, flow = streamed(text)
+    call.purse.approved = True
+    flow.body.feed(b"x" * 20 * 1024)
+    assert call.stopped is None
+    reply.finish(Failure.CANCELLED)
+
+
+def test_a_price_in_shadow_ends_no_stream() -> None:
+    """It is looked at, and that is all."""
+    text = (PAID % "{per_kb: 0.1}").replace("cost:", "mode: shadow, cost:")
+    _, call, reply, flow = streamed(text)
+    flow.body.feed(b"x" * 20 * 1024)
+    assert call.stopped is None
+    reply.finish(Failure.CANCELLED)
+
+
+def test_a_stream_goes_on_into_a_new_window() -> None:
+    """It is the room of now that counts."""
+    clock = FakeClock()
+    flow = Flow()
+    desk = Desk(PAID % "{per_kb: 0.1}", upstream=flow, clock=clock)
+    call = post("search")
+    call.cancel = lambda: None
+    reply = run(desk.found(call)(call))
+    (account,) = ledger(desk).accounts()
+    account.charge(900_000, clock.wall())
+    clock.advance(86_400)
+    flow.body.flow(Nowhere())
+    flow.body.feed(b"x" * 8 * 1024)
+    assert call.stopped is None
+    reply.finish(Failure.CANCELLED)
+
+
 def test_an_upload_of_unknown_length_is_seen_on_its_way() -> None:
     """It cannot hide its size."""
     mounts = "upstreams:\n  gateway: {url: 'http://h', protocol: http}\n"
@@ -634,6 +702,28 @@ async def test_where_the_journal_cannot_be_written(unrecorded: str, known: bool)
     else:
         assert reply.status == 200
         assert desk.rows(UNRECORDED) == {("lease",): 1}
+
+
+async def test_what_a_stream_grows_by_is_promised_while_it_flows() -> None:
+    """Its end may never come: who starts after a crash must know of it."""
+    trail, flow = FakeTrail(), Flow()
+    desk = Desk(PAID % "{per_kb: 0.001}", clock=_RealTasks(), trail=trail, upstream=flow)
+    ledger(desk).note = trail.note
+    call = post("search")
+    call.cancel = lambda: None
+    task = asyncio.get_running_loop().create_task(desk.found(call)(call))
+    await settled()
+    await trail.says(True)
+    reply = await task
+    flow.body.flow(Nowhere())
+    (account,) = ledger(desk).accounts()
+    for _ in range(4):
+        flow.body.feed(b"x" * 100 * 1024)
+        assert account.asked >= account.total >= account.reserved
+        await trail.says(True)
+        assert account.promised >= account.total
+    reply.finish(Failure.CANCELLED)
+    assert account.spent == 400_000
 
 
 async def test_others_may_take_the_room_while_one_waits() -> None:

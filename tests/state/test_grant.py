@@ -133,15 +133,26 @@ def test_a_long_answer_is_not_read() -> None:
     assert grant.estimated
 
 
-def test_more_is_taken_of_all_accounts_or_of_none() -> None:
-    """Where one has no room, nothing happens."""
+def test_more_is_taken_of_all_accounts() -> None:
+    """Where one has no room, that is overrun."""
     roomy, tight = account(1_000), account(150)
     grant = Grant((roomy, tight), 100, SIZED)
     for one in grant.accounts:
         one.reserve(100)
-    assert grant.more(50)
-    assert not grant.more(1)
-    assert (grant.amount, roomy.reserved, tight.reserved) == (150, 150, 150)
+    grant.more(60)
+    assert (grant.amount, roomy.reserved, tight.reserved) == (160, 160, 160)
+    assert (roomy.overrun, tight.overrun) == (0, 10)
+
+
+def test_what_is_over_asks_for_no_more() -> None:
+    """The request of a sending that failed flows once more for the next one."""
+    grant = Grant((), 12, SIZED)
+    asked: list[int] = []
+    flow: Any = Flow()
+    grant.watch_request(make_call(body=flow), asked.append)
+    grant.settled = 12
+    flow.tap.saw(0, b"x" * 9_000)
+    assert asked == []
 
 
 def test_more_is_asked_for_in_steps() -> None:

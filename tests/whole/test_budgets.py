@@ -22,6 +22,7 @@ from tests.harness import (
     answer,
     breathe,
     holdfast,
+    raw_call,
     request,
     within,
 )
@@ -125,10 +126,9 @@ async def one_call(address: Any, number: int, chance: random.Random) -> int:
             return -1
 
 
-def finished(folder: Path) -> list[dict[str, Any]]:
-    """The records of all calls."""
-    told = [json.loads(line) for line in lines(folder)]
-    return [each for each in told if each["type"] == "call.finished"]
+def told(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The records of this type."""
+    return [each for each in map(json.loads, lines(folder)) if each["type"] == kind]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -154,7 +154,7 @@ async def test_no_cap_is_passed_by_a_thousand_calls_at_once(
             statuses = await asyncio.gather(*(taken(number) for number in range(CALLS)))
             await within(_quiet(proxy.app._server.exchanges))
         assert await proxy.app._trail.durable()
-        records = finished(proxy.folder / "state")
+        records = told(proxy.folder / "state", "call.finished")
 
         assert sampler.seen > 100
         assert sampler.wrong == []
@@ -254,3 +254,67 @@ async def test_a_budget_that_aborts_kills_the_workflow(upstream: RawUpstream) ->
         assert codes == [None, b"budget_exceeded", b"killed", None]
         (kill,) = proxy.app._control.kills.items()
         assert (str(kill.scope), kill.by, kill.origin) == ("workflow:w1", "budget cap", "budget")
+
+
+SIZED = """
+policies:
+  - name: p
+    effect: idempotent
+    cost: {per_kb: 0.001}
+    retry: {attempts: 2, replay: 1MiB, backoff: {base: 1ms, max: 1ms}, budget: {ratio: 1, burst: 9}}
+budgets: [{name: cap, per: agent, day: 10.00}]
+"""
+
+
+async def test_an_upload_that_is_sent_twice_leaves_nothing_reserved(upstream: RawUpstream) -> None:
+    """The first sending is over when the rest of the body flows, for the second one."""
+
+    async def hangs_up(connection: UpstreamConnection, asked: Message) -> None:
+        connection.transport.abort()
+
+    upstream.on_head = hangs_up
+    async with holdfast(upstream, "http", SIZED) as proxy, await proxy.connect() as agent:
+        agent.send(request("/big", "Transfer-Encoding: chunked", method="PUT"))
+        agent.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
+        await upstream.closed(1)
+        upstream.on_head = None
+        await upstream.began(2)
+        for _ in range(200):
+            agent.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
+        agent.send(b"0\r\n\r\n")
+        assert (await agent.answer("PUT")).status == 200
+        await within(_quiet(proxy.app._server.exchanges))
+        (account,) = proxy.app._control.ledger.accounts()
+        assert account.reserved == 0
+        assert 202_000 <= account.spent <= 204_000
+
+
+async def test_what_a_stream_came_to_survives_kill_9(upstream: RawUpstream, tmp_path: Path) -> None:
+    """Though nothing but its beginning was known when it was sent."""
+
+    async def flows(connection: UpstreamConnection, asked: Message) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for _ in range(40):
+            connection.send(b"data: " + b"x" * 99_992 + b"\n\n")
+        await connection.ended.wait()
+
+    async def promised() -> None:
+        while not any(lease["high"] >= 3_900_000 for lease in told(state, "budget.lease")):
+            await breathe()
+
+    upstream.otherwise, state = flows, tmp_path / "state"
+    data_dir = ("--data-dir", str(state))
+    async with (
+        holdfast_process(upstream, "http", SIZED, *data_dir) as process,
+        await process.connect() as agent,
+    ):
+        agent.send(request("/big"))
+        await agent.counted(4_000_000)
+        await within(promised())
+        process.child.send_signal(signal.SIGKILL)
+        assert await process.exited() == -signal.SIGKILL
+    async with holdfast_process(upstream, "http", SIZED, *data_dir) as process:
+        asked = request("/v1/budgets", "Connection: close", host="localhost")
+        raw = await raw_call(process.admin, asked)
+    (item,) = json.loads(raw.partition(b"\r\n\r\n")[2])["items"]
+    assert 3.9 <= float(item["windows"][0]["spent"]) <= 4.2
