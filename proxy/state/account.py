@@ -226,6 +226,16 @@ class Account:
                 yield Passed(one.limit.window, share, one.spent, one.limit.micros, resets)
         self._measure()
 
+    def raised(self, window: str, share: int, at: float) -> None:
+        """One was, then, as the journal tells; what it was for may be told only after it."""
+        if not self.since <= at < self.until:
+            self.enter(at)
+        number = sum(each <= share for each in self.cap.alert_at)
+        for one in self._allotments:
+            if one.limit.window == window:
+                one.alerted = max(one.alerted, number)
+        self._measure()
+
     # --- looking ---
 
     def fullest(self, micros: int) -> list[Allotment]:

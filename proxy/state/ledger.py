@@ -299,11 +299,7 @@ class Ledger:
         if record["type"] == "budget.lease":
             account.promise(record["high"])
             return
-        at = _seconds(record["ts"])
-        if not account.since <= at < account.until:
-            account.enter(at)
-        for _ in account.passed():
-            pass
+        account.raised(record["window"], record["share"], _seconds(record["ts"]))
 
     def _account_for(self, at: float) -> None:
         """The process begins anew. What was promised, and nobody accounts for, counts as spent."""

@@ -711,7 +711,7 @@ async def test_what_a_stream_grows_by_is_promised_while_it_flows() -> None:
     ledger(desk).note = trail.note
     call = post("search")
     call.cancel = lambda: None
-    task = asyncio.get_running_loop().create_task(desk.found(call)(call))
+    task = asyncio.ensure_future(desk.found(call)(call))
     await settled()
     await trail.says(True)
     reply = await task

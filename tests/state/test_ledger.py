@@ -181,6 +181,19 @@ def test_alerts_are_noted_once(world: World) -> None:
     assert of(world).spent < of(world).quiet_below
 
 
+def test_an_alert_is_noted_before_the_call_that_raised_it(world: World) -> None:
+    """Its record comes last of all. The next alert is raised still."""
+    account = spend(world, 800)
+    end = world.records.pop()
+    world.ledger.look(account)
+    world.records.append(end)
+    world.durable = len(world.records)
+    world.restart()
+    assert list(of(world).passed()) == []
+    account = spend(world, 150)
+    assert [each.share for each in account.passed()] == [900_000]
+
+
 def test_a_budget_that_is_gone_is_dropped_at_a_start(world: World) -> None:
     """And what the journal tells of it is no error."""
     spend(world, 300)
