@@ -102,6 +102,8 @@ class Rolling:
         self.limit = limit
         self._part = limit.seconds / _PARTS
         self._parts: deque[list[float | int]] = deque()  # when each began, and what was spent in it
+        # Those that have rolled out of it, for a clock that jumps back.
+        self._before: deque[list[float | int]] = deque(maxlen=_PARTS + 1)
         self.since = self.until = _NOWHEN
         self.spent = self.alerted = 0
 
@@ -109,17 +111,28 @@ class Rolling:
         """Part of Allotment."""
         parts, part = self._parts, self._part
         start = at // part * part
-        ahead = 0
-        while parts and parts[-1][0] > start:  # the clock went back: it counts from now on
-            ahead += int(parts.pop()[1])
+        if parts and parts[-1][0] > start:
+            self._back(start)
         if not parts or parts[-1][0] < start:
             parts.append([start, 0])
-        parts[-1][1] += ahead
         while parts[0][0] + part <= at - self.limit.seconds:
-            self.spent -= int(parts.popleft()[1])
+            gone = parts.popleft()
+            self.spent -= int(gone[1])
+            if gone[1]:
+                self._before.append(gone)
         if not self.spent:
             self.alerted = 0
         self.since, self.until = start, start + part
+
+    def _back(self, start: float) -> None:
+        """The clock went back to this part. What was spent after it counts from now on."""
+        every = [*self._before, *self._parts]
+        self.spent = sum(int(spent) for _, spent in every)
+        ahead = sum(int(spent) for begun, spent in every if begun >= start)
+        self._before.clear()
+        self._parts.clear()
+        self._parts.extend(one for one in every if one[0] < start)
+        self._parts.append([start, ahead])
 
     def spend(self, micros: int) -> None:
         """Part of Allotment."""
@@ -134,11 +147,13 @@ class Rolling:
 
     def kept(self) -> Kept:
         """Part of Allotment."""
-        return tuple([start, spent, self.alerted] for start, spent in self._parts if spent)
+        every = (*self._before, *self._parts)
+        return tuple([start, spent, self.alerted] for start, spent in every if spent)
 
     def restore(self, kept: Kept) -> None:
         """Part of Allotment."""
         self._parts.clear()
+        self._before.clear()
         self.spent = self.alerted = 0
         for start, spent, alerted in sorted(kept):
             self._parts.append([float(start), int(spent)])

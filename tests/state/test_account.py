@@ -188,6 +188,25 @@ def test_a_rolling_window_forgets_bit_by_bit() -> None:
     assert next(iter(one.windows())).resets_at == NOW + 910
 
 
+def test_a_rolling_window_is_found_by_a_clock_that_was_ahead() -> None:
+    """Once forward and back does not empty it; also over a restart."""
+    one = account(ROLLING)
+    spend(one, 600, NOW)
+    spend(one, 300, NOW + 300)
+    one.enter(NOW + 90_000)
+    assert spent(one) == [0]
+    spend(one, 50, NOW + 90_000)
+    again = account(ROLLING, at=NOW + 90_000)
+    again.restore(950, 950, one.kept())
+    for each in (one, again):
+        each.enter(NOW + 310)
+        assert spent(each) == [950]
+        each.enter(NOW + 615)
+        assert spent(each) == [350]
+        each.enter(NOW + 950)
+        assert spent(each) == [0]
+
+
 def test_a_rolling_window_keeps_what_a_clock_spent_ahead() -> None:
     """It counts from when the clock came back on."""
     one = account(ROLLING)
