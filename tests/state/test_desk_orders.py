@@ -42,6 +42,7 @@ class Desks(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.scene = self.does(self._scene())
         self.model: dict[bytes, Model] = {}
+        self.past: dict[str, tuple[bytes, Model]] = {}  # requests that are forgotten
         self.claimed: dict[bytes, Call] = {}  # that pass the gates
         self.running: dict[bytes, tuple[Call, Reply]] = {}  # that were sent
         self.sent: list[str] = []  # requests under which something was
@@ -63,8 +64,13 @@ class Desks(RuleBasedStateMachine):
         busy = body in self.claimed or body in self.running
         if found is None or busy or self.scene.clock.now() < found.due:
             return found
-        del self.model[body]
+        self.over(body)
         return None
+
+    def over(self, body: bytes) -> None:
+        """It is forgotten; if the clock goes back before a restart, it may be there again."""
+        model = self.model.pop(body)
+        self.past[model.id] = (body, model)
 
     @rule(body=BODIES)
     def comes(self, body: bytes) -> None:
@@ -176,13 +182,17 @@ class Desks(RuleBasedStateMachine):
 
         async def restart() -> None:
             self.scene.restart(self.dumped)
+            self.scene.clock.advance(0.0)  # what is over by now is noted as such
 
         self.does(restart())
         for body, model in list(self.model.items()):
-            # What was over and nobody had noted it is there again, if the clock went back since.
             if model.id not in self.scene.desk._cases:
-                del self.model[body]
-                continue
+                self.over(body)
+        for name in self.scene.desk._cases:
+            body, old = self.past.get(name, (b"", None))
+            if old is not None and self.model.setdefault(body, old) is old:
+                del self.past[name]
+        for body, model in self.model.items():
             model.unknown = model.unknown or model.state == "used"
             model.due = self.scene.clock.now() + self.scene.desk.left(model.id)
             assert body not in running or model.unknown
