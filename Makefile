@@ -48,8 +48,9 @@ format: venv ## rewrite the files as ruff likes them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: venv ## fill the tables of docs/ and the schemas from the types
+docs: venv ## fill the tables of docs/ and the schemas from the types, and record the demo
 	$(BIN)/python .ci/docs.py
+	$(BIN)/python .ci/recording.py
 
 bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
 	@$(PIP) install $(LOCKED) -r .ci/requirements-bench.lock \

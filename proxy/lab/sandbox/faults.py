@@ -6,6 +6,7 @@ A script is a list. Each item names at most a `tool` (a glob, default `*`), how 
     {"status": 503, "headers": {"Retry-After": "1"}, "body": ...}
     {"rate_limit_after": 5}     five calls pass, all later ones get 429
     {"slow": 0.2}               seconds; the answer comes late
+    {"stream": 0.05}            server-sent events, one every so many seconds, until the peer leaves
     {"hang": true}              no answer until the peer leaves
     {"reset": true}             TCP RST
     {"truncated": true}         half of an answer, then the end of the connection
@@ -28,10 +29,10 @@ from typing import Literal, cast, get_args
 import yaml
 
 FlagKind = Literal["hang", "reset", "truncated", "malformed", "duplicate", "pass"]
-Kind = FlagKind | Literal["status", "rate_limit_after", "slow"]
+Kind = FlagKind | Literal["status", "rate_limit_after", "slow", "stream"]
 
 _FLAGS: tuple[str, ...] = get_args(FlagKind)
-_KINDS = ("status", "rate_limit_after", "slow", *_FLAGS)
+_KINDS = ("status", "rate_limit_after", "slow", "stream", *_FLAGS)
 _OPTIONS = ("tool", "times", "executed")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
@@ -65,6 +66,7 @@ class Fault:
             "status": self.status,
             "rate_limit_after": self.spared,
             "slow": self.seconds,
+            "stream": self.seconds,
         }.get(self.kind, True)
         if self.executed:
             item["executed"] = True
@@ -151,8 +153,8 @@ def parse_fault(item: object, where: str) -> Fault:
             headers = _headers(item.get("headers", {"Retry-After": "1"}), where)
             limited = replace(fault, status=429, headers=headers, body=_body(item, where))
             return replace(limited, spared=spared)
-        case "slow":
-            return replace(fault, seconds=_seconds(value, f"{where}.slow"))
+        case "slow" | "stream":
+            return replace(fault, seconds=_seconds(value, f"{where}.{kind}"))
         case _:
             if value is not True:
                 raise ScriptError(f"{where}.{kind}: must be true")

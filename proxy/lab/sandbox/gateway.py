@@ -106,7 +106,7 @@ class Sandbox:
         self.calls.ended(received, None if broken else response.status)
         return response
 
-    async def _understand(self, request: web.Request, received: Received) -> web.Response:
+    async def _understand(self, request: web.Request, received: Received) -> web.StreamResponse:
         body = await _body(request)
         header = request.headers.get("Idempotency-Key")
         asked = envelope.read(request.path, body, header, tools.TOOLS)
@@ -130,7 +130,7 @@ class Sandbox:
 
     async def _fail(
         self, request: web.Request, asked: Asked, received: Received, fault: Fault
-    ) -> web.Response:
+    ) -> web.StreamResponse:
         match fault.kind:
             case "pass":
                 return _response(self._desk.answer(asked, received))
@@ -144,6 +144,8 @@ class Sandbox:
         match fault.kind:
             case "status" | "rate_limit_after":
                 return _scripted(fault)
+            case "stream":
+                return await self._stream(request, fault)
             case "hang":
                 await self._closing.wait()
             case _:
@@ -155,6 +157,18 @@ class Sandbox:
         with self._desk.held(asked):
             await self._wait(fault.seconds)
         return early or self._desk.answer(asked, received)
+
+    async def _stream(self, request: web.Request, fault: Fault) -> web.StreamResponse:
+        """Counts aloud."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        number = 0
+        with contextlib.suppress(ConnectionError):
+            while not self._closing.is_set():
+                number += 1
+                await response.write(b'data: {"n": %d}\n\n' % number)
+                await self._wait(fault.seconds)
+        return response
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -60,6 +60,7 @@ def test_what_is_left_can_be_loaded_again() -> None:
     queue = script(
         {"status": 503, "times": 3, "headers": {"Retry-After": 1}, "body": {"a": 1}},
         {"slow": 0.5, "executed": True},
+        {"stream": 0.25},
         {"rate_limit_after": 5},
         {"truncated": True, "tool": "deposit"},
     )
@@ -93,6 +94,7 @@ def test_what_is_left_can_be_loaded_again() -> None:
     ({"rate_limit_after": -1}, "from 0"),
     ({"slow": "1"}, "number of seconds"),
     ({"slow": -1}, "from 0"),
+    ({"stream": -1}, "stream: must be from 0"),
     ({"slow": float("nan")}, "from 0"),
     ({"reset": True, "times": 0}, "from 1"),
     ({"reset": True, "tool": 7}, "tool: must be a string"),
@@ -109,6 +111,7 @@ def test_a_wrong_item_is_named(item: object, said: str) -> None:
     ("reset", Fault("reset")),
     ("status=503", Fault("status", status=503)),
     ("slow=0.5", Fault("slow", seconds=0.5)),
+    ("stream=0.5", Fault("stream", seconds=0.5)),
     ("hang; executed", Fault("hang", executed=True)),
 ])  # fmt: skip
 def test_a_header_asks_for_one_fault(text: str, fault: Fault) -> None:

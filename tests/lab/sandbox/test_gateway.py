@@ -217,6 +217,28 @@ async def test_a_hanging_call_ends_with_its_peer(
     assert balance(sandbox) == (5_000_000 if executed else 0)
 
 
+@pytest.mark.parametrize("close", [False, True])
+async def test_a_stream_goes_on_until_somebody_ends_it(
+    client: aiohttp.ClientSession, sandbox: Sandbox, close: bool
+) -> None:
+    """One event after the other, until the peer leaves or the gateway closes."""
+    await script(client, {"stream": 0.001})
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async with client.post("/v1/deposit", json=DEPOSIT) as response:
+            assert response.content_type == "text/event-stream"
+            assert await response.content.readuntil(b"\n\n") == b'data: {"n": 1}\n\n'
+            assert await response.content.readuntil(b"\n\n") == b'data: {"n": 2}\n\n'
+            if close:
+                await sandbox.close()
+                rest = await response.content.read()
+                assert rest.count(b"data") == rest.count(b"\n\n")
+            else:
+                response.close()
+                await sandbox.calls.until(lambda calls: calls.left == 1)
+    assert sandbox.calls.under_way == 0
+    assert balance(sandbox) == 0
+
+
 @pytest.mark.parametrize(("kind", "error"), [
     ("reset", aiohttp.ClientOSError),
     ("truncated", aiohttp.ClientPayloadError),
