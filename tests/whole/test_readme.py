@@ -18,13 +18,15 @@ from tests.harness.quickstart import ANYWHERE, PATIENCE, ROOT, quickstart, shell
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+WITH_A_PROXY = tuple(f".venv/bin/holdfast {name}" for name in ("audit", "kill", "revive"))
+"""What is asked of the proxy that `make run` starts."""
 USUAL = Places("http://127.0.0.1:8700", "http://127.0.0.1:8701", "http://127.0.0.1:8790")
 
 DIFFERS = {  # from run to run, and from machine to machine
     r"^(Date|Server): .*": r"\1: …",
     r"\b[0-9a-f]{8}-[0-9a-f]+\b": "‹call›",
     r'(@|"version":")[0-9a-f]{12}': r"\1‹version›",
-    r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00": "‹time›",
+    r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)": "‹time›",
 }
 
 
@@ -39,9 +41,9 @@ def steady(text: str) -> str:
 def test_its_calls_are_answered_as_it_says():
     """Every curl line, in order, with the answer that stands below it; and the journal."""
     following = itertools.pairwise(BLOCKS)
-    asked = ("curl", ".venv/bin/holdfast audit")
+    asked = ("curl", *WITH_A_PROXY)
     shown = [(line, then[1]) for (_, line), then in following if line.startswith(asked)]
-    assert len(shown) == README.count("\ncurl ") + 1
+    assert len(shown) == README.count("\ncurl ") + len(WITH_A_PROXY)
     with quickstart() as started:
         for line, answer in shown:
             here = line
@@ -67,7 +69,7 @@ def without_numbers(page: str) -> str:
 def commands() -> list[str]:
     """The blocks that run the command, as they are run here."""
     lines = [block for kind, block in BLOCKS if kind == "sh" and ".venv/bin/holdfast" in block]
-    return [_here(line, "exec ") for line in lines if "audit" not in line]
+    return [_here(line, "exec ") for line in lines if not line.startswith(WITH_A_PROXY)]
 
 
 def _here(line: str, how: str = "") -> str:
@@ -78,6 +80,15 @@ def _here(line: str, how: str = "") -> str:
 def test_its_commands_succeed(line):
     """As they stand there, in the repository's folder."""
     assert shell(line)
+
+
+def test_what_it_shows_of_the_demo_is_what_the_demo_prints():
+    """Word for word as in docs/demo.md, which is compared with a run (tests/cli/test_demo.py)."""
+    page = (ROOT / "docs" / "demo.md").read_text(encoding="utf-8")
+    (shown,) = (block for _, block in BLOCKS if "All went as said" in block)
+
+    assert len(shown.strip().split("\n\n")) == 2
+    assert [part for part in shown.strip().split("\n\n") if part not in page] == []
 
 
 def test_its_proxy_starts(tmp_path):
