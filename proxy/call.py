@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from asyncio import Future
 
     from proxy.attempt import Attempt
-    from proxy.record import Begun, Record
+    from proxy.record import Record
     from proxy.refusal import Refusal
     from proxy.reply import Reply
 
@@ -244,7 +244,6 @@ class Call(msgspec.Struct):
     """Its answer's end waits until its record is durable. Asked when that has been noted; None
     comes of it where there is nothing to wait for."""
     purse: Any = None  # what it has spent and reserved, where that is counted (`state/purse.py`)
-    begun: "Begun | None" = None  # what tells of it in the journal, if its end does not come soon
     taking: Taking | None = None  # where its bodies are kept: its record is noted when they are
     content: bytes | None = None  # its body, where that was read to know what it is for; coded
     arguments: Any = None  # as they were read of it, once somebody has asked and if it is small
@@ -276,8 +275,7 @@ class Call(msgspec.Struct):
         The next call then uses warm memory, and the collector finds nothing to do.
         """
         self.attempts.clear()
-        self.cancel = None
-        self.interim = None
+        self.cancel = self.interim = self.purse = None
         self.fetch = None
 
     def forget_body(self) -> None:

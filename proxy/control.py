@@ -20,6 +20,7 @@ from proxy.keep import Keep
 from proxy.keys import KILLS, LEDGER, LOOPS, NEWS
 from proxy.news import BudgetChange, KillTrouble, News
 from proxy.protocols.clients import Holding
+from proxy.record import Beginnings
 from proxy.refusal import Refusal
 from proxy.state.account import Account, Passed
 from proxy.state.asking import Terms
@@ -46,6 +47,9 @@ class Notes(Protocol):
 
     def durable(self) -> Awaitable[bool]:
         """Is all that was noted?"""
+
+    def asks(self, begun: Beginnings, /) -> Callable[[], None]:
+        """Have intents asked for before each batch; what comes of it has it done soon."""
 
 
 class Control:
@@ -74,6 +78,7 @@ class Control:
         self.kills.begin(self._clock, notes, self._news, calls)
         self.kills.look = self._file.settle
         self.ledger.note = notes.note
+        self.ledger.stir = notes.asks(self.ledger.begun)
         self.ledger.heard = self._spent
         self.ledger.abort = self._abort
         self.ledger.ask = self._asks_for_money

@@ -4,7 +4,7 @@ Beside it the intent, which some calls leave before they are sent.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgspec
 
@@ -70,20 +70,8 @@ def intent_of(call: "Call", effect: "Effect", risk: "Risk") -> Intent:
     )
 
 
-class Begun(msgspec.Struct):
-    """A call that has reserved money, and need leave no trace of having begun if it has ended
-    before anybody writes: its record tells all. A thread makes the intent of it, or none."""
-
-    id: str  # the call's
-    call: Any
-    make: Callable[["Call"], Intent]
-    over: bool = False
-    type: ClassVar[str] = Intent.type
-
-    @property
-    def intent(self) -> Intent:
-        """As it is to be written now."""
-        return self.make(self.call)
+Beginnings: TypeAlias = "Callable[[], tuple[list[Intent], bool]]"
+"""Intents of calls that do without, if they end soon; and are there more such calls?"""
 
 
 class Payload(msgspec.Struct, frozen=True, omit_defaults=True):

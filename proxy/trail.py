@@ -35,6 +35,7 @@ from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
 from proxy.observe.metrics import Family
 from proxy.observe.payloads import families as families_beside
+from proxy.record import Beginnings
 
 if TYPE_CHECKING:
     from proxy.journal.payloads import PayloadsState
@@ -129,6 +130,11 @@ class Trail:
     def durable(self) -> "Future[bool]":
         """Once it has started: when all that was noted is durable. False: it cannot be made so."""
         return self.journal.durable()
+
+    def asks(self, begun: Beginnings) -> Callable[[], None]:
+        """Once it has started: calls that may do without an intent have one before the next batch,
+        if they are still under way. What comes of it has that looked at soon."""
+        return self.journal.asks(begun)
 
     def keep_for(self, loaded: Loaded) -> None:
         """These policies may come into force: what they want to keep has a place. Blocks, in any

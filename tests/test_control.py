@@ -1,6 +1,7 @@
 """What people and money rule of calls: its rooms, and the file `kill`."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from proxy.control import Control
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import Event, KillTrouble, News
+from proxy.record import Beginnings
 from proxy.state.killed import Kill
 from proxy.state.kills import PEOPLES, Stays, Unknown
 from proxy.state.scopes import Scope
@@ -28,6 +30,9 @@ class Notes:
 
     async def durable(self) -> bool:
         return True
+
+    def asks(self, begun: Beginnings) -> Callable[[], None]:
+        return lambda: None
 
 
 class Desk:

@@ -26,6 +26,7 @@ from proxy.journal.segments import Segments, Terms
 from proxy.journal.snapshot import VERSION, Rebuilt, Snapshot, write_snapshot
 from proxy.journal.walk import Fault
 from proxy.journal.writer import Mark, State, Writer
+from proxy.record import Beginnings
 
 Heard = Callable[[str, str], None]
 """Hears, on the loop: a kind (ok, full, stuck, failed, tampered, trouble), and what happened."""
@@ -245,6 +246,11 @@ class Journal:
         `start`. It may raise OSError, which is told."""
         self._keeper.beside = tidy
         self._keeper.later(tidy)
+
+    def asks(self, begun: Beginnings) -> Callable[[], None]:
+        """As `Writer.begun`; what comes of it is `Writer.stir`."""
+        self._writer.begun = begun
+        return self._writer.stir
 
     def snapshot(self) -> None:
         """Keep what the rooms know now, with all that was noted until now. On the loop."""

@@ -27,7 +27,7 @@ from proxy.journal.entries import FINISHED, INTENT, Entry, Recovery
 from proxy.journal.lines import stamps
 from proxy.journal.losses import Losses
 from proxy.journal.segments import NO_ENTRY, Segments, Timed
-from proxy.record import Begun
+from proxy.record import Beginnings, Intent
 
 _WITHIN = 0.0095  # from a record to the end of its fsync: 10 ms are promised
 _LEAST = 0.001  # of that is waited for others, however slow the disk is
@@ -77,6 +77,9 @@ class Writer:
         """Hears of changes, on the loop."""
         self.changed: Callable[[str], None] = lambda why: None
         """Hears that somebody else changed the segment; in the thread, before the next is begun."""
+        self.begun: Beginnings = _nobody
+        """Asked in the thread, before each batch."""
+        self._others_begin = False
         self._now = clock.now
         self._stamp = stamps(clock.wall)
         self._name = name
@@ -168,6 +171,12 @@ class Writer:
             self._asleep = self._calm = False
             self._bell.put(None)
 
+    def stir(self) -> None:
+        """There may be intents to write, though nothing was noted. From any thread."""
+        if self._asleep:
+            self._asleep = False
+            self._bell.put(None)
+
     def end(self) -> None:
         """Nothing is noted any more; in the thread, or where there is none."""
         self._ended = True
@@ -196,9 +205,13 @@ class Writer:
                 self._refuse()
                 return max(0.0, self._retry_at - self._now())
             self._busy = self._now()
-            return None if self._ended else self._idle_work()
+            return None if self._ended else self._until_next()
         finally:
             self._busy = None
+
+    def _until_next(self) -> float | None:
+        wait = self._idle_work()
+        return wait if not self._others_begin else _WITHIN if wait is None else min(wait, _WITHIN)
 
     def _run(self) -> None:
         try:
@@ -230,15 +243,15 @@ class Writer:
     def _gather(self) -> None:
         """What is taken together has one time: that of the moment at which it is taken."""
         queue, held, at = self._queue, self._held, self._stamp()
+        # First: whoever ends now says so before it notes its end, and so that comes behind.
+        intents, self._others_begin = self.begun()
+        held.extend((at, intent) for intent in intents)
         while queue:
             item = queue.popleft()
             if isinstance(item, (Future, Mark)):
                 held.append(item)
             elif len(held) < self._limit:
-                if not isinstance(item, Begun):
-                    held.append((at, item))
-                elif not item.over:
-                    held.append((at, item.intent))
+                held.append((at, item))
             else:
                 self._losses.add(item)
 
@@ -353,6 +366,11 @@ class Writer:
     def _change(self, state: State) -> None:
         self._state = state
         self.on_loop(lambda: self.heard(state))
+
+
+def _nobody() -> tuple[list[Intent], bool]:
+    """No call that has not ended is without an intent."""
+    return [], False
 
 
 def _resolve(futures: list[Future[bool]], written: bool) -> None:

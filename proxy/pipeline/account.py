@@ -1,7 +1,6 @@
 """One account of a call, made when its outcome is known: the record, and who hears of it."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from proxy.attempt import Attempt
@@ -48,15 +47,15 @@ class Account:
         the end of its answer must wait for that to be durable is then in `reply.durable`."""
         if call.flight is not None:
             call.flight.now -= 1
-        if call.begun is not None:
-            call.begun.over = True
+        if call.purse is not None:
+            call.purse.over = True  # before its record is noted: no intent comes behind that
         record = record_of(call, reply, self._now())
         if call.taking is not None:
             self._keep(call, reply, record, call.taking)
         else:
             self._note(record)
             if call.purse is not None:
-                call.purse.told(call.id)
+                call.purse.told()
             if call.lasting is not None and _is_awaited(call, reply):
                 reply.durable = call.lasting()
         if reply.bug is not None:
@@ -66,7 +65,7 @@ class Account:
         """The journal has the record when its bodies were looked through: later."""
         parcel: Parcel = taking.parcel(call, reply, record)
         if call.purse is not None:
-            parcel.after = partial(call.purse.told, call.id)
+            parcel.after = call.purse.told
         lasting = call.lasting
         if lasting is not None and _is_awaited(call, reply):
             reply.durable = self._spawn(_afterwards(parcel.announced(), lasting))

@@ -29,7 +29,7 @@ from proxy.expression import Expression
 from proxy.keys import LEDGER
 from proxy.protocols.coding import decoded
 from proxy.protocols.condition import Condition
-from proxy.record import Begun, intent_of
+from proxy.record import intent_of
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import (
@@ -103,7 +103,7 @@ class Spending(Withdraws):
         self._promises = Promises(ledger, trail, missed, denied=denied)
         self._shadowed = ground.kept(REFUSALS.key, REFUSALS.counts)
         # A call that must leave a trace anyhow has its intent from the stage that sees to that.
-        bare = not target.traced and not ground.shadow
+        bare = bool(section.caps) and not target.traced and not ground.shadow
         self._intent = partial(intent_of, effect=target.effect, risk=target.risk) if bare else None
 
     @classmethod
@@ -239,14 +239,11 @@ class Spending(Withdraws):
         purse.known = purse.spent + amount
         purse.grants += (grant,)
         attempt.taken[self] = grant
-        if grant.accounts and self._intent is not None and call.begun is None:
-            call.begun = begun = Begun(call.id, call, self._intent)
-            self._trail.note(begun)
 
     def _purse(self, call: Call) -> Purse:
         purse: Purse | None = call.purse
         if purse is None:
-            purse = call.purse = self._ledger.purse(call.id)
+            purse = call.purse = self._ledger.purse(call, self._intent)
         return purse
 
     # --- after ---
@@ -347,7 +344,7 @@ class ShadowSpending(MeteredSpending):
     __slots__ = ()
 
     def _purse(self, call: Call) -> Purse:
-        return Purse()
+        return Purse(call)
 
     def _booked(self, call: Call, spent: int, first: bool) -> None:
         """Nobody has spent it."""

@@ -18,6 +18,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from proxy.call import Call
+from proxy.record import Intent
 from proxy.state.account import Account, Passed
 from proxy.state.attribution import Work
 from proxy.state.caps import Cap
@@ -76,6 +78,10 @@ def _nobody(account: Account, passed: Passed) -> None:
     """Nobody listens."""
 
 
+def _nobody_sleeps() -> None:
+    """There is no journal."""
+
+
 def _goes_on(call: Any, refusal: Any) -> None:
     """Nobody ends it."""
 
@@ -85,7 +91,8 @@ class Ledger:
 
     __slots__ = (
         "__weakref__", "_accounts", "_caps", "_counted", "_open", "_uuid", "abort", "ask",
-        "by_agent", "by_workflow", "evicted", "forgotten", "heard", "note", "purses", "today",
+        "by_agent", "by_workflow", "evicted", "forgotten", "heard", "note", "purses", "stir",
+        "today",
         "total", "wall",
     )  # fmt: skip
 
@@ -108,6 +115,8 @@ class Ledger:
         self.by_workflow: dict[str, Work] = {}
         """What was spent in the workflows of late."""
         self.note: Callable[[Any], None] = _nowhere
+        self.stir: Callable[[], None] = _nobody_sleeps
+        """Has the journal ask for `begun`, if nothing else does."""
         self.heard: Callable[[Account, Passed], None] = _nobody
         self.abort: Callable[[Any, Any], None] = _goes_on
         """Ends the workflow of a call, of which this refusal is said."""
@@ -175,10 +184,28 @@ class Ledger:
 
     # --- spending ---
 
-    def purse(self, call: str) -> Purse:
-        """For a call that begins to spend, until its record is noted."""
-        made = self.purses[call] = Purse(others=self.purses)
+    def purse(self, call: Call, intent: Callable[[Call], Intent] | None) -> Purse:
+        """For a call that begins to spend, until its record is noted. `intent`: makes its intent,
+        if it needs one."""
+        if not self.purses:
+            self.stir()
+        made = self.purses[call.id] = Purse(call, intent, self.purses)
         return made
+
+    def begun(self) -> tuple[list[Intent], bool]:
+        """Intents of calls that have not ended since this was last asked, and did not at the time
+        before; and are there others? A call that is over before the second look needs none: its
+        record tells all. In the journal's thread."""
+        intents: list[Intent] = []
+        more = False
+        for purse in list(self.purses.values()):
+            if not purse.lacks_intent:
+                continue
+            if purse.seen:
+                intents.append(purse.intend())
+            else:
+                purse.seen = more = True
+        return intents, more
 
     def book(
         self,

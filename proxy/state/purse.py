@@ -1,9 +1,11 @@
 """A purse: what one call has spent and reserved, of all its attempts together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from proxy.call import Call
+from proxy.record import Intent
 from proxy.refusal import Refusal
 from proxy.state.caps import Cap
 from proxy.state.grant import Grant, step
@@ -13,18 +15,33 @@ from proxy.state.spent_out import one_call, spent_out
 class Purse(msgspec.Struct):
     """Amounts are micro-dollars."""
 
+    call: Call
+    intent: Callable[[Call], Intent] | None = None  # makes that; None: none is needed
+    others: "dict[str, Purse]" = {}
+    """Those of all calls of which the journal has no record yet, by the call's id."""
     spent: int = 0  # by attempts that ended
     held: int = 0  # reserved by those that have not
     known: int = -1  # what it will have cost when it ends, once that is known; -1: it is not
     approved: bool = False  # a person let it go though a budget had no room
     grants: tuple[Grant, ...] = ()
     """All that were given for it. A tuple: the journal's thread may look at them."""
-    others: "dict[str, Purse]" = {}
-    """Those of all calls of which the journal has no record yet, by the call's id."""
+    over: bool = False  # the call is
+    seen: bool = False  # by the journal, once
 
-    def told(self, call: str) -> None:
+    def told(self) -> None:
         """The record of its call was noted. From any thread."""
-        self.others.pop(call, None)
+        self.others.pop(self.call.id, None)
+
+    @property
+    def lacks_intent(self) -> bool:
+        """Is the call under way, and the journal does not know?"""
+        return self.intent is not None and not self.over and self.call.intent is None
+
+    def intend(self) -> Intent:
+        """Its intent, which is about to be written."""
+        assert self.intent is not None
+        made, self.intent = self.intent(self.call), None
+        return made
 
     def grow(self, grant: Grant, alone: Sequence[Cap], missing: int) -> Refusal | None:
         """One of its sendings costs so much more by now than was reserved: that is reserved too,

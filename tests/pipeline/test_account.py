@@ -11,7 +11,7 @@ from proxy.journal.taking import Parcel
 from proxy.pipeline.account import Account, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
-from proxy.record import Begun, Record
+from proxy.record import Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
 from proxy.state.account import Account as Paid
@@ -430,7 +430,7 @@ def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -
     watching, call = Watching(), called(Result.SUCCESS)
     of = Paid(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
     grant = Grant((of,), 9, Price(9, from_reply="cost"), settled=7, estimated=True)
-    purse = purses["c1"] = Purse(spent=7, grants=(grant,), others=purses)
+    purse = purses[call.id] = Purse(call, others=purses, spent=7, grants=(grant,))
     call.purse = purse
     Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     (record,) = watching.records
@@ -442,7 +442,7 @@ def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() 
     """Not before: a snapshot has it, or the record behind it."""
     purses: dict[str, Purse] = {}
     watching, call = Watching(), called(Result.SUCCESS)
-    call.purse = purses["c1"] = Purse(others=purses)
+    call.purse = purses[call.id] = Purse(call, others=purses)
     call.taking = taker = Taker()
     Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     assert [record.charges for record in watching.records] == [None]
@@ -452,8 +452,16 @@ def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() 
 
 
 def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
-    """Its record tells all."""
+    """Before its record is noted: an intent behind that would have no end."""
     call = called(Result.SUCCESS)
-    call.begun = begun = Begun("c1", call, lambda _: None)  # type: ignore[arg-type,return-value]  # never asked
-    Account(FakeClock(at=NOW), Watching()).settle(call, make_reply(200))
-    assert begun.over
+    over: list[bool] = []
+
+    class Late(Watching):
+        """Hears whether the intent is off by then."""
+
+        def note(self, record: Record) -> None:
+            over.append(call.purse.over)
+
+    call.purse = Purse(call)
+    Account(FakeClock(at=NOW), Late()).settle(call, make_reply(200))
+    assert over == [True]

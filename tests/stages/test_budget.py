@@ -14,7 +14,6 @@ from proxy.keys import LEDGER, shadowed
 from proxy.pipeline.money import charged
 from proxy.pipeline.table import facts
 from proxy.pipeline.walk import plan_of
-from proxy.record import Begun
 from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.stage import Site, Verdict
@@ -749,16 +748,16 @@ async def test_a_call_that_is_cancelled_while_it_waits_gives_back() -> None:
 
 
 async def test_a_call_that_takes_long_has_an_intent() -> None:
-    """Made when somebody writes, of what is reserved then; none is written of one that is over."""
+    """Of what is reserved when somebody writes it."""
     desk, trail = journalled()
     call = post("search")
     task = await sent(desk, call)
     await trail.says(True)
     await task
-    (begun,) = (entry for entry in trail.entries if isinstance(entry, Begun))
-    assert (begun.over, begun.type, begun.id) == (False, "call.intent", call.id)
-    assert begun.intent.reserved_micros == 300_000
-    assert begun.intent.charges == {"cap:": 300_000}
+    assert ledger(desk).begun() == ([], True)
+    (intent,), more = ledger(desk).begun()
+    assert (intent.id, intent.reserved_micros, more) == (call.id, 300_000, False)
+    assert intent.charges == {"cap:": 300_000}
 
 
 async def test_what_was_dearer_than_promised_makes_the_answer_wait() -> None:

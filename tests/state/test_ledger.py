@@ -5,11 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from proxy.call import Call
 from proxy.journal.lines import rfc3339
+from proxy.record import Intent
 from proxy.state import ledger as ledgers
 from proxy.state.account import Account
 from proxy.state.attribution import Work
@@ -18,6 +17,7 @@ from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
 from proxy.state.price import Price
 from proxy.state.purse import Purse
+from tests.fakes import make_call
 
 NOW = 1_767_225_600.0
 AGENT = Cap("agent", "agent", (Limit("hour", 1_000), Limit("day", 2_000)))
@@ -255,7 +255,7 @@ def finished(world: World, purse: Purse, call: str = "c") -> None:
     world.records.append(
         {"type": "call.finished", "ts": ts, "charges": dict(purse.charges), **record}
     )
-    purse.told(call)
+    purse.told()
 
 
 def attempt(world: World, purse: Purse, micros: int) -> Account:
@@ -276,7 +276,7 @@ def attempt(world: World, purse: Purse, micros: int) -> Account:
 
 def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None:
     """What its first attempt cost is in the state, and in the record that comes later."""
-    purse = world.ledger.purse("c")
+    purse = world.ledger.purse(make_call(id="c"), None)
     attempt(world, purse, 300)
     world.keep()
     attempt(world, purse, 200)
@@ -292,7 +292,7 @@ def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None
 
 def test_a_snapshot_in_the_middle_of_a_call_that_never_ends(world: World) -> None:
     """It counts as what it reserved, once; and what others may have spent is counted too."""
-    purse = world.ledger.purse("c")
+    purse = world.ledger.purse(make_call(id="c"), None)
     account = attempt(world, purse, 100)
     world.keep()
     account.reserve(100)
@@ -343,7 +343,7 @@ def test_an_alert_of_another_hour_is_of_that_hour(world: World) -> None:
 
 def test_a_call_that_was_dearer_than_its_intent_says_stays_so(world: World) -> None:
     """Nothing that is known to be spent is given back."""
-    purse = world.ledger.purse("c")
+    purse = world.ledger.purse(make_call(id="c"), None)
     account = attempt(world, purse, 300)
     world.keep()
     charges = {account.label: 100}
@@ -355,7 +355,7 @@ def test_a_call_that_was_dearer_than_its_intent_says_stays_so(world: World) -> N
 
 def test_calls_that_have_spent_nothing_are_not_in_a_snapshot(world: World) -> None:
     """Nor those whose records are noted."""
-    purse = world.ledger.purse("c")
+    purse = world.ledger.purse(make_call(id="c"), None)
     assert world.ledger.dump()["purses"] == []
     attempt(world, purse, 5)
     assert world.ledger.dump()["purses"] == [["c", 5, {"agent:ann": 5}]]
@@ -406,125 +406,23 @@ def test_where_all_keys_are_in_use_none_is_forgotten(monkeypatch: pytest.MonkeyP
     assert ([one.key for one in ledger.accounts()], ledger.evicted) == (["a", "b", "c"], 0)
 
 
-class Books(RuleBasedStateMachine):
-    """Two budgets over each other; calls begin, end, are lost; the process dies at any moment."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World()
-        self.open: list[tuple[int, str]] = []
-        self.truth: dict[str, int] = {}  # that was ever spent or may have been, by account
-        self.today: dict[tuple[str, float], int] = {}  # the same of each day
-        self.calls = 0
-
-    def accounts(self, agent: str) -> list[Account]:
-        """That a call of this agent falls under."""
-        ledger = self.world.ledger
-        found = [ledger.account(AGENT, agent), ledger.account(FLEET, "default")]
-        for account in found:
-            if not account.since <= self.world.now < account.until:
-                account.enter(self.world.now)
-        return found
-
-    @rule(agent=st.sampled_from(["ann", "bob"]), micros=st.integers(1, 700))
-    def begin(self, agent: str, micros: int) -> None:
-        """A call is sent, if there is room in both."""
-        found = self.accounts(agent)
-        if all(account.has_room(micros) for account in found):
-            for account in found:
-                self.world.promised(account, micros)
-                account.reserve(micros)
-            self.open.append((micros, agent))
-
-    def spent(self, label: str, micros: int) -> None:
-        """In truth, or perhaps."""
-        self.truth[label] = self.truth.get(label, 0) + micros
-        day = (label, self.world.now // 86_400)
-        self.today[day] = self.today.get(day, 0) + micros
-
-    @rule(share=st.integers(0, 100))
-    def end(self, share: int) -> None:
-        """The oldest call ends; it cost a share of what was thought."""
-        if not self.open:
-            return
-        reserved, agent = self.open.pop(0)
-        cost = reserved * share // 100
-        found = self.accounts(agent)
-        for account in found:
-            account.settle(reserved, cost, self.world.now)
-            self.spent(account.label, cost)
-        self.calls += 1
-        self.world.ledger.book(agent, "", cost)
-        self.world.records.append(
-            {
-                "type": "call.finished", "id": f"c{self.calls}", "agent": agent,
-                "ts": rfc3339(int(self.world.now * 1e9)), "cost_micros": cost,
-                "charges": {account.label: cost for account in found},
-            }
-        )  # fmt: skip
-
-    @rule()
-    def commit(self) -> None:
-        """What was noted is durable."""
-        self.world.durable = len(self.world.records)
-
-    @rule()
-    def snapshot(self) -> None:
-        """Likewise, and the state is kept."""
-        self.world.keep()
-
-    @rule()
-    def crash(self) -> None:
-        """The process dies. Calls that were open may have cost what was reserved."""
-        for reserved, agent in self.open:
-            for label in (f"agent:{agent}", "fleet:default"):
-                self.spent(label, reserved)
-        self.open = []
-        self.world.restart()
-
-    @rule()
-    def stop(self) -> None:
-        """It ends as it should, and begins anew."""
-        while self.open:
-            self.end(50)
-        self.world.tell("stop")
-        self.world.keep()
-        self.world.restart()
-
-    @rule(seconds=st.integers(1, 90_000))
-    def later(self, seconds: int) -> None:
-        """Time goes on, into other hours and days."""
-        self.world.now += seconds
-
-    @invariant()
-    def never_undercounted(self) -> None:
-        """What is known to be spent is at least what was, and what is reserved fits."""
-        for label, spent in self.truth.items():
-            name, _, key = label.partition(":")
-            cap = AGENT if name == "agent" else FLEET
-            account = self.world.ledger.account(cap, key)
-            assert account.spent >= spent
-            if not account.since <= self.world.now < account.until:
-                account.enter(self.world.now)
-            (day,) = (one for one in account.windows() if one.limit.window == "day")
-            assert day.spent >= self.today.get((label, self.world.now // 86_400), 0)
-            assert all(
-                one.spent + account.reserved <= one.limit.micros for one in account.windows()
-            )
+def test_a_call_that_takes_long_has_an_intent() -> None:
+    """At the second look of who writes: one that ends before needs none."""
+    ledger = World().ledger
+    stirred: list[bool] = []
+    ledger.stir = lambda: stirred.append(True)
+    first = ledger.purse(make_call(id="long"), _made)
+    ledger.purse(make_call(id="traced"), None)
+    assert stirred == [True]  # one is enough
+    assert ledger.begun() == ([], True)
+    late = ledger.purse(make_call(id="late"), _made)
+    (intent,), more = ledger.begun()
+    assert (intent.id, more) == ("long", True)
+    late.over = True
+    assert ledger.begun() == ([], False)
+    first.told()
+    late.told()
 
 
-Books.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestBooks = Books.TestCase
-
-
-def test_a_snapshot_knows_what_is_about_to_be_promised(world: World) -> None:
-    """The lease stands before it and is not read again; what is spent by it must not be lost."""
-    account = world.ledger.account(AGENT, "ann")
-    account.enter(world.now)
-    high = world.ledger.lease(account, 500)
-    world.keep()
-    account.promise(high)  # then only it is known to be durable
-    account.reserve(500)
-    account.settle(500, 500, world.now)
-    world.restart()
-    assert of(world).spent >= 500
+def _made(call: Call) -> Intent:
+    return Intent(call.id, "x", "x", "x", "x", "x", "x", "x", "x", "x")

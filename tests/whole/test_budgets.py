@@ -270,14 +270,14 @@ async def test_an_upload_that_is_sent_twice_leaves_nothing_reserved(upstream: Ra
     """The first sending is over when the rest of the body flows, for the second one."""
 
     async def hangs_up(connection: UpstreamConnection, asked: Message) -> None:
+        upstream.on_head = None
         connection.transport.abort()
 
+    upstream.then()
     upstream.on_head = hangs_up
     async with holdfast(upstream, "http", SIZED) as proxy, await proxy.connect() as agent:
         agent.send(request("/big", "Transfer-Encoding: chunked", method="PUT"))
         agent.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
-        await upstream.closed(1)
-        upstream.on_head = None
         await upstream.began(2)
         for _ in range(200):
             agent.send(b"400\r\n" + b"x" * 1024 + b"\r\n")
@@ -318,3 +318,37 @@ async def test_what_a_stream_came_to_survives_kill_9(upstream: RawUpstream, tmp_
         raw = await raw_call(process.admin, asked)
     (item,) = json.loads(raw.partition(b"\r\n\r\n")[2])["items"]
     assert 3.9 <= float(item["windows"][0]["spent"]) <= 4.2
+
+
+async def test_a_call_that_takes_long_is_known_to_be_open(upstream: RawUpstream) -> None:
+    """A read that has reserved money has an intent soon, though nothing else is noted; a quick one
+    has none, for its record tells all."""
+    goes = asyncio.Event()
+
+    async def waits(connection: UpstreamConnection, asked: Message) -> None:
+        await goes.wait()
+        connection.send(OK)
+
+    upstream.otherwise = waits
+    async with holdfast(upstream, "tools", TIGHT) as proxy, await proxy.connect() as agent:
+        agent.send(request("/v1/search", method="POST"))
+
+        async def written() -> dict[str, Any]:
+            while True:
+                told = [json.loads(line) for line in lines(proxy.folder / "state")]
+                found = [each for each in told if each["type"] == "call.intent"]
+                if found:
+                    return found[0]
+                await breathe()
+
+        intent = await within(written())
+        assert intent["reserved_micros"] == 300_000
+        assert intent["charges"] == {"cap:local-agent": 300_000}
+        goes.set()
+        assert (await agent.answer("POST")).status == 200
+        await agent.call(request("/v1/search", method="POST"), "POST")
+        assert await proxy.app._trail.durable()
+        told = [json.loads(line) for line in lines(proxy.folder / "state")]
+        kinds = [each["type"] for each in told if each["type"].startswith("call.")]
+        assert kinds.count("call.finished") == 2
+        assert kinds.index("call.intent") < kinds.index("call.finished")
