@@ -1,11 +1,12 @@
-"""Durations, sizes, rates and money as people write them: `250ms`, `64KiB`, `100/h`, `0.05`.
+"""Durations, sizes, rates, money and moments as people write them: `250ms`, `64KiB`, `0.05`.
 
-In memory a duration is a float of seconds, a size an int of bytes and money an int of
-micro-dollars; the types only tell the loader and the schema how they are spelled. A rate stays as
-it is written: its unit says how many there may be at once.
+In memory a duration is a float of seconds, a moment one of seconds since 1970, a size an int of
+bytes and money an int of micro-dollars; the types only tell the loader and the schema how they are
+spelled. A rate stays as it is written: its unit says how many there may be at once.
 """
 
 import re
+from datetime import UTC, datetime
 from decimal import Decimal
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -134,6 +135,30 @@ def _wanted(text: object) -> str:
     if isinstance(text, str) and _NEGATIVE.fullmatch(text):
         return "US dollars that are not negative"
     return "US dollars such as 0.05"
+
+
+class Moment(float):
+    """Seconds since 1970, written as RFC 3339 has it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> "Moment":
+        """With its zone. Raises ValueError, with what is allowed, for anything else."""
+        try:
+            found = datetime.fromisoformat(str(text))
+            if found.tzinfo is None:
+                raise ValueError("no zone")
+            return cls(found.timestamp())
+        except (ValueError, OverflowError) as error:
+            raise ValueError(
+                f"expected a moment such as 2027-01-31T18:00:00Z, found {str(text)[:64]!r}"
+            ) from error
+
+
+def in_utc(wall: float, to: str = "milliseconds") -> str:
+    """A moment of the wall clock as RFC 3339 has it, exact to what `to` says."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec=to).replace("+00:00", "Z")
 
 
 def is_measure(text: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.units import Delay, Money, Rate, Seconds, Size, is_measure
+from proxy.units import Delay, Moment, Money, Rate, Seconds, Size, in_utc, is_measure
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -177,3 +177,18 @@ def test_a_delay_may_be_measured() -> None:
 def test_durations_and_sizes_are_told_from_texts(text, measure):
     """By how they are spelled."""
     assert is_measure(text) is measure
+
+
+def test_moments() -> None:
+    """With a zone, for machines have several. What the journal writes can be read, too."""
+    assert Moment.parse("2001-09-09T01:46:40Z") == Moment.parse("2001-09-09T03:46:40+02:00") == 1e9
+    assert Moment.parse("2001-09-09T01:46:40.123456789Z") == 1e9 + 0.123456
+    assert in_utc(1e9) == "2001-09-09T01:46:40.000Z"
+    assert in_utc(1e9, "seconds") == "2001-09-09T01:46:40Z"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2001-09-09T01:46:40", "2001-09-09", 7, None])
+def test_what_is_no_moment(text: object) -> None:
+    """It says what is one."""
+    with pytest.raises(ValueError, match="expected a moment such as"):
+        Moment.parse(text)

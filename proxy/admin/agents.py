@@ -12,8 +12,8 @@ from proxy.admin.lists import Item, Key, page
 from proxy.admin.rates import Rates
 from proxy.admin.routes import Visit
 from proxy.admin.sight import Sight
-from proxy.admin.views import moment
 from proxy.record import Record
+from proxy.units import in_utc
 
 MOST = 1000
 """Agents that are told apart; the others share one row."""
@@ -93,7 +93,7 @@ def _item(name: str, counted: Counted, in_flight: int) -> Item:
         "id": name or None,  # null: nobody knew
         "others": False,
         "calls": counted.calls,
-        "last_seen": moment(counted.last) if counted.last else None,
+        "last_seen": in_utc(counted.last) if counted.last else None,
         "in_flight": in_flight,
         "refused": dict(counted.refused),
     }

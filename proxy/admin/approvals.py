@@ -1,7 +1,6 @@
 """`/v1/approvals`: what waits for people, the exact call, and their decisions (docs/control.md)."""
 
 from base64 import b64encode
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +15,7 @@ from proxy.refusal import Refusal
 from proxy.state.asking import Decided, Exhibit
 from proxy.state.case import File, Person, Undecided
 from proxy.state.desk import Desk
+from proxy.units import in_utc
 
 _LONGEST = 500
 """Characters of a reason."""
@@ -107,7 +107,7 @@ class Approvals:
             "call": asked.call,
             "sent_as": None if file.used is None else file.used.call,
             "digest": asked.digest or None,
-            "asked": _time(asked.asked_ms),
+            "asked": in_utc(asked.asked_ms / 1000),
             "expires_in": round(self._desk.left(asked.id), 3),
         }
 
@@ -138,8 +138,3 @@ def _shown(exhibit: Exhibit) -> dict[str, Any]:
 
 def _oldest(item: Item) -> tuple[str, ...]:
     return item["asked"], item["id"]
-
-
-def _time(milliseconds: int) -> str:
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,9 +10,10 @@ from proxy.admin.answers import problem
 from proxy.admin.lists import Item, Key, page
 from proxy.admin.routes import Visit
 from proxy.admin.sight import Sight
-from proxy.state.killed import InFlight, Kill, moment
+from proxy.state.killed import InFlight, Kill
 from proxy.state.kills import LONGEST, Full, Stays, Unknown, Unwritten
 from proxy.state.scopes import Scope
+from proxy.units import Moment
 
 Reason = Annotated[str, Meta(min_length=1, max_length=LONGEST)]
 _LOST = (
@@ -31,7 +32,7 @@ class Engage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def kill(self, by: str) -> Kill:
         """Raises ValueError, with what is wrong."""
-        until = None if self.until is None else moment(self.until)
+        until = None if self.until is None else Moment.parse(self.until)
         return Kill(Scope.parse(self.scope), self.reason, by, "admin", 0.0, until, self.in_flight)
 
 

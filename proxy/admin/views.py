@@ -5,7 +5,6 @@ The shapes are written down in `docs/admin.md`. Times are RFC 3339 in UTC; durat
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from proxy import __version__
@@ -20,6 +19,7 @@ from proxy.config.types import WRITTEN, Part, Policy
 from proxy.keys import CircuitKey, InFlightKey, PulseKey, QueuedKey
 from proxy.state.circuit import Circuit, State
 from proxy.state.price import dollars
+from proxy.units import in_utc
 
 _NEVER = Lately(0.0, 0, 0, {}, ())
 
@@ -29,17 +29,17 @@ def status(sight: Sight, rates: Rates) -> Item:
     lately, now = rates.lately(), _now(sight)
     everything = together([*lately.values()])
     health, wall = sight.health, sight.clock.wall()
-    rejected = {"at": moment(health.rejected_at), "why": health.rejected}
+    rejected = {"at": in_utc(health.rejected_at), "why": health.rejected}
     return {
         "version": __version__,
-        "started": moment(health.began),
+        "started": in_utc(health.began),
         "uptime": round(wall - health.began, 3),
         "ready": health.ready,
         "draining": health.draining,
         "listen": health.listen or None,
         "policies": {
             "version": health.version or None,
-            "loaded": moment(health.loaded_at),
+            "loaded": in_utc(health.loaded_at),
             "rejected": rejected if health.rejected else None,
         },
         "journal": journal(sight),
@@ -71,7 +71,7 @@ def journal(sight: Sight) -> Item | None:
     since = sight.clock.wall() - (sight.clock.now() - kept.state.since)
     return {
         **standing(kept, sight.health.webhooks),
-        "since": moment(since),
+        "since": in_utc(since),
         "origin": kept.terms.origin,
         "seq": kept.seq,
         "checkpointed": kept.checkpointed,
@@ -184,7 +184,7 @@ def breakers(sight: Sight) -> Iterator[Item]:
             "bulkhead": key.bulkhead or None,
             "shadow": bool(key.shadow),
             "state": circuit.state.value,
-            "since": None if circuit.since is None else moment(wall - (now - circuit.since)),
+            "since": None if circuit.since is None else in_utc(wall - (now - circuit.since)),
             "for": None if circuit.since is None else round(now - circuit.since, 3),
             "why": circuit.why or None,
             "next_probe_in": None if circuit.closed or forced else round(circuit.left(now), 3),
@@ -258,10 +258,3 @@ def _part(part: Part) -> Item:
             name: veiled(spelled(value), part.hidden) for name, value in part.fields.items()
         },
     }
-
-
-def moment(wall: float) -> str:
-    """As RFC 3339 has it."""
-    return (
-        datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )

@@ -245,11 +245,10 @@ def _seconds(baseline: str | None, usual: int) -> int:
 
 def _noted(records: "Records", usage: "Usage", seconds: int) -> int:
     """What was spent since then. How many seconds of that there are records of."""
-    from datetime import datetime
-
     from proxy.clock import Clock
     from proxy.journal.lines import rfc3339
     from proxy.journal.query import facts
+    from proxy.units import Moment
 
     now = Clock().wall()
     since = rfc3339(int((now - seconds) * 1e9))
@@ -266,8 +265,7 @@ def _noted(records: "Records", usage: "Usage", seconds: int) -> int:
                 usage.note(told.agent, told.task or f"\0{told.id}", told.cost_micros)
     if not oldest:
         return seconds
-    began = datetime.fromisoformat(f"{oldest[:26]}+00:00").timestamp()
-    return max(0, min(seconds, int(now - began)))
+    return max(0, min(seconds, int(now - Moment.parse(oldest))))
 
 
 def _item(one: "Proposal") -> dict[str, Any]:

@@ -131,13 +131,12 @@ def _scope(text: str) -> str:
 def _moment(text: str) -> str:
     """A moment as RFC 3339 has it; also of how long it is until then."""
     from proxy.clock import Clock
-    from proxy.state.killed import moment, spelled
-    from proxy.units import Seconds
+    from proxy.units import Moment, Seconds, in_utc
 
     try:
-        return spelled(moment(text))
+        return in_utc(Moment.parse(text))
     except ValueError as error:
         try:
-            return spelled(Clock.wall() + Seconds.parse(text))
+            return in_utc(Clock.wall() + Seconds.parse(text))
         except ValueError:
             raise click.UsageError(f"--until: {error}, or a duration such as 30m") from error

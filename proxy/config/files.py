@@ -11,7 +11,7 @@ from proxy.config.document import Mapping
 from proxy.config.money import Allocation, ModelPrice
 from proxy.config.places import Place
 from proxy.config.spending import FIXED, Spending
-from proxy.config.types import Mode, Moment, Name, Upstream
+from proxy.config.types import Mode, Name, Upstream
 from proxy.expression import Expression
 from proxy.stage import Section
 from proxy.stages import SECTIONS
@@ -20,7 +20,7 @@ from proxy.stages.cost import Price, UnknownPrice
 from proxy.state.killed import InFlight
 from proxy.state.kills import LONGEST, PEOPLES
 from proxy.state.scopes import Scope
-from proxy.units import Seconds
+from proxy.units import Moment, Seconds
 
 Glob = Annotated[
     str, Meta(min_length=1, max_length=256, description="A text; * stands for anything.")

@@ -18,7 +18,7 @@ from proxy.config.match import Globs, Match
 from proxy.config.money import Budget, Prices
 from proxy.config.places import Place, Problem
 from proxy.protocols.recognise import PROTOCOLS
-from proxy.state.killed import Kill, moment
+from proxy.state.killed import Kill
 from proxy.units import Seconds
 
 HEADER_NAME = f"{NAME_SIGN}+"
@@ -345,17 +345,6 @@ class Bulkhead(msgspec.Struct, frozen=True):
     limit: int
     queue: int
     max_wait: Seconds
-
-
-class Moment(float):
-    """Seconds since 1970, written as RFC 3339 has it."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: object) -> "Moment":
-        """Raises ValueError, with what is allowed."""
-        return cls(moment(text))
 
 
 class Loaded(msgspec.Struct, frozen=True):

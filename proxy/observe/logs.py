@@ -11,7 +11,6 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
@@ -19,6 +18,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.news import Change, Escalation, Event
 from proxy.record import Record
+from proxy.units import in_utc
 
 _EACH_SECONDS = 1.0
 _LONGEST = 500  # characters of one value
@@ -220,5 +220,4 @@ def _word(value: Any) -> str:
 
 
 def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return in_utc(record.created)

@@ -1,12 +1,12 @@
 """One kill: what it is, what the journal says of it, and what calls are told."""
 
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
 from proxy.refusal import Refusal
 from proxy.state.scopes import Scope
+from proxy.units import Moment, in_utc
 
 InFlight: TypeAlias = Literal["end", "finish"]
 
@@ -31,8 +31,8 @@ class Kill(msgspec.Struct, frozen=True):
             "by": self.by,
             "from": self.origin,
             "at": self.place or None,
-            "since": spelled(self.since),
-            "until": None if self.until is None else spelled(self.until),
+            "since": in_utc(self.since),
+            "until": None if self.until is None else in_utc(self.until),
             "in_flight": self.in_flight,
         }
 
@@ -75,25 +75,6 @@ class KillReleased(msgspec.Struct, frozen=True, omit_defaults=True):
     type: ClassVar[str] = "kill.released"
 
 
-def spelled(wall: float) -> str:
-    """A moment, as RFC 3339 has it."""
-    moment = datetime.fromtimestamp(wall, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def moment(text: object) -> float:
-    """Seconds since 1970 of a moment with its zone. Raises ValueError, with what is allowed."""
-    try:
-        found = datetime.fromisoformat(str(text))
-        if found.tzinfo is None:
-            raise ValueError("no zone")
-        return found.timestamp()
-    except (ValueError, OverflowError) as error:
-        raise ValueError(
-            f"expected a moment such as 2027-01-31T18:00:00Z, found {str(text)[:64]!r}"
-        ) from error
-
-
 def entry_of(name: str, kill: Kill) -> KillEngaged:
     """What is noted of it."""
     return KillEngaged(
@@ -102,8 +83,8 @@ def entry_of(name: str, kill: Kill) -> KillEngaged:
         kill.reason,
         kill.by,
         kill.origin,
-        spelled(kill.since),
-        "" if kill.until is None else spelled(kill.until),
+        in_utc(kill.since),
+        "" if kill.until is None else in_utc(kill.until),
         kill.in_flight,
         kill.place,
     )
@@ -126,6 +107,6 @@ def kill_of(entry: KillEngaged) -> Kill:
 def _wall(text: str) -> float | None:
     """None where it is no moment: what has no end stands until somebody lifts it."""
     try:
-        return moment(text)
+        return Moment.parse(text)
     except ValueError:
         return None

@@ -12,7 +12,6 @@ holds is one by something that it cannot make up.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from datetime import datetime
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -24,6 +23,7 @@ from proxy.state.account import Account, Passed
 from proxy.state.attribution import Work
 from proxy.state.caps import Cap
 from proxy.state.purse import Purse
+from proxy.units import Moment
 
 MOST_KEYS = 10_000
 """Of one budget, at once."""
@@ -300,14 +300,14 @@ class Ledger:
             if "charges" in record:
                 self._open[record["id"]] = record["charges"]
         elif kind == "start":
-            self._account_for(_seconds(record["ts"]))
+            self._account_for(Moment.parse(record["ts"]))
         elif kind == "stop":
             self._all_told()
         else:
             self._recall(record)
 
     def _charge(self, record: dict[str, Any]) -> None:
-        at = _seconds(record["ts"])
+        at = Moment.parse(record["ts"])
         counted, of = self._counted.pop(record["id"], _NOTHING)
         micros = record.get("cost_micros", 0) - counted
         if micros > 0:
@@ -326,7 +326,7 @@ class Ledger:
         if record["type"] == "budget.lease":
             account.promise(record["high"])
             return
-        account.raised(record["window"], record["share"], _seconds(record["ts"]))
+        account.raised(record["window"], record["share"], Moment.parse(record["ts"]))
 
     def _account_for(self, at: float) -> None:
         """The process begins anew. What was promised, and nobody accounts for, counts as spent."""
@@ -356,8 +356,3 @@ def _add(spent: dict[str, int], name: str, micros: int) -> None:
     if name not in spent and len(spent) >= _MOST_NAMES:
         name = "other"
     spent[name] = spent.get(name, 0) + micros
-
-
-def _seconds(ts: str) -> float:
-    """Of the RFC 3339 time of a line, which has nanoseconds."""
-    return datetime.fromisoformat(f"{ts[:26]}+00:00").timestamp()

@@ -1,7 +1,6 @@
 """What is said of money: to agents, where there is no room for a call, and to people."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from proxy.clock import NEVER
 from proxy.refusal import Refusal
@@ -9,6 +8,7 @@ from proxy.state.account import Account
 from proxy.state.allotment import Allotment
 from proxy.state.caps import Cap, Limit
 from proxy.state.price import Price, dollars
+from proxy.units import in_utc
 
 
 def spent_out(account: Account, micros: int) -> Refusal:
@@ -71,7 +71,7 @@ def told_at(at: float) -> str | None:
     """A moment as RFC 3339 has it; None: never."""
     if at == NEVER:
         return None
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return in_utc(at, "seconds")
 
 
 def unpriced(tool: str, policy: str) -> Refusal:

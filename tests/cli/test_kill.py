@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.state.killed import moment
+from proxy.units import Moment
 from tests.cli.admin import serving
 
 KILLED: dict[str, Any] = {
@@ -49,7 +49,7 @@ def test_until_when(holdfast, pages, until):
     assert holdfast("kill", "agent:a*", *words).code == 0
     (asked,) = pages.posted
     assert (asked["scope"], asked["in_flight"]) == ("agent:a*", "finish")
-    assert moment(asked["until"]) > moment("2026-01-01T00:00:00Z")
+    assert Moment.parse(asked["until"]) > Moment.parse("2026-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(

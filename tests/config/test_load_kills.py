@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.config.places import ConfigError
-from proxy.state.killed import moment
+from proxy.units import Moment
 
 UPSTREAM = 'upstreams: {gateway: {url: "http://h:1"}}\n'
 
@@ -21,7 +21,7 @@ def test_each_with_its_place(folder):
     assert (str(first.scope), first.reason, first.until, first.in_flight) == (
         "agent:pay-*",
         "looping",
-        moment("2999-01-31T18:00:00Z"),
+        Moment.parse("2999-01-31T18:00:00Z"),
         "finish",
     )
     assert first.place.endswith(":3")

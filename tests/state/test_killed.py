@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from proxy.state.killed import Kill, entry_of, kill_of, moment, spelled
+from proxy.state.killed import Kill, entry_of, kill_of
 from proxy.state.scopes import Scope
 
 
@@ -43,16 +43,3 @@ def test_calls_are_told_who_why_and_since_when() -> None:
     }
     assert (problem["retryable"], problem["next_step"]) == (False, "stop")
     assert msgspec.json.encode(problem)
-
-
-def test_moments() -> None:
-    """With a zone, for machines have several."""
-    assert moment("2001-09-09T01:46:40Z") == moment("2001-09-09T03:46:40+02:00") == 1e9
-    assert spelled(1e9) == "2001-09-09T01:46:40.000Z"
-
-
-@pytest.mark.parametrize("text", ["", "soon", "2001-09-09T01:46:40", "2001-09-09", 7, None])
-def test_what_is_no_moment(text: object) -> None:
-    """It says what is one."""
-    with pytest.raises(ValueError, match="expected a moment such as"):
-        moment(text)
