@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from proxy.call import Call
 from proxy.clock import Clock
@@ -20,7 +19,7 @@ from proxy.keep import Keep
 from proxy.keys import KILLS, LEDGER, LOOPS, NEWS
 from proxy.news import BudgetChange, KillTrouble, News
 from proxy.protocols.clients import Holding
-from proxy.record import Beginnings
+from proxy.record import Beginnings, Noted
 from proxy.refusal import Refusal
 from proxy.state.account import Account, Passed
 from proxy.state.asking import Terms
@@ -39,14 +38,8 @@ INTERVAL = 0.4
 """Seconds from look to look at the file `kill`. Two of them stay under a second."""
 
 
-class Notes(Protocol):
-    """Where the rooms leave their traces: the journal."""
-
-    def note(self, entry: Any, /) -> None:
-        """To be written. Never waits, never raises."""
-
-    def durable(self) -> Awaitable[bool]:
-        """Is all that was noted?"""
+class Journal(Noted, Protocol):
+    """Where the rooms leave their traces."""
 
     def asks(self, begun: Beginnings, /) -> Callable[[], None]:
         """Have intents asked for before each batch; what comes of it has it done soon."""
@@ -71,20 +64,20 @@ class Control:
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
 
-    async def begin(self, notes: Notes, calls: Callable[[], Iterable[Call]]) -> None:
+    async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:
         """They have been rebuilt, and what they do from now on is noted. `calls`: those under way.
         What is to be stopped is stopped when it returns."""
         self._begun = True
-        self.kills.begin(self._clock, notes, self._news, calls)
+        self.kills.begin(self._clock, noted, self._news, calls)
         self.kills.look = self._file.settle
-        self.ledger.note = notes.note
-        self.ledger.stir = notes.asks(self.ledger.begun)
+        self.ledger.note = noted.note
+        self.ledger.stir = noted.asks(self.ledger.begun)
         self.ledger.heard = self._spent
         self.ledger.abort = self._abort
         self.ledger.ask = self._asks_for_money
         self._loops.kills = self._repeats
         self._loops.asks = self._asks
-        self.desk.begin(notes, self._exhibits)
+        self.desk.begin(noted, self._exhibits)
         if self._loaded is not None:
             self.obey(self._loaded)
         self.kills.expire()

@@ -3,13 +3,23 @@
 Beside it the intent, which some calls leave before they are sent.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import msgspec
 
 if TYPE_CHECKING:
     from proxy.call import Call, Effect, Risk
+
+
+class Noted(Protocol):
+    """Where records, and what else is to be remembered, are noted: the journal."""
+
+    def note(self, entry: Any, /) -> None:
+        """To be written. From any thread; never waits, never raises."""
+
+    def durable(self) -> Awaitable[bool]:
+        """On the loop: is all that was noted? False: it cannot be made so now."""
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):

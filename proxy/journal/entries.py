@@ -6,7 +6,6 @@ absent (`omit_defaults`). A call's are in `proxy/record.py`, erasures' in `erasu
 are in docs/journal.md.
 """
 
-from collections.abc import Awaitable
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -36,16 +35,6 @@ class Entry(Protocol):
     def id(self) -> str:
         """A call's id, or one of its own. The first field of the struct."""
         ...
-
-
-class Noted(Protocol):
-    """Where entries are noted, for those who are not the journal."""
-
-    def note(self, entry: Entry, /) -> None:
-        """From any thread. Never waits, never raises."""
-
-    def durable(self) -> Awaitable[bool]:
-        """On the loop: is all that was noted?"""
 
 
 class Start(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 import msgspec
 
 from proxy.clock import Clock
-from proxy.journal.entries import Noted
 from proxy.journal.sealing import Trouble
 from proxy.journal.side_store import SideStore
 from proxy.protocols.identity import LONGEST
+from proxy.record import Noted
 from proxy.uuids import uuids
 
 _DAY = 86_400

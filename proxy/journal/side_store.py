@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from proxy.call import Call
 from proxy.clock import Clock
-from proxy.journal.entries import Noted
 from proxy.journal.sealing import Trouble
 from proxy.journal.taking import SPACE, CallTaking, Parcel, Space, Wish
+from proxy.record import Noted
 
 if TYPE_CHECKING:
     from proxy.journal.intake import Intake

@@ -40,16 +40,6 @@ class Person(msgspec.Struct, frozen=True):
     groups: tuple[str, ...] = ()
 
 
-class Notes(Protocol):
-    """Where the desk leaves its traces: the journal."""
-
-    def note(self, entry: Any, /) -> None:
-        """To be written. Never waits, never raises."""
-
-    def durable(self) -> Awaitable[bool] | None:
-        """Is all that was noted? None: it is."""
-
-
 class Exhibits(Protocol):
     """Where it keeps what people are shown."""
 
@@ -67,16 +57,17 @@ class Exhibits(Protocol):
 
 
 class Untold:
-    """Both, before there is a journal, and where there is none."""
+    """Part of Noted and of Exhibits: before there is a journal, and where there is none."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
     def note(self, entry: Any, /) -> None:
-        """Part of Notes."""
+        """Part of Noted."""
 
-    def durable(self) -> None:
-        """Part of Notes."""
+    async def durable(self) -> bool:
+        """Part of Noted."""
+        return True
 
     def put(self, name: str, content: bytes) -> None:
         """At once."""

@@ -127,10 +127,10 @@ class Desk(Register):
         until = int(self._clock.wall() * 1000) + asked.replay_ms
         case.file.state, case.file.used = USED, Consumed(asked.id, call.id, until)
         case.due = NEVER
-        self._notes.note(case.file.used)
+        self._noted.note(case.file.used)
         self._exhibits.drop(asked.id)
         self._counts.add("consumed")
-        if await self._durable():
+        if await self._noted.durable():
             return None
         text = "it cannot be recorded that the approval of this call is used, so it is not sent"
         return Refusal("journal_unavailable", text, policy=asked.policy)
@@ -194,7 +194,7 @@ class Desk(Register):
         case = Case(File(self._asked(call, terms, ""), REVIEW), noted=True, listed=True)
         name = call.approval = case.request.id
         self._cases[name] = self._reviews[name] = case
-        self._notes.note(case.request)
+        self._noted.note(case.request)
         self._counts.add("review")
         self._arm(case, self._clock.now() + REVIEWED)
 
@@ -207,13 +207,13 @@ class Desk(Register):
         if approves and case.file.state == PENDING and await self.shown(decision.id) is None:
             raise Undecided("unseen", "the call cannot be shown any more: it can only be denied")
         self._may(case, decision, person)
-        self._notes.note(decision)
+        self._noted.note(decision)
         self._counts.add("approved" if approves else "denied")
         closed = self._take(case, decision)
         self._tell(case, "broken_glass" if decision.break_glass else DONE[approves], decision)
         if closed:
             self._end(case)
-        durable = await self._durable()
+        durable = await self._noted.durable()
         case.wake()
         if not durable:
             text = "it is decided, but the journal cannot be written: a restart may forget it"
@@ -269,7 +269,7 @@ class Desk(Register):
         if unused:  # no policy asks for it any more, and so it went
             until = int(self._clock.wall() * 1000) + asked.replay_ms
             case.file.state, case.file.used = USED, Consumed(asked.id, call.id, until)
-            self._notes.note(case.file.used)
+            self._noted.note(case.file.used)
         case.outcome = came
         if asked.id not in self._cases:  # it has expired meanwhile
             case.wake()

@@ -15,13 +15,14 @@ an end; one that jumps back lets it stand longer.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from proxy.call import Call, Stop
 from proxy.clock import Clock
 from proxy.news import KillChange, News
+from proxy.record import Noted
 from proxy.state.killed import Kill, KillEngaged, KillReleased, entry_of, kill_of
 from proxy.state.scopes import ALL, Net, Scope
 
@@ -33,16 +34,6 @@ LONGEST = 500
 """Characters of a reason, and of a name of who gave it."""
 _POLICIES = "policies"
 _BY_STAGES = frozenset({"budget", "loop"})
-
-
-class Noted(Protocol):
-    """Where kills leave their traces."""
-
-    def note(self, entry: Any, /) -> None:
-        """To be written. Never waits, never raises."""
-
-    def durable(self) -> Awaitable[bool]:
-        """Is all that was noted?"""
 
 
 class Stays(Exception):

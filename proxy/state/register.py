@@ -16,6 +16,7 @@ from proxy.counts import APPROVALS
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import ApprovalChange, News
+from proxy.record import Noted
 from proxy.refusal import Refusal
 from proxy.reply import Executed
 from proxy.state.asking import Consumed, Decided, Expired, Requested, Terms, read
@@ -32,7 +33,6 @@ from proxy.state.case import (
     Case,
     Exhibits,
     File,
-    Notes,
     Undecided,
     Untold,
     gone,
@@ -62,7 +62,7 @@ class Register:
         self._next = NEVER
         self._bytes = 0  # of outcomes
         self._untold: Untold | None = Untold()  # until there is a journal
-        self._notes: Notes = self._untold
+        self._noted: Noted = self._untold
         self._exhibits: Exhibits = self._untold
         self._news = keep.of(NEWS, News)
         self._counts = keep.of(APPROVALS.key, APPROVALS.counts)
@@ -96,10 +96,10 @@ class Register:
         elif kind == Consumed.type and (used := read(Consumed, record)) is not None:
             case.file.state, case.file.used = USED, used
 
-    def begin(self, notes: Notes, exhibits: Exhibits) -> None:
+    def begin(self, noted: Noted, exhibits: Exhibits) -> None:
         """From now on there is a journal. What was at the desk when the last process ended is
         there again; what was used by then may have run, and nobody knows what came of it."""
-        self._notes, self._exhibits, self._untold = notes, exhibits, None
+        self._noted, self._exhibits, self._untold = noted, exhibits, None
         for case in self._cases.values():
             self._restored(case)
         exhibits.only(frozenset(case.request.id for case in self._shown()))
@@ -207,9 +207,9 @@ class Register:
             self._exhibits.drop(asked.id)
             return
         case.noted = True
-        self._notes.note(asked)
-        if not await self._durable():
-            self._notes.note(Expired(asked.id, "journal"))
+        self._noted.note(asked)
+        if not await self._noted.durable():
+            self._noted.note(Expired(asked.id, "journal"))
             self._fail(case, "it cannot be recorded that people are asked about this call")
         elif case.over is None:
             self._list(case)
@@ -224,10 +224,6 @@ class Register:
         policy = case.request.policy
         case.over = Refusal("journal_unavailable", text, policy=policy, retry_after=AGAIN)
         self._end(case)
-
-    async def _durable(self) -> bool:
-        durable = self._notes.durable()
-        return True if durable is None else await durable
 
     def _take(self, case: Case, decided: Decided) -> bool:
         """It is noted: what it makes of the request. True: that was only listed, and is over."""
@@ -246,7 +242,7 @@ class Register:
     def _expire(self, case: Case, why: str) -> None:
         """Noted, unless it never was."""
         if case.noted:
-            self._notes.note(Expired(case.request.id, why))
+            self._noted.note(Expired(case.request.id, why))
         self._counts.add("expired")
         if case.file.state != REVIEW:
             self._tell(case, "expired")

@@ -1,7 +1,6 @@
 """A desk with a journal that is a list, which can be lost with its process."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,21 +27,17 @@ class Journal:
 
     def __init__(self) -> None:
         self.entries: list[Any] = []
-        self.lasts: bool | asyncio.Future[bool] | None = None
+        self.lasts: bool | asyncio.Future[bool] = True
 
     def note(self, entry: Any) -> None:
-        """Part of Notes."""
+        """Part of Noted."""
         self.entries.append(entry)
 
-    def durable(self) -> Awaitable[bool] | None:
-        """Part of Notes."""
-        if self.lasts is None:
-            return None
+    async def durable(self) -> bool:
+        """Part of Noted."""
         if isinstance(self.lasts, asyncio.Future):
-            return asyncio.shield(self.lasts)
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        future.set_result(self.lasts)
-        return future
+            return await asyncio.shield(self.lasts)
+        return self.lasts
 
     @property
     def types(self) -> list[str]:

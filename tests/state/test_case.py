@@ -67,7 +67,7 @@ async def test_without_a_journal_all_is_in_memory() -> None:
     """And nothing is written."""
     untold = Untold()
     untold.note(ASKED)
-    untold.durable()  # type: ignore[unused-coroutine]  # there is nothing to wait for
+    assert await untold.durable()
     await untold.keep("a", b"1")
     untold.put("b", b"2")
     untold.drop("c")

@@ -49,7 +49,7 @@ async def test_what_cannot_be_noted_is_not_asked_for() -> None:
     _, answer = await scene.comes()
     assert isinstance(answer, Refusal)
     assert (answer.code, scene.journal.types) == ("journal_unavailable", ["requested", "expired"])
-    scene.journal.lasts = None
+    scene.journal.lasts = True
     scene.restart()
     assert (scene.desk.files, scene.desk.dump()) == ([], [])
 
