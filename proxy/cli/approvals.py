@@ -1,51 +1,18 @@
 """`holdfast approvals`: what waits for people, the exact call, and what you say to it."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Any
 from urllib.parse import quote
 
 import click
 
-from proxy.cli.journals import data_dir_of
 from proxy.cli.page import cut, folded, paint, say, table, width
-from proxy.cli.showing import with_token
+from proxy.cli.reaching import PATIENCE, control_of, to_change
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-_PATIENCE = 30.0
-"""Seconds: an answer comes when the decision is on disk."""
 _COLOURS = {"pending": "yellow", "approved": "green", "denied": "red", "review": "cyan"}
 _LONGEST = 4_000
 """Characters of a body on the screen; --json has all."""
-
-
-class _Where(NamedTuple):
-    """How the proxy is reached."""
-
-    admin: str | None
-    data_dir: str | None
-
-    @property
-    def address(self) -> str:
-        """Where it takes decisions."""
-        from proxy.journal.folder import CONTROL
-
-        return self.admin or f"unix:{Path(data_dir_of(self.data_dir)) / CONTROL}"
-
-
-def _reaching(command: Command) -> Command:
-    """Options by which the proxy is found."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True),
-        click.option("--data-dir", metavar="DIR", help="Of the proxy; else the settings'."),
-        with_token,
-        click.option(
-            "--admin", metavar="URL", help="Another proxy's; needs a token. Else DIR/admin.sock."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group(invoke_without_command=True)
@@ -66,7 +33,7 @@ def approvals(context: click.Context) -> int:
 
 
 @approvals.command("list")
-@_reaching
+@to_change
 def listed(admin: str | None, data_dir: str | None, as_json: bool) -> int:
     """List what waits for people, or was decided and is not over; the oldest first.
 
@@ -76,13 +43,13 @@ def listed(admin: str | None, data_dir: str | None, as_json: bool) -> int:
       holdfast approvals list --json | jq -r '.items[].id'
     Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
     """
-    where = _Where(admin, data_dir)
+    where = control_of(admin, data_dir)
     items = [item for item in _every(where) if item["state"] != "review"]
     return _show(items, as_json, "nothing waits for people")
 
 
 @approvals.command()
-@_reaching
+@to_change
 def review(admin: str | None, data_dir: str | None, as_json: bool) -> int:
     """List calls of medium risk that passed, to be looked at within 24 hours.
 
@@ -95,14 +62,14 @@ def review(admin: str | None, data_dir: str | None, as_json: bool) -> int:
       holdfast approvals approve 9be2
     Exit codes: 0 shown, 1 no proxy answers, 2 cannot read the settings, 64 wrong usage.
     """
-    where = _Where(admin, data_dir)
+    where = control_of(admin, data_dir)
     items = [item for item in _every(where) if item["state"] == "review"]
     return _show(items, as_json, "no call is listed for review")
 
 
 @approvals.command()
 @click.argument("name", metavar="ID")
-@_reaching
+@to_change
 def show(name: str, admin: str | None, data_dir: str | None, as_json: bool) -> int:
     """Show one request: the exact call, to the byte, without its credentials.
 
@@ -114,13 +81,13 @@ def show(name: str, admin: str | None, data_dir: str | None, as_json: bool) -> i
     """
     from proxy.cli.asking import ask, understood
 
-    where = _Where(admin, data_dir)
+    where = control_of(admin, data_dir)
     path = f"/v1/approvals/{quote(_full(where, name), safe='')}"
-    told = ask(where.address, path)
+    told = ask(where, path)
     if as_json:
         print(json.dumps(told, indent=2))
         return 0
-    with understood(where.address):
+    with understood(where):
         lines = list(_one(told))
     say(lines)
     return 0
@@ -132,7 +99,7 @@ def show(name: str, admin: str | None, data_dir: str | None, as_json: bool) -> i
 @click.option(
     "--break-glass", is_flag=True, help="Stand for all who would have to agree. Needs a reason."
 )
-@_reaching
+@to_change
 def approve(
     name: str,
     reason: str,
@@ -150,13 +117,13 @@ def approve(
     Exit codes: 0 approved, 1 refused, 2 cannot read the settings, 64 wrong usage.
     """
     said = {"decision": "approve", "reason": reason, "break_glass": break_glass}
-    return _decide(_Where(admin, data_dir), name, said, as_json)
+    return _decide(control_of(admin, data_dir), name, said, as_json)
 
 
 @approvals.command()
 @click.argument("name", metavar="ID")
 @click.option("--reason", metavar="TEXT", required=True, help="Told to the agent, and recorded.")
-@_reaching
+@to_change
 def deny(
     name: str,
     reason: str,
@@ -172,16 +139,16 @@ def deny(
     Exit codes: 0 denied, 1 refused, 2 cannot read the settings, 64 wrong usage.
     """
     said = {"decision": "deny", "reason": reason}
-    return _decide(_Where(admin, data_dir), name, said, as_json)
+    return _decide(control_of(admin, data_dir), name, said, as_json)
 
 
-def _every(where: _Where) -> list[dict[str, Any]]:
+def _every(where: str) -> list[dict[str, Any]]:
     from proxy.cli.asking import every
 
-    return every(where.address, "/v1/approvals")
+    return every(where, "/v1/approvals")
 
 
-def _full(where: _Where, name: str) -> str:
+def _full(where: str, name: str) -> str:
     """The id that begins like this. Raises ClickException where that is not one."""
     found = [item["id"] for item in _every(where) if item["id"].startswith(name)]
     if len(found) > 1 and name not in found:
@@ -189,11 +156,11 @@ def _full(where: _Where, name: str) -> str:
     return name if name in found or not found else found[0]
 
 
-def _decide(where: _Where, name: str, said: dict[str, Any], as_json: bool) -> int:
+def _decide(where: str, name: str, said: dict[str, Any], as_json: bool) -> int:
     from proxy.cli.asking import tell
 
     path = f"/v1/approvals/{quote(_full(where, name), safe='')}/decision"
-    told = tell(where.address, path, said, _PATIENCE)
+    told = tell(where, path, said, PATIENCE)
     if as_json:
         print(json.dumps(told, indent=2))
         return 0

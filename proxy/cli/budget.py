@@ -13,15 +13,12 @@ import click
 
 from proxy.cli.journals import Failed, records_of
 from proxy.cli.page import cut, paint, say, table
-from proxy.cli.showing import with_token
+from proxy.cli.reaching import to_look
 
 if TYPE_CHECKING:
     from proxy.journal.records import Records
     from proxy.state.allocation import Proposal, Usage
 
-_ADMIN = click.option(
-    "--admin", metavar="URL", help="Of the proxy: a URL, host:port or unix:/path; else settings'."
-)
 _JSON = click.option("--json", "as_json", is_flag=True)
 _FULL, _NEARLY = 1.0, 0.75
 _BASELINE, _SAFETY = 7 * 86_400, "3.0"
@@ -42,8 +39,7 @@ def budget() -> None:
 
 
 @budget.command(name="list")
-@_ADMIN
-@with_token
+@to_look
 @click.option("--key", metavar="KEY", help="Only of this agent, workflow, tool …")
 @_JSON
 def listed(admin: str | None, key: str | None, as_json: bool) -> int:
@@ -60,8 +56,7 @@ def listed(admin: str | None, key: str | None, as_json: bool) -> int:
 
 @budget.command()
 @click.argument("name")
-@_ADMIN
-@with_token
+@to_look
 @click.option("--key", metavar="KEY", help="Only of this agent, workflow, tool …")
 @_JSON
 def show(name: str, admin: str | None, key: str | None, as_json: bool) -> int:
@@ -126,8 +121,7 @@ def _row(item: dict[str, Any], one: dict[str, Any]) -> list[str]:
 @budget.command()
 @click.argument("workflow")
 @click.option("--by", type=click.Choice(_VIEWS), default="self", show_default=True)
-@_ADMIN
-@with_token
+@to_look
 @_JSON
 def attribute(workflow: str, by: str, admin: str | None, as_json: bool) -> int:
     """Show what each agent of a workflow is charged.

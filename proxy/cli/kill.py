@@ -2,35 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
 from urllib.parse import quote
 
 import click
 
-from proxy.cli.journals import data_dir_of
 from proxy.cli.page import paint, say
-from proxy.cli.showing import with_token
+from proxy.cli.reaching import PATIENCE, control_of, to_change
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-_PATIENCE = 30.0
-"""Seconds: a slow disk may keep the answer waiting, and what is killed is so before it comes."""
-
-
-def _reaching(command: Command) -> Command:
-    """Options by which the proxy is found."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True),
-        click.option("--data-dir", metavar="DIR", help="Of the proxy; else the settings'."),
-        with_token,
-        click.option(
-            "--admin", metavar="URL", help="Another proxy's; needs a token. Else DIR/admin.sock."
-        ),
-        click.option("--reason", metavar="TEXT", required=True, help="Told, and recorded."),
-    ):
-        command = option(command)
-    return command
+_reason = click.option("--reason", metavar="TEXT", required=True, help="Told, and recorded.")
 
 
 @click.command()
@@ -43,7 +22,8 @@ def _reaching(command: Command) -> Command:
     show_default=True,
     help="What becomes of calls and streams that run; others are refused in any case.",
 )
-@_reaching
+@_reason
+@to_change
 def kill(
     scope: str,
     reason: str,
@@ -70,7 +50,7 @@ def kill(
     asked = {"scope": _scope(scope), "reason": reason, "in_flight": in_flight}
     if until is not None:
         asked["until"] = _moment(until)
-    told = tell(_address(admin, data_dir), "/v1/kills", asked, _PATIENCE)
+    told = tell(control_of(admin, data_dir), "/v1/kills", asked, PATIENCE)
     if as_json:
         print(json.dumps(told, indent=2))
     else:
@@ -87,7 +67,8 @@ def kill(
 
 @click.command()
 @click.argument("scope")
-@_reaching
+@_reason
+@to_change
 def revive(scope: str, reason: str, admin: str | None, data_dir: str | None, as_json: bool) -> int:
     """Let calls of a SCOPE go on that was killed.
 
@@ -103,20 +84,13 @@ def revive(scope: str, reason: str, admin: str | None, data_dir: str | None, as_
     from proxy.cli.asking import delete
 
     path = f"/v1/kills/{quote(_scope(scope), safe='')}"
-    told = delete(_address(admin, data_dir), path, {"reason": reason}, _PATIENCE)
+    told = delete(control_of(admin, data_dir), path, {"reason": reason}, PATIENCE)
     if as_json:
         print(json.dumps(told, indent=2))
         return 0
     left = [paint(f"still killed: {each['scope']}", "red") for each in told["still_killed"]]
     say([f"{paint('revived', 'green', bold=True)} {paint(told['scope'])}", *left])
     return 0
-
-
-def _address(admin: str | None, data_dir: str | None) -> str:
-    """Where the proxy takes changes."""
-    from proxy.journal.folder import CONTROL
-
-    return admin or f"unix:{Path(data_dir_of(data_dir)) / CONTROL}"
 
 
 def _scope(text: str) -> str:

@@ -12,9 +12,8 @@ from typing import Any
 import click
 
 from proxy.cli.page import cut, folded, paint, say, table, width
-from proxy.cli.showing import with_token
+from proxy.cli.reaching import to_look
 
-_ADMIN = "Of the proxy: a URL, host:port or unix:/path; else the settings'."
 _EVERY = 2.0
 """Seconds from look to look of --watch."""
 _MOST = 20
@@ -32,8 +31,7 @@ WHY = {
 
 
 @click.command()
-@click.option("--admin", metavar="URL", help=_ADMIN)
-@with_token
+@to_look
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--watch", is_flag=True, help="Look again every 2 s, until Ctrl-C.")
 def status(admin: str | None, as_json: bool, watch: bool) -> int:
@@ -69,8 +67,7 @@ def status(admin: str | None, as_json: bool, watch: bool) -> int:
 
 
 @click.command()
-@click.option("--admin", metavar="URL", help=_ADMIN)
-@with_token
+@to_look
 @click.option("--state", type=click.Choice([*COLOURS]), help="Only those in it.")
 @click.option("--json", "as_json", is_flag=True)
 def breakers(admin: str | None, state: str | None, as_json: bool) -> int:
