@@ -1,27 +1,27 @@
 """`/v1/approvals`: what waits for people, the exact call, and their decisions (docs/control.md)."""
 
 from base64 import b64encode
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from proxy.admin.answers import NotDone
-from proxy.admin.lists import BadParameter, Item, page
+from proxy.admin.lists import Item, page
 from proxy.admin.routes import Parameter, Visit
 from proxy.admin.sight import Sight
 from proxy.config.tokens import Role
 from proxy.protocols.coding import decoded
 from proxy.refusal import Refusal
 from proxy.state.asking import Decided, Exhibit
-from proxy.state.case import File, Person, Undecided
+from proxy.state.case import APPROVED, DENIED, PENDING, REVIEW, USED, File, Person, Undecided
 from proxy.state.desk import Desk
+from proxy.state.kills import LONGEST
 from proxy.units import in_utc
 
-_LONGEST = 500
-"""Characters of a reason."""
 _DECODED = 4 << 20
 """Bytes of a body that was coded."""
-_STATES = ("pending", "approved", "denied", "used", "review")
+_STATES = (PENDING, APPROVED, DENIED, USED, REVIEW)
 STATE = Parameter("state", "Only those.", {"type": "string", "enum": list(_STATES)})
 _STATUS = {
     "unknown": 404,
@@ -37,7 +37,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a decision."""
 
     decision: Literal["approve", "deny"]
-    reason: str = ""
+    reason: Annotated[str, Meta(max_length=LONGEST)] = ""
     break_glass: bool = False
 
 
@@ -51,8 +51,6 @@ class Approvals:
         """All that waits, was decided and not used yet, or is to be looked at; the oldest first."""
         query = visit.request.query
         state = query.get("state")
-        if state not in {None, *_STATES}:
-            raise BadParameter(f"state: expected {', '.join(_STATES)}, found {state!r}")
         files = (file for file in self._desk.files if state in {None, file.state})
         return page(map(self._told, files), _oldest, query)
 
@@ -69,8 +67,6 @@ class Approvals:
     async def decide(self, visit: Visit) -> Item:
         """Answers when it is decided, durably. Raises NotDone."""
         asked: Decision = visit.body
-        if len(asked.reason) > _LONGEST:
-            raise NotDone(400, f"reason: expected a text of at most {_LONGEST} characters")
         name, author = visit.request.match_info["id"], visit.author
         decided = Decided(name, asked.decision, author.name, asked.reason, asked.break_glass)
         try:

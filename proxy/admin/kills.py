@@ -3,10 +3,9 @@
 from typing import Annotated, Any
 
 import msgspec
-from aiohttp import web
 from msgspec import Meta
 
-from proxy.admin.answers import problem
+from proxy.admin.answers import NotDone
 from proxy.admin.lists import Item, Key, page
 from proxy.admin.routes import Visit
 from proxy.admin.sight import Sight
@@ -41,64 +40,51 @@ class Killing:
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
+        self._kills = sight.kills
 
     def page(self, visit: Visit) -> Item:
-        """What is killed now. Raises BadParameter."""
-        return page(listed(self._sight), place_of, visit.request.query)
+        """What is killed now, the oldest first. Raises BadParameter."""
+        items = (kill.shown() for kill in self._kills.items())
+        return page(items, _oldest, visit.request.query)
 
-    async def engage(self, visit: Visit) -> Item | web.Response:
-        """One more."""
-        return await engage(self._sight, visit.body, visit.author.name)
+    async def engage(self, visit: Visit) -> Item:
+        """Answers when it counts, calls under way are stopped, and it will be there after a
+        restart; `durable` is false where that cannot be. Raises NotDone."""
+        asked: Engage = visit.body
+        try:
+            kill = asked.kill(visit.author.name)
+            if kill.until is not None and kill.until <= self._sight.clock.wall():
+                raise ValueError(f"until: expected a moment to come, found {asked.until!r}")
+            stopped = self._kills.engage(kill)
+        except ValueError as error:
+            raise NotDone(400, str(error)) from error
+        except Full as full:
+            raise NotDone(409, str(full)) from full
+        durable = await self._kills.durable()
+        warnings = [*_idle(self._sight, kill.scope), *([] if durable else [_LOST])]
+        shown = self._kills.thrown(kill.scope) or kill
+        return {**shown.shown(), "stopped": stopped, "durable": durable, "warnings": warnings}
 
-    async def revive(self, visit: Visit) -> Item | web.Response:
-        """One less."""
-        request = visit.request
-        scope, reason = request.match_info["scope"], request.query.get("reason", "")
-        return await revive(self._sight, scope, visit.author.name, reason)
+    async def revive(self, visit: Visit) -> Item:
+        """Answers when it goes on, and the record of that is durable. Raises NotDone."""
+        request, by = visit.request, visit.author.name
+        scope, reason = Scope(request.match_info["scope"]), request.query.get("reason", "")
+        if len(reason) > LONGEST:
+            raise NotDone(400, f"reason: expected at most {LONGEST} characters")
+        try:
+            kill = await self._kills.revive(scope, by, reason)
+        except Unknown as unknown:
+            raise NotDone(404, str(unknown)) from unknown
+        except Stays as stays:
+            raise NotDone(409, str(stays)) from stays
+        except Unwritten as unwritten:
+            raise NotDone(503, str(unwritten)) from unwritten
+        left = [each.shown() for each in self._kills.items()]
+        return {**kill.shown(), "revived_by": by, "still_killed": left}
 
 
-def listed(sight: Sight) -> list[Item]:
-    """All that is killed now."""
-    return [kill.shown() for kill in sight.kills.items()]
-
-
-def place_of(item: Item) -> Key:
-    """Where it stands among others: the oldest first."""
+def _oldest(item: Item) -> Key:
     return item["since"], item["scope"], item["from"]
-
-
-async def engage(sight: Sight, asked: Engage, by: str) -> Item | web.Response:
-    """Answers when it counts, calls under way are stopped, and it will be there after a restart;
-    `durable` is false where that cannot be."""
-    try:
-        kill = asked.kill(by)
-        if kill.until is not None and kill.until <= sight.clock.wall():
-            raise ValueError(f"until: expected a moment to come, found {asked.until!r}")
-        stopped = sight.kills.engage(kill)
-    except ValueError as error:
-        return problem(400, "Bad Request", str(error))
-    except Full as full:
-        return problem(409, "Conflict", str(full))
-    durable = await sight.kills.durable()
-    warnings = [*_idle(sight, kill.scope), *([] if durable else [_LOST])]
-    shown = sight.kills.thrown(kill.scope) or kill
-    return {**shown.shown(), "stopped": stopped, "durable": durable, "warnings": warnings}
-
-
-async def revive(sight: Sight, scope: str, by: str, reason: str) -> Item | web.Response:
-    """Answers when it goes on, and the record of that is durable."""
-    if len(reason) > LONGEST:
-        return problem(400, "Bad Request", f"reason: expected at most {LONGEST} characters")
-    try:
-        kill = await sight.kills.revive(Scope(scope), by, reason)
-    except Unknown as unknown:
-        return problem(404, "Not Found", str(unknown))
-    except Stays as stays:
-        return problem(409, "Conflict", str(stays))
-    except Unwritten as unwritten:
-        return problem(503, "Service Unavailable", str(unwritten))
-    left = [each.shown() for each in sight.kills.items()]
-    return {**kill.shown(), "revived_by": by, "still_killed": left}
 
 
 def _idle(sight: Sight, scope: Scope) -> list[str]:

@@ -1,16 +1,19 @@
 """`/v1/kills`, by its handlers; `tests/whole/test_kill.py` has it on sockets."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
 
-from proxy.admin import kills, views
+from proxy.admin import views
+from proxy.admin.answers import NotDone
+from proxy.admin.authors import SOMEBODY, Author
 from proxy.admin.health import Health
-from proxy.admin.kills import Engage
-from proxy.admin.lists import page
+from proxy.admin.kills import Engage, Killing
 from proxy.admin.rates import Rates
+from proxy.admin.routes import Visit
+from proxy.config.tokens import Role
 from proxy.news import News
 from proxy.state.killed import Kill
 from proxy.state.kills import PEOPLES
@@ -30,48 +33,60 @@ class Journal:
         return self.well
 
 
-class Desk:
-    """Who asks there."""
+class Side:
+    """The handlers, and who asks."""
 
     def __init__(self) -> None:
         self.scene = Scene()
         self.sight, self.journal = self.scene.sight, Journal()
         self.sight.kills.begin(self.scene.clock, self.journal, News(), lambda: ())
+        self.killing = Killing(self.sight)
+
+    @property
+    def scopes(self) -> list[str]:
+        """What is killed."""
+        request: Any = SimpleNamespace(query={})
+        return [item["scope"] for item in self.killing.page(Visit(request, SOMEBODY))["items"]]
 
     async def engage(self, scope: str, **more: Any) -> Any:
+        """What is answered; or, where it is not done, with which status and why."""
+        request: Any = None  # all is in the body
         asked = msgspec.convert({"scope": scope, "reason": "why", **more}, Engage)
-        return _plain(await kills.engage(self.sight, asked, "alice"))
+        try:
+            return await self.killing.engage(Visit(request, _named("alice"), asked))
+        except NotDone as error:
+            return error.status, str(error)
 
     async def revive(self, scope: str, reason: str = "") -> Any:
-        return _plain(await kills.revive(self.sight, scope, "bob", reason))
+        """Likewise."""
+        request: Any = SimpleNamespace(match_info={"scope": scope}, query={"reason": reason})
+        try:
+            return await self.killing.revive(Visit(request, _named("bob")))
+        except NotDone as error:
+            return error.status, str(error)
 
 
-def _plain(told: Any) -> Any:
-    """A problem as its status and detail."""
-    if not isinstance(told, web.Response):
-        return told
-    assert isinstance(told.body, bytes)
-    return told.status, msgspec.json.decode(told.body)["detail"]
+def _named(name: str) -> Author:
+    return Author(name, frozenset({Role.OPERATOR}))
 
 
 @pytest.fixture
-async def desk() -> Desk:
-    return Desk()
+async def side() -> Side:
+    return Side()
 
 
-async def test_what_is_killed_is_told_by_whom_and_since_when(desk: Desk) -> None:
+async def test_what_is_killed_is_told_by_whom_and_since_when(side: Side) -> None:
     """As it is in effect: also where it was killed before."""
-    first = await desk.engage("tool:x", until="2999-01-01T00:00:00Z", in_flight="finish")
-    desk.scene.clock.advance(9.0)
-    told = await desk.engage("tool:x")
+    first = await side.engage("tool:x", until="2999-01-01T00:00:00Z", in_flight="finish")
+    side.scene.clock.advance(9.0)
+    told = await side.engage("tool:x")
     assert told == {
         **first,
         "until": None,
         "in_flight": "end",
     }
     assert (told["by"], told["from"], told["durable"]) == ("alice", "admin", True)
-    shown = page(kills.listed(desk.sight), kills.place_of, {})["items"]
-    assert [item["scope"] for item in shown] == ["tool:x"]
+    assert side.scopes == ["tool:x"]
 
 
 @pytest.mark.parametrize(
@@ -82,68 +97,68 @@ async def test_what_is_killed_is_told_by_whom_and_since_when(desk: Desk) -> None
         ({"scope": "all", "until": "2001-01-01T00:00:00Z"}, "a moment to come"),
     ],
 )
-async def test_what_cannot_be_killed(desk: Desk, asked: dict[str, str], why: str) -> None:
+async def test_what_cannot_be_killed(side: Side, asked: dict[str, str], why: str) -> None:
     """400, and nothing is."""
-    status, detail = await desk.engage(**asked)
+    status, detail = await side.engage(**asked)
     assert status == 400
     assert why in detail
-    assert kills.listed(desk.sight) == []
+    assert side.scopes == []
 
 
-async def test_a_journal_that_cannot_be_written(desk: Desk) -> None:
+async def test_a_journal_that_cannot_be_written(side: Side) -> None:
     """It counts, and whoever asked is told what to do; it cannot be revived."""
-    desk.journal.well = False
-    told = await desk.engage("all")
+    side.journal.well = False
+    told = await side.engage("all")
     assert told["durable"] is False
     assert "write the scope into the file kill" in told["warnings"][0]
-    status, detail = await desk.revive("all")
+    status, detail = await side.revive("all")
     assert (status, "cannot be written" in detail) == (503, True)
-    assert len(kills.listed(desk.sight)) == 1
+    assert side.scopes == ["all"]
 
 
 @pytest.mark.parametrize("scope", ["upstream:gatway", "bulkhead:x", "fleet:y"])
-async def test_names_that_nothing_has(desk: Desk, scope: str) -> None:
+async def test_names_that_nothing_has(side: Side, scope: str) -> None:
     """Killed all the same: it may be there after a reload."""
-    (warning,) = (await desk.engage(scope))["warnings"]
+    (warning,) = (await side.engage(scope))["warnings"]
     assert "so it stops nothing; there is: " in warning
-    assert (await desk.engage("upstream:gateway"))["warnings"] == []
+    assert (await side.engage("upstream:gateway"))["warnings"] == []
 
 
-async def test_what_cannot_be_revived(desk: Desk) -> None:
+async def test_what_cannot_be_revived(side: Side) -> None:
     """What is not killed, and what stands in the policies; a reason has its length."""
     written = Kill(Scope("all"), "why", "policies", "policies", place="p.yaml:3")
-    desk.sight.kills.obey([written])
-    assert (await desk.revive("all"))[0] == 409
-    assert (await desk.revive("agent:a"))[0] == 404
-    assert (await desk.revive("all", "x" * 501))[0] == 400
+    side.sight.kills.obey([written])
+    assert (await side.revive("all"))[0] == 409
+    assert (await side.revive("agent:a"))[0] == 404
+    assert (await side.revive("all", "x" * 501))[0] == 400
 
 
-async def test_what_is_still_killed_is_told(desk: Desk) -> None:
+async def test_what_is_still_killed_is_told(side: Side) -> None:
     """A call may be in several scopes."""
-    await desk.engage("all")
-    await desk.engage("agent:a")
-    told = await desk.revive("all", "fixed")
+    await side.engage("all")
+    await side.engage("agent:a")
+    told = await side.revive("all", "fixed")
     assert (told["scope"], told["revived_by"]) == ("all", "bob")
     assert [each["scope"] for each in told["still_killed"]] == ["agent:a"]
 
 
-async def test_there_are_only_so_many(desk: Desk) -> None:
+async def test_there_are_only_so_many(side: Side) -> None:
     """409; more of them would be a wider one."""
     for number in range(PEOPLES):
         scope = Scope(f"agent:{number}")
-        desk.sight.kills._thrown[scope] = Kill(scope, "why", "alice", "admin")
-    assert (await desk.engage("agent:x"))[0] == 409
+        side.sight.kills._thrown[scope] = Kill(scope, "why", "alice", "admin")
+    assert (await side.engage("agent:x"))[0] == 409
 
 
-async def test_status_and_health_tell_of_it(desk: Desk) -> None:
+async def test_status_and_health_tell_of_it(side: Side) -> None:
     """The newest of it, and how much; it is ready all the same."""
     for number in range(30):
-        await desk.engage(f"agent:{number}")
-        desk.scene.clock.advance(1.0)
-    told = views.status(desk.sight, Rates(desk.sight.metrics, desk.sight.clock))["kills"]
+        await side.engage(f"agent:{number}")
+        side.scene.clock.advance(1.0)
+    told = views.status(side.sight, Rates(side.sight.metrics, side.sight.clock))["kills"]
     assert (told["count"], len(told["items"])) == (30, 20)
     assert told["items"][0]["scope"] == "agent:29"
-    health = Health(listen="x", kills=desk.sight.kills)
+    health = Health(listen="x", kills=side.sight.kills)
     health.loaded("v")
     part = health.report()["parts"]["kills"]
     assert (part["ok"], part["count"], len(part["scopes"])) == (True, 30, 20)
