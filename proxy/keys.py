@@ -117,64 +117,27 @@ class CountsKey(NamedTuple):
     shadow: str = ""
 
 
-class ShelfKey(NamedTuple):
-    """Answers that are kept."""
+class SoleKey(NamedTuple):
+    """What a process has one of."""
 
-    kind: str = "shelf"
+    kind: str
     shadow: str = ""
 
 
-class NewsKey(NamedTuple):
-    """Who listens to the news."""
-
-    kind: str = "news"
-    shadow: str = ""
-
-
-class LoopsKey(NamedTuple):
-    """What agents did a moment ago."""
-
-    kind: str = "loops"
-    shadow: str = ""
-
-
-class ChainsKey(NamedTuple):
-    """Which calls wait for agents."""
-
-    kind: str = "chains"
-    shadow: str = ""
-
-
-class LedgerKey(NamedTuple):
-    """All accounts of all budgets."""
-
-    kind: str = "ledger"
-    shadow: str = ""
-
-
-class DeskKey(NamedTuple):
-    """What waits for people."""
-
-    kind: str = "desk"
-    shadow: str = ""
-
-
-CHAINS = ChainsKey()
-DESK = DeskKey()
-LEDGER = LedgerKey()
-LOOPS = LoopsKey()
-
-
-class KillsKey(NamedTuple):
-    """What is killed."""
-
-    kind: str = "kills"
-    shadow: str = ""
-
-
-KILLS = KillsKey()
-NEWS = NewsKey()
-SHELF = ShelfKey()
+CHAINS = SoleKey("chains")
+"""Which calls wait for agents."""
+DESK = SoleKey("desk")
+"""What waits for people."""
+KILLS = SoleKey("kills")
+"""What is killed."""
+LEDGER = SoleKey("ledger")
+"""All accounts of all budgets."""
+LOOPS = SoleKey("loops")
+"""What agents did a moment ago."""
+NEWS = SoleKey("news")
+"""Who listens to the news."""
+SHELF = SoleKey("shelf")
+"""Answers that are kept."""
 
 Key: TypeAlias = (
     CircuitKey
@@ -188,13 +151,7 @@ Key: TypeAlias = (
     | StandingKey
     | PulseKey
     | CountsKey
-    | ShelfKey
-    | NewsKey
-    | LoopsKey
-    | ChainsKey
-    | KillsKey
-    | LedgerKey
-    | DeskKey
+    | SoleKey
 )
 Names = TypeVar("Names", bound=Key)
 

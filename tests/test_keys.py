@@ -4,15 +4,16 @@ from typing import Any, get_args
 
 import pytest
 
+from proxy import keys
 from proxy.keys import CellsKey, Key, PermitsKey, shadowed
 
 KINDS = get_args(Key)
 
 
 def made(kind: type[Any]) -> Any:
-    """One whose names are all `x`."""
+    """One whose names are all `x`; of those that have several kinds, a kind of its own."""
     names = [field for field in kind._fields if field not in kind._field_defaults]
-    return kind(**dict.fromkeys(names, "x"))
+    return kind(**{name: kind.__name__ if name == "kind" else "x" for name in names})
 
 
 def test_no_two_kinds_meet() -> None:
@@ -27,6 +28,13 @@ def test_a_kind_may_have_more_than_one_word() -> None:
     whose = ("core", "core", "", "", "", "", "", "")
     assert PermitsKey(*whose) != PermitsKey(*whose, "bulkhead_permits")
     assert CellsKey("", "p", "rate_limit") != CellsKey("", "p", "token_limit")
+
+
+def test_what_there_is_one_of_is_apart() -> None:
+    """By its kind, which no other key has."""
+    sole = [keys.CHAINS, keys.DESK, keys.KILLS, keys.LEDGER, keys.LOOPS, keys.NEWS, keys.SHELF]
+    kinds = [key.kind for key in (*sole, *map(made, KINDS))]
+    assert len(set(kinds)) == len(kinds)
 
 
 @pytest.mark.parametrize("kind", KINDS)
