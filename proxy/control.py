@@ -23,6 +23,7 @@ from proxy.record import Beginnings, Noted
 from proxy.refusal import Refusal
 from proxy.state.account import Account, Passed
 from proxy.state.asking import Terms
+from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
@@ -120,7 +121,7 @@ class Control:
                 account.cap.name,
                 account.key,
                 passed.window,
-                passed.share // 10_000,
+                100 * passed.share // WHOLE,
                 dollars(passed.spent),
                 dollars(passed.limit),
                 told_at(passed.resets_at),

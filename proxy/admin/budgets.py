@@ -16,13 +16,11 @@ from proxy.keys import LEDGER
 from proxy.state.account import Account
 from proxy.state.allotment import Allotment
 from proxy.state.attribution import VIEWS
-from proxy.state.caps import Cap
+from proxy.state.caps import NOBODY, WHOLE, Cap
 from proxy.state.ledger import Ledger
 from proxy.state.price import dollars
 from proxy.state.spent_out import told_at
 
-NOBODY = "none"
-"""The key of calls that do not say whose they are."""
 _LISTED = ("budget", "key", "limit", "cursor")
 _DIVIDED = ("workflow", "by", "limit", "cursor")
 ASKED = (
@@ -34,7 +32,6 @@ ASKED = (
     CURSOR,
 )
 """The parameters of the page."""
-_MILLION = 1_000_000
 _DAY = 86_400
 _AGENTS, _FULLEST = 10, 5
 """On one screen."""
@@ -123,7 +120,7 @@ def _item(cap: Cap, account: Account | None, now: float) -> Item:
         "key": key,
         "windows": _empty(cap) if account is None else _windows(account, now),
         "on_exceed": cap.on_exceed,
-        "alert_at": [share / _MILLION for share in cap.alert_at],
+        "alert_at": [share / WHOLE for share in cap.alert_at],
         "overrun": dollars(0 if account is None else account.overrun),
     }
 
@@ -159,7 +156,7 @@ def _window(account: Account, one: Allotment) -> Item:
         "reserved": dollars(account.reserved),
         "share": round((one.spent + account.reserved) / micros, 4) if micros else 1.0,
         "resets_at": told_at(one.resets_at),
-        "alerts": [share / _MILLION for share in raised],
+        "alerts": [share / WHOLE for share in raised],
     }
 
 

@@ -6,14 +6,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proxy.config.money import Zone
-from proxy.state.caps import ALERT_AT, Cap, Limit
+from proxy.state.caps import ALERT_AT, WHOLE, Cap, Limit
 from proxy.state.periods import CALENDAR
 from proxy.units import Money, Seconds
 
 LONGEST = 366 * 86400
 """Seconds of a window: for what is longer there are months, and totals."""
 
-_MILLION = 1_000_000
 FIXED = (*CALENDAR, "total")
 
 
@@ -37,7 +36,7 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     alert_at: Annotated[
         tuple[Annotated[float, Meta(gt=0, le=1)], ...],
         Meta(description="People are told when so much of a limit is spent."),
-    ] = tuple(each / _MILLION for each in ALERT_AT)
+    ] = tuple(each / WHOLE for each in ALERT_AT)
     on_exceed: Annotated[
         Literal["reject", "abort", "shadow", "approve"],
         Meta(
@@ -87,7 +86,7 @@ def cap_of(written: Spending, name: str, per: str, **more: Any) -> Cap:
         name=name,
         per=per,
         limits=limits_of(written),
-        alert_at=tuple(sorted({max(1, round(each * _MILLION)) for each in written.alert_at})),
+        alert_at=tuple(sorted({max(1, round(each * WHOLE)) for each in written.alert_at})),
         on_exceed=written.on_exceed,
         zone=str(written.timezone),
         cut_streams=written.cut_streams,

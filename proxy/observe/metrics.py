@@ -32,7 +32,7 @@ from proxy.keys import (
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
-from proxy.observe.money import Purses
+from proxy.observe.money import BudgetRows
 from proxy.record import Record
 from proxy.state.kills import Kills
 from proxy.state.shelf import Shelf
@@ -143,7 +143,7 @@ class Metrics:
         self._tools = Tools()
         self._upstreams = Vocabulary()
         self._agents = Vocabulary()
-        self._purses = Purses()
+        self._budgets = BudgetRows()
         self._vocabularies = {
             "upstream": self._upstreams,
             "policy": Vocabulary(),
@@ -308,7 +308,7 @@ class Metrics:
         }
         yield Family(catalogue.COST, costs)
         ledger = kept.get(LEDGER)
-        rows = ({}, {}, {}, {}) if ledger is None else self._purses.read(ledger)
+        rows = ({}, {}, {}, {}) if ledger is None else self._budgets.read(ledger)
         for metric, found in zip(catalogue.BUDGETS, rows, strict=True):
             yield Family(metric, dict(found))
 

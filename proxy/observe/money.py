@@ -10,18 +10,17 @@ from itertools import groupby
 
 from proxy.observe.labels import Vocabulary
 from proxy.state.account import Account
+from proxy.state.caps import NOBODY
 from proxy.state.ledger import Ledger
 
 NAMED = frozenset({"agent", "fleet", "bulkhead"})
 """What a budget counts by, where its keys are shown."""
 _PASSING = frozenset({"workflow", "task"})
-NOBODY = "none"
-"""The key of calls that do not say whose they are."""
 Labels = tuple[str, ...]
 Rows = dict[Labels, int]
 
 
-class Purses:
+class BudgetRows:
     """The names of budgets and keys that are shown; the first ones to be seen are kept."""
 
     def __init__(self) -> None:

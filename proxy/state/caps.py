@@ -6,8 +6,12 @@ are both one of these.
 
 import msgspec
 
+WHOLE = 1_000_000
+"""Shares of a limit are whole numbers: so many parts are all of it."""
 ALERT_AT = (750_000, 900_000)
 """Where nothing else is said: at three quarters of a limit, and at nine tenths."""
+NOBODY = "none"
+"""To people, the key of calls that do not say whose they are."""
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -24,7 +28,7 @@ class Cap(msgspec.Struct, frozen=True):
     name: str  # no other cap is called so; that of a bulkhead: bulkhead/NAME
     per: str  # request, agent, workflow, task, tool, model, upstream, bulkhead or fleet
     limits: tuple[Limit, ...]
-    alert_at: tuple[int, ...] = ALERT_AT  # parts per million of a limit, rising
+    alert_at: tuple[int, ...] = ALERT_AT  # shares of a limit (`WHOLE`), rising
     on_exceed: str = "reject"  # or abort, shadow, approve
     zone: str = "UTC"  # in which hours, days and months begin
     require: bool = False  # a call without what `per` names is refused; else it counts as `none`

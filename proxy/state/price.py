@@ -10,9 +10,10 @@ from decimal import Decimal
 
 import msgspec
 
+from proxy.units import MICROS, MOST_MONEY
+
 _KIB = 1024
-_MICROS = 1_000_000
-MOST = 1_000_000_000 * _MICROS
+MOST = MOST_MONEY * MICROS
 """What one sending costs at most. A reply that says more is not believed."""
 
 
@@ -65,14 +66,14 @@ def micros_of(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
         raise ValueError("no number")
     dollars = Decimal(value.strip() if isinstance(value, str) else value)
-    if not dollars.is_finite() or not 0 <= dollars <= MOST // _MICROS:
+    if not dollars.is_finite() or not 0 <= dollars <= MOST_MONEY:
         raise ValueError("no amount of money")
-    return math.ceil(dollars * _MICROS)
+    return math.ceil(dollars * MICROS)
 
 
 def dollars(micros: int) -> str:
     """As people read it: no more places than it has, and two at least."""
-    whole, rest = divmod(abs(micros), _MICROS)
+    whole, rest = divmod(abs(micros), MICROS)
     sign = "-" if micros < 0 else ""
     places = f"{rest:06}".rstrip("0").ljust(2, "0")
     return f"{sign}{whole}.{places}"
