@@ -10,6 +10,7 @@ from pathlib import Path
 from proxy.admin.health import Health
 from proxy.clock import Clock
 from proxy.config.places import ConfigError
+from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
 from proxy.config.tokens import Tokens, load_tokens
 from proxy.config.watch import Watch, digests
@@ -29,9 +30,8 @@ class Access:
         self._log = log
         self._health = health
         self._path = Path(settings.tokens)
+        self._rereading = Rereading(self._tried, lambda read, _: self._take(read), clock)
         self._watch = Watch("", self.reload_soon, clock)
-        self._asked = False
-        self._reloading: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self.identity = Identity(settings.agent.id, settings.agent.fleet, settings.identity)
         self.tokens = Tokens()
@@ -43,24 +43,12 @@ class Access:
 
     def reload_soon(self) -> None:
         """Read it again, in a thread."""
-        self._asked = True
-        if self._reloading is None:
-            self._reloading = self._clock.spawn(self._reload())
+        self._rereading.soon()
 
     async def reloaded(self) -> tuple[str, ...]:
         """Read it again, and wait for it. Gives what is wrong with it."""
-        self.reload_soon()
-        while self._reloading is not None:
-            await asyncio.wait([self._reloading])
+        await self._rereading.done()
         return self._health.tokens_rejected
-
-    async def _reload(self) -> None:
-        try:
-            while self._asked:
-                self._asked = False
-                self._take(await asyncio.to_thread(self._tried))
-        finally:
-            self._reloading = None
 
     def _tried(self) -> Tokens | ConfigError | OSError:
         try:

@@ -17,6 +17,7 @@ from proxy.clock import Clock
 from proxy.config.approvers import too_few
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
+from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
 from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
@@ -77,9 +78,7 @@ class App:
             self.clock, self._limits, self._instance, self._keep, self.log.bug
         )
         self._warned: frozenset[Problem] = frozenset()
-        self._asked = False  # to read the policies again
-        self._by = ""  # who asks for it, where that is known
-        self._reloading: asyncio.Task[None] | None = None
+        self._rereading = Rereading(self._tried, self._take, self.clock)
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         self._access = Access(settings, self.clock, self.log, self.health)
         read = self._read()
@@ -171,7 +170,7 @@ class App:
 
     def reload(self) -> bool:
         """Read the policies again, now. If anything is wrong with them, those in force stay."""
-        self._asked = self._reloading is not None  # what is being read there may be older than this
+        self._rereading.overtaken()
         return self._take(self._tried())
 
     def reload_all(self) -> None:
@@ -182,26 +181,12 @@ class App:
     async def _reloaded(self, by: str) -> list[str]:
         """The same for somebody who waits for it. Gives what is wrong with it."""
         wrong = await self._access.reloaded()
-        self._by = by
-        self.reload_soon()
-        while self._reloading is not None:
-            await asyncio.wait([self._reloading])
+        await self._rereading.done(by)
         return [*self.health.rejected.splitlines(), *wrong]
 
     def reload_soon(self) -> None:
-        """The same, but they are read in a thread. Who asks meanwhile has them read once more."""
-        self._asked = True
-        if self._reloading is None:
-            self._reloading = self.clock.spawn(self._reload())
-
-    async def _reload(self) -> None:
-        try:
-            while self._asked:
-                self._asked = False
-                by, self._by = self._by, ""
-                self._take(await asyncio.to_thread(self._tried), by)
-        finally:
-            self._reloading = None
+        """The same, but they are read in a thread."""
+        self._rereading.soon()
 
     def _take(self, read: "_Read | _Failed", by: str = "") -> bool:
         if not isinstance(read, _Read):

@@ -363,8 +363,7 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> Loading:
 
 async def reloaded(app: App) -> None:
     """What was asked for is over."""
-    while app._reloading is not None:
-        await within(app._reloading)
+    await within(app._rereading.settled())
 
 
 async def test_policies_are_read_off_the_loop(upstream: RawUpstream, loading: Loading) -> None:
