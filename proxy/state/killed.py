@@ -1,5 +1,6 @@
 """One kill: what it is, what the journal says of it, and what calls are told."""
 
+import functools
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -38,15 +39,7 @@ class Kill(msgspec.Struct, frozen=True):
 
     def refusal(self) -> Refusal:
         """What calls are told."""
-        shown = self.shown()
-        told = {name: shown[name] for name in ("scope", "reason", "by", "since", "until")}
-        return Refusal(
-            "killed",
-            f"{self.reason} (kill switch {self.scope})",
-            scope=self.scope.kind,
-            facts=(("kill", told),),
-            stands=True,
-        )
+        return _refusal(self)
 
 
 class KillEngaged(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,6 +66,19 @@ class KillReleased(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     origin: str = ""  # policies: one that stood there
     type: ClassVar[str] = "kill.released"
+
+
+@functools.lru_cache  # an agent that is killed may go on asking, as fast as it can
+def _refusal(kill: Kill) -> Refusal:
+    shown = kill.shown()
+    told = {name: shown[name] for name in ("scope", "reason", "by", "since", "until")}
+    return Refusal(
+        "killed",
+        f"{kill.reason} (kill switch {kill.scope})",
+        scope=kill.scope.kind,
+        facts=(("kill", told),),
+        stands=True,
+    )
 
 
 def entry_of(name: str, kill: Kill) -> KillEngaged:

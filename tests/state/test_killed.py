@@ -43,3 +43,9 @@ def test_calls_are_told_who_why_and_since_when() -> None:
     }
     assert (problem["retryable"], problem["next_step"]) == (False, "stop")
     assert msgspec.json.encode(problem)
+
+
+def test_what_calls_are_told_is_made_once() -> None:
+    """For a kill; one that says something else tells something else."""
+    assert made().refusal() is made().refusal()
+    assert made().refusal() != made(reason="other").refusal()
