@@ -12,7 +12,7 @@ from functools import partial
 
 from proxy.call import Call
 from proxy.clock import Clock
-from proxy.pipeline.account import Account, Watcher
+from proxy.pipeline.ending import Ending, Watcher
 from proxy.pipeline.mount import Mount, Unread
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Table
@@ -53,7 +53,7 @@ class Gateway:
         self._token = f"holdfast-{instance}".encode()
         self._ids = map(f"{instance}-{{:x}}".format, itertools.count(1))
         self._watcher = watcher
-        self._account = Account(clock, watcher)
+        self._ending = Ending(clock, watcher)
         self._reader = Reader(clock)
         self._enter = self._mount if identity.static else self._mount_of_known
 
@@ -144,7 +144,7 @@ class Gateway:
         """What the agent gets; where nothing came, it is made in the words of the protocol."""
         bad = exchange.bad
         if reply.refusal is None and reply.failure is None and bad is None:  # nearly always
-            reply.finishers.append((self._account.settle, call))
+            reply.finishers.append((self._ending.settle, call))
             return reply
         if bad is not None:
             self._watcher.bad_request(bad.reason)
@@ -155,7 +155,7 @@ class Gateway:
             if refusal.policy and refusal.code == "ambiguous_call":  # found by who reads arguments
                 self._watcher.bad_request(refusal.code)
             reply = in_our_words(call, reply, refusal)
-        reply.finishers.append((self._account.settle, call))
+        reply.finishers.append((self._ending.settle, call))
         return reply
 
     def turn_away(self, bad: BadMessage) -> tuple[Reply, bytes]:

@@ -14,9 +14,9 @@ from proxy.keys import CircuitKey, QuietKey, shadowed
 from proxy.lab.trials.clock import OwnClock, OwnLoop, Stuck
 from proxy.lab.trials.script import UNDER_WAY, Endless, Scripted
 from proxy.lab.trials.written import Case, State
-from proxy.pipeline.account import Account
 from proxy.pipeline.asked import Unaskable
 from proxy.pipeline.conditional import Conditional
+from proxy.pipeline.ending import Ending
 from proxy.pipeline.explain import Explanation, explain
 from proxy.pipeline.mount import Mount
 from proxy.pipeline.table import Table
@@ -78,7 +78,7 @@ class _Proxy:
         self._upstreams = {name: Scripted(clock) for name in loaded.upstreams}
         self._records: list[Record] = []
         self._bugs: list[BaseException] = []
-        self._account = Account(clock, self)
+        self._ending = Ending(clock, self)
         senders: dict[str, Sender] = {name: each.send for name, each in self._upstreams.items()}
         self._table = Table(loaded, senders, Grounds.on(clock, self._keep))
 
@@ -168,7 +168,7 @@ class _Proxy:
         refusal = refusal_of(call, reply, self._clock.now)
         if refusal is not None:
             reply = in_our_words(call, reply, refusal)
-        reply.finishers.append((self._account.settle, call))
+        reply.finishers.append((self._ending.settle, call))
         reply.finish()
         reply.close()
         return reply.status

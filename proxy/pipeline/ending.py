@@ -1,4 +1,4 @@
-"""One account of a call, made when its outcome is known: the record, and who hears of it."""
+"""The end of a call: the record, made when its outcome is known, and who hears of it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
@@ -33,7 +33,7 @@ class Watcher(Protocol):
         """Something broke that must not."""
 
 
-class Account:
+class Ending:
     """Settles last of all."""
 
     def __init__(self, clock: Clock, watcher: Watcher) -> None:

@@ -8,13 +8,13 @@ import pytest
 from proxy.call import UNRULED, Call, Effect, InFlight, Stop
 from proxy.journal.sealing import Who
 from proxy.journal.taking import Parcel
-from proxy.pipeline.account import Account, record_of
+from proxy.pipeline.ending import Ending, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
 from proxy.record import Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
-from proxy.state.account import Account as Paid
+from proxy.state.account import Account
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.price import Price
@@ -253,7 +253,7 @@ def test_the_record_is_made_when_the_reply_is_finished(recognised: bool) -> None
     watching, reply, call = Watching(), make_reply(200), called(Result.SUCCESS)
     flight = InFlight(now=2)
     call.flight = flight if recognised else None
-    reply.finishers.append((Account(FakeClock(at=NOW), watching).settle, call))
+    reply.finishers.append((Ending(FakeClock(at=NOW), watching).settle, call))
     assert (watching.records, flight.now) == ([], 2)
     reply.finish()
     reply.close()
@@ -265,18 +265,18 @@ def test_the_record_is_made_when_the_reply_is_finished(recognised: bool) -> None
 def test_a_bug_of_who_settled_before_is_reported(bug: Exception | None) -> None:
     """Once, and the call has its record all the same."""
     watching, reply = Watching(), make_reply(200, bug=bug)
-    Account(FakeClock(at=NOW), watching).settle(called(Result.SUCCESS), reply)
+    Ending(FakeClock(at=NOW), watching).settle(called(Result.SUCCESS), reply)
     assert watching.bugs == ([] if bug is None else [bug])
     assert [record.outcome for record in watching.records] == ["ok"]
 
 
-def test_calls_of_one_gateway_share_an_account() -> None:
+def test_calls_of_one_gateway_share_an_ending() -> None:
     """Each record is of the call that it was settled for."""
     watching = Watching()
-    account = Account(FakeClock(at=NOW), watching)
+    ending = Ending(FakeClock(at=NOW), watching)
     replies = [make_reply(200), make_reply(404)]
     for number, reply in enumerate(replies):
-        reply.finishers.append((account.settle, called(Result.SUCCESS, id=f"c{number}")))
+        reply.finishers.append((ending.settle, called(Result.SUCCESS, id=f"c{number}")))
     for reply in reversed(replies):
         reply.finish()
     assert [(record.id, record.status) for record in watching.records] == [("c1", 404), ("c0", 200)]
@@ -350,7 +350,7 @@ def test_the_end_of_an_answer_waits_for_its_record_where_the_call_must(waits: bo
     call = called(Result.SUCCESS)
     if waits:
         call.lasting = trace.lasting
-    Account(FakeClock(), trace).settle(call, reply)
+    Ending(FakeClock(), trace).settle(call, reply)
     assert reply.durable is (trace.durable if waits else None)
     assert (trace.asked, len(trace.records)) == ([1] if waits else [], 1)
 
@@ -358,7 +358,7 @@ def test_the_end_of_an_answer_waits_for_its_record_where_the_call_must(waits: bo
 def test_neither_what_did_not_run_nor_a_tunnel_waits_for_its_record() -> None:
     """A refusal of ours costs no fsync; one after a sending does, for something may have run."""
     trace = Trace()
-    account = Account(FakeClock(), trace)
+    ending = Ending(FakeClock(), trace)
     tunnel: Any = object()
     for call, reply, waits in (
         (called(None), make_reply(OPEN), False),
@@ -366,7 +366,7 @@ def test_neither_what_did_not_run_nor_a_tunnel_waits_for_its_record() -> None:
         (called(Result.SUCCESS), make_reply(101, tunnel=tunnel), False),
     ):
         call.lasting = trace.lasting
-        account.settle(call, reply)
+        ending.settle(call, reply)
         assert (reply.durable is not None) is waits
 
 
@@ -390,7 +390,7 @@ def test_a_record_whose_bodies_were_taken_goes_with_them() -> None:
     """Nobody waits for it where none need wait."""
     trace, reply, call = Trace(), make_reply(200), called(Result.SUCCESS)
     call.taking = Taker()
-    Account(FakeClock(), trace).settle(call, reply)
+    Ending(FakeClock(), trace).settle(call, reply)
     assert (trace.records, reply.durable) == ([call.taking.made.record], None)
 
 
@@ -405,7 +405,7 @@ async def test_who_waits_for_such_a_record_waits_until_it_is_noted(known: bool) 
         return None if known else future
 
     call.taking, call.lasting = Taker(), lasting
-    Account(clock, trace).settle(call, reply)
+    Ending(clock, trace).settle(call, reply)
     await settled()
     assert isinstance(reply.durable, asyncio.Task)
     assert (trace.asked, reply.durable.done()) == ([], False)
@@ -420,7 +420,7 @@ async def test_what_did_not_run_is_not_waited_for_either() -> None:
     """Though its bodies were taken."""
     trace, reply, call = Trace(), make_reply(OPEN), called(None)
     call.taking, call.lasting = Taker(), trace.lasting
-    Account(FakeClock(), trace).settle(call, reply)
+    Ending(FakeClock(), trace).settle(call, reply)
     assert (reply.durable, trace.asked, len(trace.records)) == (None, [], 1)
 
 
@@ -428,11 +428,11 @@ def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -
     """To which budgets, and whether it is an estimate; then its purse is put away."""
     purses: dict[str, Purse] = {}
     watching, call = Watching(), called(Result.SUCCESS)
-    of = Paid(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
+    of = Account(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
     grant = Grant((of,), 9, Price(9, from_reply="cost"), settled=7, estimated=True)
     purse = purses[call.id] = Purse(call, others=purses, spent=7, grants=(grant,))
     call.purse = purse
-    Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
+    Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     (record,) = watching.records
     assert (record.cost_micros, record.reserved_micros, record.cost_estimated) == (7, 9, True)
     assert (record.charges, purses) == ({"a:x": 7}, {})
@@ -444,7 +444,7 @@ def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() 
     watching, call = Watching(), called(Result.SUCCESS)
     call.purse = purses[call.id] = Purse(call, others=purses)
     call.taking = taker = Taker()
-    Account(FakeClock(at=NOW), watching).settle(call, make_reply(200))
+    Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     assert [record.charges for record in watching.records] == [None]
     assert purses
     taker.made.is_noted()
@@ -463,5 +463,5 @@ def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
             over.append(call.purse.over)
 
     call.purse = Purse(call)
-    Account(FakeClock(at=NOW), Late()).settle(call, make_reply(200))
+    Ending(FakeClock(at=NOW), Late()).settle(call, make_reply(200))
     assert over == [True]
