@@ -134,16 +134,17 @@ def plan_of(effective: Effective, call: Call, grounds: Grounds, sent_as: str = "
         effect=effective.shadow_effect or effect,
         idempotent_upstream="idempotency" in sections.keys() | effective.shadow.keys(),
     )
-    return Plan(
-        _side(sections, target, grounds.enforced), _side(effective.shadow, shadow, grounds.shadow)
-    )
+    enforced = _side(sections, target, grounds.enforced)
+    # Shadow policies that say nothing of money are told what calls cost in truth.
+    return Plan(enforced, _side(effective.shadow, shadow, grounds.shadow, enforced.quote))
 
 
-def _side(sections: Mapping[str, Merged], target: Target, ground: Ground) -> Side:
+def _side(
+    sections: Mapping[str, Merged], target: Target, ground: Ground, quote: Quote = no_quote
+) -> Side:
     money = sections.get(BUDGETS)
-    if money is None:
-        return Side(sections, target, ground)
-    quote = Quotes(Budgets(**money.fields), target, ground)
+    if money is not None:
+        quote = Quotes(Budgets(**money.fields), target, ground)
     return Side(sections, target, ground, quote)
 
 

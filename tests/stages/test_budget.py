@@ -840,6 +840,9 @@ def test_conditions_may_ask_for_money() -> None:
     desk = Desk(text % "budget.remaining < 0.5", 200, 200)
     assert desk.codes(3) == ["200", "200", "denied"]
     assert Desk(ONE.replace("0.30", "0.30, deny: {when: 'cost == 0.0'}"), 200).codes(1) == ["200"]
+    shadow = Desk(text.replace("when", "mode: shadow, when") % "cost > 0.29", 200)
+    assert shadow.codes(1) == ["200"]
+    assert shadow.shadowed == {("denied", "p", "false"): 1}
 
 
 @pytest.mark.parametrize(
