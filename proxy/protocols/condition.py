@@ -11,7 +11,7 @@ from proxy.protocols.arguments import KEPT, Arguments
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
-from proxy.stage import Ground, Quote, no_quote
+from proxy.stage import Ground, Quote, Site, no_quote
 
 
 class Condition:
@@ -40,6 +40,11 @@ class Condition:
         self._errors = ground.keep.of(EXPRESSION_ERRORS.key, EXPRESSION_ERRORS.counts)
         readers = _readers(expression, ground, quote)
         self._reads = tuple((name, readers[name]) for name in sorted(expression.uses))
+
+    @classmethod
+    def of(cls, when: Expression | None, where: str, site: Site) -> "Condition | None":
+        """That of a section, for the stage that is built of it; None where it has none."""
+        return None if when is None else cls(when, site.policy, where, site.ground, site.quote)
 
     def holds(self, call: Call) -> bool | Refusal | None:
         """Does it hold for this call? A refusal: its arguments can be read in more than one way.

@@ -107,13 +107,13 @@ class Approve:
     """The stage: holds what people must approve."""
 
     def __init__(self, section: Approval, needs: int, site: Site) -> None:
-        ground, policy, when = site.ground, site.policy, section.when
+        ground = site.ground
         self._inner = site.inner
         self._again = ground.newest or site.inner
         self._now = ground.clock.now
         self._desk = Desk.of(ground.keep, ground.clock)
-        self._condition = None if when is None else Condition(when, policy, "approval", ground)
-        self._terms = section.terms(needs, policy)
+        self._condition = Condition.of(section.when, "approval", site)
+        self._terms = section.terms(needs, site.policy)
         self._hold = float(section.hold) if section.way == "hold" else 0.0
         self._alone = section.execute_when_gone
         self._streams = PROTOCOLS[site.target.protocol].streams
@@ -196,9 +196,8 @@ class WouldAsk(Check):
     __slots__ = ("_condition", "_hold", "_terms")
 
     def __init__(self, section: Approval, needs: int, site: Site) -> None:
-        policy, when = site.policy, section.when
-        self._condition = None if when is None else Condition(when, policy, "approval", site.ground)
-        self._terms = section.terms(needs, policy)
+        self._condition = Condition.of(section.when, "approval", site)
+        self._terms = section.terms(needs, site.policy)
         self._hold = float(section.hold)
 
     @classmethod

@@ -46,11 +46,8 @@ class Denial(Check):
     __slots__ = ("_condition", "_refusal")
 
     def __init__(self, section: Deny, site: Site) -> None:
-        policy, when = site.policy, section.when
-        self._condition = (
-            None if when is None else Condition(when, policy, "deny", site.ground, site.quote)
-        )
-        self._refusal = Refusal("denied", section.reason, policy=policy, scope="tool")
+        self._condition = Condition.of(section.when, "deny", site)
+        self._refusal = Refusal("denied", section.reason, policy=site.policy, scope="tool")
 
     def admit(self, call: Call) -> Refusal | None:
         """Refuses `denied`, unless its condition does not hold."""

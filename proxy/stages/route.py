@@ -59,13 +59,7 @@ class Fork:
         self._inner = site.inner
         self._links = site.ground.links
         self._choices = tuple(
-            (
-                choice,
-                None
-                if choice.when is None
-                else Condition(choice.when, site.policy, "route", site.ground, site.quote),
-            )
-            for choice in section.choices
+            (choice, Condition.of(choice.when, "route", site)) for choice in section.choices
         )
 
     def handle(self, call: Call) -> Awaitable[Reply]:

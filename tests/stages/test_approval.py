@@ -356,6 +356,27 @@ async def test_a_table_takes_it_once_more() -> None:
     assert people.files[0].state == "used"
 
 
+@pytest.mark.parametrize(("when", "asks"), [("cost > 0.29", True), ("cost > 0.31", False)])
+async def test_what_a_call_costs_may_be_the_reason(when: str, asks: bool) -> None:
+    """In force, and in shadow."""
+    rules = (
+        "policies: [{name: money, effect: read, cost: 0.30,"
+        " approval: {approvers: 1, mode: %s, when: '%s'}}]"
+    )
+    clock = FakeClock(asleep=False)
+    desk = Desk(rules % ("async", when), 200, clock=clock)
+    call = give("pay", b"{}")
+    going: asyncio.Task[Reply] = clock.spawn(desk.pipeline(call)(call))  # type: ignore[arg-type]  # as above
+    await settled()
+    clock.advance(1.0)
+    reply = await going
+    assert (reply.refusal is not None and reply.refusal.code == "approval_pending") is asks
+    assert len(People.of(desk.keep, clock).files) == int(asks)
+    shadow = Desk(rules % ("shadow", when), 200)
+    assert shadow.codes(1) == ["200"]
+    assert shadow.shadowed == ({("approval_pending", "money", "false"): 1} if asks else {})
+
+
 async def test_an_upstream_that_is_gone_has_no_route() -> None:
     """Policies have changed; it is in flight no longer."""
     desk = Desk()
