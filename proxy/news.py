@@ -54,6 +54,8 @@ class TrafficChange(msgspec.Struct, frozen=True):
 class Escalation(msgspec.Struct, frozen=True):
     """An upstream forbids a call, and a person is to say whether it may be."""
 
+    word: ClassVar[str] = "escalated"
+
     upstream: str
     tool: str
     agent: str

@@ -96,7 +96,7 @@ class Events:
     def hear(self, event: Event) -> None:
         """Listens to the news."""
         if self._listeners:
-            told = written(getattr(event, "word", "escalated"), msgspec.to_builtins(event))
+            told = written(event.word, msgspec.to_builtins(event))
             for listener in self._listeners:
                 listener.push(told)
 
