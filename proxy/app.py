@@ -175,11 +175,11 @@ class App:
 
     def reload_all(self) -> None:
         """Read all again that can be read while it runs: policies and tokens, in threads."""
-        self.reload_soon()
-        self._access.reload_soon()
+        _ = self.clock.spawn(self._reloaded(""))
 
     async def _reloaded(self, by: str) -> list[str]:
-        """The same for somebody who waits for it. Gives what is wrong with it."""
+        """The same for somebody who waits for it. Gives what is wrong with it. Tokens first: by
+        those that are in force it is judged whether enough people may approve."""
         wrong = await self._access.reloaded()
         await self._rereading.done(by)
         return [*self.health.rejected.splitlines(), *wrong]

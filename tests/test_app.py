@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from proxy.journal.rows import Rows
 from proxy.journal.sealing import Trouble
 from proxy.journal.verify import verify
 from proxy.units import Seconds
-from tests.harness import RawUpstream, holdfast, raw_call, request, upstream_yaml, within
+from tests.harness import RawUpstream, breathe, holdfast, raw_call, request, upstream_yaml, within
 from tests.journal.written import lines
 
 
@@ -405,6 +406,30 @@ async def test_a_bad_set_is_rejected_off_the_loop_as_well(upstream: RawUpstream)
             proxy.app.reload_soon()
             await reloaded(proxy.app)
             assert bool(proxy.app.health.rejected) is rejected
+
+
+async def test_policies_are_judged_by_the_tokens_that_came_with_them(
+    upstream: RawUpstream, tmp_path: Path
+) -> None:
+    """Both are read again at once, and it takes the new tokens for the new policies."""
+    file = tmp_path / "tokens.yaml"
+    tokens = [
+        {"name": name, "roles": ["approver"], "sha256": sha256(name.encode()).hexdigest()}
+        for name in ("ann", "bob")
+    ]
+    file.write_text(json.dumps({"tokens": tokens[:1]}))
+    async with holdfast(upstream, tokens=str(file)) as proxy:
+        version = proxy.app.health.version
+        file.write_text(json.dumps({"tokens": tokens}))
+        proxy.write_policies("policies: [{name: p, approval: {approvers: 2}}]")
+        proxy.app.reload_all()
+
+        async def look() -> None:
+            while proxy.app.health.version == version:
+                assert not proxy.app.health.rejected
+                await breathe()
+
+        await within(look())
 
 
 async def test_other_authorities_are_other_connections(tmp_path: Path) -> None:
