@@ -159,7 +159,7 @@ class LoopGuard(Listens, Withdraws):
         if chain.ignored:
             self._ignored.add(chain.ignored)
         call.caller = chain.caller
-        refusal = self._unheard(call, chain)
+        refusal = self._out_of_bounds(call, chain)
         if refusal is not None:
             self._counts.add(dict(refusal.facts)["rule"], "refuse")
             return refusal
@@ -274,7 +274,7 @@ class LoopGuard(Listens, Withdraws):
 
     def says(self, call: Call) -> Said:
         """How far a call like this is from its limits."""
-        refusal = self._unheard(call, self._chain(call))
+        refusal = self._out_of_bounds(call, self._chain(call))
         if refusal is not None:
             return Said(refusal.detail, refusal)
         signature = self._signature(call)
@@ -286,7 +286,7 @@ class LoopGuard(Listens, Withdraws):
         refusal = self._refusal(found) if found.over else None
         return Said(f"{found.rule}: {found.times} of {found.limit}", refusal)
 
-    def _unheard(self, call: Call, chain: Chain) -> Refusal | None:
+    def _out_of_bounds(self, call: Call, chain: Chain) -> Refusal | None:
         """What stops it, whatever it asks."""
         return self._ring(call, chain) or self._deep(chain) or self._many(call)
 
