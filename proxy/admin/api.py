@@ -115,7 +115,7 @@ def _control(sight: Sight) -> tuple[Route, ...]:
     return (
         Route(
             *("GET", "/v1/budgets", Role.VIEWER, "What may be spent, by whom, and what was."),
-            Budgets(sight).handle,
+            Budgets(sight).page,
             also={404: unknown},
             query=budgets.ASKED,
         ),

@@ -38,18 +38,15 @@ _AGENTS, _FULLEST = 10, 5
 
 
 class Budgets:
-    """The page."""
+    """The handler."""
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
 
-    def handle(self, visit: Visit) -> Item:
-        """The handler."""
-        return self.page(visit.request.query)
-
-    def page(self, query: Mapping[str, str]) -> Item:
+    def page(self, visit: Visit) -> Item:
         """Accounts, by budget and key; or, where a workflow is named, what each of its agents is
         charged. Raises BadParameter, NotDone."""
+        query = visit.request.query
         divides = "workflow" in query or "by" in query
         _check(query, _DIVIDED if divides else _LISTED)
         ledger = self._sight.keep.seen(LEDGER) or Ledger(self._sight.clock.wall, str)

@@ -1,5 +1,6 @@
 """`/v1/budgets`: accounts, and whose money a workflow's is."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,9 +8,12 @@ from aiohttp import web
 
 from proxy.admin.answers import NotDone
 from proxy.admin.api import Api
+from proxy.admin.authors import SOMEBODY
 from proxy.admin.budgets import Budgets, fullest
 from proxy.admin.budgets import money as shown
 from proxy.admin.lists import BadParameter
+from proxy.admin.routes import Visit
+from proxy.admin.sight import Sight
 from proxy.keys import LEDGER
 from proxy.state.account import Account
 from proxy.state.ledger import Ledger
@@ -24,6 +28,12 @@ budgets:
   - {name: one, per: request, limit: 2}
   - {name: work, per: workflow, total: 3, on_exceed: shadow}
 """
+
+
+def paged(sight: Sight, query: dict[str, str]) -> Any:
+    """What is shown to who asks so."""
+    request: Any = SimpleNamespace(query=query)
+    return Budgets(sight).page(Visit(request, SOMEBODY))
 
 
 class Money(Scene):
@@ -48,7 +58,7 @@ class Money(Scene):
 
     def page(self, **query: str) -> Any:
         """What is shown."""
-        return Budgets(self.sight).page(query)
+        return paged(self.sight, query)
 
     def account(self, budget: str, key: str) -> Account:
         """One of them."""
@@ -210,7 +220,7 @@ async def test_the_page_is_served(money: Money, aiohttp_client: Any) -> None:
 
 def test_without_a_ledger_there_is_nothing() -> None:
     """No policy was read yet."""
-    assert Budgets(Scene().sight).page({}) == {"items": [], "next": None}
+    assert paged(Scene().sight, {}) == {"items": [], "next": None}
 
 
 def test_what_was_spent_today(money: Money) -> None:
