@@ -79,6 +79,9 @@ class Tunnel(Protocol):
     def join(self, body: Any, /) -> None:
         """From now on pass on what the agent sends."""
 
+    def watch(self, tap: Any, /) -> None:
+        """Have it see what that is. Before `join`."""
+
 
 class ReplyBody(Body, Protocol):
     """What a reply needs of its body."""

@@ -236,7 +236,7 @@ class Spending(Withdraws):
         call = attempt.call
         purse, amount = self._purse(call), grant.amount
         purse.held += amount
-        purse.known = purse.spent + amount
+        purse.known = purse.spent + purse.held
         purse.grants += (grant,)
         attempt.taken[self] = grant
 
@@ -321,7 +321,8 @@ class MeteredSpending(Spending):
             grant.watch_answer(reply, partial(self._grow, call, grant))
             if reply.whole:
                 purse = self._purse(call)
-                purse.known = purse.spent + _cost(grant, reply)
+                beside = purse.held != grant.amount  # what runs beside it is not over
+                purse.known = -1 if beside else purse.spent + _cost(grant, reply)
 
     def _grow(self, call: Call, grant: Grant, missing: int) -> None:
         """It costs more by now than was reserved. A stream for which there is no room ends."""

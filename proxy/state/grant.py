@@ -24,6 +24,7 @@ class Grant(msgspec.Struct):
     price: Price = FREE
     sent: "Meter | None" = None  # sees the request, where it costs by its size
     answer: "Meter | None" = None
+    tunnel: "Meter | None" = None  # sees what is sent after a 101
     settled: int = -1  # what it came to; -1: it is not over
     estimated: bool = False  # its answer did not tell, and that is what was thought
 
@@ -39,6 +40,9 @@ class Grant(msgspec.Struct):
     def watch_answer(self, reply: Reply, grow: "Grow") -> None:
         """Likewise, and what it tells of its price."""
         self.answer = meter = Meter(self, grow, reads=bool(self.price.from_reply))
+        if reply.tunnel is not None:
+            self.tunnel = onward = Meter(self, grow, reads=False)
+            reply.tunnel.watch(onward)
         body = reply.body
         if body is None:
             return
@@ -116,7 +120,8 @@ class Meter:
 
 def passed(grant: Grant) -> int:
     """How many bytes of the request and its answer did."""
-    return sum(meter.size for meter in (grant.sent, grant.answer) if meter is not None)
+    meters = grant.sent, grant.answer, grant.tunnel
+    return sum(meter.size for meter in meters if meter is not None)
 
 
 def step(price: Price, missing: int) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from proxy.call import Header
+from proxy.call import Header, Tap
 from proxy.reply import Failure
 from proxy.wire.body import Body
 from proxy.wire.compose import trailer_section
@@ -11,6 +11,8 @@ from proxy.wire.compose import trailer_section
 
 class Upload:
     """Passes a body on to an upstream's connection, in the framing its head announced."""
+
+    _taps: tuple[Tap, ...] = ()
 
     def __init__(
         self,
@@ -28,9 +30,15 @@ class Upload:
         self.tunnelled = tunnelled
         self.done = False
 
+    def watch(self, tap: Tap) -> None:
+        """Part of Tunnel."""
+        self._taps += (tap,)
+
     def join(self, body: Body) -> None:
         """Part of Tunnel: `body` is what the agent sends."""
         self._body = body
+        for tap in self._taps:
+            body.watch(tap)
         body.flow(self)
 
     def write(self, piece: bytes) -> None:

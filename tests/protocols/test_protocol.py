@@ -115,6 +115,9 @@ class Outlet:
     def join(self, body: object) -> None:
         """Nobody joins here."""
 
+    def watch(self, tap: object) -> None:
+        """Nobody looks."""
+
 
 @every
 def test_an_upgraded_connection_is_a_stream(protocol: Protocol):

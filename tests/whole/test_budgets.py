@@ -28,6 +28,7 @@ from tests.harness import (
 )
 from tests.harness.messages import Message
 from tests.harness.process import holdfast_process
+from tests.harness.upstream import never
 from tests.journal.written import lines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -352,3 +353,35 @@ async def test_a_call_that_takes_long_is_known_to_be_open(upstream: RawUpstream)
         kinds = [each["type"] for each in told if each["type"].startswith("call.")]
         assert kinds.count("call.finished") == 2
         assert kinds.index("call.intent") < kinds.index("call.finished")
+
+
+async def test_both_ways_of_a_tunnel_cost(upstream: RawUpstream) -> None:
+    """An agent that upgrades its connection sends nothing for nothing."""
+
+    async def switches(connection: UpstreamConnection, asked: Message) -> None:
+        connection.send(SWITCHED + b"y" * 10_240)
+        await connection.exactly(20_480)
+        connection.close()
+
+    upstream.otherwise = switches
+    async with holdfast(upstream, "http", SIZED) as proxy, await proxy.connect() as agent:
+        agent.send(request("/ws", "Upgrade: x", "Connection: Upgrade"))
+        await agent.until(b"y" * 10_240)
+        agent.send(b"z" * 20_480)
+        await agent.rest()
+        await within(_quiet(proxy.app._server.exchanges))
+        (account,) = proxy.app._control.ledger.accounts()
+        assert (account.spent, account.reserved) == (30_000, 0)
+
+
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"
+
+
+async def test_a_hedge_is_in_the_price_that_is_told(upstream: RawUpstream) -> None:
+    """Both sendings cost, whichever answers."""
+    upstream.then(never, OK)
+    text = TIGHT.replace("cost:", "hedge: {after: 10ms, max: 1}, cost:")
+    async with holdfast(upstream, "tools", text) as proxy:
+        got = await proxy.call(request("/v1/search", method="POST"), "POST")
+        assert got.value("holdfast-cost") == b"0.600000"
+        assert proxy.app._control.ledger.total == 600_000

@@ -277,6 +277,9 @@ class Outlet:
     def join(self, body: object) -> None:
         """Nobody joins here."""
 
+    def watch(self, tap: object) -> None:
+        """Nobody looks."""
+
 
 def test_the_head_of_a_tunnel():
     """101 says again what was agreed; the bytes that follow have no frame."""

@@ -195,6 +195,9 @@ class Outlet:
     def join(self, body: Body) -> None:
         body.flow(self)
 
+    def watch(self, tap: object) -> None:
+        """Nobody looks."""
+
     def write(self, piece: bytes) -> None:
         self.heard += piece
 
