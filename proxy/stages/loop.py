@@ -26,6 +26,7 @@ from proxy.counts import CHAINS_IGNORED, LOOPS
 from proxy.keys import CHAINS
 from proxy.keys import LOOPS as STATE
 from proxy.protocols.canonical import counted, paths_of
+from proxy.protocols.coding import decoded
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
@@ -340,8 +341,11 @@ class LoopGuard(Listens, Withdraws):
         content = call.body.whole
         if content is None:
             return None
-        fields = call.head.fields
-        coding = fields.get(b"content-encoding")
+        coding = call.head.fields.get(b"content-encoding")
+        if coding is not None:
+            # As it reads: there are encoders that put the time of day into what they make.
+            plain = decoded(content, coding, LARGEST)
+            content, coding = (content, coding) if type(plain) is Refusal else (plain, None)
         canonical = self._arguments if len(content) <= LARGEST else None
         try:
             counts = counted(content, coding, canonical, self._without)

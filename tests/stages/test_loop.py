@@ -1,5 +1,6 @@
 """Loops: an agent that repeats itself is told so, then stopped; and rings of agents that wait."""
 
+import gzip
 from collections.abc import Callable
 from typing import Any
 
@@ -312,6 +313,20 @@ def test_arguments_that_can_be_read_in_two_ways_are_refused() -> None:
     guarded = Guarded()
     refusal = guarded.refusal(guarded.asks(body=FakeBody(b'{"a": 1, "a": 2}')))
     assert (refusal.code, refusal.policy, guarded.sent) == ("ambiguous_call", "p", [])
+
+
+def test_an_encoding_hides_no_repetition() -> None:
+    """Who compresses writes the time of day into it; what cannot be decoded is compared as it is."""
+    guarded, encoded = Guarded(), {b"content-encoding": b"gzip"}
+
+    def asked(number: int) -> Call:
+        if number % 3 == 0:
+            return guarded.asks()
+        return guarded.asks(encoded, body=FakeBody(gzip.compress(b'{"a": 1}', mtime=number)))
+
+    assert [guarded.does(asked(number)) for number in range(6)][-1] == "loop_detected"
+    broken = [guarded.asks(encoded, body=FakeBody(b"%d" % number)) for number in range(9)]
+    assert {guarded.does(call) for call in broken} == {"ok"}
 
 
 def test_what_is_large_is_compared_byte_for_byte() -> None:
