@@ -22,6 +22,7 @@ from proxy.clock import NEVER
 from proxy.state.allotment import Allotment, Kept, allotted
 from proxy.state.caps import Cap, Limit
 
+_encode = msgspec.json.Encoder().encode
 _MILLION = 1_000_000
 _AHEAD = 100
 """A promise is for so much of the smallest limit: a hundredth."""
@@ -41,9 +42,9 @@ class Account:
     """Of one cap and one key. Amounts are micro-dollars, times are seconds since 1970."""
 
     __slots__ = (
-        "_allotments", "_claimed", "_posted", "_renews_at", "asked", "bound", "cap", "ceiling",
-        "key", "label", "overrun", "promised", "quiet_below", "reserved", "since", "total",
-        "touched", "until",
+        "_allotments", "_claimed", "_known", "_posted", "_renews_at", "_row", "asked", "bound",
+        "cap", "ceiling", "key", "label", "overrun", "promised", "quiet_below", "reserved", "since",
+        "total", "touched", "until",
     )  # fmt: skip
 
     def __init__(self, cap: Cap, key: str, at: float) -> None:
@@ -54,6 +55,8 @@ class Account:
         self.touched = at
         self._posted = self._claimed = 0
         self._allotments: tuple[Allotment, ...] = ()
+        self._known: tuple[float, ...] | None = None  # what its row was made of
+        self._row = b""
         self.cap = cap
         self.obey(cap, at)
 
@@ -113,6 +116,7 @@ class Account:
                 one.spend(more)
 
     def _measure(self) -> None:
+        self._known = None
         posted = self._posted
         rooms = [one.limit.micros - one.spent for one in self._allotments]
         self.ceiling = posted + min(rooms) if rooms else posted + _ENDLESS
@@ -270,13 +274,23 @@ class Account:
         self.settle(0, micros, at)
         self.overrun = overrun
 
-    def kept(self) -> list[tuple[str, int, Kept]]:
-        """What its limits must remember, each by its window."""
+    def row(self) -> bytes:
+        """All that must be kept of it, as JSON. It is made anew only where something has changed:
+        there may be tens of thousands of accounts, and this is done on the loop. What is asked for
+        counts as promised: its lease stands before the snapshot, and is not read again."""
+        known = self.spent, self.asked, self.touched
+        if known != self._known:
+            self._known = known
+            self._row = _encode((self.cap.name, self.key, *known, self._kept()))
+        return self._row
+
+    def _kept(self) -> list[tuple[str, int, Kept]]:
         self._post()
         return [(one.limit.window, one.limit.seconds, one.kept()) for one in self._allotments]
 
     def restore(self, spent: int, promised: int, kept: list[tuple[str, int, Kept]]) -> None:
-        """Take what `kept` gave; and of all that was ever spent, and promised, the number."""
+        """Take what `row` gave: what its limits must remember, each by its window; and of all that
+        was ever spent, and promised, the number."""
         self.total = self._posted = spent
         self.promise(promised)
         known = {(window, seconds): allotment for window, seconds, allotment in kept}
@@ -285,6 +299,7 @@ class Account:
             if found is not None:
                 one.restore(found)
         self.since = self.until = -1.0  # whoever asks next has the clock tell
+        self._known = None
 
 
 _ENDLESS = 1 << 62

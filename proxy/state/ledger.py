@@ -258,21 +258,16 @@ class Ledger:
 
     def dump(self) -> Any:
         """Its state, as JSON has it. What calls have spent that go on is in it, and will be in
-        their records once more: so it is told apart as well. What is asked for counts as promised:
-        its lease is before the snapshot, and not read again."""
+        their records once more: so it is told apart as well."""
         purses = self.purses.copy()  # a thread may take one out meanwhile
         return {
             "total": self.total,
             "agents": self.by_agent,
             "today": [self.today.until, self.today.spent],
             "workflows": {name: work.dump() for name, work in self.by_workflow.items()},
-            "accounts": [
-                [
-                    account.cap.name, account.key, account.spent, account.asked,
-                    account.touched, account.kept(),
-                ]
-                for account in self.accounts()
-            ],
+            "accounts": msgspec.Raw(
+                b"[%b]" % b",".join([account.row() for account in self.accounts()])
+            ),
             "purses": [[call, one.spent, one.charges] for call, one in purses.items() if one.spent],
         }  # fmt: skip
 

@@ -1,5 +1,8 @@
 """An account: reserve, settle, and where it is full."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +38,11 @@ def spend(one: Account, micros: int, at: float = NOW) -> None:
 def spent(one: Account) -> list[int]:
     """In each of its windows."""
     return [each.spent for each in one.windows()]
+
+
+def kept(one: Account) -> Any:
+    """What its limits remember, as it is read from a snapshot."""
+    return json.loads(one.row())[-1]
 
 
 def test_there_is_room_up_to_the_limit_and_not_beyond() -> None:
@@ -197,7 +205,7 @@ def test_a_rolling_window_is_found_by_a_clock_that_was_ahead() -> None:
     assert spent(one) == [0]
     spend(one, 50, NOW + 90_000)
     again = account(ROLLING, at=NOW + 90_000)
-    again.restore(950, 950, one.kept())
+    again.restore(950, 950, kept(one))
     for each in (one, again):
         each.enter(NOW + 310)
         assert spent(each) == [950]
@@ -348,7 +356,7 @@ def test_a_limit_that_is_new_begins_empty_after_a_restart() -> None:
     one = account(HOUR)
     spend(one, 900)
     new = account(HOUR, DAY)
-    new.restore(one.spent, one.promised, one.kept())
+    new.restore(one.spent, one.promised, kept(one))
     assert [each.spent for each in new.windows(NOW)] == [900, 0]
 
 
@@ -384,3 +392,30 @@ def test_what_the_journal_refused_is_not_asked_for_twice() -> None:
         assert one.ask(1_000) == 2_000
         one.refused()
     assert one.asked == one.promised == 0
+
+
+def test_a_row_is_made_anew_where_something_has_changed() -> None:
+    """A snapshot is made on the loop, of all accounts there are."""
+    one = account(HOUR, ROLLING)
+    rows = [one.row()]
+    assert one.row() is rows[0]
+
+    def changed() -> None:
+        assert one.row() not in rows
+        rows.append(one.row())
+        assert one.row() is rows[-1]
+
+    spend(one, 800)
+    changed()
+    assert list(one.passed())
+    changed()
+    one.ask(1 << 61)
+    changed()
+    one.enter(NOW + 3_600)
+    changed()
+    one.obey(Cap("agent", "agent", (DAY,)), NOW)
+    changed()
+    one.raised("day", 900_000, NOW)
+    changed()
+    one.restore(5, 5, [])
+    changed()

@@ -56,7 +56,7 @@ class World:
 
     def keep(self) -> None:
         """A snapshot, as JSON has it."""
-        self.snapshot = (json.dumps(self.ledger.dump()), len(self.records))
+        self.snapshot = (msgspec.json.encode(self.ledger.dump()).decode(), len(self.records))
         self.durable = len(self.records)
 
     def restart(self) -> None:
