@@ -21,8 +21,8 @@ _NOWHEN = -1.0
 
 _NONE = (_NOWHEN, _NOWHEN)
 _ON: dict[tuple[str, str], tuple[float, float]] = {}
-"""The hour, day and month of each zone that was asked for last: to work it out takes a hundred times
-as long."""
+"""The hour, day and month of each zone that was asked for last: to work it out takes a hundred
+times as long."""
 
 Kept: TypeAlias = tuple[list[float | int], ...]
 """As a snapshot has it: of each window its start, what was spent in it, and the alerts raised."""

@@ -316,7 +316,7 @@ def test_arguments_that_can_be_read_in_two_ways_are_refused() -> None:
 
 
 def test_an_encoding_hides_no_repetition() -> None:
-    """Who compresses writes the time of day into it; what cannot be decoded is compared as it is."""
+    """Who compresses writes the time of day into it; what is not decoded is compared as it is."""
     guarded, encoded = Guarded(), {b"content-encoding": b"gzip"}
 
     def asked(number: int) -> Call:
