@@ -49,7 +49,7 @@ from proxy.state.grant import LONGEST_READ, Grant, size_of
 from proxy.state.ledger import Ledger
 from proxy.state.payers import Asks, Payers
 from proxy.state.price import FREE, Price
-from proxy.state.promises import Promises
+from proxy.state.promises import TOLD, Promises
 from proxy.state.purse import Purse
 from proxy.state.spent_out import nameless, one_call, priced, spent_out, standing, unpriced
 
@@ -217,14 +217,16 @@ class Spending(Withdraws):
 
     async def _approved(self, call: Call, answer: Awaitable[Verdict]) -> Verdict:
         """A person lets it go though there is no room. Its next attempt need not ask again."""
+        purse = self._purse(call)
         verdict = await answer
-        self._purse(call).approved = verdict is None
+        purse.approved = verdict is None
         return verdict
 
     async def _after(self, attempt: Attempt, grant: Grant, answer: Awaitable[Verdict]) -> Verdict:
         """When the journal or a person has said yes. All is looked at again: others came between,
         and budgets that ask nobody have a say."""
-        verdict = await answer or self._carefully(attempt, grant)
+        purse = self._purse(attempt.call)
+        verdict = await answer or (TOLD if purse.over else self._carefully(attempt, grant))
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 
     def _take(self, attempt: Attempt, grant: Grant) -> None:
@@ -326,10 +328,8 @@ class MeteredSpending(Spending):
 
     def _grow(self, call: Call, grant: Grant, missing: int) -> None:
         """It costs more by now than was reserved. A stream for which there is no room ends."""
-        now = self._wall()
-        for account in grant.accounts:
-            account.used_at(now)
-        because = self._purse(call).grow(grant, self._payers.alone(call), missing)
+        alone, now = self._payers.alone(call), self._wall()
+        because = self._purse(call).grow(grant, alone, missing, now)
         if because is None:
             self._promises.follow(grant.accounts)
         else:

@@ -18,6 +18,8 @@ UNPROMISED = Refusal(
     "The journal cannot be written, and what such a call costs must be in it first",
     scope="call",
 )
+TOLD = Refusal("budget_exceeded", "The call is over, and its record tells what it cost")
+"""To whom nobody listens any more."""
 _Asked: TypeAlias = list[tuple[Account, int]]
 """Accounts, and what each may come to once that is promised."""
 

@@ -43,11 +43,13 @@ class Purse(msgspec.Struct):
         made, self.intent = self.intent(self.call), None
         return made
 
-    def grow(self, grant: Grant, alone: Sequence[Cap], missing: int) -> Refusal | None:
+    def grow(self, grant: Grant, alone: Sequence[Cap], missing: int, now: float) -> Refusal | None:
         """One of its sendings costs so much more by now than was reserved: that is reserved too,
         and some besides, so that it need not be asked for soon again. A refusal: there is no room,
         and the sending is to end for it; nothing is reserved. `alone`: the caps of this call by
-        itself."""
+        itself; `now`: what the clock shows."""
+        for account in grant.accounts:
+            account.used_at(now)
         for micros in (step(grant.price, missing), missing):
             inside = all(account.has_room(micros) for account in grant.accounts)
             if inside and not any(self._over(cap, micros) for cap in alone):

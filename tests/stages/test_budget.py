@@ -747,6 +747,32 @@ async def test_a_call_that_is_cancelled_while_it_waits_gives_back() -> None:
     assert spent(desk) == {"cap:": (0, 0)}
 
 
+async def test_a_call_that_is_over_is_granted_nothing() -> None:
+    """Its agent left in the very turn in which the journal had what it waited for: its record is
+    noted, and an intent behind that would have no end."""
+    desk, trail = journalled()
+    call = post("search")
+
+    async def goes() -> None:
+        try:
+            await desk.found(call)(call)
+        except asyncio.CancelledError:
+            call.purse.over = True
+            call.purse.told()
+            call.purse = None
+
+    task = asyncio.get_running_loop().create_task(goes())
+    await settled()
+    task.cancel()
+    for future in trail.waiting:
+        future.set_result(True)
+    await settled()
+    assert task.done()
+    assert call.purse is None
+    assert spent(desk) == {"cap:": (0, 0)}
+    assert ledger(desk).purses == {}
+
+
 async def test_a_call_that_takes_long_has_an_intent() -> None:
     """Of what is reserved when somebody writes it."""
     desk, trail = journalled()
