@@ -137,7 +137,7 @@ class Ledger:
         self._caps = {cap.name: cap for cap in caps}
         at = self.wall()
         for name, cap in self._caps.items():
-            for account in self._accounts.get(name, {}).values():
+            for account in self.of(name).values():
                 if account.cap != cap:
                     account.obey(cap, at)
 
@@ -148,7 +148,7 @@ class Ledger:
         if account is None:
             if len(accounts) >= MOST_KEYS:
                 self._make_room(accounts)
-            current = self._caps.get(cap.name, cap)
+            current = self._in_force(cap.name) or cap
             account = accounts[key] = Account(current, key, self.wall())
         return account
 
@@ -171,7 +171,13 @@ class Ledger:
 
     def of(self, budget: str) -> Mapping[str, Account]:
         """Those of one, by their keys."""
-        return self._accounts.get(budget, {})
+        return self._accounts.get(budget, {}) if self._in_force(budget) else {}
+
+    def _in_force(self, budget: str) -> Cap | None:
+        """The cap of this name that has accounts. That of a single call has none, whatever was
+        called so before."""
+        cap = self._caps.get(budget)
+        return None if cap is None or cap.per == "request" else cap
 
     def seen(self, cap: Cap, key: str) -> Account | None:
         """The account, for who only looks."""
@@ -279,7 +285,7 @@ class Ledger:
         self.by_workflow = {name: Work.load(kept) for name, kept in state["workflows"].items()}
         self._counted = {call: (spent, charges) for call, spent, charges in state["purses"]}
         for name, key, spent, promised, touched, kept in state["accounts"]:
-            cap = self._caps.get(name)
+            cap = self._in_force(name)
             if cap is not None:
                 account = self.account(cap, key)
                 account.restore(spent, promised, kept)
@@ -343,7 +349,7 @@ class Ledger:
 
     def _labelled(self, label: str) -> Account | None:
         name, _, key = label.partition(":")
-        cap = self._caps.get(name)
+        cap = self._in_force(name)
         return None if cap is None else self.account(cap, key)
 
 

@@ -206,6 +206,21 @@ def test_a_budget_that_is_gone_is_dropped_at_a_start(world: World) -> None:
     assert world.ledger.total == 400
 
 
+def test_a_budget_that_is_of_single_calls_now_has_no_accounts(world: World) -> None:
+    """Its name was that of another kind: those that there are stay, for calls under way."""
+    account = spend(world, 300)
+    world.keep()
+    world.ledger.lease(account, 100)
+    world.durable = len(world.records)
+    world.caps = (Cap("agent", "request", (Limit("request", 500),)), FLEET)
+    world.ledger.obey(world.caps)
+    assert account.cap is AGENT
+    assert dict(world.ledger.of("agent")) == {}
+    assert world.ledger.account(AGENT, "bob").cap is AGENT
+    world.restart()
+    assert list(world.ledger.accounts()) == []
+
+
 def test_the_oldest_idle_key_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of which something is reserved does not, and whoever knows accounts is told."""
     monkeypatch.setattr(ledgers, "MOST_KEYS", 3)
