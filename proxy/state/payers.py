@@ -63,4 +63,4 @@ class Payers:
             if asks(call) is not False:
                 found += whose.seen(call)
                 lacking = lacking or whose.lacks(call)
-        return found, lacking
+        return found + [(cap, None) for cap in self.alone(call)], lacking

@@ -98,6 +98,8 @@ def priced(price: Price, amount: int) -> str:
 def left(cap: Cap, account: Account | None, at: float) -> str:
     """What is spent of a cap, to people, when the clock shows `at`. None: nobody has spent
     anything yet."""
+    if account is None and cap.per == "request":
+        return f"{cap.name}: at most {dollars(cap.limits[0].micros)} a call"
     if account is None:
         limits = ", ".join(f"{dollars(one.micros)} {_within(one)}" for one in cap.limits)
         return f"{cap.name}: nothing spent of {limits}"
@@ -116,10 +118,17 @@ def standing(
     refusal: Refusal | None = None
     for cap, account in found:
         notes.append(left(cap, account, at))
-        if account is not None and micros and cap.on_exceed != "shadow":
-            full = not account.has_room(micros)
-            refusal = refusal or (spent_out(account, micros) if full else None)
+        if micros and cap.on_exceed != "shadow":
+            refusal = refusal or _full(cap, account, micros, at)
     return notes, refusal
+
+
+def _full(cap: Cap, account: Account | None, micros: int, at: float) -> Refusal | None:
+    if account is None and cap.per == "request":
+        limit = cap.limits[0].micros
+        return one_call(cap, limit, 0, micros) if micros > limit else None
+    account = account or Account(cap, "", at)
+    return None if account.has_room(micros) else spent_out(account, micros)
 
 
 def _within(limit: Limit) -> str:

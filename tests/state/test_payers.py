@@ -96,6 +96,12 @@ def test_who_looks_sees_the_same_and_opens_nothing() -> None:
     assert (len([account for _, account in found if account]), lacking) == (2, None)
 
 
+def test_who_looks_sees_the_caps_of_a_single_call() -> None:
+    """Nothing is ever spent of those."""
+    some = payers((None, ONE), (says(False), Cap("other", "request", ONE.limits)), (None, AGENT))
+    assert some.seen(make_call(agent="a"))[0] == [(AGENT, None), (ONE, None)]
+
+
 def test_the_first_that_lacks_something_is_told() -> None:
     """Not the last."""
     work = Cap("work", "workflow", DAY, require=True)

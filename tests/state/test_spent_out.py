@@ -14,6 +14,7 @@ from proxy.state.spent_out import (
     one_call,
     priced,
     spent_out,
+    standing,
     told_at,
     unpriced,
 )
@@ -122,3 +123,22 @@ def test_what_must_be_known_and_is_not() -> None:
     assert nameless(Cap("w", "workflow", ())).scope == "workflow"
     assert nameless(Cap("w", "workflow", ())).code == "denied"
     assert (unpriced("t", "p").policy, unpriced("t", "p").next_step) == ("p", "ask_owner")
+
+
+ONE = Cap("one", "request", (Limit("request", 500_000),))
+DAILY = Cap("daily", "agent", (Limit("day", 500_000),))
+
+
+@pytest.mark.parametrize(
+    ("cap", "note"),
+    [(ONE, "one: at most 0.50 a call"), (DAILY, "daily: nothing spent of 0.50 a day")],
+)
+def test_what_would_be_said_before_anything_is_spent(cap: Cap, note: str) -> None:
+    """To a call that costs more than there will ever be; and to one that does not."""
+    assert standing([(cap, None)], 500_000, 0.0) == ([note], None)
+    assert standing([(cap, None)], 0, 0.0) == ([note], None)
+    (told,), refusal = standing([(cap, None)], 500_001, 0.0)
+    assert (told, refusal and (refusal.code, refusal.policy)) == (
+        note,
+        ("budget_exceeded", cap.name),
+    )
