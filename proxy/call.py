@@ -275,7 +275,7 @@ class Call(msgspec.Struct):
         The next call then uses warm memory, and the collector finds nothing to do.
         """
         self.attempts.clear()
-        self.cancel = self.interim = self.purse = None
+        self.cancel = self.interim = None
         self.fetch = None
 
     def forget_body(self) -> None:

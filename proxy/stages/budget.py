@@ -345,7 +345,7 @@ class ShadowSpending(MeteredSpending):
     __slots__ = ()
 
     def _purse(self, call: Call) -> Purse:
-        return Purse(call)
+        return Purse(call.id)
 
     def _booked(self, call: Call, spent: int, first: bool) -> None:
         """Nobody has spent it."""

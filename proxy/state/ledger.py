@@ -195,7 +195,7 @@ class Ledger:
         if it needs one."""
         if not self.purses:
             self.stir()
-        made = self.purses[call.id] = Purse(call, intent, self.purses)
+        made = self.purses[call.id] = Purse(call.id, call, intent, self.purses)
         return made
 
     def begun(self) -> tuple[list[Intent], bool]:
@@ -208,7 +208,8 @@ class Ledger:
             if not purse.lacks_intent:
                 continue
             if purse.seen:
-                intents.append(purse.intend())
+                intent = purse.intend()
+                intents += [] if intent is None else [intent]
             else:
                 purse.seen = more = True
         return intents, more
@@ -301,14 +302,14 @@ class Ledger:
             if "charges" in record:
                 self._open[record["id"]] = record["charges"]
         elif kind == "start":
-            self._account_for(Moment.parse(record["ts"]))
+            self._account_for(_at(record))
         elif kind == "stop":
             self._all_told()
         else:
             self._recall(record)
 
     def _charge(self, record: dict[str, Any]) -> None:
-        at = Moment.parse(record["ts"])
+        at = _at(record)
         counted, of = self._counted.pop(record["id"], _NOTHING)
         micros = record.get("cost_micros", 0) - counted
         if micros > 0:
@@ -327,7 +328,7 @@ class Ledger:
         if record["type"] == "budget.lease":
             account.promise(record["high"])
             return
-        account.raised(record["window"], record["share"], Moment.parse(record["ts"]))
+        account.raised(record["window"], record["share"], _at(record))
 
     def _account_for(self, at: float) -> None:
         """The process begins anew. What was promised, and nobody accounts for, counts as spent."""
@@ -357,3 +358,8 @@ def _add(spent: dict[str, int], name: str, micros: int) -> None:
     if name not in spent and len(spent) >= _MOST_NAMES:
         name = "other"
     spent[name] = spent.get(name, 0) + micros
+
+
+def _at(record: dict[str, Any]) -> float:
+    """When it was noted. A plain float, for it is kept in snapshots."""
+    return float(Moment.parse(record["ts"]))

@@ -15,7 +15,8 @@ from proxy.state.spent_out import one_call, spent_out
 class Purse(msgspec.Struct):
     """Amounts are micro-dollars."""
 
-    call: Call
+    name: str  # of its call
+    call: Call | None = None  # until its record is noted
     intent: Callable[[Call], Intent] | None = None  # makes that; None: none is needed
     others: "dict[str, Purse]" = {}
     """Those of all calls of which the journal has no record yet, by the call's id."""
@@ -29,19 +30,23 @@ class Purse(msgspec.Struct):
     seen: bool = False  # by the journal, once
 
     def told(self) -> None:
-        """The record of its call was noted. From any thread."""
-        self.others.pop(self.call.id, None)
+        """The record of its call was noted. From any thread. The two are parted, so that both are
+        freed at once; what settles later settles here all the same."""
+        self.others.pop(self.name, None)
+        self.call = None
 
     @property
     def lacks_intent(self) -> bool:
         """Is the call under way, and the journal does not know?"""
-        return self.intent is not None and not self.over and self.call.intent is None
+        call = self.call
+        if self.over or call is None:
+            return False
+        return self.intent is not None and call.intent is None
 
-    def intend(self) -> Intent:
-        """Its intent, which is about to be written."""
-        assert self.intent is not None
-        made, self.intent = self.intent(self.call), None
-        return made
+    def intend(self) -> Intent | None:
+        """Its intent, which is about to be written. None: its record was noted in this moment."""
+        call, make, self.intent = self.call, self.intent, None
+        return None if call is None or make is None else make(call)
 
     def grow(self, grant: Grant, alone: Sequence[Cap], missing: int, now: float) -> Refusal | None:
         """One of its sendings costs so much more by now than was reserved: that is reserved too,

@@ -430,7 +430,7 @@ def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -
     watching, call = Watching(), called(Result.SUCCESS)
     of = Account(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
     grant = Grant((of,), 9, Price(9, from_reply="cost"), settled=7, estimated=True)
-    purse = purses[call.id] = Purse(call, others=purses, spent=7, grants=(grant,))
+    purse = purses[call.id] = Purse(call.id, call, others=purses, spent=7, grants=(grant,))
     call.purse = purse
     Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     (record,) = watching.records
@@ -442,7 +442,7 @@ def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() 
     """Not before: a snapshot has it, or the record behind it."""
     purses: dict[str, Purse] = {}
     watching, call = Watching(), called(Result.SUCCESS)
-    call.purse = purses[call.id] = Purse(call, others=purses)
+    call.purse = purses[call.id] = Purse(call.id, call, others=purses)
     call.taking = taker = Taker()
     Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     assert [record.charges for record in watching.records] == [None]
@@ -462,6 +462,6 @@ def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
         def note(self, record: Record) -> None:
             over.append(call.purse.over)
 
-    call.purse = Purse(call)
+    call.purse = Purse(call.id, call)
     Ending(FakeClock(at=NOW), Late()).settle(call, make_reply(200))
     assert over == [True]
