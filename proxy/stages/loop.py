@@ -122,8 +122,8 @@ class LoopGuard(Listens, Withdraws):
     """The gate of one pipeline."""
 
     __slots__ = (
-        "_arguments", "_chains", "_counts", "_ignored", "_loops", "_now", "_of_agents", "_policy",
-        "_rules", "_section", "_tool", "_wall", "_without", "_writes",
+        "_arguments", "_chains", "_counts", "_ignored", "_loops", "_named", "_now", "_of_agents",
+        "_policy", "_rules", "_section", "_tool", "_wall", "_without", "_writes",
     )  # fmt: skip
 
     def __init__(self, section: Loop, site: Site) -> None:
@@ -136,7 +136,9 @@ class LoopGuard(Listens, Withdraws):
         self._tool = (target.upstream, target.tool)
         self._of_agents = target.layer == "agent"
         self._writes = target.effect is Effect.WRITE
-        self._arguments = PROTOCOLS[target.protocol].canonical()
+        protocol = PROTOCOLS[target.protocol]
+        self._arguments = protocol.canonical()
+        self._named = protocol.names_tools
         self._without = paths_of(section.volatile)
         self._loops = ground.kept(STATE, Loops)
         # Who waits is a fact: a shadow has no other.
@@ -351,7 +353,9 @@ class LoopGuard(Listens, Withdraws):
             counts = counted(content, coding, canonical, self._without)
         except Ambiguous as why:
             return Refusal("ambiguous_call", str(why), policy=self._policy)
-        told = (call.upstream, call.tool, call.head.method, call.target, coding, counts)
+        # Where the tool and its arguments say all, a query is nothing that an upstream looks at.
+        target = b"" if self._named else call.target
+        told = (call.upstream, call.tool, call.head.method, target, coding, counts)
         return sha256(_encode(told)).digest()[:16]
 
     def _answered(self, call: Call, found: Found) -> str | None:

@@ -274,17 +274,27 @@ def test_calls_at_once_are_counted_one_by_one() -> None:
         {"workflow": "w"},
         {"layer": "llm"},
         {"tool": "other"},
-        {"target": b"/other"},
         {"body": FakeBody(b'{"a": 2}')},
     ],
 )
 def test_others_are_not_stopped(changes: dict[str, Any]) -> None:
-    """Another agent, workflow, layer, tool, path, or other arguments."""
+    """Another agent, workflow, layer, tool, or other arguments."""
     guarded = Guarded(tool=None)
     for _ in range(5):
         guarded.does()
     assert guarded.does(guarded.asks(**changes)) == "ok"
     assert guarded.does() == "loop_detected"
+
+
+@pytest.mark.parametrize(("protocol", "code"), [("tools", "loop_detected"), ("http", "ok")])
+def test_a_query_is_no_way_round(protocol: str, code: str) -> None:
+    """Where tool and arguments say all of a call. Of plain HTTP its target is what it is."""
+    guarded = Guarded(tool=None, target={"protocol": protocol})
+    for number in range(5):
+        guarded.does(
+            guarded.asks(target=b"/v1/tool?n=%d" % number if code != "ok" else b"/v1/tool")
+        )
+    assert guarded.does(guarded.asks(target=b"/v1/tool?n=9")) == code
 
 
 def test_nobody_is_told_what_another_was_answered() -> None:
