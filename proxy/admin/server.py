@@ -16,7 +16,7 @@ from proxy.admin.answers import problem
 from proxy.admin.api import Api
 from proxy.admin.routes import LARGEST_BODY
 from proxy.admin.sight import Sight
-from proxy.admin.unread import HEADERS, Runner
+from proxy.admin.unread import HEADERS, IDLE, Runner
 from proxy.wire.server import remove_stale
 
 _SHUTDOWN_SECONDS = 1.0
@@ -88,6 +88,7 @@ def _runner(app: web.Application) -> web.AppRunner:
     return Runner(
         app,
         access_log=None,
+        keepalive_timeout=IDLE,
         shutdown_timeout=_SHUTDOWN_SECONDS,
         max_line_size=_LONGEST_LINE,
     )

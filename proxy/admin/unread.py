@@ -1,9 +1,16 @@
-"""What is answered where a request cannot be read, or a page has a bug: problem objects as well.
+"""What is answered where a request cannot be read, or a page has a bug: problem objects as well;
+and how many connections there may be.
 
 aiohttp answers these by itself, below its middlewares, in text that repeats what was sent; and it
 logs each of them with a traceback, as often as somebody likes.
+
+It takes as many connections as come, and lets each stay for an hour. Every one is an open file of
+the process: whoever takes them all takes the kill switch from its operators too, whose command and
+whose file `kill` cannot be opened any more. So there is a bound, and who comes late comes in: one
+that has waited longest, without a request, makes room.
 """
 
+import asyncio
 from http import HTTPStatus
 
 from aiohttp import web
@@ -20,6 +27,12 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 """On every answer: a page of another site may neither read nor frame what is here."""
+
+
+MOST = 256
+"""Connections at once, of each place that is served."""
+IDLE = 75.0
+"""Seconds that one may stay between two requests."""
 
 
 class Runner(web.AppRunner):
@@ -44,6 +57,32 @@ class _Server(web.Server):
 
 class _Connection(RequestHandler):
     __slots__ = ()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Part of Protocol."""
+        assert self._manager is not None
+        held = [each for each in self._manager.connections if isinstance(each, _Connection)]
+        super().connection_made(transport)
+        stay = [each for each in held if each.stays]
+        if len(stay) >= MOST:
+            next((each for each in stay if each.idle), stay[0]).end()
+
+    @property
+    def stays(self) -> bool:
+        """It is not being closed."""
+        return not self._force_close
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is asked of it, or what was asked has been answered."""
+        return self._current_request is None
+
+    def end(self) -> None:
+        """At once."""
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()  # what its peer does not read would keep it open
 
     def handle_error(
         self,
