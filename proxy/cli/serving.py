@@ -10,6 +10,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from proxy.app import App
 from proxy.clock import Clock
 from proxy.config.places import ConfigError
@@ -21,6 +23,10 @@ from proxy.observe.logs import Log
 
 _FILES = 65_536
 """Open files that are asked for at most."""
+_KEPT = 640
+"""Of those, for the admin side, the journal and whoever stops calls."""
+_LEAST = 16
+"""Connections that agents may have in any case."""
 _YOUNG = 20_000
 """Allocations between two looks of the garbage collector. A call leaves no cycles but for a few on
 the paths of failure, and looking after every 700 allocations costs more than a stage."""
@@ -33,6 +39,21 @@ def _raise_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with contextlib.suppress(OSError, ValueError):  # some systems allow less than they say
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _fitting(settings: Settings, log: Log) -> Settings:
+    """No more connections of agents than there are files, when each needs one more to an upstream:
+    else agents could take those that the command and the file `kill` are read by."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = _FILES if files == resource.RLIM_INFINITY else max(_LEAST, (files - _KEPT) // 2)
+    wanted = settings.limits.connections
+    if wanted <= most:
+        return settings
+    if most < wanted // 2:  # else nobody will notice
+        few = f"limits.connections: {wanted}, and the limit of open files (ulimit -n) allows {most}"
+        log.warning("settings", problem=few)
+    limits = msgspec.structs.replace(settings.limits, connections=most)
+    return msgspec.structs.replace(settings, limits=limits)
 
 
 def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
@@ -57,7 +78,7 @@ async def _served(
     loop.add_signal_handler(signal.SIGUSR1, killed.set)
     log = Log(Clock(), settings.log.level, settings.log.format)
     try:
-        app = await App.start(settings, upstream)
+        app = await App.start(_fitting(settings, log), upstream)
     except ConfigError as error:
         for problem in error.problems:
             log.error("policy", problem=str(problem))

@@ -6,11 +6,13 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from resource import RLIM_INFINITY
 
 import pytest
 
 from proxy.app import App
 from proxy.cli.serving import serve
+from proxy.config.settings import Settings
 from tests.test_app import events, listening, settings, taken
 
 __all__ = ["taken"]
@@ -94,3 +96,23 @@ def test_the_process_serves_until_it_is_told_to_stop(
     assert addresses.keys() == {"listen", "admin"}
     assert not any(map(listening, addresses.values()))
     assert [line.get("event") for line in events(quiet)][-1] is not None
+
+
+def test_agents_do_not_get_the_last_files(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those are for who stops them; so it is said that there are fewer connections."""
+    asked: list[int] = []
+
+    async def start(given: Settings, _: object) -> App:
+        asked.append(given.limits.connections)
+        raise OSError("enough was seen")
+
+    monkeypatch.setattr(App, "start", start)
+    for files in ((1024, 1024), (100, 100), (65_536, 65_536), (RLIM_INFINITY, RLIM_INFINITY)):
+        monkeypatch.setattr("resource.getrlimit", lambda _, files=files: files)
+        monkeypatch.setattr("resource.setrlimit", lambda *_: None)
+        assert serve(settings(tmp_path), None, None) == 1
+    assert asked == [192, 16, 10_000, 10_000]
+    told = [line["problem"] for line in events(quiet) if line["event"] == "settings"]
+    assert [str(each).endswith(("allows 192", "allows 16")) for each in told] == [True, True]
