@@ -156,12 +156,12 @@ class _KillFile:
 
     async def look(self) -> None:
         """Throw what is new. Where the file cannot be read, what was read before stands."""
-        found = await asyncio.to_thread(kill_file.read, self._path)
+        found = await asyncio.to_thread(kill_file.read, self._path, self._before)
         if isinstance(found, str):
             self._tell([found])
             return
         before, self._before = self._before, found
-        if not found.ended and found != before:
+        if not found.ended and (before is None or found.held != before.held):
             return  # half of a scope may be another one: it counts if it stays like this
         problems = list(found.problems)
         try:

@@ -175,6 +175,20 @@ async def test_more_lines_than_there_may_be_kills_are_told(desk: Desk) -> None:
     assert len(desk.troubles) == 1
 
 
+async def test_where_nothing_else_has_room_all_is_killed(desk: Desk) -> None:
+    """Wherever it stands in the file."""
+    await desk.begin()
+    for number in range(PEOPLES):
+        desk.control.kills.engage(Kill(Scope(f"agent:{number}"), "why", "alice", "admin"))
+    desk.file.write_text("tool:x\n")
+    await desk.look()
+    assert (len(desk.killed), len(desk.troubles)) == (PEOPLES, 1)
+    desk.file.write_text("tool:x\nall\n")
+    await desk.look()
+    assert "all" in desk.killed
+    assert "tool:x" not in desk.killed
+
+
 async def test_it_follows_the_file_and_the_time(desk: Desk) -> None:
     """Twice a second and more."""
     await desk.begin()

@@ -32,6 +32,7 @@ STAGES = 4_000
 """Those that stages may throw: agents make up workflows, and must not take the others' places."""
 LONGEST = 500
 """Characters of a reason, and of a name of who gave it."""
+_ALL = Scope(ALL)
 _POLICIES = "policies"
 _BY_STAGES = frozenset({"budget", "loop"})
 
@@ -220,9 +221,15 @@ class Kills:
     def stands(self, lines: Mapping[Scope, Kill]) -> None:
         """These stand in the file `kill` now. What is new there is thrown. Raises Full."""
         self._in_file = {scope: kill.place for scope, kill in lines.items()}
-        for scope, kill in lines.items():
-            if scope not in self._thrown:
-                self.engage(kill)
+        try:
+            for scope, kill in lines.items():
+                if scope not in self._thrown:
+                    self.engage(kill)
+        except Full:
+            everything = lines.get(_ALL)
+            if everything is not None and _ALL not in self._thrown:  # there is always room for it
+                self.engage(everything)
+            raise
 
     # --- to be seen ---
 

@@ -1,12 +1,13 @@
 """The file `kill`, as it is read; `tests/test_control.py` has what is made of it."""
 
+import codecs
 from pathlib import Path
 
 import pytest
 
 from proxy.config.disk import LARGEST
-from proxy.config.kill_file import Lines, read
-from proxy.state.kills import LONGEST
+from proxy.config.kill_file import MOST_PROBLEMS, Lines, read
+from proxy.state.kills import LONGEST, PEOPLES
 
 
 @pytest.fixture
@@ -57,3 +58,43 @@ def test_what_cannot_be_read_says_so(file: Path, how: str) -> None:
     found = read(file)
     assert isinstance(found, str)
     assert str(file) in found
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        b"\xef\xbb\xbfall\r\n",
+        "all\r\n".encode("utf-16"),
+        codecs.BOM_UTF16_BE + "all\r\n".encode("utf-16-be"),
+        b"all\t# why\n",
+    ],
+    ids=["utf-8", "utf-16", "big-endian", "tab"],
+)
+def test_it_may_be_written_by_any_editor(file: Path, held: bytes) -> None:
+    """A mark in front, or UTF-16, as shells of Windows write it."""
+    file.write_bytes(held)
+    found = read(file)
+    assert isinstance(found, Lines)
+    assert (list(found.kills), found.problems) == (["all"], ())
+
+
+def test_junk_is_told_in_few_lines(file: Path) -> None:
+    """Whatever somebody copied there by mistake."""
+    found = lines(file, "x\n" * 1000)
+    assert len(found.problems) == MOST_PROBLEMS + 1
+    assert found.problems[-1] == f"{file}: 980 more lines kill nothing"
+
+
+def test_behind_too_many_lines_all_is_still_read(file: Path) -> None:
+    """It makes them needless."""
+    found = lines(file, "".join(f"agent:{n}\n" for n in range(PEOPLES + 2)) + "all\n")
+    assert (len(found.kills), "all" in found.kills) == (PEOPLES + 1, True)
+    assert len(found.problems) == 2
+
+
+def test_what_did_not_change_is_not_read_again(file: Path) -> None:
+    """It is looked at more than twice a second."""
+    found = lines(file, "all\n")
+    assert read(file, found) is found
+    file.write_text("tool:x\n")
+    assert read(file, found) is not found
