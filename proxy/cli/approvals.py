@@ -11,6 +11,7 @@ from proxy.cli.page import cut, folded, paint, say, table, width
 from proxy.cli.reaching import PATIENCE, control_of, to_change
 
 _COLOURS = {"pending": "yellow", "approved": "green", "denied": "red", "review": "cyan"}
+_SHORTEST = 4
 _LONGEST = 4_000
 """Characters of a body on the screen; --json has all."""
 
@@ -25,7 +26,7 @@ def approvals(context: click.Context) -> int:
       holdfast approvals
       holdfast approvals show 4f1c
       holdfast approvals approve 4f1c --reason "invoice 17 is right"
-    An ID may be shortened to its first characters.
+    An ID may be shortened to its first four characters or more.
     """
     if context.invoked_subcommand is not None:
         return 0
@@ -150,6 +151,8 @@ def _every(where: str) -> list[dict[str, Any]]:
 
 def _full(where: str, name: str) -> str:
     """The id that begins like this. Raises ClickException where that is not one."""
+    if len(name) < _SHORTEST:  # a script whose variable is empty must not decide about anything
+        raise click.UsageError(f"ID: expected at least its first {_SHORTEST} characters")
     found = [item["id"] for item in _every(where) if item["id"].startswith(name)]
     if len(found) > 1 and name not in found:
         raise click.ClickException(f"{len(found)} requests begin with {name}: write more of it")
@@ -233,8 +236,8 @@ def _call(request: dict[str, Any] | None) -> Iterator[str]:
         yield f"{paint(name, dim=True)}: {paint(value)}"
     yield ""
     body: str = request["body"]
-    for line in body[:_LONGEST].splitlines():
-        yield paint(line)
+    for line in body[:_LONGEST].split("\n"):  # indented: no line of an agent's looks like ours
+        yield f"  {paint(line)}".rstrip()
     if len(body) > _LONGEST:
         yield paint(
             f"… and {len(body) - _LONGEST:,} characters more: --json has them all", dim=True

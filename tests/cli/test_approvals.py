@@ -57,9 +57,9 @@ def test_programs_get_json(holdfast: Any, pages: Pages) -> None:
     """The items as they are."""
     told = json.loads(holdfast("approvals", "list", "--json").out)
     assert told == {"items": [ITEM], "next": None}
-    told = json.loads(holdfast("approvals", "show", "4f", "--json").out)
+    told = json.loads(holdfast("approvals", "show", "4f1c", "--json").out)
     assert told["request"] == REQUEST
-    told = json.loads(holdfast("approvals", "approve", "4f", "--json").out)
+    told = json.loads(holdfast("approvals", "approve", "4f1c", "--json").out)
     assert told["state"] == "approved"
 
 
@@ -128,9 +128,29 @@ def test_an_id_may_be_short_but_must_say_which(holdfast: Any, pages: Pages) -> N
     assert (ran.code, "2 requests begin with 4f1c" in ran.err) == (1, True)
     assert holdfast("approvals", "show", ITEM["id"]).code == 0
     problem = {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "it is over"}
-    pages.put("/v1/approvals/zz", problem, status=404)
-    ran = holdfast("approvals", "show", "zz")
+    pages.put("/v1/approvals/zzzz", problem, status=404)
+    ran = holdfast("approvals", "show", "zzzz")
     assert (ran.code, "it is over" in ran.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["", "4", "4f1"])
+def test_a_script_whose_variable_is_empty_decides_nothing(
+    holdfast: Any, pages: Pages, name: str
+) -> None:
+    """Though only one request waits, and begins like that."""
+    for words in (("approve", name), ("deny", name, "--reason", "no"), ("show", name)):
+        ran = holdfast("approvals", *words)
+        assert (ran.code, "ID: expected at least its first 4 characters" in ran.err) == (64, True)
+    assert pages.posted == []
+
+
+def test_no_line_of_a_body_looks_like_ours(holdfast: Any, pages: Pages) -> None:
+    """Nor does it command the terminal, or hide behind an odd end of a line."""
+    body = "a\n(without its coding, gzip)\r\x1b[2J\u2028\u202eb"
+    shown = {**ITEM, "request": {**REQUEST, "body": body}, "groups": [], "decided": []}
+    pages.put(f"/v1/approvals/{ITEM['id']}", {**shown, "expires_in": 5.0})
+    out = holdfast("approvals", "show", ITEM["id"]).out
+    assert out.endswith("\n  a\n  (without its coding, gzip)\\r\\x1b[2J\\u2028\\u202eb\n")
 
 
 def test_nobody_answers(holdfast: Any, here: Any) -> None:
