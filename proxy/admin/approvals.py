@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.admin.answers import NotDone
+from proxy.admin.authors import OWNER
 from proxy.admin.lists import Item, page
 from proxy.admin.routes import Parameter, Visit
 from proxy.admin.sight import Sight
@@ -70,7 +71,8 @@ class Approvals:
         name, author = visit.request.match_info["id"], visit.author
         decided = Decided(name, asked.decision, author.name, asked.reason, asked.break_glass)
         try:
-            file = await self._desk.decide(decided, Person(author.name, author.groups))
+            person = Person(author.name, author.groups, author is OWNER)
+            file = await self._desk.decide(decided, person)
         except Undecided as why:
             raise _not_done(why) from why
         return self._told(file)

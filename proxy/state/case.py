@@ -38,6 +38,7 @@ class Person(msgspec.Struct, frozen=True):
 
     name: str
     groups: tuple[str, ...] = ()
+    anybody: bool = False  # the name is that of a way in, and not of one person
 
 
 class Exhibits(Protocol):

@@ -236,6 +236,9 @@ class Desk(Register):
         elif asked.groups and not set(asked.groups) & set(person.groups):
             wanted = " or ".join(asked.groups)
             raise Undecided("forbidden", f"whoever decides must be in the group {wanted}")
+        elif person.anybody and asked.needs > 1 and decision.decision == "approve":
+            text = f"{person.name} may be the one who agreed before: two people show their tokens"
+            raise Undecided("forbidden", text)
 
     # --- the inside ---
 

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.admin.answers import NotDone
 from proxy.admin.approvals import Approvals, Decision
-from proxy.admin.authors import Author
+from proxy.admin.authors import OWNER, Author
 from proxy.admin.routes import Visit
 from proxy.config.tokens import Role
 from proxy.state.asking import Terms
@@ -172,3 +172,12 @@ async def test_every_kind_has_a_status(kind: str) -> None:
     side.desk.decide = undecided  # type: ignore[assignment]  # it only says why
     with pytest.raises(NotDone, match="no"):
         await side.decides(side.asks())
+
+
+async def test_who_comes_in_by_the_socket_is_none_of_two() -> None:
+    """Its name is that of a door."""
+    side = Side()
+    name = side.asks(terms=Terms("money", 2))
+    with pytest.raises(NotDone, match="show their tokens") as raised:
+        await side.decides(name, OWNER)
+    assert raised.value.answer.status == 403

@@ -8,8 +8,8 @@ from proxy.call import Whole
 from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Result
-from proxy.state.asking import LARGEST, Terms
-from proxy.state.case import Undecided
+from proxy.state.asking import LARGEST, Decided, Terms
+from proxy.state.case import Person, Undecided
 from proxy.state.outcomes import Outcome
 from tests.fakes import FakeBody, make_attempt, make_reply, settled
 from tests.state.at_desk import TERMS, Held, Scene, paying
@@ -252,6 +252,29 @@ async def test_two_are_two_people() -> None:
         await scene.decides("approve")
     assert raised.value.kind == "over"
     assert (await scene.decides("approve", "bob")).state == "approved"
+
+
+async def test_a_way_in_is_none_of_two_people() -> None:
+    """Whoever comes in by it may have agreed under a name before, or may do so later."""
+    scene = Scene()
+    case = await scene.asked(terms=TWO)
+    anybody, name = Person("admin.sock", anybody=True), case.request.id
+    with pytest.raises(Undecided, match="two people show their tokens") as raised:
+        await scene.desk.decide(Decided(name, "approve", "admin.sock"), anybody)
+    assert raised.value.kind == "forbidden"
+    assert (await scene.decides("approve")).state == "pending"
+    file = await scene.desk.decide(Decided(name, "deny", "admin.sock"), anybody)
+    assert file.state == "denied"
+
+
+async def test_a_way_in_may_break_the_glass_and_be_the_one_person() -> None:
+    """Who comes in by it could write the files of the process as well."""
+    for terms, glass in ((TWO, True), (Terms("money"), False)):
+        scene = Scene()
+        case = await scene.asked(terms=terms)
+        decided = Decided(case.request.id, "approve", "admin.sock", "fire", glass)
+        file = await scene.desk.decide(decided, Person("admin.sock", anybody=True))
+        assert file.state == "approved"
 
 
 async def test_one_no_is_final() -> None:
