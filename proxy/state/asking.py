@@ -3,14 +3,17 @@
 A request is bound to one call by a digest over all that makes it that call: who asks, for what
 work, of which upstream and tool, method and target, and the exact bytes of the body. Each part
 stands there with its length, so that no end of one can pass for the beginning of the next. The
-headers that people are shown are bound as well: what somebody said yes to is what goes. Credentials
-are neither shown nor bound, nor is what differs from one repetition of a client to the next.
+headers that people are shown are bound as well: what somebody said yes to is what goes. Of those
+that may be a secret people see the name only, and they are bound all the same, for such a one may
+say for whom, or from which account. Credentials that clients renew are neither shown nor bound, nor
+is what differs from one repetition of a client to the next; of all of them the list is closed.
 
 Of all that, the journal has the digest alone. What is shown is kept encrypted beside it
 (`proxy/journal/exhibits.py`) and destroyed when the request is over.
 """
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import msgspec
@@ -20,6 +23,8 @@ from proxy.state.shelf import says_who
 
 LARGEST = 1 << 20
 """Bytes of the largest body that people can be shown."""
+HIDDEN = "(not shown)"
+"""In the place of what may be a secret."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -108,13 +113,18 @@ class Exhibit(msgspec.Struct, frozen=True):
 
 
 def shown(head: RequestHead) -> tuple[tuple[str, str], ...]:
-    """The headers that matter: without credentials, and without what a client changes with each
-    repetition."""
+    """The headers that matter: without the values of secrets."""
     return tuple(
-        (lower.decode("latin-1"), value.decode("latin-1"))
-        for lower, _, value in head.headers
-        if lower not in _PASSING and not lower.startswith(_KINDS) and not says_who(lower)
+        (lower.decode("latin-1"), HIDDEN if says_who(lower) else value.decode("latin-1"))
+        for lower, value in _that_matter(head)
     )
+
+
+def _that_matter(head: RequestHead) -> Iterator[tuple[bytes, bytes]]:
+    """Without credentials, and without what a client changes with each repetition."""
+    for lower, _, value in head.headers:
+        if lower not in _PASSING and lower not in _RENEWED and not lower.startswith(_KINDS):
+            yield lower, value
 
 
 def exhibit(call: Call, content: bytes) -> Exhibit:
@@ -129,7 +139,7 @@ def digest(call: Call, content: bytes, why: str) -> str:
         *(call.agent, call.workflow, call.upstream, call.tool, call.head.method, call.target),
         content,
         why,
-        *(text for header in shown(call.head) for text in header),
+        *(part for header in _that_matter(call.head) for part in header),
     ]
     bound = hashlib.sha256(b"holdfast approval 1\n")
     for part in parts:
@@ -154,16 +164,18 @@ _PASSING = frozenset(
         b"date", b"expect", b"forwarded", b"grpc-previous-rpc-attempts", b"grpc-timeout", b"host",
         b"idempotency-key", b"keep-alive", b"pragma", b"prefer", b"priority", b"referer", b"te",
         b"traceparent", b"tracestate", b"trailer", b"transfer-encoding", b"upgrade", b"user-agent",
-        b"via", b"x-correlation-id", b"x-request-id", b"x-trace-id", b"x-workflow-id", b"x-task-id",
+        b"via", b"x-correlation-id", b"x-envoy-attempt-count", b"x-envoy-expected-rq-timeout-ms",
+        b"x-forwarded-for", b"x-forwarded-port", b"x-request-id", b"x-trace-id", b"x-workflow-id",
+        b"x-task-id",
     }
 )  # fmt: skip
 """Headers of the way and of the client, not of the call."""
-_KINDS = (
-    b"holdfast-",
-    b"sec-",
-    b"x-b3-",
-    b"x-datadog-",
-    b"x-envoy-",
-    b"x-forwarded-",
-    b"x-stainless-",
-)
+_KINDS = (b"holdfast-", b"sec-", b"x-b3-", b"x-datadog-", b"x-stainless-")
+_RENEWED = frozenset(
+    {
+        b"api-key", b"authorization", b"cookie", b"dpop", b"proxy-authorization", b"signature",
+        b"signature-input", b"x-amz-security-token", b"x-api-key", b"x-csrf-token",
+        b"x-goog-api-key", b"x-session-token", b"x-xsrf-token",
+    }
+)  # fmt: skip
+"""Credentials, which a client may have got anew when it comes again."""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from proxy.call import Call
 from proxy.state.asking import (
+    HIDDEN,
     Consumed,
     Exhibit,
     Requested,
@@ -73,6 +74,22 @@ def test_what_is_no_part_of_the_call_is_neither_shown_nor_bound(name: str) -> No
     other = call(fields={name: b"1"})
     assert shown(other.head) == ()
     assert digest(other, b"x", "") == digest(call(), b"x", "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("x-user", "x-auth-account", "x-token-amount", "x-key", "x-signature-of"),
+        *("x-forwarded-host", "x-forwarded-prefix", "x-envoy-original-path", "x-tenant"),
+    ],
+)
+def test_what_may_say_for_whom_is_bound(name: str) -> None:
+    """Though people do not see what may be a secret: a yes for one is none for another."""
+    one, two = call(fields={name: b"1"}), call(fields={name: b"2"})
+    assert digest(one, b"x", "") != digest(two, b"x", "")
+    ((told, value),) = shown(one.head)
+    assert (told, value) in {(name, "1"), (name, HIDDEN)}
+    assert (value == "1") is name.startswith(("x-forwarded", "x-envoy", "x-tenant"))
 
 
 def test_an_exhibit_is_the_exact_call() -> None:
