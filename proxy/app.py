@@ -229,6 +229,7 @@ class App:
         it could not be closed, and a thread may wait for its disk for ever.
         """
         self.health.draining = True
+        self._control.leave()
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
         await self._server.close()
         self.health.listening("")

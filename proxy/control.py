@@ -92,6 +92,10 @@ class Control:
             self.kills.expire()
             await self._file.look()
 
+    def leave(self) -> None:
+        """The process ends when what runs has ended: nothing waits for people until then."""
+        self.desk.leave()
+
     def end(self) -> None:
         """The process ends. Before the journal does."""
         self.desk.end()

@@ -110,6 +110,8 @@ class Desk(Register):
             waits, answer = _answer(case, call)
             if not waits:
                 return answer
+            if self._leaving and not case.runner:
+                return pending(case, self.left(case.request.id))
             if not await self._stirred(case, until()) and self._clock.now() >= until():
                 return pending(case, self.left(case.request.id))
 

@@ -60,6 +60,7 @@ class Register:
         self._reviews: dict[str, Case] = {}  # the oldest first
         self._alarm = clock.alarm(self._went_off)
         self._next = NEVER
+        self._leaving = False
         self._bytes = 0  # of outcomes
         self._untold: Untold | None = Untold()  # until there is a journal
         self._noted: Noted = self._untold
@@ -103,6 +104,13 @@ class Register:
         for case in self._cases.values():
             self._restored(case)
         exhibits.only(frozenset(case.request.id for case in self._shown()))
+
+    def leave(self) -> None:
+        """The process is about to end: who waits for people is told to come again, to the next one.
+        Who waits for a call that runs may still get its answer."""
+        self._leaving = True
+        for case in list(self._cases.values()):
+            case.wake()
 
     def end(self) -> None:
         """Nothing expires any more: that is the next process's business."""

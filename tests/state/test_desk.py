@@ -86,6 +86,21 @@ async def test_whose_hold_grew_waits_on() -> None:
     assert await waiting is None
 
 
+async def test_where_the_process_is_about_to_end_nobody_is_held() -> None:
+    """Neither who waits nor who comes; what has been decided goes."""
+    scene = Scene()
+    waiting = scene.clock.spawn(scene.comes(hold=50.0))
+    await settled()
+    scene.desk.leave()
+    _, answer = await waiting
+    assert code(answer) == "approval_pending"
+    _, answer = await scene.comes(hold=50.0)
+    assert code(answer) == "approval_pending"
+    await scene.decides("approve")
+    _, answer = await scene.comes(hold=50.0)
+    assert answer is None
+
+
 async def test_who_leaves_is_forgotten() -> None:
     """The request stands, for others."""
     scene = Scene()

@@ -11,6 +11,8 @@ from proxy.news import ApprovalChange
 from proxy.state.asking import Decided, Exhibit
 from proxy.state.case import File, Person, Undecided
 from proxy.state.desk import Desk
+from proxy.state.killed import Kill
+from proxy.state.scopes import Scope
 from tests.harness import (
     Message,
     Proxy,
@@ -339,6 +341,63 @@ async def test_it_may_be_sent_all_the_same(upstream: RawUpstream) -> None:
         assert (got.body, got.value("holdfast-reason"), len(upstream.requests)) == (
             b"ok", b"approval_replayed", 1,
         )  # fmt: skip
+
+
+async def test_who_is_held_when_the_process_stops_is_told_to_come_again(
+    upstream: RawUpstream,
+) -> None:
+    """At once: people take longer than a drain. Whoever waits for an answer that comes gets it."""
+    async with gated(upstream) as proxy:
+        people, call = People(proxy), sent(proxy)
+        await people.asked()
+
+        async def late(connection: Any, _: Message) -> None:
+            await going.wait()
+            connection.send(answer(body=b"paid"))
+
+        going, other = asyncio.Event(), pay(body=b'{"tool": "pay", "input": {"amount": 7}}')
+        upstream.then(late)
+        runs = sent(proxy, other)
+        await people.asked(2)
+        await people.approve()
+        await people.until(lambda: len(upstream.heads) == 1)
+        waits = sent(proxy, other)
+        case = people.desk._cases[people.desk.files[-1].request.id]
+        await people.until(lambda: len(case.waiters) == 1)
+        stopping = asyncio.get_running_loop().create_task(proxy.app.stop(drain=20.0))
+        assert code(await within(call)) == "approval_pending"
+        going.set()
+        assert (await within(runs)).body == b"paid"
+        assert (await within(waits)).body == b"paid"
+        assert await within(stopping)
+
+
+@pytest.mark.parametrize("durable", [True, False])
+async def test_a_kill_between_the_yes_and_the_sending_wins(
+    upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    """Also where it comes while it is being made durable that the approval is used."""
+    async with gated(upstream) as proxy:
+        people, call = People(proxy), sent(proxy)
+        await people.asked()
+        using, goes_on = asyncio.Event(), asyncio.Event()
+        consume = people.desk.consume
+
+        async def slowly(held: Any) -> Any:
+            said = await consume(held) if durable else None
+            using.set()
+            await goes_on.wait()
+            return said if durable else await consume(held)
+
+        monkeypatch.setattr(people.desk, "consume", slowly)
+        await people.approve()
+        await within(using.wait())
+        scope = Scope("tool:pay")
+        stopped = proxy.app._control.kills.engage(Kill(scope, "case 12", "alice", "admin"))
+        goes_on.set()
+        assert stopped == 1
+        assert code(await within(call)) == "killed"
+        assert len(upstream.heads) == 0
 
 
 async def test_policies_are_asked_anew(upstream: RawUpstream) -> None:
