@@ -25,6 +25,7 @@ from proxy.stages.retry import Retry
 from proxy.stages.timeout import MIN_ATTEMPT
 from proxy.state.killed import Kill
 from proxy.symptom import symptoms
+from proxy.units import in_utc
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
@@ -90,14 +91,17 @@ def empty(bulkheads: list[Bulkhead]) -> Iterator[Problem]:
 
 
 def idle_kills(
-    kills: Iterable[tuple[Kill, Place, str]], known: Mapping[str, Container[str]]
+    kills: Iterable[tuple[Kill, Place, str]], known: Mapping[str, Container[str]], now: float
 ) -> Iterator[Problem]:
-    """Kills of what there is not. `known`: names, by the kind of scope that has them."""
+    """Kills of what there is not, or that are over. `known`: names, by the kind of scope that has
+    them; `now`: seconds since 1970."""
     for kill, place, path in kills:
         scope = kill.scope
         if scope.kind in known and scope.name not in known[scope.kind]:
             message = f"it stops nothing: there is no {scope.kind} of this name"
             yield Problem(place, f"{path}.scope", message)
+        if kill.until is not None and kill.until <= now:
+            yield Problem(place, f"{path}.until", f"it stops nothing: {in_utc(kill.until)} is over")
 
 
 def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from proxy.clock import Clock
 from proxy.config import document
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
@@ -147,7 +148,7 @@ class _Reading:
         judged = judge(self.policies, self.upstreams, self.names)
         money = misjudged(self.books.budgets, list(self.names))
         known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
-        idle = idle_kills(self.kills.values(), known)
+        idle = idle_kills(self.kills.values(), known, Clock.wall())
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
         return Judged([*judged.errors, *money.errors], warnings)
 

@@ -61,3 +61,16 @@ def test_what_stops_nothing_is_warned_of(folder):
     )
     told = [str(each) for each in loaded.warnings if "it stops nothing" in str(each)]
     assert [":3:" in told[0], ":5:" in told[1], len(told)] == [True, True, 2]
+
+
+def test_what_is_over_is_warned_of(folder):
+    """Somebody mistyped the year, and believes that it is stopped."""
+    loaded = folder.load(
+        UPSTREAM
+        + """kill:
+  - {scope: "all", reason: x, until: 2020-01-01T00:00:00Z}
+  - {scope: "agent:a", reason: x, until: 2999-01-01T00:00:00Z}
+"""
+    )
+    told = [str(each) for each in loaded.warnings if "it stops nothing" in str(each)]
+    assert ["until: it stops nothing: 2020-" in told[0], len(told)] == [True, 1]
