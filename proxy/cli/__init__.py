@@ -82,7 +82,8 @@ def _code(arguments: Sequence[str] | None) -> int:
         return USAGE
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "holdfast"
-        _say(f"{error.format_message()} (see {where} --help)")
+        said = " ".join(error.format_message().split())  # click lists choices on lines of their own
+        _say(f"{said} (see {where} --help)")
         return USAGE
     except click.ClickException as error:
         _say(error.format_message())

@@ -17,9 +17,12 @@ _LONGEST = 4_000
 
 
 @click.group(invoke_without_command=True)
+@to_change
 @click.pass_context
-def approvals(context: click.Context) -> int:
-    """Show what waits for people, and decide about it.
+def approvals(
+    context: click.Context, admin: str | None, data_dir: str | None, as_json: bool
+) -> int:
+    """Show what waits for people, and decide about it. Alone it is the same as list.
 
     \b
     Examples:
@@ -28,9 +31,12 @@ def approvals(context: click.Context) -> int:
       holdfast approvals approve 4f1c --reason "invoice 17 is right"
     An ID may be shortened to its first four characters or more.
     """
-    if context.invoked_subcommand is not None:
-        return 0
-    return int(context.invoke(listed))
+    name = context.invoked_subcommand
+    if name is None:
+        return int(context.invoke(listed, admin=admin, data_dir=data_dir, as_json=as_json))
+    if admin or data_dir or as_json:  # else another proxy's call would be decided about
+        raise click.UsageError(f"options stand behind the command: holdfast approvals {name} …")
+    return 0
 
 
 @approvals.command("list")

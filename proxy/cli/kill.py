@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from urllib.parse import quote
 
 import click
@@ -45,12 +46,19 @@ def kill(
       holdfast kill 'agent:pay-*' --reason "looping" --until 30m --in-flight finish
     Exit codes: 0 killed, 1 refused or not durable, 2 cannot read the settings, 64 wrong usage.
     """
-    from proxy.cli.asking import tell
+    from proxy.cli.asking import Unanswered, tell
 
     asked = {"scope": _scope(scope), "reason": reason, "in_flight": in_flight}
     if until is not None:
         asked["until"] = _moment(until)
-    told = tell(control_of(admin, data_dir), "/v1/kills", asked, PATIENCE)
+    address = control_of(admin, data_dir)
+    try:
+        told = tell(address, "/v1/kills", asked, PATIENCE)
+    except Unanswered as error:
+        if admin is None and isinstance(error.__cause__, OSError):  # in a hurry: there is another
+            file = Path(address.removeprefix("unix:")).with_name("kill")
+            raise Unanswered(f"{error.message}; or write {scope} into {file}") from error
+        raise
     if as_json:
         print(json.dumps(told, indent=2))
     else:

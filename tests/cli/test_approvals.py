@@ -63,6 +63,16 @@ def test_programs_get_json(holdfast: Any, pages: Pages) -> None:
     assert told["state"] == "approved"
 
 
+def test_alone_it_lists_wherever_it_is_asked_to(holdfast: Any, pages: Pages, here: Any) -> None:
+    """And no option is taken for another command's."""
+    assert json.loads(holdfast("approvals", "--json").out)["items"] == [ITEM]
+    ran = holdfast("approvals", "--data-dir", f"{here}/nothing")
+    assert (ran.code, "nothing/admin.sock" in ran.err) == (1, True)
+    ran = holdfast("approvals", "--data-dir", "x", "approve", "4f1c")
+    assert (ran.code, "options stand behind the command" in ran.err) == (64, True)
+    assert pages.posted == []
+
+
 def test_nothing_waits(holdfast: Any, pages: Pages) -> None:
     """It is said."""
     pages.put("/v1/approvals", {"items": [], "next": None})

@@ -96,3 +96,12 @@ def test_another_proxy_is_shown_a_token(holdfast, here):
         words = ("kill", "all", "--reason", "x", "--admin", pages.url, "--token", "t0ken")
         assert holdfast(*words).code == 0
     assert pages.tokens == ["Bearer t0ken"]
+
+
+def test_where_nobody_answers_there_is_another_way(holdfast, here):
+    """A proxy that runs without its socket still reads the file."""
+    ran = holdfast("kill", "tool:pay", "--reason", "x", "--data-dir", "d")
+    assert ran.code == 1
+    assert ran.err.endswith("; or write tool:pay into d/kill\n")
+    ran = holdfast("kill", "all", "--reason", "x", "--admin", "127.0.0.1:1", "--token", "t")
+    assert (ran.code, "or write" in ran.err) == (1, False)

@@ -152,3 +152,10 @@ def test_nothing_has_no_hash(holdfast, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"\n")))
 
     assert holdfast("token", "hash").code == 64
+
+
+def test_what_is_missing_is_told_in_one_line(holdfast):
+    """With what is allowed."""
+    ran = holdfast("token", "new", "bob")
+    assert (ran.code, ran.err.count("\n")) == (64, 1)
+    assert "Choose from: viewer, approver, operator (see" in ran.err
