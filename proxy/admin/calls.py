@@ -48,7 +48,7 @@ class Calls:
 
     def __init__(self, sight: Sight) -> None:
         self._sight = sight
-        self._turns = Turns()
+        self._turns = {True: Turns(), False: Turns()}  # has who asks a name?
 
     async def page(self, visit: Visit) -> Item:
         """Calls that have ended, the newest first. Raises BadParameter, NotDone."""
@@ -58,7 +58,9 @@ class Calls:
         start, folder = None if at is None else Cursor(*at), self._folder()
         if folder is None:
             return {"items": [], "next": None}
-        found = await self._read(lambda pause: Search(folder, pause).page(asked, most, start))
+        found = await self._read(
+            visit, lambda pause: Search(folder, pause).page(asked, most, start)
+        )
         return {
             "items": [msgspec.Raw(line) for line in found.lines],
             "next": None if found.next is None else cursor(tuple(map(str, found.next))),
@@ -73,7 +75,7 @@ class Calls:
         if folder is None:
             raise NotDone(404, "the journal is not open")
         found = await self._read(
-            lambda pause: Search(folder, pause, LOOKED_FOR_ONE).named(name, asked)
+            visit, lambda pause: Search(folder, pause, LOOKED_FOR_ONE).named(name, asked)
         )
         if found.intent is None and found.finished is None:
             further = (
@@ -87,9 +89,10 @@ class Calls:
             "record": None if found.finished is None else msgspec.Raw(found.finished),
         }
 
-    async def _read(self, work: Callable[[Pause], Value]) -> Value:
+    async def _read(self, visit: Visit, work: Callable[[Pause], Value]) -> Value:
+        """An agent, without a name, does not take the turns of people."""
         try:
-            return await self._turns.run(work)
+            return await self._turns[bool(visit.author.name)].run(work)
         except Busy as busy:
             raise NotDone(503, "others are being answered; ask again", _AGAIN) from busy
         except OSError as error:

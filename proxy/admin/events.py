@@ -41,8 +41,10 @@ _SHORT = (
 class Listener:
     """What is kept for one, until it has been sent."""
 
-    def __init__(self, calls: bool) -> None:
+    def __init__(self, calls: bool, known: bool = False) -> None:
+        """`known`: it has a name, and is not just anybody on this machine."""
         self.calls = calls
+        self.known = known
         self.over = False
         self.lost = 0
         self._kept: deque[bytes] = deque()
@@ -113,9 +115,11 @@ class Events:
         """Until one of both goes. Raises NotDone."""
         if visit.request.method == "HEAD":
             return web.Response(content_type=STREAM)
-        if self._closed or len(self._listeners) >= MOST:
+        known = bool(visit.author.name)
+        alike = sum(each.known is known for each in self._listeners)
+        if self._closed or alike >= MOST:
             raise NotDone(503, f"there are {MOST} who listen", {str(hdrs.RETRY_AFTER): "10"})
-        listener = Listener(visit.request.query.get("calls") == "true")
+        listener = Listener(visit.request.query.get("calls") == "true", known)
         self._add(listener)
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: STREAM})
         try:

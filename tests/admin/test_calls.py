@@ -28,14 +28,19 @@ def scene(tmp_path):
 
 
 @pytest.fixture
-async def client(scene, aiohttp_client):
-    pages = Api(scene.sight)
+async def pages(scene):
+    made = Api(scene.sight)
+    yield made
+    made.stop()
+    await scene.clock.stop()
+
+
+@pytest.fixture
+async def client(pages, aiohttp_client):
     app = web.Application()
     pages.add_to(app.router)
     pages.serve(local=True, by_socket=False)
-    yield await aiohttp_client(app)
-    pages.stop()
-    await scene.clock.stop()
+    return await aiohttp_client(app)
 
 
 async def told(client, query="", status=200):
@@ -152,6 +157,22 @@ async def test_a_disk_that_cannot_be_read_is_a_problem(client, monkeypatch):
 
     monkeypatch.setattr(Folder, "segments", fails)
     assert "Permission denied" in (await told(client, "", 503))["detail"]
+
+
+async def test_who_has_a_name_waits_for_no_agent(client, pages, aiohttp_client, monkeypatch):
+    """Whatever is asked for without one."""
+    together, page = threading.Barrier(2, timeout=10), Search.page
+
+    def meets(*given):
+        together.wait()  # each is at work while the other is
+        return page(*given)
+
+    app = web.Application()
+    pages.add_to(app.router, control=True)
+    owner = await aiohttp_client(app)
+    monkeypatch.setattr(Search, "page", meets)
+    answers = await asyncio.gather(client.get("/v1/calls"), owner.get("/v1/calls"))
+    assert [answer.status for answer in answers] == [200, 200]
 
 
 async def test_whoever_asks_for_much_at_once_is_told_to_wait(client, monkeypatch):

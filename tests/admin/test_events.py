@@ -102,6 +102,20 @@ async def test_so_many_may_listen_and_no_more(client):
         each.close()
 
 
+async def test_who_has_a_name_has_a_place(client, api, aiohttp_client):
+    """Though an agent, that has none, takes all that anybody may have."""
+    listening = [await client.get("/v1/events") for _ in range(MOST)]
+    app = web.Application()
+    api.add_to(app.router, control=True)
+    owner = await aiohttp_client(app)
+    listening += [await owner.get("/v1/events") for _ in range(MOST)]
+    assert {answer.status for answer in listening} == {200}
+    async with owner.get("/v1/events") as answer:
+        assert answer.status == 503
+    for each in listening:
+        each.close()
+
+
 async def test_head_does_not_listen(client):
     """It is answered, and over."""
     async with client.head("/v1/events") as answer:
