@@ -35,7 +35,7 @@ from proxy.stage import (
     no_quote,
     nobody,
 )
-from proxy.stages import BACKUPS, BUDGETS, ORDER, TYPES, Entry, Phase
+from proxy.stages import BACKUPS, BARS, BUDGETS, ORDER, TYPES, Entry, Phase
 from proxy.stages.budget import Budgets
 
 _NOBODYS = Merged("", "")
@@ -159,6 +159,8 @@ def walk(plan: Plan, way: Way, to: Phase = "call", *, others: bool = False) -> "
     for entry in reversed(ORDER):
         if to == "call" or entry.phase != "call":
             at.step(entry)
+    for entry in reversed(BARS if to == "link" else ()):
+        at.step(entry)
     at.reach(to)
     return at
 

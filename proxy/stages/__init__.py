@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from proxy.stage import Section, Site
-from proxy.stages.approval import Approval, Approve, WouldAsk
+from proxy.stages.approval import Approval, Approve, NotAsked, WouldAsk
 from proxy.stages.audit import Audit, IntentFirst, RecordFirst, Takes
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.stages.budget import Budgets, Spending
@@ -160,6 +160,15 @@ ORDER: tuple[Entry, ...] = (
     # Last: a probe that a later stage refused would be lost. It needs the attempt's deadline.
     Entry("attempt", "gate", ("breaker",), ProbeLease.build),
 )
+
+BARS: tuple[Entry, ...] = (
+    Entry("link", "gate", ("deny",), Denial),
+    Entry("link", "gate", ("approval",), NotAsked.build),
+)
+"""What stands outside of a link that a call comes to from elsewhere: a backup, another model, where
+a fallback or a route leads. What its own policies forbid, or want people to approve, does not come
+in by that way either. The call itself has met the same in `call`, by the policies of where it was
+sent to."""
 
 WRAPPERS, GATES = (
     frozenset(name for entry in ORDER if (entry.kind == "gate") is gate for name in entry.sections)

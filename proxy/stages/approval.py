@@ -221,6 +221,46 @@ class WouldAsk(Check):
         return Said(_said(self._terms, self._condition, self._hold, call))
 
 
+class NotAsked(Check):
+    """Of an upstream that answers instead of another: people must approve what comes here, and have
+    approved nothing, or less. Nobody is asked in the middle of a call."""
+
+    __slots__ = ("_condition", "_refusal", "_terms")
+
+    def __init__(self, section: Approval, needs: int, site: Site) -> None:
+        policy, when, upstream = site.policy, section.when, site.target.upstream
+        self._condition = None if when is None else Condition(when, policy, "approval", site.ground)
+        self._terms = section.terms(needs, policy)
+        text = f"people must approve such calls to {upstream}, and were not asked about this one"
+        self._refusal = Refusal("denied", text, policy=policy, scope="tool")
+
+    @classmethod
+    def build(cls, section: Approval, site: Site) -> "NotAsked | None":
+        """None where nobody must agree."""
+        needs = section.needs(site.target.risk)
+        return cls(section, needs, site) if needs else None
+
+    def admit(self, call: Call) -> Refusal | None:
+        """Refuses `denied`, unless as many have agreed to the call."""
+        holds = True if self._condition is None else self._condition.holds(call)
+        return self._verdict(call, holds)
+
+    def says(self, call: Call) -> Said:
+        """What it would do with the call now."""
+        holds = True if self._condition is None else self._condition.look(call)
+        refusal = self._verdict(call, holds)
+        return Said("lets it come" if refusal is None else refusal.detail, refusal)
+
+    def _verdict(self, call: Call, holds: bool | Refusal | None) -> Refusal | None:
+        if holds is False:
+            return None
+        if type(holds) is Refusal:
+            return holds
+        case: Case | None = call.ticket
+        agreed = case is not None and case.request.meets(self._terms)
+        return None if agreed else self._refusal
+
+
 def _told(call: Call, refusal: Refusal) -> Refusal:
     """Whoever asked for it is told that it was accepted, and comes later."""
     if refusal.code != "approval_pending" or not answers_late(call.head.fields):

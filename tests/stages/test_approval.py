@@ -12,9 +12,9 @@ from proxy.keys import InFlightKey
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import Site
-from proxy.stages.approval import Approval, Approve, WouldAsk
-from proxy.state.asking import LARGEST, Decided
-from proxy.state.case import Person
+from proxy.stages.approval import Approval, Approve, NotAsked, WouldAsk
+from proxy.state.asking import LARGEST, Decided, Requested
+from proxy.state.case import Case, File, Person
 from proxy.state.desk import Desk as People
 from proxy.units import Seconds
 from tests.fakes import (
@@ -390,3 +390,43 @@ async def test_an_upstream_that_is_gone_has_no_route() -> None:
     assert pipeline.flight.now == 0
     assert code(await desk.table.again(call)) == "no_route"  # and it is not counted down twice
     assert pipeline.flight.now == 0
+
+
+@pytest.mark.parametrize(
+    ("needs", "groups", "goes"), [(2, (), True), (1, (), False), (2, ("a",), False)]
+)
+def test_elsewhere_a_yes_counts_that_asked_for_as_much(
+    needs: int, groups: tuple[str, ...], goes: bool
+) -> None:
+    """Of as many people, of the same groups; none at all where nobody was asked."""
+    site = Site(make_target(risk=Risk.LOW), make_ground(), "money")
+    gate = NotAsked.build(Approval(approvers=2), site)
+    assert gate is not None
+    call = make_call()
+    refusal = gate.admit(call)
+    assert refusal is not None
+    assert (refusal.code, gate.says(call).refusal) == ("denied", refusal)
+    asked = Requested("r", "d", "c", "ann", "u", "t", "POST", "p", needs, 0, 1, groups=groups)
+    call.ticket = Case(File(asked, "approved"))
+    assert (gate.admit(call) is None) is goes
+    assert NotAsked.build(Approval(), site) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "came"),
+    [
+        (b'{"tool": "pay", "input": {"amount": 5}}', None),
+        (b'{"tool": "pay", "input": {"amount": 500}}', "denied"),
+        (b'{"tool": "pay", "input": {"amount": 5, "amount": 500}}', "ambiguous_call"),
+    ],
+)
+def test_elsewhere_the_condition_counts(content: bytes, came: str | None) -> None:
+    """And what can be read in two ways is refused."""
+    site = Site(make_target(risk=Risk.HIGH), make_ground(), "money")
+    gate = NotAsked.build(Approval(when=Expression.parse("input.amount > 100")), site)
+    assert gate is not None
+    call = give("pay", content)
+    Desk().found(call)  # recognised
+    refusal = gate.admit(call)
+    assert (None if refusal is None else refusal.code) == came
+    assert gate.says(call).note

@@ -180,3 +180,37 @@ async def test_a_hedge_saves_a_call_that_fails(upstream: RawUpstream, first: Ste
             gate.set()
             got = await agent.answer("POST")
         assert (got.status, got.body) == (200, b"ok")
+
+
+BARRED = """
+upstreams: {{spare: {{url: "{url}", protocol: tools, path: /spare}}}}
+policies:
+  - {{name: chain, match: {{upstream: gateway}}, effect: read, fallback: [{{upstream: spare}}]}}
+  - {{name: barred, match: {{upstream: spare}}, risk: high, {bar}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("bar", "status"),
+    [
+        ("deny: true", 403),
+        ("deny: {when: 'input.n > 0'}", 403),
+        ("deny: {when: 'input.n > 1'}", 200),
+        ("approval: {}", 403),
+        ("approval: {when: 'input.n > 0'}", 403),
+        ("approval: {when: 'input.n > 1'}", 200),
+        ("mode: shadow, deny: true", 200),
+    ],
+)
+async def test_a_way_round_leads_to_nothing_that_is_forbidden(
+    upstream: RawUpstream, spare: RawUpstream, bar: str, status: int
+) -> None:
+    """What a policy denies at an upstream, or has people approve, is not sent there instead."""
+    rules = BARRED.format(url=spare.url, bar=bar)
+    async with holdfast(upstream, "tools", rules) as proxy:
+        upstream.then(answer(500, body=b"no"))
+        got = await proxy.call(tool("get_a"))
+        assert got.status == status
+        assert len(spare.requests) == (status == 200)
+        if status == 403:
+            assert json.loads(got.body)["policy"] == "barred"
