@@ -101,8 +101,9 @@ class Register:
         """From now on there is a journal. What was at the desk when the last process ended is
         there again; what was used by then may have run, and nobody knows what came of it."""
         self._noted, self._exhibits, self._untold = noted, exhibits, None
-        for case in self._cases.values():
+        for case in list(self._cases.values()):
             self._restored(case)
+        self._went_off()  # what is over by now is noted so, before the clock can go back
         exhibits.only(frozenset(case.request.id for case in self._shown()))
 
     def leave(self) -> None:

@@ -288,3 +288,16 @@ async def test_what_is_over_is_over_once() -> None:
         scene.desk._end(case, why)
     assert case.over is not None
     assert case.over.detail == "it is over"
+
+
+async def test_what_is_over_at_the_start_is_over_whatever_the_clock_says_next() -> None:
+    """Though that process dies at once, and somebody sets the clock back."""
+    scene = Scene()
+    await scene.asked()
+    await scene.decides("approve")
+    scene.clock.ahead = 3600.0
+    scene.restart()
+    scene.clock.ahead = 0.0
+    scene.restart()
+    assert scene.desk.files == []
+    assert scene.journal.types[-1] == "expired"
