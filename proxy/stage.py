@@ -27,9 +27,19 @@ Links: TypeAlias = Callable[[Call, str, str], Handler]
 """Of a call, an upstream and a model: what sends the call there, by that upstream's own policies.
 An empty name stands for the call's own."""
 Verdict: TypeAlias = Refusal | None
-Quote: TypeAlias = Callable[[Call], tuple[float, float]]
-"""What one sending of a call costs, in US dollars; and what is left of its budgets: 1 all of each,
-0 nothing of one."""
+
+
+class Quote(Protocol):
+    """Knows what calls cost, and what there is."""
+
+    def __call__(self, call: Call, /) -> tuple[float, float]:
+        """What one sending costs, in US dollars; and what is left of its budgets: 1 all of each, 0
+        nothing of one."""
+        ...
+
+    def full(self, call: Call, /) -> Refusal | None:
+        """What is said now by a budget that has no room for it, and asks nobody."""
+        ...
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -228,6 +238,7 @@ class Ground(msgspec.Struct, frozen=True):
     shadow: bool = False  # counters of its own, apart from what is enforced
     links: Links = no_links
     generation: int = 0  # of the table: it grows with each one made on one keep
+    places: Mapping[str, str] = MappingProxyType({})  # the URL of each upstream
     world: bytes = b""  # a digest of where its upstreams are, and of our credentials there
     trail: Trail = Trackless()
     newest: Handler | None = None
@@ -252,9 +263,17 @@ def nobody(subject: Any, /) -> Awaitable[Reply]:
     raise AssertionError("there is nobody behind")
 
 
-def no_quote(_: Call) -> tuple[float, float]:
-    """Where nobody speaks of money."""
-    return 0.0, 1.0
+class _Free:
+    """Part of Quote: where nobody speaks of money."""
+
+    def __call__(self, call: Call, /) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    def full(self, call: Call, /) -> None:
+        """Part of Quote."""
+
+
+no_quote: Quote = _Free()
 
 
 class Site(msgspec.Struct, frozen=True):

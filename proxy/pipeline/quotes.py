@@ -1,9 +1,11 @@
 """What a call costs and what is left, for those who only ask: expressions of policies."""
 
 from proxy.call import Call
+from proxy.refusal import Refusal
 from proxy.stage import Ground, Target
 from proxy.stages.budget import Budgets, asks, payers_of
 from proxy.state.grant import size_of
+from proxy.state.spent_out import standing
 
 
 class Quotes:
@@ -19,11 +21,20 @@ class Quotes:
 
     def __call__(self, call: Call) -> tuple[float, float]:
         """Part of Quote. No account is opened."""
-        price = self._price
-        if self._when is not None and self._when.look(call) is False:
-            price = self._otherwise
-        amount = price.estimate(size_of(call)) if price.open else price.fixed
         found, _ = self._payers.seen(call)
         now = self._wall()
         left = (1.0 - account.used_at(now) for _, account in found if account is not None)
-        return amount / 1e6, max(0.0, min(left, default=1.0))
+        return self._amount(call) / 1e6, max(0.0, min(left, default=1.0))
+
+    def full(self, call: Call) -> Refusal | None:
+        """Part of Quote."""
+        found, _ = self._payers.seen(call)
+        strict = [(cap, account) for cap, account in found if cap.on_exceed != "approve"]
+        _, refusal = standing(strict, self._amount(call), self._wall())
+        return refusal
+
+    def _amount(self, call: Call) -> int:
+        price = self._price
+        if self._when is not None and self._when.look(call) is False:
+            price = self._otherwise
+        return price.estimate(size_of(call)) if price.open else price.fixed

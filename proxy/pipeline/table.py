@@ -64,6 +64,7 @@ class Table:
                 grounds.enforced,
                 links=self.link,
                 generation=generation,
+                places={name: str(one.url) for name, one in loaded.upstreams.items()},
                 world=_world(loaded),
                 newest=grounds.enforced.newest or self.again,
             ),

@@ -98,9 +98,11 @@ class Approval(Section, frozen=True, kw_only=True, rename={"way": "mode"}):
         needs = self.approvers or _BY_RISK[risk]
         return None if needs == 0 and not self.review else needs
 
-    def terms(self, needs: int, policy: str) -> Terms:
+    def terms(self, needs: int, site: Site) -> Terms:
         """How people are asked."""
-        return Terms(policy, needs, self.groups, float(self.expires), float(self.replay))
+        place = site.ground.places.get(site.target.upstream, "")
+        expires, replay = float(self.expires), float(self.replay)
+        return Terms(site.policy, needs, self.groups, expires, replay, place=place)
 
 
 class Approve:
@@ -113,9 +115,10 @@ class Approve:
         self._now = ground.clock.now
         self._desk = Desk.of(ground.keep, ground.clock)
         self._condition = Condition.of(section.when, "approval", site)
-        self._terms = section.terms(needs, site.policy)
+        self._terms = section.terms(needs, site)
         self._hold = float(section.hold) if section.way == "hold" else 0.0
         self._alone = section.execute_when_gone
+        self._full = site.quote.full
         self._streams = PROTOCOLS[site.target.protocol].streams
 
     @classmethod
@@ -181,8 +184,9 @@ class Approve:
         return reply
 
     async def _use(self, call: Call) -> Reply:
-        """It has a ticket, which is used up before it goes on."""
-        refusal = self._desk.unmet(call, self._terms)
+        """It has a ticket, which is used up before it goes on; not where a budget has no room now,
+        for then nothing would be sent."""
+        refusal = self._desk.unmet(call, self._terms) or self._full(call)
         if refusal is None:
             began = self._now()
             refusal = await self._desk.consume(call)
@@ -197,7 +201,7 @@ class WouldAsk(Check):
 
     def __init__(self, section: Approval, needs: int, site: Site) -> None:
         self._condition = Condition.of(section.when, "approval", site)
-        self._terms = section.terms(needs, site.policy)
+        self._terms = section.terms(needs, site)
         self._hold = float(section.hold)
 
     @classmethod
@@ -228,9 +232,9 @@ class NotAsked(Check):
     __slots__ = ("_condition", "_refusal", "_terms")
 
     def __init__(self, section: Approval, needs: int, site: Site) -> None:
-        policy, when, upstream = site.policy, section.when, site.target.upstream
-        self._condition = None if when is None else Condition(when, policy, "approval", site.ground)
-        self._terms = section.terms(needs, policy)
+        policy, upstream = site.policy, site.target.upstream
+        self._condition = Condition.of(section.when, "approval", site)
+        self._terms = section.terms(needs, site)
         text = f"people must approve such calls to {upstream}, and were not asked about this one"
         self._refusal = Refusal("denied", text, policy=policy, scope="tool")
 

@@ -37,6 +37,7 @@ class Terms(msgspec.Struct, frozen=True):
     replay: float = 600.0  # its answer is given again to the same call
     why: str = "approval"  # approval | budget | loop | escalated | fallback
     detail: str = ""  # for people, in a few words; never of the payload
+    place: str = ""  # where its upstream is
 
 
 class Requested(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,11 +60,13 @@ class Requested(msgspec.Struct, frozen=True, omit_defaults=True):
     workflow: str = ""
     task: str = ""
     detail: str = ""
+    place: str = ""  # the URL of its upstream: a yes is for that one, whatever has its name later
     type: ClassVar[str] = "approval.requested"
 
     def meets(self, terms: Terms) -> bool:
         """Would the same be asked by these terms, or less?"""
-        return self.needs >= terms.needs and self.groups == terms.groups
+        same = self.groups == terms.groups and self.place == terms.place
+        return same and self.needs >= terms.needs
 
 
 class Decided(msgspec.Struct, frozen=True, omit_defaults=True):

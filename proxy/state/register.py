@@ -182,6 +182,7 @@ class Register:
             workflow=call.workflow,
             task=call.task,
             detail=terms.detail,
+            place=terms.place,
         )
 
     def _full(self, agent: str, policy: str) -> Refusal | None:

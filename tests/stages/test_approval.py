@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.call import Call, Effect, Risk
 from proxy.counts import EXPRESSION_ERRORS
@@ -232,10 +233,10 @@ async def test_who_is_cancelled_gives_his_claim_back() -> None:
 
 async def test_a_ticket_does_not_do_for_more() -> None:
     """Another table asks for two."""
-    pipeline, two = Pipeline(again=True), Approval(approvers=2)
+    pipeline = Pipeline(again=True)
     going = pipeline.starts()
     await settled()
-    pipeline.stage._terms = two.terms(2, "money")
+    pipeline.stage._terms = replace(pipeline.stage._terms, needs=2)
     await pipeline.says("approve")
     assert (code(await going), pipeline.sent) == ("approval_expired", [])
 

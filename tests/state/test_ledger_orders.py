@@ -36,6 +36,7 @@ class Books(RuleBasedStateMachine):
         self.world.ledger = self.world.made()
         self.open: list[tuple[str, int, str]] = []  # call, reserved, agent
         self.truth: dict[Window, int] = {}  # what was spent, or may have been
+        self.on: dict[str, set[Window]] = {}  # of each account, those that were ever on
         self.came_back: set[Window] = set()  # into these, with something reserved elsewhere
         self.calls = 0
 
@@ -134,23 +135,28 @@ class Books(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([60, 1_800, 3_600, 7_200, 86_400]))
     def passes(self, seconds: int) -> None:
         """Time does. What was noted is durable long before."""
-        self.is_written()
-        self.world.now += seconds
+        self.goes_to(self.world.now + seconds)
 
     @rule()
     def month_ends(self) -> None:
         """It is the last hour of it, if it was not."""
-        self.is_written()
-        self.world.now = max(self.world.now, MONTH_ENDS)
+        self.goes_to(max(self.world.now, MONTH_ENDS))
 
     @rule(seconds=st.sampled_from([1, 1_800, 3_600]))
     def is_set_back(self, seconds: int) -> None:
         """Somebody corrects the clock."""
+        self.goes_to(self.world.now - seconds)
+
+    def goes_to(self, now: float) -> None:
+        """The clock shows this from now on."""
         self.is_written()
-        self.world.now -= seconds
+        before = {account.label: set(self.windows(account)) for account in self.looked_at()}
+        self.world.now = now
         for account in self.looked_at():
+            known = self.on.setdefault(account.label, set()) | before[account.label]
             if account.reserved:
-                self.came_back |= set(self.windows(account))
+                self.came_back |= (known - before[account.label]) & set(self.windows(account))
+            self.on[account.label] = known | set(self.windows(account))
 
     # --- what must hold ---
 

@@ -22,6 +22,7 @@ from tests.harness import (
     chunked,
     holdfast,
     request,
+    upstream_yaml,
     within,
 )
 
@@ -594,3 +595,46 @@ async def test_a_client_that_resends_its_key_has_one(upstream: RawUpstream) -> N
         await people.approve()
         assert (await within(call)).body == b"ok"
         assert len((await upstream.seen()).values("idempotency-key")) == 1
+
+
+MONEY = """
+policies:
+  - {name: all, cost: 0.60}
+  - {name: pay, match: {tool: pay}, risk: high, approval: {hold: 20s}}
+budgets: [{name: cap, per: agent, day: %s}]
+"""
+
+
+async def test_where_a_budget_has_no_room_any_more_the_approval_stands(
+    upstream: RawUpstream,
+) -> None:
+    """It was spent while people thought about it. Nothing is sent and nothing used up: with more
+    room the same call goes, and nobody is asked again."""
+    upstream.then()
+    async with holdfast(upstream, "tools", MONEY % "1.00") as proxy:
+        people, held = People(proxy), sent(proxy)
+        await people.asked()
+        spends = request("/v1/buy", method="POST")
+        assert (await proxy.call(spends, "POST")).status == 200
+        await people.approve()
+        assert code(await within(held)) == "budget_exceeded"
+        assert [file.state for file in people.desk.files] == ["approved"]
+        assert len(upstream.requests) == 1
+
+        proxy.write_policies(MONEY % "2.00")
+        assert proxy.app.reload()
+        assert (await proxy.call(pay())).status == 200
+        assert (people.told("requested"), len(upstream.requests)) == (1, 2)
+
+
+async def test_a_yes_is_for_the_place_that_people_saw(upstream: RawUpstream) -> None:
+    """Another one has the upstream's name when they agree: they are asked anew about it."""
+    upstream.then()
+    async with RawUpstream() as elsewhere, gated(upstream) as proxy:
+        people, held = People(proxy), sent(proxy)
+        await people.asked()
+        (proxy.folder / "policies" / "00.yaml").write_text(upstream_yaml(elsewhere, "tools"))
+        assert proxy.app.reload()
+        await people.approve()
+        assert code(await within(held)) == "approval_expired"
+        assert (upstream.requests, elsewhere.requests) == ([], [])
