@@ -161,9 +161,9 @@ class Guard(Generic[Subject, Gate]):
                 self._would_refuse(subject, _SHADOW_BROKE)
 
     @staticmethod
-    def _hearers(gates: list[Gate]) -> tuple[Hears, ...]:
+    def _hearers(gates: list[Any]) -> tuple[Hears, ...]:
         """How those that want to know are told of the commit."""
-        return ()
+        return tuple(gate.committed for gate in gates if isinstance(gate, Listens))
 
     def _lost(self, admitted: list[Gate], subject: Subject, *, sent: bool) -> None:
         """Nobody will have a reply to it, nor could anybody tell of a settler's bug."""
@@ -202,10 +202,6 @@ class Guard(Generic[Subject, Gate]):
 class CallGuard(Guard[Call, CallGate]):
     """Asks once for each call, and tells the gates that want to know what comes back."""
 
-    @staticmethod
-    def _hearers(gates: list[CallGate]) -> tuple[Hears, ...]:
-        return tuple(gate.committed for gate in gates if isinstance(gate, Listens))
-
 
 class AttemptGuard(Guard[Attempt, AttemptGate]):
     """Asks once for each sending, and tells the gates what was decided at its commit."""
@@ -234,7 +230,7 @@ class AttemptGuard(Guard[Attempt, AttemptGate]):
             subject.call.queued += subject.started - began
 
     @staticmethod
-    def _hearers(gates: list[AttemptGate]) -> tuple[Hears, ...]:
+    def _hearers(gates: list[Any]) -> tuple[Hears, ...]:
         deaf: Any = NothingTaken.committed
         return tuple(gate.committed for gate in gates if type(gate).committed is not deaf)
 

@@ -417,6 +417,25 @@ def test_a_room_sees_the_types_that_it_asks_for(tmp_path):
     assert (room.loaded, room.seen) == (False, ["s"])
 
 
+def test_a_room_hears_of_calls_that_were_open_when_a_snapshot_was_made(tmp_path):
+    """Their intents stand before it, and their ends behind."""
+
+    class Open(Counted):
+        name = "open"
+        types = frozenset({"call.intent"})
+
+    written = Written(tmp_path).open()
+    written.journal.note(Intent("open"))
+    written.note("a")
+    written.snapshot()
+    written.die()
+    room = Open()
+
+    Written(tmp_path, room=room).open()
+
+    assert room.seen == ["open"]
+
+
 def test_a_snapshot_of_other_records_is_told(tmp_path):
     """It was signed when they were others."""
     written = Written(tmp_path / "one").open()

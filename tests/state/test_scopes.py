@@ -106,6 +106,15 @@ def test_of_a_call_that_was_not_read_all_counts_but_its_tool(
     assert (found is not None) is any(meant(scope, call, call.upstream) for scope in known)
 
 
+def test_a_glob_that_does_not_hold_leaves_it_to_the_next() -> None:
+    """And where none holds, nothing is caught."""
+    net = Net([Each(Scope("agent:b*")), Each(Scope("agent:a*"))])
+    found = net.of(make_call(agent="ann"), "u")
+    assert found is not None
+    assert found.scope == "agent:a*"
+    assert net.of(make_call(agent="cleo"), "u") is None
+
+
 def test_the_widest_scope_answers() -> None:
     """Who is told that all is stopped looks no further."""
     net = Net([Each(Scope("tool:a")), Each(Scope("agent:*")), Each(Scope("all"))])
