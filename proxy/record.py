@@ -124,10 +124,10 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     )
     agent_version: str = ""
     fleet: str = ""
-    trace: str = ""
-    span: str = ""
     model: str = ""
     approval: str = ""
+    trace: str = ""
+    span: str = ""
     tokens: dict[str, int] | None = None
     cost_micros: int = 0
     cost_estimated: bool = False
