@@ -294,6 +294,8 @@ async def test_beside_a_running_journal(tmp_path):
     for number in range(100):
         for part in range(10):
             journal.note(Note(f"{number}-{part}"))
+        if number % 5 == 0:  # however slow the machine is, there are so many segments
+            assert await journal.durable()
         found = seqs(Records(tmp_path).oldest_first())
         assert found == list(range(1, len(found) + 1))
         assert len(found) >= seen
