@@ -7,6 +7,7 @@ a line in `table` for each. Role, parameters, body, router and `/openapi.json` c
 import asyncio
 import inspect
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from aiohttp import web
@@ -231,7 +232,11 @@ class Api:
         self._copying: asyncio.Task[None] | None = None
         itself = Route("GET", "/openapi.json", None, "This.", lambda _: self._description)
         self.routes = (*table(sight, self._rates, self._events), itself)
-        self._description = described(self.routes)
+
+    @cached_property
+    def _description(self) -> Any:
+        """Made when somebody asks for it: it is large."""
+        return described(self.routes)
 
     def add_to(self, router: web.UrlDispatcher, *, control: bool = False) -> None:
         """Put the pages at their paths. `control`: whoever comes in there may make changes."""

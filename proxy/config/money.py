@@ -7,7 +7,6 @@ shorter one, and of two that are as long the later one.
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated
-from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +27,8 @@ class Zone(str):
     def parse(cls, text: object) -> "Zone":
         """Raises ValueError, with the nearest that there is."""
         if not isinstance(text, str) or not _is_zone(text):
+            from zoneinfo import available_timezones
+
             close = get_close_matches(str(text), available_timezones(), 1, 0.6)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise ValueError(f"expected a time zone such as Europe/Madrid, found {text!r}{hint}")
@@ -35,6 +36,8 @@ class Zone(str):
 
 
 def _is_zone(text: str) -> bool:
+    from zoneinfo import ZoneInfo  # not before somebody names a zone: it brings a megabyte
+
     try:
         return bool(ZoneInfo(text).key)
     except (KeyError, ValueError, OSError):  # no such one, no such name, a folder of several

@@ -12,7 +12,10 @@ midnight, the day that has begun goes on: money that was spent in it is not forg
 from calendar import timegm
 from datetime import date, datetime, timedelta
 from math import floor, inf
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 CALENDAR = ("hour", "day", "month")
 """Windows that begin and end by the calendar."""
@@ -32,6 +35,8 @@ def period(window: str, zone: str, at: float) -> tuple[float, float]:
         return ALWAYS
     if window not in CALENDAR:
         raise ValueError(f"no window of the calendar: {window}")
+    from zoneinfo import ZoneInfo  # it brings a megabyte, which nobody without budgets needs
+
     place = ZoneInfo(zone)
     # All clocks are changed at whole seconds; what is less would only be rounded.
     moment = floor(at)
@@ -47,7 +52,7 @@ def period(window: str, zone: str, at: float) -> tuple[float, float]:
     return float(begin), float(end)
 
 
-def _hour(place: ZoneInfo, at: int) -> tuple[float, float]:
+def _hour(place: "ZoneInfo", at: int) -> tuple[float, float]:
     offset = _offset(place, at)
     begin = at - (at + offset) % _HOUR
     end = begin + _HOUR
@@ -58,7 +63,7 @@ def _hour(place: ZoneInfo, at: int) -> tuple[float, float]:
     return float(begin), float(end)
 
 
-def _begin(place: ZoneInfo, first: date) -> int:
+def _begin(place: "ZoneInfo", first: date) -> int:
     """The first moment that this date, or a later one, is shown."""
     midnight = datetime(first.year, first.month, first.day, tzinfo=place)
     wall = timegm(midnight.timetuple())
@@ -69,7 +74,7 @@ def _begin(place: ZoneInfo, first: date) -> int:
     return _change(place, floor(midnight.replace(fold=1).timestamp()), at)
 
 
-def _change(place: ZoneInfo, before: int, after: int) -> int:
+def _change(place: "ZoneInfo", before: int, after: int) -> int:
     """When the clocks are changed between the two."""
     old = _offset(place, before)
     while after - before > 1:
@@ -81,11 +86,11 @@ def _change(place: ZoneInfo, before: int, after: int) -> int:
     return after
 
 
-def _shown(place: ZoneInfo, at: int) -> datetime:
+def _shown(place: "ZoneInfo", at: int) -> datetime:
     return datetime.fromtimestamp(at, place)
 
 
-def _offset(place: ZoneInfo, at: int) -> int:
+def _offset(place: "ZoneInfo", at: int) -> int:
     """Seconds that its clocks are ahead of UTC."""
     return timegm(_shown(place, at).timetuple()) - at
 
