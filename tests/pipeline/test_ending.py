@@ -465,3 +465,16 @@ def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
     call.purse = Purse(call.id, call)
     Ending(FakeClock(at=NOW), Late()).settle(call, make_reply(200))
     assert over == [True]
+
+
+def test_a_record_says_for_whom_money_was_spent() -> None:
+    """The agent that called the one that spends, where a chain says so; of several sendings the
+    charges are added up."""
+    watching, call = Watching(), called(Result.SUCCESS)
+    of = Account(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
+    grants = tuple(Grant((of,), 5, Price(5), settled=spent) for spent in (5, 3))
+    call.purse, call.caller = Purse(call.id, call, spent=8, grants=grants), "boss"
+    Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
+    (record,) = watching.records
+    assert (record.caller, record.cost_micros, record.reserved_micros) == ("boss", 8, 10)
+    assert (record.charges, record.cost_estimated) == ({"a:x": 8}, False)
