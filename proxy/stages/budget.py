@@ -293,8 +293,11 @@ class Spending(Withdraws):
     def says(self, call: Call) -> Said:
         """What it costs, and what is left."""
         price = self._price
-        if self._when is not None and self._when.look(call) is False:
-            price = self._otherwise
+        if self._when is not None:
+            holds = self._when.look(call)
+            if type(holds) is Refusal:
+                return Said(holds.detail, holds)
+            price = _meant(holds, price, self._otherwise)
         amount = price.estimate(size_of(call)) if price.open else price.fixed
         found, lacking = self._payers.seen(call)
         notes, refusal = standing(found, amount, self._wall())

@@ -77,8 +77,8 @@ class Cost(Section, frozen=True, kw_only=True):
     when: Annotated[
         Expression | None,
         Meta(
-            description="A condition in CEL; the price is for calls for which it holds, or fails. "
-            "Default: all."
+            description="A condition in CEL; the price is for calls for which it holds. Where it "
+            "fails, the dearer one is paid. Default: all."
         ),
     ] = None
     unknown_price: Annotated[

@@ -927,3 +927,22 @@ def test_it_says_by_what_the_price_is_told() -> None:
     assert said.note.startswith("nobody says what it costs")
     deep.workflow = "w"
     assert gate.says(deep).refusal is None
+
+
+def test_it_says_the_price_that_would_be_paid() -> None:
+    """Where the condition fails, the dearer one; where a call has two meanings, none."""
+    desk = Desk(
+        "policies: [{name: p, effect: read, cost: {fixed: 0.01, when: 'input.deep == true'}}]\n"
+        "prices: {tools: {search: 0.5}}\n",
+        200,
+    )
+    silent, twofold = give("search", b"{}"), give("search", b'{"deep": true, "deep": false}')
+    for call in (silent, twofold):
+        desk.found(call)
+    gate = _gate(desk, silent)
+    assert gate.says(silent).note.startswith("costs 0.50 USD")
+    refusal = gate.says(twofold).refusal
+    assert refusal is not None
+    assert refusal.code == "ambiguous_call"
+    desk.call(silent)
+    assert silent.purse.spent == 500_000
