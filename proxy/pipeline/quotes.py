@@ -3,7 +3,7 @@
 from proxy.call import Call
 from proxy.refusal import Refusal
 from proxy.stage import Ground, Target
-from proxy.stages.budget import Budgets, asks, payers_of
+from proxy.stages.budget import Budgets, asks, meant, payers_of
 from proxy.state.grant import size_of
 from proxy.state.spent_out import standing
 
@@ -35,6 +35,6 @@ class Quotes:
 
     def _amount(self, call: Call) -> int:
         price = self._price
-        if self._when is not None and self._when.look(call) is False:
-            price = self._otherwise
+        if self._when is not None:
+            price = meant(self._when.look(call), price, self._otherwise)
         return price.estimate(size_of(call)) if price.open else price.fixed

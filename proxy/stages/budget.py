@@ -143,7 +143,7 @@ class Spending(Withdraws):
             holds = self._when.holds(call)
             if type(holds) is Refusal:
                 return holds
-            price = _meant(holds, price, self._otherwise)
+            price = meant(holds, price, self._otherwise)
         if not price.known:
             self._unknown.add(call.upstream, call.tool)
             if self._deny is not None:
@@ -297,7 +297,7 @@ class Spending(Withdraws):
             holds = self._when.look(call)
             if type(holds) is Refusal:
                 return Said(holds.detail, holds)
-            price = _meant(holds, price, self._otherwise)
+            price = meant(holds, price, self._otherwise)
         amount = price.estimate(size_of(call)) if price.open else price.fixed
         found, lacking = self._payers.seen(call)
         notes, refusal = standing(found, amount, self._wall())
@@ -366,11 +366,11 @@ def ledger_of(ground: Ground) -> Ledger:
     return ground.kept(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
 
 
-def _meant(holds: bool | None, price: Price, otherwise: Price) -> Price:
+def meant(holds: bool | Refusal | None, price: Price, otherwise: Price) -> Price:
     """Where it cannot be told, the dearer one: who makes a condition fail gains nothing."""
-    if holds is None:
-        return max(price, otherwise, key=lambda each: (each.fixed, each.per_kb))
-    return price if holds else otherwise
+    if type(holds) is bool:
+        return price if holds else otherwise
+    return max(price, otherwise, key=lambda each: (each.fixed, each.per_kb))
 
 
 def payers_of(section: Budgets, target: Target, ground: Ground) -> Payers:

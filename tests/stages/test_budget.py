@@ -946,3 +946,16 @@ def test_it_says_the_price_that_would_be_paid() -> None:
     assert refusal.code == "ambiguous_call"
     desk.call(silent)
     assert silent.purse.spent == 500_000
+
+
+def test_conditions_on_the_cost_see_the_price_that_would_be_paid() -> None:
+    """Who makes the condition of a price fail looks no cheaper for it."""
+    desk = Desk(
+        "policies: [{name: p, effect: read, cost: {fixed: 0.01, when: 'input.deep == true'},"
+        " deny: {when: 'cost > 0.1'}}]\n"
+        "prices: {tools: {search: 0.5}}\n",
+        200, 200,
+    )  # fmt: skip
+    bodies = (b'{"deep": true}', b'{"deep": false}', b"{}")
+    refusals = [desk.call(give("search", body)).refusal for body in bodies]
+    assert [refusal and refusal.code for refusal in refusals] == [None, "denied", "denied"]
