@@ -187,6 +187,11 @@ class InFlight(msgspec.Struct, weakref=True):
         return not self.now
 
 
+CALL, CONTROL = "call", "control"
+"""What a request is: a call of a tool, or traffic that sets such calls up (discovery, listing,
+sessions, pings), which is never refused for a tool's reasons (spec 2.3)."""
+
+
 class Call(msgspec.Struct):
     """One request of an agent on its way. Times are seconds on `Clock.now`."""
 
@@ -206,7 +211,11 @@ class Call(msgspec.Struct):
     tool: str = ""
     model: str = ""
     caller: str = ""  # the agent that waits for this one, where a chain says so
-    tokens: int = 0  # an estimate, made when it is asked for: see `tokens_of`
+    kind: str = CALL  # or CONTROL
+    stream: bool = False  # its agent asked for a stream
+    tokens: int = 0  # of its request, an estimate: see `tokens_of`
+    output: int = -1  # the most tokens that it lets its answer have; -1: it does not say
+    rpc: Any = None  # what its protocol needs to answer it: an id, an era, options of its upstream
     workflow: str = ""
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies

@@ -24,8 +24,8 @@ from proxy.pipeline.told import (
     refusal_of,
     stopped,
 )
+from proxy.protocols.http import problem
 from proxy.protocols.identity import Identity, came_back
-from proxy.protocols.recognise import HTTP
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, refused, refusing
 from proxy.stage import Handler
@@ -170,4 +170,4 @@ class Gateway:
 
     def _ours(self, refusal: Refusal) -> tuple[Reply, bytes]:
         call_id = next(self._ids)
-        return HTTP.refuse(refusal, call_id, 0, b""), lines_of_no_call(call_id, refusal)
+        return problem(refusal, call_id, 0, b""), lines_of_no_call(call_id, refusal)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import trustme
 
+from proxy.config.addresses import Url
 from proxy.config.health import Health
-from proxy.config.types import Tls, Upstream, Url
+from proxy.config.types import Tls, Upstream
 from proxy.keep import Keep
 from proxy.keys import PulseKey
 from proxy.outbound import AtWork, Outbound, Trust, trust_of

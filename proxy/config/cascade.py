@@ -148,6 +148,20 @@ def inside(effective: Effective, bulkhead: Bulkhead) -> Effective:
     return beside(effective, DOMAIN, domain)
 
 
+_OF_CONTROL = frozenset({"timeout", "retry", "cache", "audit"})
+
+
+def of_control(effective: Effective) -> Effective:
+    """What is in force for traffic that only sets calls up: how it goes, and that it is kept.
+    Nothing that refuses a tool, limits it or says what it does is meant for it (spec 2.3)."""
+    return Effective(
+        policies=effective.policies,
+        sections={
+            name: effective.sections[name] for name in _OF_CONTROL & effective.sections.keys()
+        },
+    )
+
+
 def beside(effective: Effective, name: str, section: Merged) -> Effective:
     """The same, and a section that no policy holds."""
     return msgspec.structs.replace(effective, sections={**effective.sections, name: section})

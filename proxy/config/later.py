@@ -3,7 +3,6 @@
 LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "alerts", "mirrors"}),
     "Policy": frozenset({"canary", "chaos", "contract", "record"}),
-    "Upstream": frozenset({"trust_annotations", "mcp_refusals"}),
     "Static": frozenset({"result"}),
     "breaker": frozenset({"quorum"}),
     "Agent": frozenset({"version"}),

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from proxy.clock import Clock
 from proxy.config import document
+from proxy.config.addresses import MountPath
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
 from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed, matched
@@ -20,7 +21,7 @@ from proxy.config.match import Globs
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
 from proxy.config.targets import at_root, backup_problems, probe_warnings
-from proxy.config.types import Bulkhead, Loaded, Mode, MountPath, Name, Part, Policy, Upstream
+from proxy.config.types import Bulkhead, Loaded, Mode, Name, Part, Policy, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
 from proxy.state.killed import Kill

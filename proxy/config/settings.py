@@ -15,11 +15,12 @@ from msgspec import Meta
 from msgspec import inspect as mi
 
 from proxy.config import document
+from proxy.config.addresses import Url
 from proxy.config.document import Document, Node, Scalar, Sequence
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.tokens import FILE as FILE_OF_TOKENS
-from proxy.config.types import HEADER_NAME, PRINTABLE, Secret, Url
+from proxy.config.types import HEADER_NAME, PRINTABLE, Secret
 from proxy.config.wording import bare
 from proxy.protocols.protocol import BODY_BUFFER
 from proxy.units import Seconds, Size

@@ -3,15 +3,14 @@
 import enum
 import re
 import ssl
-from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from proxy.call import NAME_SIGN, Effect, Risk, Unrecorded
+from proxy.config.addresses import MountPath, Url
 from proxy.config.disk import content
 from proxy.config.health import Health
 from proxy.config.match import Globs, Match
@@ -22,8 +21,6 @@ from proxy.state.killed import Kill
 from proxy.units import Seconds
 
 HEADER_NAME = f"{NAME_SIGN}+"
-_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_MOUNT = re.compile(r"/|(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+")
 PRINTABLE = "^[ -~]{1,128}$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
 
@@ -66,99 +63,6 @@ class Name(str):
                 f"found {text!r}"
             )
         return cls(text)
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """Where an upstream is."""
-
-    tls: bool
-    host: str  # a name or an address, IPv6 without its brackets
-    port: int
-    base: str  # put before every forwarded path; empty, or begins with / and does not end so
-    authority: str  # for the Host header: the port only where it is not the scheme's own
-
-
-class Url(str):
-    """The URL of an upstream: scheme, host, port and an optional base path."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: object) -> "Url":
-        """Raises ValueError, with what is wrong."""
-        if not isinstance(text, str):
-            raise ValueError("expected a URL such as https://example.org:8443/base")
-        _origin(text)
-        return cls(text)
-
-    @property
-    def origin(self) -> Origin:
-        """Its parts."""
-        return _origin(str(self))
-
-
-def _origin(url: str) -> Origin:
-    if not (url.isascii() and url.isprintable() and " " not in url):
-        raise ValueError("expected a URL of printable ASCII without spaces")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("expected a URL that begins with http:// or https://")
-    if "?" in url or "#" in url:
-        raise ValueError("a query or fragment cannot be part of an upstream's URL")
-    if "@" in parts.netloc:
-        raise ValueError("a user or password cannot be part of an upstream's URL; use auth")
-    tls = parts.scheme == "https"
-    host, port = parts.hostname, _port(parts)
-    if not (host and _is_host(host)):
-        raise ValueError("the URL has no valid host")
-    usual = 443 if tls else 80
-    shown = f"[{host}]" if ":" in host else host
-    authority = shown if port in (None, usual) else f"{shown}:{port}"
-    base = parts.path.rstrip("/")
-    if {".", ".."} & set(base.split("/")):
-        raise ValueError("dot segments cannot be part of an upstream's URL")
-    return Origin(tls, host, usual if port is None else port, base, authority)
-
-
-def _is_host(host: str) -> bool:
-    """A name (RFC 1123 2.1, and `_`, which container networks use), IPv4, or bare IPv6."""
-    if ":" in host:
-        try:
-            return IPv6Address(host).scope_id is None
-        except ValueError:
-            return False
-    labels = host.removesuffix(".").split(".")
-    return len(host.removesuffix(".")) <= 253 and all(map(_LABEL.fullmatch, labels))
-
-
-def _port(parts: SplitResult) -> int | None:
-    try:
-        port = parts.port
-    except ValueError:
-        # Its own words quote the port, which may be a secret that a variable put there.
-        raise ValueError("the URL has no valid port") from None
-    if port == 0 or parts.netloc.endswith(":"):
-        raise ValueError("the URL has no valid port")
-    return port
-
-
-class MountPath(str):
-    """A path prefix on the agent side, in normal form: `/`, or `/a/b` with no slash at its end."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: object) -> "MountPath":
-        """Raises ValueError, with what is allowed. A slash at the end is dropped."""
-        if not isinstance(text, str):
-            raise ValueError("expected a path such as / or /billing")
-        path = text.rstrip("/") or text[:1]
-        if not _MOUNT.fullmatch(path) or {".", ".."} & set(path.split("/")) or "//" in text:
-            raise ValueError(
-                "expected a path such as / or /billing without //, dot segments, % or query, "
-                f"found {text!r}"
-            )
-        return cls(path)
 
 
 class HeaderName(str):
@@ -275,6 +179,34 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="Upstreams of the same protocol that take its calls when it is not well."),
     ] = ()
     health: Health | None = None
+    trust_annotations: Annotated[
+        bool,
+        Meta(
+            description="What an MCP server says of its tools (readOnlyHint, idempotentHint) "
+            "counts where no policy gives their effect."
+        ),
+    ] = False
+    mcp_refusals: Annotated[
+        Literal["result", "protocol_error"],
+        Meta(
+            description="How MCP clients are refused a tool: by a result that says so, which their "
+            "model reads, or by an error of the protocol."
+        ),
+    ] = "result"
+    a2a_rewrite_signed: Annotated[
+        bool,
+        Meta(
+            description="Point the URLs of a signed agent card back here too, without its "
+            "signatures. Else it is left as it is, and its clients go round this proxy."
+        ),
+    ] = False
+    inject_usage: Annotated[
+        bool,
+        Meta(
+            description="Ask streams of an OpenAI upstream what they used "
+            "(stream_options.include_usage), and keep that from agents who did not."
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a tool of an upstream that has none."""

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from msgspec.structs import asdict, replace
 
-from proxy.call import Call, Rule
-from proxy.config.cascade import Effective, Merged, beside, candidates, inside, merge
+from proxy.call import CONTROL, Call, Rule
+from proxy.config.cascade import Effective, Merged, beside, candidates, inside, merge, of_control
 from proxy.config.clamped import clamped
 from proxy.config.types import Loaded, Upstream
 from proxy.keys import KILLS, NEWS
@@ -86,13 +86,12 @@ class Table:
         self._mounts = sorted(reached, key=lambda mount: -len(mount.prefix))
 
     def _mount(self, name: str, upstream: Upstream, send: Sender, body_buffer: int) -> Mount:
-        base = upstream.url.origin.base.encode()
         made = partial(DividedMount, domains=self._domains) if self._bulkheads else Mount
         return made(
             name=name,
             prefix=(upstream.path or "").rstrip("/").encode(),
             protocol=PROTOCOLS[upstream.protocol],
-            rules=Rules(upstream.unrecognised == "pass", body_buffer, base),
+            rules=_rules(name, upstream, body_buffer),
             way=Way(send, PROTOCOLS[upstream.protocol], upstream.holdfast.headers == "minimal"),
             table=self,
             backups=_backups(upstream),
@@ -184,8 +183,9 @@ class Table:
         return Conditional(conditions, find)
 
     def _built(self, mount: Mount, effective: Effective, call: Call) -> Pipeline:
-        for message in clamped(effective, effective.effect or call.usual_effect):
-            self._news.tell_once(Overlap(message))
+        if call.kind != CONTROL:
+            for message in clamped(effective, effective.effect or call.usual_effect):
+                self._news.tell_once(Overlap(message))
         effective = self._in_force(effective, call, mount)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
         return compile_pipeline(effective, call, _way(mount, call), self.grounds, rule)
@@ -196,10 +196,13 @@ class Table:
 
     def _in_force(self, effective: Effective, call: Call, mount: Mount) -> Effective:
         """With what no policy says: the bulkhead of the agent, the backups of the upstream."""
-        effective = charged(effective, facts(call), call.domain, self.loaded)
-        bulkhead = self._bulkheads.get(call.domain)
-        if bulkhead is not None:
-            effective = inside(effective, bulkhead)
+        if call.kind == CONTROL:
+            effective = of_control(effective)
+        else:
+            effective = charged(effective, facts(call), call.domain, self.loaded)
+            bulkhead = self._bulkheads.get(call.domain)
+            if bulkhead is not None:
+                effective = inside(effective, bulkhead)
         return backed(effective, mount.backups) if mount.backups.names else effective
 
     def conditions(self, call: Call, ground: Ground) -> Conditions:
@@ -216,6 +219,23 @@ class Table:
     def mounts(self) -> dict[str, Mount]:
         """Each upstream by its name."""
         return self._by_name
+
+
+def _rules(name: str, upstream: Upstream, body_buffer: int) -> Rules:
+    """What its settings say about recognising its calls."""
+    origin = upstream.url.origin
+    return Rules(
+        pass_unrecognised=upstream.unrecognised == "pass",
+        body_buffer=body_buffer,
+        base=origin.base.encode(),
+        upstream=name,
+        mount=(upstream.path or "/").encode(),
+        origin=f"{'https' if origin.tls else 'http'}://{origin.authority}".encode(),
+        trust_annotations=upstream.trust_annotations,
+        mcp_refusals=upstream.mcp_refusals,
+        a2a_rewrite_signed=upstream.a2a_rewrite_signed,
+        inject_usage=upstream.inject_usage,
+    )
 
 
 def backed(effective: Effective, backups: Backups) -> Effective:
@@ -269,8 +289,11 @@ def facts(call: Call) -> dict[str, str]:
 def _key_of(loaded: Loaded) -> Callable[[Call], object]:
     """Reads the facts by which calls are told apart: always these three, others where asked for.
 
-    The layer is that of the protocol, and the fleet the same for all calls of a process.
+    The layer is that of the protocol, and the fleet the same for all calls of a process. What a
+    tool does is known by its name and protocol, and what is no call by its path, but for MCP: there
+    a tool may be called like traffic that sets up sessions, and its server say what it does.
     """
+    mcp = any(PROTOCOLS[each.protocol].has_kinds for each in loaded.upstreams.values())
     matches = [
         *(policy.match for policy in loaded.policies),
         *(one.match for one in loaded.budgets),
@@ -282,6 +305,7 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
         "protocol",
         "tool",
         *(["domain"] if loaded.bulkheads else []),
+        *(["kind", "usual_effect"] if mcp else []),
         *("head.method" if key == "method" else key for key in more),
     ]
     return attrgetter(*names)

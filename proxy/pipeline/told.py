@@ -43,15 +43,14 @@ def last_words(call: Call, reply: Reply) -> bytes:
     if call.because is None:
         return b""
     because = replace(call.because, executed=reply.executed)
-    return PROTOCOLS[call.protocol].breaks_off(because, call.id, sent(call))
+    return PROTOCOLS[call.protocol].breaks_off(because, call, sent(call))
 
 
 def in_our_words(call: Call, reply: Reply, refusal: Refusal) -> Reply:
     """What the agent gets in the place of a reply, which is over."""
     reply.finish()
     reply.close()
-    accept = call.head.fields.get(b"accept", b"")
-    answer = PROTOCOLS[call.protocol].refuse(refusal, call.id, sent(call), accept)
+    answer = PROTOCOLS[call.protocol].refuse(refusal, call, sent(call))
     answer.failure, answer.result, answer.bug = reply.failure, reply.result, reply.bug
     answer.by(reply.tier, reply.served_by)
     if not reply.status:  # what stages say besides; the lines of an answer went with it

@@ -11,6 +11,7 @@ from proxy.call import Call, Effect, RequestHead, Whole
 from proxy.memo import remembered
 from proxy.protocols.arguments import NOTHING, Arguments
 from proxy.protocols.canonical import Canonical
+from proxy.protocols.hearing import Hearing
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.sse import event
 from proxy.refusal import Refusal
@@ -109,6 +110,7 @@ class Http:
 
     name = "http"
     names_tools = False
+    has_kinds = False
 
     def reads(self, head: RequestHead) -> Reads:
         """Nothing: any body passes as it comes."""
@@ -166,25 +168,26 @@ class Http:
             ran = reply.result is not Result.CALLER_ERROR or status in _PERHAPS_RUN
             reply.executed = Executed.UNKNOWN if ran else Executed.NO
 
-    def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes) -> Reply:
-        """Problem details (RFC 9457), or text for who asks for it."""
-        problem = refusal.problem(call_id, attempts)
-        if b"text/markdown" in accept:
-            content = _markdown(problem["title"], problem["message_for_model"])
-            kind = b"text/markdown; charset=utf-8"
-        else:
-            content = msgspec.json.encode(problem)
-            kind = b"application/problem+json"
-        headers = [
-            (b"content-type", kind),
-            (b"content-length", b"%d" % len(content)),
-            *_advice(refusal),
-        ]
-        return answer(refusal, headers, content)
+    def hears(self, call: Call, reply: Reply) -> Hearing | None:
+        """See Protocol: an answer may be anything."""
+        return None
 
-    def breaks_off(self, refusal: Refusal, call_id: str, attempts: int) -> bytes:
+    def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
+        """See Protocol: a problem."""
+        return problem(refusal, call.id, attempts, call.head.fields.get(b"accept", b""))
+
+    def breaks_off(self, refusal: Refusal, call: Call, attempts: int) -> bytes:
         """See Protocol: the problem, as an event of its own."""
-        return event(b"error", msgspec.json.encode(refusal.problem(call_id, attempts)))
+        return event(b"error", msgspec.json.encode(refusal.problem(call.id, attempts)))
+
+
+def problem(refusal: Refusal, call_id: str, attempts: int, accept: bytes) -> Reply:
+    """Problem details (RFC 9457), or text for who accepts it."""
+    told = refusal.problem(call_id, attempts)
+    if b"text/markdown" in accept:
+        content = _markdown(told["title"], told["message_for_model"])
+        return answer(refusal, b"text/markdown; charset=utf-8", content)
+    return answer(refusal, b"application/problem+json", msgspec.json.encode(told))
 
 
 def as_price(judge: Callable[[Reply], None]) -> Callable[[Reply], None]:
@@ -199,9 +202,15 @@ def as_price(judge: Callable[[Reply], None]) -> Callable[[Reply], None]:
     return judged
 
 
-def answer(refusal: Refusal, headers: list[tuple[bytes, bytes]], content: bytes) -> Reply:
-    """A reply that was made here."""
-    status = refusal.status
+def answer(refusal: Refusal, kind: bytes, content: bytes, status: int = 0) -> Reply:
+    """A reply that was made here, of this media type, with the headers that tell SDKs what to do.
+    `status`: where the refusal's own is not the one that its clients understand."""
+    status = status or refusal.status
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", b"%d" % len(content)),
+        *_advice(refusal),
+    ]
     lines = b"".join(b"%b: %b\r\n" % header for header in headers)
     return Reply(
         status=status,
@@ -267,6 +276,7 @@ def _of_error(reply: Reply, status: int) -> tuple[Result, bool]:
 
 
 REASONS = {
+    200: b"OK",
     202: b"Accepted",
     400: b"Bad Request",
     402: b"Payment Required",

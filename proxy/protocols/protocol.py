@@ -8,6 +8,7 @@ import msgspec
 from proxy.call import Call, RequestHead
 from proxy.protocols.arguments import Arguments
 from proxy.protocols.canonical import Canonical
+from proxy.protocols.hearing import Hearing
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -29,6 +30,13 @@ class Rules(msgspec.Struct, frozen=True):
     pass_unrecognised: bool = False  # JSON that is not one valid document passes
     body_buffer: int = BODY_BUFFER  # bytes, of a decoded body as well
     base: bytes = b""  # what the upstream sees before each target
+    upstream: str = ""  # its name
+    mount: bytes = b"/"  # where agents reach it: a path, with no slash at its end but for the root
+    origin: bytes = b""  # where it is: scheme and authority
+    trust_annotations: bool = False  # what an MCP server says of its tools' effects counts
+    mcp_refusals: str = "result"  # how its agents are refused a tool: result | protocol_error
+    a2a_rewrite_signed: bool = False  # signatures of cards go, where their URLs are changed
+    inject_usage: bool = False  # streams of models are asked for what they used
 
 
 class Spelled(msgspec.Struct, frozen=True):
@@ -45,6 +53,9 @@ class Protocol(Shape):
     name: str
     names_tools: bool
     """Have its tools names of their own? Else a method and a path stand for one."""
+    has_kinds: bool
+    """Has it traffic beside its calls (`Call.kind`), or tools of which only their server knows what
+    they do?"""
 
     def reads(self, head: RequestHead, /) -> Reads:
         """What must be read before `recognise`."""
@@ -81,9 +92,12 @@ class Protocol(Shape):
     def judge(self, reply: Reply, /) -> None:
         """Decide the result (spec 2.6) of an answer at its commit, and what was executed."""
 
-    def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes, /) -> Reply:
+    def hears(self, call: Call, reply: Reply, /) -> Hearing | None:
+        """Who listens to this answer, whose head is here; None: nobody need. Once for each."""
+
+    def refuse(self, refusal: Refusal, call: Call, attempts: int, /) -> Reply:
         """The refusal, in the shape that clients of this protocol understand."""
 
-    def breaks_off(self, refusal: Refusal, call_id: str, attempts: int, /) -> bytes:
+    def breaks_off(self, refusal: Refusal, call: Call, attempts: int, /) -> bytes:
         """The event by which clients of this protocol are told that a stream of events, which has
         begun, ends here; empty where they know of none."""

@@ -1,9 +1,9 @@
 """Scopes: what a kill is for, and the net of all of them, in which calls are looked up."""
 
 from collections.abc import Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from proxy.call import Call
+from proxy.call import CONTROL, Call
 from proxy.globs import holds
 
 ALL = "all"
@@ -86,18 +86,22 @@ class Net(Generic[Caught]):
                 self._exact.setdefault(kind, {})[name] = each
 
     def of(self, call: Call, upstream: str) -> Caught | None:
-        """What stops a call, or an attempt of it that goes to this upstream."""
+        """What stops a call, or an attempt of it that goes to this upstream. What only sets calls
+        up is no tool's, and no workflow's (spec 4.4)."""
+        if call.kind == CONTROL:
+            return self._all or self._by(_OF_CONTROL, call) or self._of("upstream", upstream)
         return self.early(call, upstream) or self._of("tool", call.tool)
 
     def early(self, call: Call, upstream: str) -> Caught | None:
         """The same for a call whose body was not read: its tool is not known yet."""
-        if self._all is not None:
-            return self._all
-        for kind, fact in _FACTS:
+        return self._all or self._by(_FACTS, call) or self._of("upstream", upstream)
+
+    def _by(self, facts: "tuple[Fact, ...]", call: Call) -> Caught | None:
+        for kind, fact in facts:
             found = self._of(kind, fact(call))
             if found is not None:
                 return found
-        return self._of("upstream", upstream)
+        return None
 
     def _of(self, kind: str, name: str) -> Caught | None:
         exact = self._exact.get(kind)
@@ -109,11 +113,13 @@ class Net(Generic[Caught]):
         return None
 
 
-# What is control traffic falls under the scopes all, fleet, agent and upstream alone (spec 4.4).
-# No protocol of this version knows of any: calls have no `kind` yet. It is to be asked here.
-_FACTS: tuple[tuple[str, Callable[[Call], str]], ...] = (
+Fact: TypeAlias = tuple[str, Callable[[Call], str]]
+_OF_CONTROL: tuple[Fact, ...] = (
     ("fleet", lambda call: call.fleet),
     ("agent", lambda call: call.agent),
+)
+_FACTS: tuple[Fact, ...] = (
+    *_OF_CONTROL,
     ("bulkhead", lambda call: call.domain),
     ("workflow", lambda call: call.workflow),
 )

@@ -5,7 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Effect, Risk, Unrecorded
-from proxy.config.cascade import Effective, candidates, cascade, convert, inside, merge, settled
+from proxy.config.cascade import (
+    Effective,
+    candidates,
+    cascade,
+    convert,
+    inside,
+    merge,
+    of_control,
+    settled,
+)
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
 from proxy.config.types import Bulkhead, Mode, Part, Policy
@@ -299,3 +308,13 @@ def test_what_came_from_elsewhere_stays_known():
     merged = merge([policy("a", timeout=one), policy("b", timeout=other)]).sections["timeout"]
 
     assert merged.hidden == {"x": "${X}", "y": "${Y}"}
+
+
+def test_what_sets_calls_up_is_not_refused_for_a_tools_reasons():
+    """How it goes is as the policies say; whether, and what it does, is not."""
+    everything = merge(
+        [policy("a", effect=Effect.WRITE, timeout=part(), retry=part(), deny=part(), loop=part())]
+    )
+    left = of_control(everything)
+    assert left.sections.keys() == {"timeout", "retry"}
+    assert (left.policies, left.effect) == (("a",), None)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from proxy.config.addresses import Url
 from proxy.config.health import Health
-from proxy.config.types import Upstream, Url
+from proxy.config.types import Upstream
 from proxy.units import Seconds
 
 

@@ -28,7 +28,7 @@ def recorded(call: Call, reply: Reply) -> Record:
     """As the gateway does it: what is said in our own words is what is finished."""
     answer, refusal = reply, refusal_of(call, reply, lambda: NOW)
     if refusal is not None:
-        answer = HTTP.refuse(refusal, call.id, sent(call), b"")
+        answer = HTTP.refuse(refusal, call, sent(call))
         answer.failure, answer.result = reply.failure, reply.result
     return record_of(call, answer, NOW)
 

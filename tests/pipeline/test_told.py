@@ -239,9 +239,9 @@ def test_a_failure_is_said_by_what_it_may_have_done(
 class Curt(Tools):
     """A protocol whose clients understand one word."""
 
-    def refuse(self, refusal: Refusal, call_id: str, attempts: int, accept: bytes) -> Reply:
+    def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol."""
-        return answer(refusal, [], refusal.code.encode())
+        return answer(refusal, b"text/plain", refusal.code.encode())
 
 
 def test_a_refusal_is_in_the_words_of_the_calls_protocol(monkeypatch: pytest.MonkeyPatch) -> None:

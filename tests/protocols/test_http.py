@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Effect, RequestHead
-from proxy.protocols.http import REASONS, as_price, climbs_out, folded, matched_path
+from proxy.protocols.http import (
+    REASONS,
+    as_price,
+    climbs_out,
+    folded,
+    matched_path,
+    problem,
+)
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.recognise import HTTP
 from proxy.refusal import KINDS, Refusal
@@ -290,7 +297,7 @@ def test_what_a_failure_of_the_network_comes_to(failure, result):
 
 def told(code: str = "circuit_open", accept: bytes = b"", **members) -> tuple[dict, bytes, Reply]:
     """Headers by lower-case names, the body, and the reply itself."""
-    reply = HTTP.refuse(Refusal(code, "It is so.", **members), "call-1", 2, accept)
+    reply = problem(Refusal(code, "It is so.", **members), "call-1", 2, accept)
     start, *lines = reply.lines.removesuffix(b"\r\n").split(b"\r\n")
     assert start == b"HTTP/1.1 %d %b" % (reply.status, REASONS[reply.status])
     headers = [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]

@@ -11,7 +11,7 @@ from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal
 from proxy.reply import Executed, Failure, Reply
-from tests.fakes import FakeBody
+from tests.fakes import FakeBody, make_call
 from tests.protocols.spellings import bodies
 
 every = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS.keys())
@@ -76,7 +76,8 @@ def test_every_answer_has_a_result(protocol, what, content, named):
 @pytest.mark.parametrize("code", KINDS)
 def test_every_refusal_is_a_whole_answer(protocol: Protocol, code):
     """Framed by its length, valid JSON, without a header of this hop."""
-    reply = protocol.refuse(Refusal(code, "words\r\nX: y"), "call-1", 1, b"*/*")
+    call = make_call(fields={b"accept": b"*/*"})
+    reply = protocol.refuse(Refusal(code, "words\r\nX: y"), call, 1)
     assert reply.body is not None
     content = reply.body.whole or b""
     lines = reply.lines.split(b"\r\n")

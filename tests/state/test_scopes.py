@@ -121,3 +121,13 @@ def test_the_widest_scope_answers() -> None:
     found = net.of(make_call(tool="a"), "u")
     assert found is not None
     assert found.scope == "all"
+
+
+@given(st.lists(SCOPES, max_size=6), CALLS)
+def test_what_sets_calls_up_is_no_tools(scopes: list[Scope], call: Call) -> None:
+    """It falls under all, fleets, agents and upstreams alone (spec 4.4)."""
+    call.kind = "control"
+    found = Net([Each(scope) for scope in scopes]).of(call, call.upstream)
+    wide = [each for each in scopes if each.kind in {"all", "fleet", "agent", "upstream"}]
+    assert (found is not None) is any(meant(scope, call, call.upstream) for scope in wide)
+    assert found is None or meant(found.scope, call, call.upstream)
