@@ -116,6 +116,8 @@ class Reply(msgspec.Struct):
     outcome: str = ""  # fallback | stale; empty: what its result says
     reason: str = ""  # of a stand-in: why the upstream itself did not answer
     tokens: int | None = None  # that its attempt used; None: nobody knows
+    hearing: Any = None  # who listens to it, if somebody does (`protocols/hearing.py`)
+    means: int = 0  # the status that its content stands for, where it says another one than its own
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
     durable: Awaitable[Any] | None = None  # its end waits for it; known when it is finished
     finished: bool = False
@@ -137,10 +139,29 @@ class Reply(msgspec.Struct):
         if self.finished:
             return
         self.finished = True
+        if self.hearing is not None:
+            self._heard_out(failure)
         if failure is not None:
             self.failure = failure
             self.result = _AFTER_COMMIT.get(failure, Result.FAILURE)
         settle_all(self.finishers, self)
+
+    def _heard_out(self, failure: Failure | None) -> None:
+        """What is known of it now that it is over."""
+        usage = self.hearing.usage
+        if usage is not None:
+            self.tokens = usage.total
+        if failure is None and self.failure is None and self.result is Result.SUCCESS:
+            self.take_told()
+
+    def take_told(self) -> None:
+        """What its content says of its result, where that is another one than its status has."""
+        told = self.hearing.told
+        if told is not None:
+            self.result, self.executed = told.result, told.executed
+            self.means, self.quota_exhausted = told.status, told.quota
+        elif self.hearing.failed_tool:
+            self.instead("failed", "tool_error")
 
     def by(self, tier: int, served_by: str) -> None:
         """Who answered, and his name where the agent is told one. Who stands nearer to the upstream

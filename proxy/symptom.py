@@ -39,8 +39,9 @@ _OF_FAILURE = {
 
 
 def symptom_of(reply: Reply) -> str:
-    """The word for it: of its failure where there is one, else its status."""
-    return str(reply.status) if reply.failure is None else _OF_FAILURE[reply.failure]
+    """The word for it: of its failure where there is one, else its status, or the one that its
+    content stands for."""
+    return str(reply.means or reply.status) if reply.failure is None else _OF_FAILURE[reply.failure]
 
 
 def symptoms(written: Iterable[int | str]) -> frozenset[str]:

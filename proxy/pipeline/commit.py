@@ -2,14 +2,17 @@
 
 A whole answer is committed at once. One that is still coming is held until its first byte, if it
 may be sent again until then; an error is read whole (up to 64 KiB), since its result may stand in
-its body, and so that no connection is held while a retry waits. A stream is committed at its head.
+its body, and so that no connection is held while a retry waits. A stream is committed at its head,
+unless its protocol hears it: then at the first word that matters. What comes before that, such as
+pings and frames that open a message, is held for two seconds and 16 KiB at most.
 """
 
 from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
 from proxy.clock import Clock
-from proxy.protocols.http import as_price
+from proxy.pipeline.heard import listen
+from proxy.protocols.http import Http, as_price
 from proxy.protocols.protocol import Protocol
 from proxy.reply import Failure, Reply
 from proxy.wire.body import Body
@@ -29,25 +32,38 @@ class Commit:
         """
         self._judge = as_price(protocol.judge) if priced else protocol.judge
         self._streams = protocol.streams
+        deaf = getattr(protocol.hears, "__func__", None) is Http.hears
+        self._hears = None if deaf else protocol.hears
         self._clock = clock
         self._hold = hold
 
     def __call__(self, attempt: Attempt, reply: Reply) -> Awaitable[None] | None:
         """Decide the result; to be awaited where the answer must be held until then."""
-        body = reply.body
-        streams = False
+        heard = None
+        if self._hears is not None and reply.body is not None and reply.status < 400:
+            hearing = self._hears(attempt.call, reply)
+            if hearing is not None:
+                heard = listen(reply, hearing, streams=self._streams(reply))
+        body, streams = reply.body, False
         if body is not None and body.whole is None:
+            assert isinstance(body, Body)
             streams = self._streams(reply)
             if streams:
                 attempt.call.finishes_alone = False  # nobody reads on, and its end may never come
-            elif self._hold:
-                assert isinstance(body, Body)
-                return self._held(attempt, reply, body)
+            if heard is not None:
+                waits = heard.waits(body, self._clock, hold=self._hold)
+                if waits is not None:
+                    return self._held(attempt, reply, body, waits, streams=streams)
+            elif self._hold and not streams:
+                first = body.read(_ERROR_BODY) if reply.status >= 400 else body.begun()
+                return self._held(attempt, reply, body, first)
         self._decide(attempt, reply, streams)
         return None
 
     def _decide(self, attempt: Attempt, reply: Reply, streams: bool) -> None:
         self._judge(reply)
+        if reply.hearing is not None and reply.failure is None:
+            reply.take_told()
         reply.attempt = attempt
         attempt.result = reply.result
         attempt.ended = attempt.first_byte or self._clock.now()
@@ -57,13 +73,18 @@ class Commit:
         elif reply.on_commit is not None:
             reply.commit(streams=streams)
 
-    async def _held(self, attempt: Attempt, reply: Reply, body: Body) -> None:
+    async def _held(
+        self,
+        attempt: Attempt,
+        reply: Reply,
+        body: Body,
+        until: Awaitable[object],
+        *,
+        streams: bool = False,
+    ) -> None:
         began = self._clock.now()
         try:
-            if reply.status >= 400:
-                await body.read(_ERROR_BODY)
-            else:
-                await body.begun()
+            await until
         except BaseException:  # cancelled: the answer is nobody's
             body.abandon()
             raise
@@ -77,4 +98,4 @@ class Commit:
                 if body.failure is Failure.TIMEOUT
                 else "the answer broke off"
             )
-        self._decide(attempt, reply, streams=False)
+        self._decide(attempt, reply, streams)

@@ -9,10 +9,12 @@ from proxy.call import Call, Effect, Rule
 from proxy.config.cascade import Effective
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
-from proxy.reply import SAID, SUCCESS, Executed, Reply, cancelled, outcome_of, refused
+from proxy.reply import SAID, SUCCESS, Executed, Failure, Reply, cancelled, outcome_of, refused
 from proxy.state.purse import Purse
 
 _INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
+_BROKEN = frozenset({Failure.TRUNCATED, Failure.TIMEOUT, Failure.EXPIRED, Failure.BAD_RESPONSE})
+"""How a stream may end without its end, and nobody of ours has decided so."""
 
 
 def refusal_of(call: Call, reply: Reply, now: Callable[[], float]) -> Refusal | None:
@@ -39,10 +41,14 @@ def stopped(call: Call) -> Reply:
 
 
 def last_words(call: Call, reply: Reply) -> bytes:
-    """What ends a stream that is broken off because somebody decided so; empty: nothing does."""
-    if call.because is None:
+    """What ends a stream that is broken off, because somebody decided so, or because it did not go
+    on; empty: nothing does."""
+    if call.because is not None:
+        because = replace(call.because, executed=reply.executed)
+    elif reply.failure in _BROKEN:
+        because = of_failure(reply, harmless=call.effect is not Effect.WRITE, late=True)
+    else:
         return b""
-    because = replace(call.because, executed=reply.executed)
     return PROTOCOLS[call.protocol].breaks_off(because, call, sent(call))
 
 

@@ -55,6 +55,9 @@ class Hearing(Protocol):
     """What it says that it used, so far: the newest word, never a sum of several."""
     written: int
     """Bytes of text that it has said so far, where nobody tells tokens yet."""
+    decides: bool
+    """Does what it says decide what the call came to? An answer that is no stream is then read
+    before its commit, as far as somebody wants to know."""
     sifts: bool
     """Does it change what passes? Then messages pass whole, when they have ended."""
 

@@ -31,69 +31,16 @@ wait for its record. A body that came whole in the first read never gets this fa
 
 import enum
 from collections.abc import Callable
-from typing import Protocol
 
 from proxy.call import Header, Tap
 from proxy.reply import Failure
 from proxy.strand import Signal
+from proxy.wire.ends import Hears, Sink, Source, Watched
 
 _CRUMBS = 512
 """Pieces that are together no larger are one: each by itself takes 40 bytes more than it has."""
 AHEAD = 64 << 10
 """Bytes held for a consumer that has not come yet."""
-
-
-class Sink(Protocol):
-    """Where a body flows to."""
-
-    def write(self, piece: bytes, /) -> None:
-        """The next bytes; never empty."""
-
-    def end(self, last: bytes, trailers: list[Header], /) -> None:
-        """The last bytes, perhaps none, and what follows them."""
-
-    def broken(self, failure: Failure, /) -> None:
-        """The rest will not come."""
-
-
-class Watched:
-    """A sink, and who sees what it gets."""
-
-    __slots__ = ("_at", "_sink", "_tap")
-
-    def __init__(self, sink: Sink, tap: Tap) -> None:
-        self._sink = sink
-        self._tap = tap
-        self._at = 0
-
-    def write(self, piece: bytes) -> None:
-        """Part of Sink."""
-        self._tap.saw(self._at, piece)
-        self._at += len(piece)
-        self._sink.write(piece)
-
-    def end(self, last: bytes, trailers: list[Header]) -> None:
-        """Part of Sink."""
-        self._tap.saw(self._at, last)
-        self._tap.ended()
-        self._sink.end(last, trailers)
-
-    def broken(self, failure: Failure) -> None:
-        """Part of Sink."""
-        self._sink.broken(failure)
-
-
-class Source(Protocol):
-    """The connection that a body comes from."""
-
-    def pause(self) -> None:
-        """Stop reading."""
-
-    def resume(self) -> None:
-        """Go on reading."""
-
-    def abandon(self) -> None:
-        """Nobody wants the rest."""
 
 
 class Read(enum.Enum):
@@ -140,6 +87,7 @@ class Body:
         "_owed",
         "_paused",
         "_reserved",
+        "_screen",
         "_sink",
         "_source",
         "_stopped",
@@ -171,6 +119,7 @@ class Body:
         self._stopped = False  # the sink asked for it
         self._on_fact: Callable[[], None] | None = None
         self._taps: tuple[Tap, ...] = ()
+        self._screen: Hears | None = None
 
     @property
     def replayable(self) -> bool:
@@ -181,6 +130,10 @@ class Body:
 
     def feed(self, piece: bytes) -> None:
         """The next bytes of the body."""
+        if self._screen is not None:
+            piece = self._screen.passes(piece)
+            if not piece:
+                return
         sink = self._sink
         if sink is None or self._keep:
             self._hold(piece)
@@ -195,6 +148,11 @@ class Body:
         """The last bytes, perhaps none, and the trailers."""
         if self.failure is not None:
             return
+        if self._screen is not None:
+            last = self._screen.ends(last)
+            if self._screen.cut:
+                self._cut(last)
+                return
         self.trailers = trailers
         self.ended = True
         self._source = None  # which may be serving somebody else by now
@@ -210,6 +168,14 @@ class Body:
         elif self._on_fact is not None:
             self._on_fact()
 
+    def _cut(self, last: bytes) -> None:
+        """All of its bytes are here, and not all that it was to say."""
+        screen, self._screen = self._screen, None
+        if last:
+            self.feed(last)
+        self._screen = screen
+        self.fail(Failure.TRUNCATED)
+
     def fail(self, failure: Failure) -> None:
         """The rest will not come."""
         if self.ended or self.failure is not None:
@@ -224,6 +190,33 @@ class Body:
             self._on_fact()
 
     # --- the consumer's side ---
+
+    def hear(self, screen: Hears) -> None:
+        """Have it pass this from its first byte on. Before it flows."""
+        held, self._held = self._held, []
+        self._screen = screen
+        self._held = [on for piece in held if (on := screen.passes(piece))]
+        self._held_bytes = sum(map(len, self._held))
+
+    @property
+    def held(self) -> int:
+        """Bytes of it that wait for who takes them."""
+        return self._held_bytes
+
+    @property
+    def over(self) -> bool:
+        """Will nothing more come?"""
+        return self.ended or self.failure is not None
+
+    def nudge(self) -> None:
+        """Whoever waits for something to come looks again."""
+        if self._on_fact is not None:
+            self._on_fact()
+
+    async def more(self) -> None:
+        """Wait for more of it, the end, or a nudge."""
+        if not self.over:
+            await self._fact()
 
     def reserve(self, count: int) -> bool:
         """Draw memory for all of a body of `count` bytes before it comes, or none.

@@ -56,6 +56,24 @@ def with_content(head: RequestHead, content: bytes) -> RequestHead:
     )
 
 
+_OF_OTHER_BYTES = frozenset(
+    {
+        *(b"content-length", b"content-encoding", b"content-md5", b"digest", b"content-digest"),
+        *(b"repr-digest", b"etag"),
+    }
+)
+"""What was said of the bytes of an answer, and is not so of others."""
+
+
+def with_length(lines: bytes, length: int) -> bytes:
+    """The head of an answer, whose body is another one, of so many bytes and without a coding."""
+    first, *headers = lines.removesuffix(b"\r\n").split(b"\r\n")
+    kept = [
+        line for line in headers if line.partition(b":")[0].strip().lower() not in _OF_OTHER_BYTES
+    ]
+    return b"\r\n".join([first, *kept, b"content-length: %d" % length, b""])
+
+
 NOT_OURS = (
     HOP_BY_HOP | _NEVER_DROPPED | {b"authorization", b"cookie", b"expect", b"trailer", b"x-api-key"}
 )

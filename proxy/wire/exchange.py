@@ -182,7 +182,7 @@ class Exchange(msgspec.Struct, eq=False):
             return
         line.write(answer.last_bytes())
         if end is not None:
-            line.break_off()
+            self._break_off(answer, last_words())
         elif not answer.keep_alive or answer.tunnelled:
             line.leave()
 

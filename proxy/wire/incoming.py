@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from proxy.call import RequestHead
 from proxy.reply import Failure
-from proxy.wire.body import Body, Memory, Source
+from proxy.wire.body import Body, Memory
+from proxy.wire.ends import Source
 from proxy.wire.framing import ChunkedDecoder, Decoder, LengthDecoder
 from proxy.wire.head import BadMessage, Limits
 

@@ -122,6 +122,23 @@ def test_what_breaks_off_has_a_last_word_where_somebody_decided_so() -> None:
     assert (problem["code"], problem["executed"]) == ("killed", "yes")
 
 
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (Failure.TRUNCATED, "truncated"),
+        (Failure.TIMEOUT, "deadline_exceeded"),
+        (Failure.EXPIRED, "deadline_exceeded"),
+        (Failure.CANCELLED, ""),
+    ],
+)
+def test_a_stream_that_did_not_go_on_says_so(failure: Failure, code: str) -> None:
+    """A tidy end would be a lie."""
+    reply = Reply(status=200, executed=Executed.YES, failure=failure)
+    said = last_words(called(Result.SUCCESS), reply).split(b"\n")
+    told = json.loads(said[1].removeprefix(b"data: "))["code"] if len(said) > 1 else ""
+    assert told == code
+
+
 def test_our_own_bug_is_a_failure() -> None:
     """Nobody decided that the call may not be."""
     reply = make_reply(Refusal("internal_error", "oh"), result=Result.FAILURE)

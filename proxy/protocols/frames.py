@@ -1,0 +1,99 @@
+"""A stream, cut into its messages: server-sent events (WHATWG HTML 9.2.6), or lines of NDJSON.
+
+It may be cut at any byte, and is never held: what is cut here is a copy. A message that is longer
+than `MOST` is not kept to be read, only found the end of.
+"""
+
+import re
+from typing import NamedTuple
+
+MOST = 1 << 20
+"""Bytes of a message that is read."""
+_MARK = b"\xef\xbb\xbf"  # of UTF-8, where a stream may begin
+# An empty line: two ends of lines, each of which is CRLF, LF or CR.
+_END = re.compile(rb"\r\n(?:\r\n|\n|\r)|\n(?:\r\n|\n|\r)|\r(?!\n)(?:\r\n|\n|\r)")
+_LONGEST_END = 4
+_LINES = re.compile(rb"\r\n|\n|\r")
+
+
+class Frame(NamedTuple):
+    """One message."""
+
+    raw: bytes  # as it came, with its end
+    kind: bytes = b""  # the type of an event; empty: none is given
+    data: bytes = b""  # empty: it has none, and says nothing
+    missed: bool = False  # it was too long to be read
+
+
+class Frames:
+    """Cuts one stream. A frame is there when its end is."""
+
+    __slots__ = ("_buffer", "_end", "_long", "_read", "_seen")
+
+    def __init__(self, *, lines: bool) -> None:
+        """`lines`: each line is a message, as in NDJSON."""
+        self._buffer = bytearray()
+        self._seen = 0  # bytes of it in which no end begins
+        self._long = False  # the message under way is: what came of it is gone
+        self._end = re.compile(rb"\n") if lines else _END
+        self._read = _line if lines else _event
+
+    @property
+    def rest(self) -> bytes:
+        """What came of a message that has not ended."""
+        return bytes(self._buffer)
+
+    def feed(self, piece: bytes) -> list[Frame]:
+        """The messages that end in these bytes. One that is too long comes in several frames."""
+        self._buffer += piece
+        found: list[Frame] = []
+        at = 0
+        while (end := self._end.search(self._buffer, max(at, self._seen))) is not None:
+            found.append(self._frame(bytes(self._buffer[at : end.end()])))
+            at = self._seen = end.end()
+            self._long = False
+        if at:
+            del self._buffer[:at]
+        self._seen = max(0, len(self._buffer) - _LONGEST_END + 1)
+        if len(self._buffer) > MOST:
+            found.append(self._part())
+        return found
+
+    def last(self) -> Frame | None:
+        """The message under way, if the stream has ended: some leave the last empty line out."""
+        return self._frame(self.rest) if self._buffer else None
+
+    def _frame(self, raw: bytes) -> Frame:
+        return Frame(raw, missed=True) if self._long or len(raw) > MOST else self._read(raw)
+
+    def _part(self) -> Frame:
+        """Of a message that is too long: all but what its end may begin with."""
+        self._long = True
+        keep = len(self._buffer) - _LONGEST_END + 1
+        raw = bytes(self._buffer[:keep])
+        del self._buffer[:keep]
+        self._seen = 0
+        return Frame(raw, missed=True)
+
+
+def _line(raw: bytes) -> Frame:
+    return Frame(raw, b"", raw.strip())
+
+
+def _event(raw: bytes) -> Frame:
+    kind, data = b"", []
+    for line in _LINES.split(raw.removeprefix(_MARK)):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            data.append(value.removeprefix(b" "))
+        elif name == b"event":
+            kind = value.removeprefix(b" ")
+    return Frame(raw, kind, b"\n".join(data))
+
+
+def written(kind: bytes, data: bytes, *, lines: bool) -> bytes:
+    """A message of ours in the place of one that came. There is no line break in the data."""
+    if lines:
+        return data + b"\n"
+    named = b"event: %b\n" % kind if kind else b""
+    return b"%bdata: %b\n\n" % (named, data)
