@@ -311,12 +311,18 @@ _BYTES_PER_TOKEN = 4
 
 
 def tokens_of(call: Call) -> int:
-    """How many tokens it is thought to use: from the length of its body, at least 1."""
+    """How many tokens its request is thought to have: where its protocol does not say it, from the
+    length of its body, at least 1."""
     if not call.tokens:
         whole = call.body.whole
         length = call.head.length or 0 if whole is None else len(whole)
         call.tokens = max(1, length // _BYTES_PER_TOKEN)
     return call.tokens
+
+
+def spends_of(call: Call) -> int:
+    """How many it may use: those of its request, and all that it lets its answer have."""
+    return tokens_of(call) + max(0, call.output)
 
 
 LATE = 0.01

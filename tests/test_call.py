@@ -20,6 +20,7 @@ from proxy.call import (
     Stop,
     Whole,
     latest_start,
+    spends_of,
     tokens_of,
 )
 from proxy.clock import NEVER
@@ -172,6 +173,12 @@ def test_tokens_are_estimated_once() -> None:
     assert tokens_of(call) == 10
     call.body.whole = None
     assert (tokens_of(call), tokens_of(make_call(tokens=7))) == (10, 7)
+
+
+def test_what_an_answer_may_have_is_spent_too() -> None:
+    """As far as the call says it."""
+    assert spends_of(make_call(tokens=7, output=100)) == 107
+    assert spends_of(make_call(tokens=7)) == 7
 
 
 def test_calls_do_not_share_their_attempts() -> None:

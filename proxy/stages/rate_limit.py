@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.attempt import Attempt
-from proxy.call import Call, latest_start, tokens_of
+from proxy.call import Call, latest_start, spends_of
 from proxy.clock import NEVER
 from proxy.keys import CellsKey
 from proxy.refusal import Refusal
@@ -54,9 +54,9 @@ class RateLimit(Section, frozen=True, kw_only=True):
     tokens: Annotated[
         Rate | None,
         Meta(
-            description="Tokens, likewise: taken by an estimate (a token is 4 bytes of the body) "
-            "and set right where the answer tells how many there were, as no protocol of this "
-            "version does yet."
+            description="Tokens, likewise: taken by an estimate (a token is 4 bytes of text; and "
+            "as many as the call lets its answer have) and set right where the answer tells how "
+            "many there were."
         ),
     ] = None
     burst: Annotated[
@@ -159,7 +159,7 @@ class Turnstile(Queues):
             cell = self._cell_of(call)
         if cell.pace is not self._cells.pace:  # there was a reload
             cell.follow(self._cells.pace)
-        cost = tokens_of(call) if self._metered else 1.0
+        cost = spends_of(call) if self._metered else 1.0
         grant = cell.take(attempt.started, cost)
         if grant is None:
             return self._not_now(cell, attempt, cost)
@@ -179,7 +179,7 @@ class Turnstile(Queues):
     def says(self, call: Call) -> Said:
         """When its turn is, and what it would answer if that is not now."""
         cell = self._cells.peek(self._per.of(call))
-        cost = tokens_of(call) if self._metered else 1.0
+        cost = spends_of(call) if self._metered else 1.0
         now = self._now()
         turn = cell.turn(now, cost)
         name = f"{self._limit.name} for each {' and '.join(self._per.words)}"
