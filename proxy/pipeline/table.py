@@ -20,6 +20,7 @@ from proxy.config.types import Loaded, Upstream
 from proxy.keys import KILLS, NEWS
 from proxy.memo import Memo
 from proxy.news import News, Overlap
+from proxy.pipeline.amended import amending
 from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
 from proxy.pipeline.money import charged
@@ -261,7 +262,10 @@ _ENDS = (b"", b"/", b"?")
 
 def _way(mount: Mount, call: Call) -> Way:
     """By the protocol that knew the call: an upstream may speak several."""
-    return replace(mount.way, protocol=PROTOCOLS[call.protocol])
+    protocol, send = PROTOCOLS[call.protocol], mount.way.send
+    if mount.rules.inject_usage:
+        send = amending(protocol, send)
+    return replace(mount.way, protocol=protocol, send=send)
 
 
 def _backups(upstream: Upstream) -> Backups:

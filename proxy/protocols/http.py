@@ -144,6 +144,10 @@ class Http:
         """See Protocol: a body may be anything."""
         return None
 
+    def amends(self, call: Call, content: bytes) -> bytes | None:
+        """See Protocol: no body is touched."""
+        return None
+
     def looks_read(self, beginning: bytes) -> bool:
         """See Protocol."""
         return False

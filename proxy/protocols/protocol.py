@@ -86,6 +86,10 @@ class Protocol(Shape):
         """What brings the arguments of a body into one form, so that calls can be compared; None:
         its calls have none."""
 
+    def amends(self, call: Call, content: bytes, /) -> bytes | None:
+        """What goes upstream instead of this body, where its upstream's settings have us ask for
+        more than the agent did; None: it is well as it is. Called for each sending."""
+
     def streams(self, reply: Reply, /) -> bool:
         """Is the answer a stream, whose end may be an hour away (spec 3.10)?"""
 
