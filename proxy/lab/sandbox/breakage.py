@@ -19,11 +19,11 @@ def reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def truncate(transport: asyncio.Transport, body: bytes) -> None:
+def truncate(
+    transport: asyncio.Transport, body: bytes, content_type: str = "application/json"
+) -> None:
     """Announce the whole body, send half of it, and close."""
-    head = (
-        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     transport.write(head.encode() + body[: len(body) // 2])
     transport.close()
 

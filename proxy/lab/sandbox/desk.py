@@ -1,9 +1,7 @@
 """Where a call is carried out: the tool runs once, or the answer kept under its key is repeated."""
 
 import contextlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from proxy.lab.sandbox import tools
 from proxy.lab.sandbox.calls import Calls, Received
@@ -11,19 +9,7 @@ from proxy.lab.sandbox.envelope import Asked
 from proxy.lab.sandbox.errors import GatewayError
 from proxy.lab.sandbox.keys import Keys
 from proxy.lab.sandbox.ledger import Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a call is answered with."""
-
-    status: int
-    body: Mapping[str, object]
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    def encoded(self) -> bytes:
-        """The body as it goes out."""
-        return json.dumps(self.body).encode()
+from proxy.lab.sandbox.said import Answer
 
 
 def refusal(error: GatewayError) -> Answer:

@@ -49,7 +49,7 @@ def read(path: str, body: bytes, key_header: str | None, tools: Collection[str])
     A path that ends like the second form but names no tool is taken for any path. Raises
     GatewayError 400 for a body that says nothing clear, 404 for a tool that is not there.
     """
-    document = _parse(body)
+    document = parse(body)
     named = _tool_in(path)
     if named is not None and named in tools:
         given = _input_for(named, document)
@@ -85,7 +85,8 @@ def _object(value: object) -> Mapping[str, object]:
     return value
 
 
-def _parse(body: bytes) -> Mapping[str, object]:
+def parse(body: bytes) -> Mapping[str, object]:
+    """The JSON object that a body is, its fractions exact; raises GatewayError 400."""
     try:
         document = json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -12,15 +12,18 @@ A script is a list. Each item names at most a `tool` (a glob, default `*`), how 
     {"truncated": true}         half of an answer, then the end of the connection
     {"malformed": true}         bytes that are not HTTP
     {"duplicate": true}         the tool runs twice, whatever its idempotency key says
+    {"error": "quota"}          in the protocol's own words; with `after`, inside a stream
     {"pass": true}              an ordinary answer
 
-A bare number is a status: `[503, 503]`. For each call the first item that matches its tool is
-used. A call whose tool does not exist meets no fault.
+What harms the protocols' streams only, and the options of all that streams (`gzip`, `delay`,
+`event_bytes`), stands in in_stream.py. A bare number is a status: `[503, 503]`. For each call the
+first item that matches its tool is used. A call whose tool does not exist meets no fault. The tool
+of a call to a model is the model, that of another MCP request its method, that of a message to the
+agent its operation.
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -28,20 +31,34 @@ from typing import Literal, cast, get_args
 
 import yaml
 
+from proxy.lab.sandbox.in_stream import (
+    KINDS,
+    OPTIONS,
+    InStream,
+    StreamKind,
+    parse_in_stream,
+)
+from proxy.lab.sandbox.items import ScriptError, parse_body, parse_headers, seconds, whole
+
+__all__ = [
+    "Fault",
+    "Script",
+    "ScriptError",
+    "parse_fault",
+    "parse_header",
+    "parse_script",
+    "read_script",
+    "script_items",
+]
+
 FlagKind = Literal["hang", "reset", "truncated", "malformed", "duplicate", "pass"]
-Kind = FlagKind | Literal["status", "rate_limit_after", "slow", "stream"]
+Kind = FlagKind | StreamKind | Literal["status", "rate_limit_after", "slow", "stream"]
 
 _FLAGS: tuple[str, ...] = get_args(FlagKind)
-_KINDS = ("status", "rate_limit_after", "slow", "stream", *_FLAGS)
+_KINDS = ("status", "rate_limit_after", "slow", "stream", *_FLAGS, *KINDS)
 _OPTIONS = ("tool", "times", "executed")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-_FRAMING = frozenset({"content-length", "transfer-encoding"})
 _WITH_ANSWER = ("status", "rate_limit_after")
-LONGEST_SECONDS = 3600.0
-
-
-class ScriptError(ValueError):
-    """A script that cannot be used; the message says where and what is allowed."""
+_ANSWERING = ("pass", *KINDS)  # what may go out as a stream of the protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,8 @@ class Fault:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object = None
+    in_stream: InStream = field(default_factory=InStream)
+    """What happens inside a stream of events, if the answer is one."""
 
     def shown(self) -> dict[str, object]:
         """As an item of a script, with what is left of it."""
@@ -67,13 +86,14 @@ class Fault:
             "rate_limit_after": self.spared,
             "slow": self.seconds,
             "stream": self.seconds,
+            **self.in_stream.values(),
         }.get(self.kind, True)
         if self.executed:
             item["executed"] = True
         if self.kind in _WITH_ANSWER:
             item["headers"] = dict(self.headers)
             item |= {} if self.body is None else {"body": self.body}
-        return item
+        return item | self.in_stream.options(self.kind)
 
 
 class Script:
@@ -141,45 +161,62 @@ def parse_fault(item: object, where: str) -> Fault:
     if not isinstance(item, dict):
         raise ScriptError(f"{where}: must be an object or a status")
     kind = _kind(item, where)
-    value = item[kind]
+    value = item.get(kind, True)  # options of a stream alone: it passes
     fault = _with_options(kind, item, where)
     match kind:
         case "status":
-            status = _whole(value, 200, 599, f"{where}.status")
-            headers = _headers(item.get("headers", {}), where)
-            return replace(fault, status=status, headers=headers, body=_body(item, where))
+            status = whole(value, 200, 599, f"{where}.status")
+            headers = parse_headers(item.get("headers", {}), where)
+            return replace(fault, status=status, headers=headers, body=parse_body(item, where))
         case "rate_limit_after":
-            spared = _whole(value, 0, 10**9, f"{where}.rate_limit_after")
-            headers = _headers(item.get("headers", {"Retry-After": "1"}), where)
-            limited = replace(fault, status=429, headers=headers, body=_body(item, where))
+            spared = whole(value, 0, 10**9, f"{where}.rate_limit_after")
+            headers = parse_headers(item.get("headers", {"Retry-After": "1"}), where)
+            limited = replace(fault, status=429, headers=headers, body=parse_body(item, where))
             return replace(limited, spared=spared)
         case "slow" | "stream":
-            return replace(fault, seconds=_seconds(value, f"{where}.{kind}"))
+            return replace(fault, seconds=seconds(value, f"{where}.{kind}"))
+        case "cut" | "stall" | "garble" | "no_end" | "error":
+            return replace(fault, in_stream=parse_in_stream(kind, item, where))
         case _:
             if value is not True:
                 raise ScriptError(f"{where}.{kind}: must be true")
-            return fault
+            return replace(fault, in_stream=parse_in_stream(kind, item, where))
 
 
 def parse_header(text: str) -> Fault:
-    """A fault for one request: `reset`, `status=503`, `slow=0.5`, `hang; executed`."""
-    what, *options = (part.strip() for part in text.split(";"))
-    if options not in ([], ["executed"]):
-        raise ScriptError("x-sandbox-fault: only `executed` may follow the fault")
-    kind, _, value = what.partition("=")
-    item = {kind: _number(value) if value else True, "executed": bool(options)}
-    return parse_fault(item, "x-sandbox-fault")
+    """A fault for one request: `reset`, `status=503`, `hang; executed`, `cut=3; gzip`."""
+    where = "x-sandbox-fault"
+    item: dict[str, object] = {}
+    for place, part in enumerate(part.strip() for part in text.split(";")):
+        name, _, value = part.partition("=")
+        if place and name not in ("executed", "after", *OPTIONS):
+            raise ScriptError(
+                f"{where}: only executed, after, {', '.join(OPTIONS)} may follow the fault"
+            )
+        item[name] = _value(name, value) if value else True
+    return parse_fault(item, where)
 
 
 def _kind(item: Mapping[str, object], where: str) -> Kind:
     kinds = [kind for kind in _KINDS if kind in item]
+    if not kinds and item.keys() & set(OPTIONS):
+        kinds = ["pass"]
     if len(kinds) != 1:
         raise ScriptError(f"{where}: must have exactly one of {', '.join(_KINDS)}")
-    allowed = {*_OPTIONS, *kinds, *(("headers", "body") if kinds[0] in _WITH_ANSWER else ())}
-    unknown = sorted(str(key) for key in item.keys() - allowed)
+    unknown = sorted(str(key) for key in item.keys() - {kinds[0], *_allowed(kinds[0])})
     if unknown:
         raise ScriptError(f"{where}: {', '.join(unknown)} cannot go with {kinds[0]}")
     return cast("Kind", kinds[0])
+
+
+def _allowed(kind: str) -> Iterator[str]:
+    yield from _OPTIONS
+    if kind in _WITH_ANSWER:
+        yield from ("headers", "body")
+    if kind in _ANSWERING:
+        yield from OPTIONS
+    if kind == "error":
+        yield "after"
 
 
 def _with_options(kind: Kind, item: Mapping[str, object], where: str) -> Fault:
@@ -191,50 +228,13 @@ def _with_options(kind: Kind, item: Mapping[str, object], where: str) -> Fault:
         raise ScriptError(f"{where}.executed: must be true or false")
     # A limit that was reached stays reached: nobody asks for one 429 with these words.
     times = item.get("times", None if kind == "rate_limit_after" else 1)
-    count = None if times is None else _whole(times, 1, 10**9, f"{where}.times")
+    count = None if times is None else whole(times, 1, 10**9, f"{where}.times")
     return Fault(kind, tool, count, executed)
 
 
-def _body(item: Mapping[str, object], where: str) -> object:
-    body = item.get("body")
-    try:
-        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
-    except (ValueError, TypeError, RecursionError):
-        raise ScriptError(f"{where}.body: must be text or JSON") from None
-    return body
-
-
-def _headers(given: object, where: str) -> dict[str, str]:
-    if not isinstance(given, dict) or not all(map(_can_be_sent, [*given, *given.values()])):
-        raise ScriptError(f"{where}.headers: must be an object of strings on one line")
-    for name in given:
-        if not _TOKEN.fullmatch(str(name)):
-            raise ScriptError(f"{where}.headers: {str(name)!r} is no name of a header")
-        if str(name).lower() in _FRAMING:
-            raise ScriptError(f"{where}.headers: for {name}, use truncated or malformed")
-    return {str(name): str(value) for name, value in given.items()}
-
-
-def _can_be_sent(value: object) -> bool:
-    """Whole numbers too: YAML reads `Retry-After: 1` as one."""
-    return type(value) is int or (isinstance(value, str) and value.isprintable())
-
-
-def _whole(value: object, least: int, most: int, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ScriptError(f"{where}: must be a whole number from {least} to {most}")
-    return value
-
-
-def _seconds(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ScriptError(f"{where}: must be a number of seconds")
-    if not 0 <= value <= LONGEST_SECONDS:
-        raise ScriptError(f"{where}: must be from 0 to {LONGEST_SECONDS:g}")
-    return float(value)
-
-
-def _number(text: str) -> int | float:
+def _value(name: str, text: str) -> int | float | str:
+    if name == "error":
+        return text
     try:
         return int(text) if text.isdigit() else float(text)
     except ValueError:

@@ -1,6 +1,7 @@
 """The sandbox gateway on a socket.
 
     POST any path   {"tool": name, "input": {...}}      POST …/v1/{tool}   {...}
+    /openai/…, /anthropic/…     other protocols, and /v1/chat/completions and the like: roles.py
     GET  /_calls?last=N     counters of what was received, and the last calls
     POST /_reset            state, counters and script as they were at the start
     GET, POST /_script      the queue of faults (faults.py); POST replaces it
@@ -13,7 +14,6 @@ request.
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable, Sequence
 
@@ -21,11 +21,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from proxy.clock import Clock
-from proxy.lab.sandbox import breakage, envelope, tools
+from proxy.lab.sandbox.acting import Act, Acting, answered
 from proxy.lab.sandbox.calls import KEPT, Calls, Received
 from proxy.lab.sandbox.catalogue import OPENING_BALANCES
-from proxy.lab.sandbox.desk import Answer, Desk, refusal
-from proxy.lab.sandbox.envelope import Asked
+from proxy.lab.sandbox.desk import Desk, refusal
 from proxy.lab.sandbox.errors import GatewayError
 from proxy.lab.sandbox.faults import (
     Fault,
@@ -36,6 +35,9 @@ from proxy.lab.sandbox.faults import (
     script_items,
 )
 from proxy.lab.sandbox.ledger import Ledger
+from proxy.lab.sandbox.roles import Roles
+from proxy.lab.sandbox.said import Head, Role
+from proxy.lab.sandbox.streaming import PASSES
 
 LARGEST_BODY = 16 << 20
 _CLOSE_SECONDS = 2.0
@@ -50,6 +52,7 @@ class Sandbox:
         self._first_script = tuple(script)
         self._now = now
         self._closing = asyncio.Event()
+        self._acting = Acting(self._closing)
         self._runner: web.AppRunner | None = None
         self.calls = Calls(now)
         self.port = 0
@@ -59,7 +62,8 @@ class Sandbox:
     def reset(self) -> None:
         """Everything as it was at the start; calls under way are no longer counted."""
         self.state = Ledger(self._seed, self._now, OPENING_BALANCES)
-        self._desk = Desk(self.state, self.calls)
+        desk = Desk(self.state, self.calls)
+        self._roles = Roles(self._seed, self._now, desk, self.calls)
         self.script = Script(self._first_script)
         self.calls.clear()
 
@@ -78,7 +82,9 @@ class Sandbox:
         app.router.add_post("/_reset", self._reset)
         app.router.add_get("/_script", self._show_script)
         app.router.add_post("/_script", self._set_script)
-        app.router.add_post("/{path:.*}", self._call)
+        for path in self._roles.paths():
+            app.router.add_route("*", path, self._play)
+        app.router.add_post("/{path:.*}", self._play)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_CLOSE_SECONDS
         )
@@ -93,29 +99,29 @@ class Sandbox:
 
     # One call
 
-    async def _call(self, request: web.Request) -> web.StreamResponse:
+    async def _play(self, request: web.Request) -> web.StreamResponse:
+        role, path, base = self._roles.find(request)
+        head = Head(request.method, path, request.query, request.headers, base)
         received = self.calls.came(request.path, request.headers)
         try:
-            response = await self._understand(request, received)
+            response = await self._understand(request, role, head, received)
         except asyncio.CancelledError:
             self.calls.ended(received, None, left=True)
             raise
         except GatewayError as error:
-            response = _response(refusal(error))
+            response = answered(role.refusal(error))
         broken = request.transport is None or request.transport.is_closing()
         self.calls.ended(received, None if broken else response.status)
         return response
 
-    async def _understand(self, request: web.Request, received: Received) -> web.StreamResponse:
-        body = await _body(request)
-        header = request.headers.get("Idempotency-Key")
-        asked = envelope.read(request.path, body, header, tools.TOOLS)
-        self.calls.understood(received, asked.tool, asked.key)
-        fault = self._fault(request, asked.tool)
-        if fault is None:
-            return _response(self._desk.answer(asked, received))
-        received.fault = fault.kind
-        return await self._fail(request, asked, received, fault)
+    async def _understand(
+        self, request: web.Request, role: Role, head: Head, received: Received
+    ) -> web.StreamResponse:
+        question = role.read(head, await _body(request))
+        self.calls.understood(received, question.tool, question.key)
+        fault = self._fault(request, question.tool) or PASSES
+        received.fault = None if fault is PASSES else fault.kind
+        return await self._acting.act(Act(request, role, question, received, fault))
 
     def _fault(self, request: web.Request, tool: str) -> Fault | None:
         wished = request.headers.get("x-sandbox-fault")
@@ -125,55 +131,6 @@ class Sandbox:
             return parse_header(wished)
         except ScriptError as error:
             raise GatewayError(400, "invalid_fault", str(error)) from None
-
-    # Faults
-
-    async def _fail(
-        self, request: web.Request, asked: Asked, received: Received, fault: Fault
-    ) -> web.StreamResponse:
-        match fault.kind:
-            case "pass":
-                return _response(self._desk.answer(asked, received))
-            case "duplicate":
-                return _response(self._desk.answer_twice(asked, received))
-            case "slow":
-                return _response(await self._answer_slowly(asked, received, fault))
-            case _:
-                pass  # these answer otherwise, after the tool ran or without it
-        answer = self._desk.answer(asked, received) if fault.executed else _never_run()
-        match fault.kind:
-            case "status" | "rate_limit_after":
-                return _scripted(fault)
-            case "stream":
-                return await self._stream(request, fault)
-            case "hang":
-                await self._closing.wait()
-            case _:
-                pass
-        return _break_off(request, fault, answer)
-
-    async def _answer_slowly(self, asked: Asked, received: Received, fault: Fault) -> Answer:
-        early = self._desk.answer(asked, received) if fault.executed else None
-        with self._desk.held(asked):
-            await self._wait(fault.seconds)
-        return early or self._desk.answer(asked, received)
-
-    async def _stream(self, request: web.Request, fault: Fault) -> web.StreamResponse:
-        """Counts aloud."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        number = 0
-        with contextlib.suppress(ConnectionError):
-            while not self._closing.is_set():
-                number += 1
-                await response.write(b'data: {"n": %d}\n\n' % number)
-                await self._wait(fault.seconds)
-        return response
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
 
     # Looking in from outside
 
@@ -236,55 +193,13 @@ async def _body(request: web.Request) -> bytes:
         raise GatewayError(400, "invalid_body", "the body cannot be decoded") from None
 
 
-def _never_run() -> Answer:
-    """What a gateway that fails before the tool runs was about to say."""
-    return Answer(200, {"result": {"note": "this answer was never finished"}})
-
-
-def _response(answer: Answer) -> web.Response:
-    return web.Response(
-        status=answer.status,
-        body=answer.encoded(),
-        headers=answer.headers,
-        content_type="application/json",
-    )
-
-
-def _scripted(fault: Fault) -> web.Response:
-    """The body as the script gives it: text stays text, anything else goes out as JSON."""
-    if isinstance(fault.body, str):
-        response = web.Response(status=fault.status, text=fault.body)
-    else:
-        error = GatewayError(fault.status, "scripted_fault", "this error was asked for")
-        body = error.body() if fault.body is None else fault.body
-        response = web.json_response(body, status=fault.status)
-    response.headers.update(fault.headers)
-    return response
-
-
-def _break_off(request: web.Request, fault: Fault, answer: Answer) -> web.Response:
-    """Harm the connection; the response returned is dropped, its transport is closing."""
-    transport = request.transport
-    assert transport is not None  # a peer that left has cancelled this call
-    match fault.kind:
-        case "truncated":
-            breakage.truncate(transport, answer.encoded())
-        case "malformed":
-            breakage.garble(transport)
-        case "reset":
-            breakage.reset(transport)
-        case _:
-            transport.abort()
-    return web.Response()
-
-
 @web.middleware
 async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Errors of the router, and of what is not a call, in the shape of all errors."""
     try:
         return await handler(request)
     except GatewayError as error:
-        return _response(refusal(error))
+        return answered(refusal(error))
     except web.HTTPException as error:
         code = error.reason.lower().replace(" ", "_")
-        return _response(refusal(GatewayError(error.status, code, error.reason)))
+        return answered(refusal(GatewayError(error.status, code, error.reason)))
