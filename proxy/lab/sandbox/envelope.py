@@ -53,7 +53,7 @@ def read(path: str, body: bytes, key_header: str | None, tools: Collection[str])
     named = _tool_in(path)
     if named is not None and named in tools:
         given = _input_for(named, document)
-        return Asked(named, given, _key(key_header, given))
+        return Asked(named, given, key_of(key_header, given))
     tool = document.get("tool", named)
     if not isinstance(tool, str) or not tool:
         raise GatewayError(
@@ -62,7 +62,7 @@ def read(path: str, body: bytes, key_header: str | None, tools: Collection[str])
     if tool not in tools:
         raise GatewayError(404, "unknown_tool", f"there is no tool {tool[:64]!r}")
     given = _object(document.get("input", {}))
-    return Asked(tool, given, _key(key_header, given))
+    return Asked(tool, given, key_of(key_header, given))
 
 
 def _tool_in(path: str) -> str | None:
@@ -87,23 +87,31 @@ def _object(value: object) -> Mapping[str, object]:
 
 def parse(body: bytes) -> Mapping[str, object]:
     """The JSON object that a body is, its fractions exact; raises GatewayError 400."""
+    document = parse_any(body)
+    if not isinstance(document, dict):
+        raise GatewayError(400, "invalid_request", "the body must be a JSON object")
+    return document
+
+
+def parse_any(body: bytes) -> object:
+    """The JSON document that a body is, its fractions exact; raises GatewayError 400."""
     try:
-        document = json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
+        return json.loads(body.decode(), parse_float=Decimal, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise GatewayError(400, "invalid_json", "the body is not a JSON document") from None
     except InvalidOperation:
         raise GatewayError(400, "invalid_json", "a number of the body is out of range") from None
-    if not isinstance(document, dict):
-        raise GatewayError(400, "invalid_request", "the body must be a JSON object")
-    return document
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)  # Python's reader would take NaN and Infinity; JSON has neither
 
 
-def _key(header: str | None, given: Mapping[str, object]) -> str | None:
-    """The header's key before the input's; quotes around it (a structured field) are dropped."""
+def key_of(header: str | None, given: Mapping[str, object]) -> str | None:
+    """The idempotency key of a call, or None; raises GatewayError 400.
+
+    The header's key before the input's; quotes around it (a structured field) are dropped.
+    """
     key = header.strip().strip('"') if header is not None else given.get("idempotency_key")
     if key is None:
         return None

@@ -16,6 +16,7 @@ from aiohttp import web
 from proxy.lab.sandbox.anthropic import Anthropic
 from proxy.lab.sandbox.calls import Calls
 from proxy.lab.sandbox.desk import Desk
+from proxy.lab.sandbox.mcp import Mcp
 from proxy.lab.sandbox.openai import OpenAI
 from proxy.lab.sandbox.said import Role
 from proxy.lab.sandbox.tool_gateway import ToolGateway
@@ -39,6 +40,7 @@ class Roles:
         self._mounted: dict[str, Role] = {
             "openai": OpenAI(seed, calls),
             "anthropic": Anthropic(seed, calls),
+            "mcp": Mcp(seed, desk, calls),
         }
 
     def paths(self) -> Iterator[str]:
