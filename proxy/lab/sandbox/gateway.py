@@ -1,7 +1,7 @@
 """The sandbox gateway on a socket.
 
     POST any path   {"tool": name, "input": {...}}      POST …/v1/{tool}   {...}
-    /openai/…, /anthropic/…     other protocols, and /v1/chat/completions and the like: roles.py
+    /openai/…, /anthropic/…, /mcp, /a2a/…   models, a server of tools, an agent: roles.py
     GET  /_calls?last=N     counters of what was received, and the last calls
     POST /_reset            state, counters and script as they were at the start
     GET, POST /_script      the queue of faults (faults.py); POST replaces it

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
+from proxy.lab.sandbox.a2a import A2a
 from proxy.lab.sandbox.anthropic import Anthropic
 from proxy.lab.sandbox.calls import Calls
 from proxy.lab.sandbox.desk import Desk
@@ -41,13 +42,14 @@ class Roles:
             "openai": OpenAI(seed, calls),
             "anthropic": Anthropic(seed, calls),
             "mcp": Mcp(seed, desk, calls),
+            "a2a": A2a(seed, now, calls),
         }
 
     def paths(self) -> Iterator[str]:
         """Where any method is answered, as routes of aiohttp."""
         for name in self._mounted:
             yield f"/{name}{{path:(/.*)?}}"
-        yield from (path for path, name in _AT_ROOT.items() if name in self._mounted)
+        yield from _AT_ROOT
         yield f"{_MODELS}{{name:(/.*)?}}"
 
     def find(self, request: web.Request) -> tuple[Role, str, str]:
