@@ -1,4 +1,4 @@
-"""`holdfast sandbox`: a tool gateway to try things on."""
+"""`holdfast sandbox`: a tool gateway, models, an MCP server and an agent to try things on."""
 
 import asyncio
 import signal
@@ -14,12 +14,16 @@ import click
     "--script", type=click.Path(path_type=Path), help="JSON or YAML: a list of faults, in order."
 )
 def sandbox(listen: str, seed: int, script: Path | None) -> int:
-    """Serve a tool gateway with state, money and errors on demand, until SIGTERM or SIGINT.
+    """Serve what agents call, with state, money and errors on demand, until SIGTERM or SIGINT.
+
+    A tool gateway, models (/openai, /anthropic), an MCP server (/mcp), an agent (/a2a).
 
     \b
     Examples:
       holdfast sandbox
       curl -s 127.0.0.1:8790/v1/get_balance -d '{"agent_id": "agent-1"}'
+      curl -s 127.0.0.1:8790/v1/messages -d '{"model": "m", "max_tokens": 9,
+        "messages": [{"role": "user", "content": "Hello"}]}'
       curl -s 127.0.0.1:8790/_calls
     Exit codes: 0 stopped as asked, 1 could not start, 64 wrong usage.
     """

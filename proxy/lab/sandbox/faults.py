@@ -32,8 +32,8 @@ from typing import Literal, cast, get_args
 import yaml
 
 from proxy.lab.sandbox.in_stream import (
-    KINDS,
     OPTIONS,
+    STREAM_KINDS,
     InStream,
     StreamKind,
     parse_in_stream,
@@ -55,10 +55,10 @@ FlagKind = Literal["hang", "reset", "truncated", "malformed", "duplicate", "pass
 Kind = FlagKind | StreamKind | Literal["status", "rate_limit_after", "slow", "stream"]
 
 _FLAGS: tuple[str, ...] = get_args(FlagKind)
-_KINDS = ("status", "rate_limit_after", "slow", "stream", *_FLAGS, *KINDS)
+KINDS: tuple[str, ...] = ("status", "rate_limit_after", "slow", "stream", *_FLAGS, *STREAM_KINDS)
 _OPTIONS = ("tool", "times", "executed")
 _WITH_ANSWER = ("status", "rate_limit_after")
-_ANSWERING = ("pass", *KINDS)  # what may go out as a stream of the protocol
+_ANSWERING = ("pass", *STREAM_KINDS)  # what may go out as a stream of the protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +198,11 @@ def parse_header(text: str) -> Fault:
 
 
 def _kind(item: Mapping[str, object], where: str) -> Kind:
-    kinds = [kind for kind in _KINDS if kind in item]
+    kinds = [kind for kind in KINDS if kind in item]
     if not kinds and item.keys() & set(OPTIONS):
         kinds = ["pass"]
     if len(kinds) != 1:
-        raise ScriptError(f"{where}: must have exactly one of {', '.join(_KINDS)}")
+        raise ScriptError(f"{where}: must have exactly one of {', '.join(KINDS)}")
     unknown = sorted(str(key) for key in item.keys() - {kinds[0], *_allowed(kinds[0])})
     if unknown:
         raise ScriptError(f"{where}: {', '.join(unknown)} cannot go with {kinds[0]}")

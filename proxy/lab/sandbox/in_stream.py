@@ -26,7 +26,7 @@ from proxy.lab.sandbox.items import ScriptError, seconds, whole
 StreamKind = Literal["cut", "stall", "garble", "no_end", "error"]
 Failure = Literal["server", "overloaded", "rate_limit", "quota"]
 
-KINDS: tuple[str, ...] = get_args(StreamKind)
+STREAM_KINDS: tuple[str, ...] = get_args(StreamKind)
 FAILURES: tuple[str, ...] = get_args(Failure)
 OPTIONS = ("delay", "gzip", "event_bytes")
 MOST_EVENTS = 10**9

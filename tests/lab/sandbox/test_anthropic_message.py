@@ -80,7 +80,7 @@ async def test_an_answer_ends_at_its_limit(asking: aiohttp.ClientSession) -> Non
 @pytest.mark.parametrize("choice", [{"type": "any"}, {"type": "tool", "name": "get_balance"}])
 async def test_a_tool_that_must_be_called(asking: aiohttp.ClientSession, choice: object) -> None:
     """Its input comes as JSON bit by bit: joined, it is what the whole has."""
-    asked = {**STREAM, "tools": [TOOL], "tool_choice": choice}
+    asked = {**STREAM, "tools": [{"type": "other"}, TOOL], "tool_choice": choice}
     heard = await stream(asking, PATH, asked)
     deltas = (e.said["delta"]["partial_json"] for e in heard if e.kind == "content_block_delta")
     answer = await whole(asking, PATH, {**asked, "stream": False})

@@ -101,7 +101,7 @@ async def test_several_choices(asking: aiohttp.ClientSession) -> None:
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": TOOL["function"]}])
 async def test_a_tool_that_must_be_called(asking: aiohttp.ClientSession, choice: object) -> None:
     """Named with its id first, its arguments bit by bit: joined, they are what the whole has."""
-    asked = {**CHAT, "tools": [TOOL], "tool_choice": choice}
+    asked = {**CHAT, "tools": [{"type": "custom"}, TOOL], "tool_choice": choice}
     answer = await whole(asking, PATH, asked)
     [call] = answer["choices"][0]["message"]["tool_calls"]
     assert answer["choices"][0]["finish_reason"] == "tool_calls"
