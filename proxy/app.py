@@ -56,11 +56,16 @@ class App:
     """One Holdfast."""
 
     def __init__(
-        self, settings: Settings, upstream: tuple[str, str] | None, disk: Disk | None = None
+        self,
+        settings: Settings,
+        upstream: tuple[str, str] | None,
+        disk: Disk | None = None,
+        also: tuple[Path, ...] = (),
     ) -> None:
-        """`disk`: the journal's, instead of the operating system's."""
+        """`disk`: the journal's, instead of the operating system's. `also`: more policy files."""
         self._settings = settings
         self._upstream = upstream
+        self._also = also
         self.clock = Clock()
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health(began=self.clock.wall())
@@ -101,15 +106,17 @@ class App:
         settings: Settings,
         upstream: tuple[str, str] | None = None,
         disk: Disk | None = None,
+        also: tuple[Path, ...] = (),
     ) -> "App":
-        """A Holdfast that serves. `upstream`: a URL and its protocol, for the mount at `/`.
+        """A Holdfast that serves. `upstream`: a URL and its protocol, for the mount at `/`. `also`:
+        policy files that are read after those of the folder; they are not watched.
 
         Raises ConfigError for policies that cannot be used, OSError for an address or a folder that
         cannot be had, Locked for a folder that another process has, BadKey for the journal's key,
         Trouble for the side store of payloads.
         """
         try:
-            app = cls(settings, upstream, disk)
+            app = cls(settings, upstream, disk, also)
         except (ConfigError, OSError) as error:
             await unstarted(settings, str(error).splitlines(), disk)
             raise
@@ -211,7 +218,8 @@ class App:
 
     def _read(self) -> "_Read":
         """All that takes files to know. It may run in a thread, and touches nothing of the loop."""
-        loaded = self._judged(load_policies(self._settings.policies, self._upstream))
+        folder = self._settings.policies
+        loaded = self._judged(load_policies(folder, self._upstream, also=self._also))
         trust = {name: trust_of(upstream) for name, upstream in loaded.upstreams.items()}
         return _Read(loaded, trust, digests(loaded.files))
 

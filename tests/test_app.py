@@ -236,6 +236,19 @@ async def test_an_upstream_may_be_given_beside_the_files(
         await within(app.stop(drain=0))
 
 
+async def test_files_may_be_read_beside_the_folder(tmp_path: Path, upstream: RawUpstream) -> None:
+    """As the quickstart does it; also after a reload."""
+    more = tmp_path / "more.yaml"
+    more.write_text(f"upstreams: {{more: {{url: '{upstream.url}', protocol: http, path: /more}}}}")
+    app = await App.start(settings(tmp_path), (upstream.url, "http"), also=(more,))
+    try:
+        assert app.reload()
+        await raw_call(app.listen, request("/more/x", "Connection: close"))
+        assert upstream.requests[-1].target == b"/x"
+    finally:
+        await within(app.stop(drain=0))
+
+
 # --- reload ---
 
 
@@ -342,14 +355,14 @@ class Loading:
         self.began, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def __call__(self, *given: Any) -> Loaded:
+    def __call__(self, *given: Any, **more: Any) -> Loaded:
         self.threads.append(threading.get_ident())
         self.now += 1
         self.most = max(self.most, self.now)
         try:
             self.began.set()
             assert self.go_on.wait(10)
-            return load_policies(*given)
+            return load_policies(*given, **more)
         finally:
             self.now -= 1
 

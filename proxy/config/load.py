@@ -37,15 +37,16 @@ def load_policies(
     folder: str | Path = "",
     upstream: tuple[str, str] | None = None,
     environ: Environ[str, str] = os.environ,
+    also: tuple[Path, ...] = (),
 ) -> Loaded:
     """Read every `*.yaml` of a folder, in name order. Raises ConfigError with all problems.
 
     An empty `folder` means none: calls pass. `upstream` is a URL and a protocol; it takes the
-    place of what is mounted at `/`.
+    place of what is mounted at `/`. The files of `also` are read after those of the folder.
     """
     paths, warnings = ([], []) if folder == "" else _paths(Path(folder))
     reading = _Reading()
-    documents, unreadable = _documents(paths, environ)
+    documents, unreadable = _documents([*paths, *also], environ)
     for each in documents:
         reading.file(each)
     if upstream is not None:

@@ -173,6 +173,18 @@ def test_files_are_read_in_the_order_of_their_names(folder):
     assert [policy.name for policy in load_policies(folder.path).policies] == ["first", "second"]
 
 
+def test_files_may_be_read_beside_the_folder(folder, tmp_path):
+    """After it, and what is wrong with them is told the same way."""
+    more = tmp_path / "more.yml"  # the folder is the same: by this name it is not of it
+    more.write_text('upstreams: {more: {url: "http://m", path: /more}}')
+    folder.load(UPSTREAMS)
+
+    assert list(load_policies(folder.path, also=(more,)).upstreams) == ["gateway", "web", "more"]
+    more.write_text("upstreams: {web: {url: 'http://m', path: /more}}")
+    with pytest.raises(ConfigError, match=r"more\.yml:1"):
+        load_policies(folder.path, also=(more,))
+
+
 def test_a_file_of_the_wrong_name_is_warned_about(folder):
     """It would be missed in silence."""
     folder.write("policies: [{name: a}]", "20.yml")
