@@ -11,6 +11,7 @@ from proxy.call import Call, Effect, RequestHead
 from proxy.memo import remembered
 from proxy.protocols.arguments import Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_tool
+from proxy.protocols.claims import DECEPTIVE, JSON, claimed, looks_like_json, may_be_json
 from proxy.protocols.coding import MOST_PER_BYTE, decoded
 from proxy.protocols.document import (
     Ambiguous,
@@ -28,26 +29,6 @@ from proxy.refusal import Refusal
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
 # No control characters, spaces, slashes, parameters, nor what was no UTF-8.
 _NAME = re.compile(r"[!-.0-:<-~\xa1-\ufffc\U00010000-\U0010ffff]+")
-_DECEPTIVE = re.compile(
-    rb"%2[fF]|%5[cC]|%00|;|%3[bB]|\\|//|/\.{1,2}(?:/|$)|/(?:%2[eE]|\.){1,2}(?:/|$)"
-)
-_JSON_BEGINS = (
-    b"{",
-    b"[",
-    b"\xef\xbb\xbf",
-    b"\xfe\xff",
-    b"\xff\xfe",
-    b"\0{",
-    b"\0[",
-    b"\0\0\0{",
-    b"\0\0\0[",
-    b"\0\0\xfe\xff",
-)
-"""JSON in any encoding, with and without a byte order mark."""
-_JSON = b"application/json"  # what nearly all say: known without looking it up
-_BLANK = b" \t\r\n\v\f\0"  # white space before it, in any encoding
-_UTF_8 = frozenset({b"utf-8", b"utf8", b"us-ascii", b"ascii"})
-_CHARSET = re.compile(rb";\s*charset\s*=\s*\"?([^\s;\"]+)")
 _LONGEST_NAME = 256
 _OF_AN_ENVELOPE = frozenset({"tool", "input"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -95,8 +76,8 @@ class Tools(Http):
         kind = fields.get(b"content-type", b"")
         if (
             not kind
-            or kind == _JSON
-            or _kind(kind)[0]
+            or kind == JSON
+            or claimed(kind)[0]
             or b"content-encoding" in fields
             or any(path_tool(head.target))
         ):
@@ -105,10 +86,7 @@ class Tools(Http):
 
     def looks_read(self, beginning: bytes) -> bool:
         """See Protocol: it begins like JSON, or may still."""
-        beginning = beginning.lstrip(_BLANK)
-        return beginning.startswith(_JSON_BEGINS) or any(
-            start.startswith(beginning) for start in _JSON_BEGINS
-        )
+        return may_be_json(beginning)
 
     def spell(self, tool: str, method: str, target: bytes, content: bytes) -> Spelled:
         """See Protocol: the envelope; without a tool, the path or the body may name it."""
@@ -185,8 +163,8 @@ class Tools(Http):
     def _tool(self, call: Call, content: bytes, named: str) -> str:
         """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
         kind = call.head.fields.get(b"content-type", b"")
-        json, utf_8 = (True, True) if kind == _JSON else _kind(kind)
-        if not json and not content.lstrip(_BLANK).startswith(_JSON_BEGINS):
+        json, utf_8 = (True, True) if kind == JSON else claimed(kind)
+        if not json and not looks_like_json(content):
             return named
         if not utf_8:
             raise NotADocument("the body's charset is not UTF-8")
@@ -202,13 +180,6 @@ class Tools(Http):
         if ids.workflow_id or ids.task_id:
             _note_ids(call, ids.workflow_id, ids.task_id)
         return tool
-
-
-@remembered
-def _kind(content_type: bytes) -> tuple[bool, bool]:
-    """Does it claim to be JSON, and is its text UTF-8?"""
-    kind = content_type.lower()
-    return b"json" in kind, _UTF_8.issuperset(_CHARSET.findall(kind))
 
 
 def _read(content: bytes) -> _Envelope | None:
@@ -258,7 +229,7 @@ def path_tool(target: bytes) -> tuple[str, str]:
     if b"v1" not in plain.lower():
         return "", ""
     match = _IN_PATH.fullmatch(unquote_to_bytes(path))
-    if _DECEPTIVE.search(path):
+    if DECEPTIVE.search(path):
         return "", "the path around the tool's name can be read in more than one way"
     if match is None:
         return "", ""
