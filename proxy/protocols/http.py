@@ -11,6 +11,7 @@ from proxy.call import Call, Effect, RequestHead, Whole
 from proxy.memo import remembered
 from proxy.protocols.arguments import NOTHING, Arguments
 from proxy.protocols.canonical import Canonical
+from proxy.protocols.failing import used_up
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.sse import event
@@ -40,7 +41,6 @@ IS_LINE = re.compile(r"[A-Z-]+ /[!-~]*")
 """A tool of plain HTTP, as policies and metrics have it."""
 _STREAMS = (b"text/event-stream", b"application/x-ndjson")
 _ESCAPE = re.compile(rb"%[0-9a-fA-F]{2}")
-_QUOTA = (b"insufficient_quota", b"enforced_spend_limit_reached", b"billing_hard_limit_reached")
 _NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
 _PERHAPS_RUN = frozenset({408, 409})
 _LONGEST_TOOL = 256
@@ -271,7 +271,7 @@ def _of_error(reply: Reply, status: int) -> tuple[Result, bool]:
         return Result.THROTTLED, True
     if status == 429:
         content = b"" if reply.body is None else reply.body.whole or b""
-        return Result.THROTTLED, any(code in content for code in _QUOTA)
+        return Result.THROTTLED, used_up(content)
     if status == 503 and b"retry-after" in reply.fields:
         return Result.THROTTLED, False
     if status < 500 or status in _NOT_ERRORS_OF_THE_SERVER:
