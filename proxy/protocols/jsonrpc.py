@@ -1,0 +1,219 @@
+"""JSON-RPC 2.0, which MCP and A2A speak: a message or a batch read so that nobody can read it as
+another (spec 2.2), and results and errors as bytes.
+
+What is read of a message is its outermost object. A library that takes the first of two `method`s,
+or `Params` for `params`, would be asked for something else than what a policy has seen, so such a
+message is refused. Looking is cheap: the members of a compact object account for each of its bytes,
+unless one of them stands twice.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from proxy.protocols.document import (
+    DEEPEST,
+    MOST_READ,
+    Ambiguous,
+    NotADocument,
+    check_depth,
+    check_text,
+    more_values,
+)
+
+LARGEST_BATCH = 100
+"""Messages of one body: each is a call, with all that this costs."""
+LONGEST_ID = 1024
+"""Bytes of an id: a refusal repeats it."""
+
+Members = dict[str, msgspec.Raw]
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+
+_NAMES = ("jsonrpc", "method", "id", "params", "result", "error")
+_object = msgspec.json.Decoder(Members)
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+_BEGINS_LIKE_AN_ID = b'"-0123456789n'
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """A request, a notification, or an answer to a request of the other side."""
+
+    method: str = ""  # empty: it is an answer
+    id: bytes = b""  # as it is written; empty: nobody waits for an answer
+    params: bytes = b""  # as they are written; empty: there are none
+    raw: bytes = b""  # all of it
+    version: bytes = b""  # of JSON-RPC, as it is written: some leave it out, and are understood
+
+    @property
+    def awaits(self) -> bool:
+        """Does who sent it wait for an answer?"""
+        return bool(self.method and self.id)
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What one body holds."""
+
+    messages: tuple[Message, ...]
+    batch: bool = False  # they stand in an array, even a single one
+
+    @property
+    def ids(self) -> tuple[bytes, ...]:
+        """Of the requests in it."""
+        return tuple(message.id for message in self.messages if message.awaits)
+
+
+def read(content: bytes) -> Document | None:
+    """The messages in a body, which is not empty; None: it is JSON, but no JSON-RPC.
+
+    Raises NotADocument for what is not one JSON document, Ambiguous for what has two readings.
+    """
+    check_all(content)
+    try:
+        return _batch(content) if content.lstrip().startswith(b"[") else _single(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise NotADocument("the body is not one JSON document") from None
+
+
+def check_all(content: bytes) -> None:
+    """Its text is UTF-8, and it is not too deep. Raises NotADocument."""
+    if not content.isascii():
+        check_text(content)
+    if len(content) - len(content.translate(None, b"{[")) > DEEPEST:
+        check_depth(content)
+
+
+def _batch(content: bytes) -> Document | None:
+    items = _array.decode(content)
+    if len(items) > LARGEST_BATCH and any(bytes(item)[:1] == b"{" for item in items):
+        raise Ambiguous(f"the batch holds more than {LARGEST_BATCH} messages")
+    read_as = [_message(bytes(item)) for item in items]
+    messages = tuple(message for message in read_as if message is not None)
+    if not messages:
+        return None
+    if len(messages) < len(items):
+        raise Ambiguous("the batch holds something that is no JSON-RPC message")
+    return Document(messages, batch=True)
+
+
+def _single(content: bytes) -> Document | None:
+    message = _message(content)
+    return None if message is None else Document((message,))
+
+
+def _message(content: bytes) -> Message | None:
+    found = members(content, *_NAMES)
+    if found is None:
+        return None
+    method = found.get("method")
+    if method is None and not ("jsonrpc" in found and ("result" in found or "error" in found)):
+        return None
+    return Message(
+        "" if method is None else _method(method),
+        _id(found.get("id", b"")),
+        bytes(found.get("params", b"")),
+        content,
+        bytes(found.get("jsonrpc", b"")),
+    )
+
+
+def _method(raw: msgspec.Raw) -> str:
+    name = text(raw)
+    if not name:
+        raise Ambiguous("method is not a string with something in it")
+    return name
+
+
+def _id(raw: msgspec.Raw | bytes) -> bytes:
+    written = bytes(raw)
+    if len(written) > LONGEST_ID:
+        raise Ambiguous(f"the id is longer than {LONGEST_ID} bytes")
+    if written and written[0] not in _BEGINS_LIKE_AN_ID:
+        raise Ambiguous("the id is neither a string nor a number")
+    return written
+
+
+def text(raw: msgspec.Raw | bytes) -> str | None:
+    """What a member says; None: it is not a string, or one that Python cannot hold."""
+    try:
+        return _text.decode(raw)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+def members(content: bytes | msgspec.Raw, *known: str) -> Members | None:
+    """The members of the object that `content` is, as they are written; None: it is no object.
+
+    Raises Ambiguous where a name stands twice, or one that is like one of `known` but for its
+    letters' case, and msgspec's errors for what is no JSON.
+    """
+    try:
+        found = _object.decode(content)
+    except msgspec.ValidationError:
+        return None
+    if _unaccounted(len(bytes(content)), found):
+        compact = msgspec.json.format(bytes(content), indent=-1)
+        if _unaccounted(len(compact), _object.decode(compact)):
+            _check_names(compact)
+    folded = [name for name in found if name not in known and name.casefold() in known]
+    if folded:
+        raise Ambiguous(f"the body names {folded[0].casefold()} in another spelling")
+    return found
+
+
+def _unaccounted(length: int, found: Members) -> int:
+    """How many bytes of an object are neither its members nor what stands between them: white
+    space, escapes in names, or a member that stands twice."""
+    # Two quotes and a colon for each, a comma between two, and two braces.
+    between = 4 * len(found) + 1 if found else 2
+    names = sum(len(name) if name.isascii() else len(name.encode()) for name in found)
+    return length - between - names - sum(len(bytes(value)) for value in found.values())
+
+
+def _check_names(content: bytes) -> None:
+    if more_values(content, MOST_READ):
+        raise Ambiguous("the body is too large to tell whether it names a member twice")
+    # No number is too long to be read so.
+    pairs: list[tuple[str, Any]] = json.loads(content, object_pairs_hook=list, parse_int=float)
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise Ambiguous(f"the body names {twice[:32]} more than once")
+
+
+def meaning(raw_id: bytes) -> str | int | float | bytes | None:
+    """What an id says, however it is written: equal for those that mean the same."""
+    try:
+        said: str | int | float | None = msgspec.json.decode(raw_id)
+    except (msgspec.DecodeError, UnicodeError):
+        return raw_id  # a number or a text that Python cannot hold
+    return said
+
+
+def result(raw_id: bytes, said: Any) -> bytes:
+    """A good answer to the request of this id."""
+    return msgspec.json.encode(
+        {"jsonrpc": "2.0", "id": msgspec.Raw(raw_id or b"null"), "result": said}
+    )
+
+
+def error(raw_id: bytes, code: int, message: str, about: Mapping[str, Any] | None = None) -> bytes:
+    """An error as the answer to the request of this id; without one, to nobody in particular."""
+    said: dict[str, Any] = {"code": code, "message": message}
+    if about is not None:
+        said["data"] = about
+    return msgspec.json.encode(
+        {"jsonrpc": "2.0", "id": msgspec.Raw(raw_id or b"null"), "error": said}
+    )
+
+
+def batch(parts: list[bytes]) -> bytes:
+    """Several messages as one body."""
+    return b"[" + b",".join(parts) + b"]"
