@@ -158,6 +158,8 @@ def members(content: bytes | msgspec.Raw, *known: str) -> Members | None:
         found = _object.decode(content)
     except msgspec.ValidationError:
         return None
+    if len(found) > MOST_READ:
+        raise Ambiguous(f"the body has an object with more than {MOST_READ:,} members")
     if _unaccounted(len(bytes(content)), found):
         compact = msgspec.json.format(bytes(content), indent=-1)
         if _unaccounted(len(compact), _object.decode(compact)):

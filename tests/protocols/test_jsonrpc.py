@@ -204,3 +204,11 @@ def test_answers_repeat_the_id_as_it_came():
     )
     assert json.loads(jsonrpc.result(b"", None))["id"] is None
     assert jsonrpc.batch([b"1", b"2"]) == b"[1,2]"
+
+
+def test_nobody_looks_through_members_without_end() -> None:
+    """Each costs more than its bytes do, and nothing else goes on meanwhile."""
+    content = b"{%b}" % b",".join(b'"x%d":1' % i for i in range(MOST_READ))
+    assert len(members(content) or {}) == MOST_READ
+    with pytest.raises(Ambiguous, match="more than 10,000 members"):
+        members(content.replace(b"{", b'{"more":1,'))
