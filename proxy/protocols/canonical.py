@@ -57,13 +57,7 @@ def of_tool(content: bytes, without: Paths) -> bytes | None:
     the same arguments come out the same, and no others. Raises Ambiguous where a key stands twice.
     """
     try:
-        document = json.loads(
-            content.decode(),
-            object_pairs_hook=_object,
-            parse_float=_Number,
-            parse_int=_Number,
-            parse_constant=_no_number,
-        )
+        document = _read(content)
         check(content, "input", b'"input"')
     except NotADocument:
         return None
@@ -72,7 +66,31 @@ def of_tool(content: bytes, without: Paths) -> bytes | None:
     except (ValueError, RecursionError):
         return None
     enveloped = isinstance(document, dict) and "tool" in document
-    arguments = document.get("input", _NONE) if enveloped else document
+    return _written(document.get("input", _NONE) if enveloped else document, without)
+
+
+def of_body(content: bytes, without: Paths) -> bytes | None:
+    """The same where all of a body is arguments."""
+    try:
+        document = _read(content)
+    except Ambiguous:
+        raise
+    except (ValueError, RecursionError):
+        return None
+    return _written(document, without)
+
+
+def _read(content: bytes) -> Any:
+    return json.loads(
+        content.decode(),
+        object_pairs_hook=_object,
+        parse_float=_Number,
+        parse_int=_Number,
+        parse_constant=_no_number,
+    )
+
+
+def _written(arguments: Any, without: Paths) -> bytes:
     for path in without:
         _drop(arguments, path)
     # Not JSON again, in which a number could not stand as it was written. This has one reading too:

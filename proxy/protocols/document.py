@@ -45,11 +45,6 @@ def check(content: bytes, key: str, quoted: bytes) -> None:
         check_text(content)
     if len(content) - len(content.translate(None, b"{[")) > DEEPEST:
         check_depth(content)
-    check_name(content, key, quoted)
-
-
-def check_name(content: bytes, key: str, quoted: bytes) -> None:
-    """The same of an object that is known to be one document: nobody finds another `key` in it."""
     spelled = content.lower().count(quoted)
     if content.find(b"\\") >= 0 and b"\\u" in content:  # one byte is found much faster than two
         spelled = len(_spellings(key).findall(content))

@@ -26,10 +26,13 @@ _NO_WORD = frozenset({"index", "role", "type"})
 class Heard:
     """A hearing (see `hearing.py`) that has heard nothing yet."""
 
-    __slots__ = ("content", "ended", "failed_tool", "sifts", "told", "usage", "written")
+    __slots__ = (
+        "content", "decides", "ended", "failed_tool", "sifts", "told", "usage", "written",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.content = False
+        self.decides = True  # a good status may stand over an error
         self.ended = False
         self.told: Told | None = None
         self.failed_tool = False

@@ -1,12 +1,22 @@
 """Which protocol an upstream speaks. `auto`: the first that knows the request, else HTTP."""
 
+from proxy.protocols.anthropic import Anthropic
 from proxy.protocols.http import Http
+from proxy.protocols.openai import OpenAI
 from proxy.protocols.protocol import Protocol
 from proxy.protocols.tools import Tools
 
 HTTP = Http()
 TOOLS = Tools()
+OPENAI = OpenAI()
+ANTHROPIC = Anthropic()
 
-PROTOCOLS: dict[str, Protocol] = {"tools": TOOLS, "http": HTTP, "auto": TOOLS}
+PROTOCOLS: dict[str, Protocol] = {
+    "tools": TOOLS,
+    "openai": OPENAI,
+    "anthropic": ANTHROPIC,
+    "http": HTTP,
+    "auto": TOOLS,
+}
 """By their names in an upstream's settings. `tools` gives whatever it does not know to plain HTTP,
 and so does `auto`, which will ask the others first as they come."""

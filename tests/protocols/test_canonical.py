@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols.canonical import Paths, counted, of_tool, paths_of
+from proxy.protocols.canonical import Paths, counted, of_body, of_tool, paths_of
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.recognise import HTTP, TOOLS
 
@@ -138,6 +138,24 @@ def test_a_key_that_stands_twice_is_ambiguous(content: bytes) -> None:
 def test_what_is_no_document_has_none(content: bytes) -> None:
     """Whoever lets it through must take it byte for byte."""
     assert of_tool(content, ()) is None
+
+
+@given(st.dictionaries(st.sampled_from(["tool", "input", "x"]), documents))
+def test_all_of_a_body_may_be_arguments(body: dict[str, Any]) -> None:
+    """Also of one that looks like a tool's: apart from what does not count."""
+    content = json.dumps(body).encode()
+    again = json.dumps(dict(reversed(body.items())), indent=1).encode()
+    assert of_body(content, ()) == of_body(again, ())
+    assert of_body(content, (("x",),)) == of_body(json.dumps(body | {"x": 1}).encode(), (("x",),))
+    assert of_body(content, ()) != of_body(json.dumps(body | {"y": 1}).encode(), ())
+
+
+def test_a_body_that_is_no_json_has_none() -> None:
+    """Nor has one with a key twice one reading."""
+    for content in (b"", b"{", b"a=b", b"\xff", b"[NaN]", b"[" * 100_000):
+        assert of_body(content, ()) is None
+    with pytest.raises(Ambiguous):
+        of_body(b'{"x":1,"x":2}', ())
 
 
 def test_texts_that_are_no_unicode_still_count() -> None:
