@@ -29,7 +29,7 @@ from proxy.units import in_utc
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
-NOT_YET = {"layer": {"llm", "agent"}, "protocol": {"mcp", "openai", "anthropic", "a2a"}}
+NOT_YET = {"layer": {"agent"}, "protocol": {"mcp", "a2a"}}
 """No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
@@ -115,8 +115,6 @@ def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
                 yield _at(policy, f"match.{key}", f"{said}: {name}{nearest(name, known)}")
         for name in NOT_YET.get(key, set()).intersection(globs.wanted):
             yield _at(policy, f"match.{key}", f"this version does not have it yet: {name}")
-    if "model" in policy.match.globs:
-        yield _at(policy, "match.model", "this version does not have it yet: no call has a model")
 
 
 def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:

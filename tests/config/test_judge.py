@@ -168,9 +168,8 @@ def test_reads_may_always_be_repeated(folder, policy):
         ("{upstream: ['*', '!zz']}", "match.upstream: no upstream has this name: zz"),
         ("{layer: tools}", "match.layer: no such layer: tools; did you mean tool?"),
         ("{protocol: tool}", "match.protocol: no such protocol: tool; did you mean tools?"),
-        ("{layer: [llm, tool]}", "match.layer: this version does not have it yet: llm"),
-        ("{protocol: openai}", "match.protocol: this version does not have it yet: openai"),
-        ("{model: 'gpt-*'}", "match.model: this version does not have it yet: no call has a model"),
+        ("{layer: [agent, tool]}", "match.layer: this version does not have it yet: agent"),
+        ("{protocol: a2a}", "match.protocol: this version does not have it yet: a2a"),
     ],
 )
 def test_names_that_nothing_has_are_errors(folder, match, message):
@@ -271,7 +270,7 @@ def test_what_comes_later_may_be_excluded(folder):
     [
         ("{upstream: 'x*'}", "unreachable: it matches no upstream"),
         ("{tool: [get_a, '!get_*']}", "unreachable: everything it asks for is excluded"),
-        ("{layer: 'l*'}", "unreachable: it matches no layer"),
+        ("{layer: 'a*'}", "unreachable: it matches no layer"),
         ("{protocol: 'm*'}", "unreachable: it matches no protocol"),
         ("{method: get}", "unreachable: 'get' matches nothing; methods are written in capitals"),
         (
