@@ -48,7 +48,7 @@ class Asked(msgspec.Struct):
     operation: str = ""
     choices: int = 1  # answers that it asks for
     injects: bool = False  # its stream would not say what it uses; its upstream may be asked to
-    injected: bool = False  # and was: who sends it says so
+    injected: bool = False  # and was
 
 
 class Request(msgspec.Struct):

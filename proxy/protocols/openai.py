@@ -11,6 +11,7 @@ from proxy.protocols.model_bodies import ABSENT, ids_in, is_true, number, prompt
 from proxy.protocols.models import Asked, Models, Request, asked_of
 from proxy.protocols.openai_heard import ChatHeard, OpenAIHeard, ResponseHeard
 from proxy.protocols.sse import event
+from proxy.protocols.usage_asked import asking_usage
 from proxy.refusal import Refusal
 
 CHATS = frozenset({"chat/completions", "completions"})
@@ -91,6 +92,13 @@ class OpenAI(Models):
             workflow=workflow,
             task=task,
         )
+
+    def amends(self, call: Call, content: bytes) -> bytes | None:
+        """See Protocol. Whether it could be changed is noted: the answer is then sifted."""
+        asked = asked_of(call)
+        more = asking_usage(content) if asked.injects else None
+        asked.injected = asked.injected or more is not None
+        return more
 
     def hearing(self, asked: Asked) -> Hearing:
         """See Models."""

@@ -135,14 +135,28 @@ def test_good_answers_are_listened_to(operation: str, kind: type) -> None:
 
 
 def test_a_stream_is_sifted_where_we_asked_for_more() -> None:
-    """Whoever sends the call says whether its body could be changed."""
-    call = call_of(CHAT, {"model": "m", "stream": True, "n": 2}, Rules(inject_usage=True))
-    call.rpc.injected = True
+    """Each time that it is sent the same is asked."""
+    call = call_of(CHAT, b'{"model":"m","stream":true,"n":2}', Rules(inject_usage=True))
+    for _ in range(2):
+        assert OPENAI.amends(call, call.content or b"") == (
+            b'{"stream_options":{"include_usage":true},"model":"m","stream":true,"n":2}'
+        )
     heard = OPENAI.hears(call, Reply(200))
     assert heard is not None
     assert heard.sifts
     heard.event(b"", b'{"choices":[{"index":0,"finish_reason":"stop"}]}')
     assert not heard.ended
+
+
+@pytest.mark.parametrize("injects", [True, False])
+def test_a_stream_that_was_not_asked_more_is_not_sifted(injects: bool) -> None:
+    """Nobody wants it, or the body is none that can be changed."""
+    call = call_of(CHAT, {"model": "m", "stream": True}, Rules(inject_usage=injects))
+    content = b'{"stream_options":7}' if injects else b"{}"
+    assert OPENAI.amends(call, content) is None
+    heard = OPENAI.hears(call, Reply(200))
+    assert heard is not None
+    assert not heard.sifts
 
 
 def call_as(operation: str) -> Call:

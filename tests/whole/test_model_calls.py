@@ -175,3 +175,19 @@ async def test_models_can_be_listed_whatever_is_denied(upstream: RawUpstream, ve
         refused = await proxy.call(request("/v1/files"))
     assert got.status == 200
     assert refused.status == 403
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_what_a_stream_uses_is_asked_for_its_agent(upstream: RawUpstream, asks: bool) -> None:
+    """Who asked is told; from who did not it is kept, and every other byte passes."""
+    used = data({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+    body: dict[str, Any] = {"model": "m", "stream": True}
+    if asks:
+        body["stream_options"] = {"include_usage": True}
+    async with holdfast(upstream, "openai", RULES, mount={"inject_usage": True}) as proxy:
+        upstream.then(stream(*CHAT, CHAT_END[0], used, CHAT_END[1]))
+        got = await proxy.call(call("/v1/chat/completions", body))
+    (sent,) = upstream.requests
+    assert json.loads(sent.body) == {**body, "stream_options": {"include_usage": True}}
+    told = (used,) if asks else ()
+    assert got.body == b"".join((*CHAT, CHAT_END[0], *told, CHAT_END[1]))
