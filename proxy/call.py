@@ -176,6 +176,14 @@ class Message(msgspec.Struct, frozen=True):
     model: str  # that it asks for
 
 
+class Batch(msgspec.Struct):
+    """The message in which several calls came, as it goes upstream."""
+
+    head: RequestHead
+    content: bytes
+    others: "tuple[Call, ...]"  # beside the one that has it
+
+
 class InFlight(msgspec.Struct, weakref=True):
     """How many calls of one tool are on their way."""
 
@@ -216,6 +224,8 @@ class Call(msgspec.Struct):
     tokens: int = 0  # of its request, an estimate: see `tokens_of`
     output: int = -1  # the most tokens that it lets its answer have; -1: it does not say
     rpc: Any = None  # what its protocol needs to answer it: an id, an era, options of its upstream
+    batch: Batch | None = None  # it came in one message with others
+    hides: Callable[[str], bool] | None = None  # which tools a list that it asks for leaves out
     workflow: str = ""
     task: str = ""
     path: str = ""  # of the target, without query, as matched by policies

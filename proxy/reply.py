@@ -117,6 +117,7 @@ class Reply(msgspec.Struct):
     reason: str = ""  # of a stand-in: why the upstream itself did not answer
     tokens: int | None = None  # that its attempt used; None: nobody knows
     hearing: Any = None  # who listens to it, if somebody does (`protocols/hearing.py`)
+    pending: bool = False  # it is good, but no outcome: it asks for more first, or names a task
     means: int = 0  # the status that its content stands for, where it says another one than its own
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end
     durable: Awaitable[Any] | None = None  # its end waits for it; known when it is finished

@@ -72,6 +72,7 @@ class Answers:
     """A Hearing of the answer to the requests of these ids. A protocol has its own `_result`."""
 
     sifts = False
+    decides = True
 
     def __init__(self, ids: Iterable[bytes], own: Meanings = {}, *, told: bool = True) -> None:  # noqa: B006 -- it is only read
         """`told`: an error in it tells what the answer came to; else its status has told it."""
@@ -87,7 +88,7 @@ class Answers:
 
     def event(self, kind: bytes, data: bytes) -> bytes | None:
         """Part of Hearing."""
-        return self._listen(data) if data else None
+        return self._listen(data)
 
     def whole(self, content: bytes) -> bytes | None:
         """Part of Hearing."""

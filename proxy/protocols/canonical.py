@@ -61,41 +61,56 @@ def of_tool(content: bytes, without: Paths) -> bytes | None:
         check(content, "input", b'"input"')
     except NotADocument:
         return None
-    except Ambiguous:
-        raise
-    except (ValueError, RecursionError):
-        return None
     enveloped = isinstance(document, dict) and "tool" in document
-    return _written(document.get("input", _NONE) if enveloped else document, without)
+    arguments = document.get("input", _NONE) if enveloped else document
+    return _one_form(arguments, arguments, without)
 
 
 def of_body(content: bytes, without: Paths) -> bytes | None:
     """The same where all of a body is arguments."""
     try:
         document = _read(content)
-    except Ambiguous:
-        raise
-    except (ValueError, RecursionError):
+    except NotADocument:
         return None
-    return _written(document, without)
+    return _one_form(document, document, without)
+
+
+def of_message(content: bytes, without: Paths) -> bytes | None:
+    """The same of a call of MCP: all of its params but for those of the protocol, so that what
+    answers a question of the server is another call than the one that it asked about."""
+    try:
+        document = _read(content)
+    except NotADocument:
+        return None
+    params = document.get("params") if isinstance(document, dict) else None
+    if not isinstance(params, dict):
+        return None
+    params.pop("_meta", None)
+    return _one_form(params, params.get("arguments", params), without)
 
 
 def _read(content: bytes) -> Any:
-    return json.loads(
-        content.decode(),
-        object_pairs_hook=_object,
-        parse_float=_Number,
-        parse_int=_Number,
-        parse_constant=_no_number,
-    )
+    """Raises Ambiguous where a key stands twice, NotADocument for what is no JSON."""
+    try:
+        return json.loads(
+            content.decode(),
+            object_pairs_hook=_object,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_no_number,
+        )
+    except Ambiguous:
+        raise
+    except (ValueError, RecursionError):
+        raise NotADocument("it is not one JSON document") from None
 
 
-def _written(arguments: Any, without: Paths) -> bytes:
+def _one_form(given: Any, arguments: Any, without: Paths) -> bytes:
     for path in without:
         _drop(arguments, path)
     # Not JSON again, in which a number could not stand as it was written. This has one reading too:
     # texts are in quotes, with theirs escaped, and keys are in order.
-    return repr(arguments).encode()
+    return repr(given).encode()
 
 
 _NONE = _Number("-")

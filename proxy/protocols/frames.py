@@ -23,6 +23,7 @@ class Frame(NamedTuple):
     kind: bytes = b""  # the type of an event; empty: none is given
     data: bytes = b""  # empty: it has none, and says nothing
     missed: bool = False  # it was too long to be read
+    resumes: bool = False  # it only names a place from which the stream can be asked for once more
 
 
 class Frames:
@@ -81,14 +82,17 @@ def _line(raw: bytes) -> Frame:
 
 
 def _event(raw: bytes) -> Frame:
-    kind, data = b"", []
+    kind, data, named = b"", [], False
     for line in _LINES.split(raw.removeprefix(_MARK)):
         name, _, value = line.partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))
         elif name == b"event":
             kind = value.removeprefix(b" ")
-    return Frame(raw, kind, b"\n".join(data))
+        elif name == b"id":
+            named = True
+    said = b"\n".join(data)
+    return Frame(raw, kind, said, resumes=named and not said)
 
 
 def written(kind: bytes, data: bytes, *, lines: bool) -> bytes:

@@ -105,7 +105,7 @@ def complete(call: Call) -> None:
     """The trace stands in for a workflow that nobody named, the workflow for a task."""
     fields = call.head.fields
     if not call.workflow and b"traceparent" in fields:
-        call.workflow = _trace(fields[b"traceparent"])
+        call.workflow = trace_of(fields[b"traceparent"])
     call.task = call.task or call.workflow
 
 
@@ -120,8 +120,8 @@ def _first(fields: dict[bytes, bytes], own: bytes, usual: bytes, member: bytes) 
     return ""
 
 
-def _trace(traceparent: bytes) -> str:
-    """The trace id of W3C Trace Context, if it is valid."""
+def trace_of(traceparent: bytes) -> str:
+    """The trace id of W3C Trace Context; empty: it is not valid."""
     parts = traceparent.split(b"-")
     if (
         len(parts) < 4

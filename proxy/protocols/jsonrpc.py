@@ -7,6 +7,7 @@ message is refused. Looking is cheap: the members of a compact object account fo
 unless one of them stands twice.
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -164,10 +165,17 @@ def members(content: bytes | msgspec.Raw, *known: str) -> Members | None:
         compact = msgspec.json.format(bytes(content), indent=-1)
         if _unaccounted(len(compact), _object.decode(compact)):
             _check_names(compact)
-    folded = [name for name in found if name not in known and name.casefold() in known]
-    if folded:
-        raise Ambiguous(f"the body names {folded[0].casefold()} in another spelling")
+    usual = _usual(known)
+    for name in found:
+        if name not in known and name.casefold() in usual:
+            raise Ambiguous(f"the body names {usual[name.casefold()]} in another spelling")
     return found
+
+
+@functools.cache
+def _usual(known: tuple[str, ...]) -> dict[str, str]:
+    """Each by how it reads to who takes all letters alike."""
+    return {name.casefold(): name for name in known}
 
 
 def _unaccounted(length: int, found: Members) -> int:

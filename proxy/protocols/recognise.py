@@ -2,6 +2,7 @@
 
 from proxy.protocols.anthropic import Anthropic
 from proxy.protocols.http import Http
+from proxy.protocols.mcp import Mcp
 from proxy.protocols.openai import OpenAI
 from proxy.protocols.protocol import Protocol
 from proxy.protocols.tools import Tools
@@ -10,9 +11,11 @@ HTTP = Http()
 TOOLS = Tools()
 OPENAI = OpenAI()
 ANTHROPIC = Anthropic()
+MCP = Mcp()
 
 PROTOCOLS: dict[str, Protocol] = {
     "tools": TOOLS,
+    "mcp": MCP,
     "openai": OPENAI,
     "anthropic": ANTHROPIC,
     "http": HTTP,

@@ -246,18 +246,23 @@ def _ambiguous(why: str) -> Refusal:
     return Refusal("ambiguous_call", why)
 
 
+_WITH_ARGUMENTS = frozenset({"tools", "mcp"})
+
+
 class Argument:
-    """One of a tool's arguments: what stands at a path below its `input`."""
+    """One of a tool's arguments: what stands at a path below its `input`, or below the `arguments`
+    of a call of MCP."""
 
     def __init__(self, path: tuple[str, ...]) -> None:
         self._enveloped = Pointer(("input", *path))
         self._alone = Pointer(path)
+        self._in_message = Pointer(("params", "arguments", *path))
         self._surely_absent = self._alone.surely_absent
 
     def of(self, call: Call) -> Any:
         """See `Pointer.read`."""
         content = call.body.whole
-        if content is None or call.protocol != Tools.name:
+        if content is None or call.protocol not in _WITH_ARGUMENTS:
             return None
         coding = call.head.fields.get(b"content-encoding")
         if coding is None:
@@ -266,6 +271,8 @@ class Argument:
         else:
             plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
             content = b"" if isinstance(plain, Refusal) else plain  # it was read before
+        if call.protocol != Tools.name:
+            return self._in_message.read(content)
         try:
             enveloped = _bare.decode(content).tool
         except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -274,7 +274,7 @@ class ProbeLease(_Circuits):
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """Every circuit hears of it, and a probe is decided."""
-        if reply.result is not SUCCESS:
+        if reply.result is not SUCCESS or reply.pending:
             self._tell(attempt, self._outcome(attempt, reply, attempt.ended or self._now()))
             return
         now = attempt.ended or attempt.first_byte or self._now()
@@ -335,7 +335,7 @@ class ProbeLease(_Circuits):
     def _event(self, reply: Reply) -> Event:
         if reply.result is None or reply.failure in _OURS:
             return Event.NOTHING
-        event = _EVENTS[reply.result]
+        event = Event.ANSWERED if reply.pending else _EVENTS[reply.result]
         if self._count is None or event is Event.NOTHING:
             return event
         if symptom_of(reply) in self._count:

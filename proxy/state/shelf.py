@@ -221,7 +221,7 @@ class Shelf:
         may never end, and its head may be changed meanwhile.
         """
         body = reply.body
-        if body is None or reply.result is not SUCCESS or reply.outcome:
+        if body is None or reply.result is not SUCCESS or reply.outcome or reply.pending:
             return False
         status, fields = reply.status, reply.fields
         plain = status == _OK and _TELLING.isdisjoint(fields)  # nearly always
@@ -258,6 +258,8 @@ class Shelf:
         self._coming -= coming.expected
         body = reply.body
         if reply.failure is not None or body is None or body.whole is None or body.trailers:
+            return
+        if reply.result is not SUCCESS or reply.outcome or reply.pending:  # as it said at its end
             return
         whole, count = Whole(body.whole), len(body.whole)
         entry = _entry(reply, coming.lines, whole, count, coming.asked_with, coming.asked)

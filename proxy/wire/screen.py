@@ -7,7 +7,8 @@ wait for their end, since what they are is not known before.
 A stream that ends without the end its protocol has is cut: its body may be whole, but what it was
 to say is not. Clients take a tidy end for all there was, so it is made a failure here. What could
 not be heard (a coding that we do not know, a message too long to be read) is given the benefit of
-the doubt.
+the doubt. So is a stream that says from where it can be asked for once more: its server may close
+it whenever it likes, and go on in another one (MCP 2025-11-25).
 """
 
 import zlib
@@ -86,7 +87,7 @@ class Screen:
 
     def _heard(self, frame: Frame) -> bytes:
         """What goes on in its place, where it sifts."""
-        if frame.missed:
+        if frame.missed or frame.resumes:
             self.deaf = True
         elif frame.data:
             instead = self._hearing.event(frame.kind, frame.data)

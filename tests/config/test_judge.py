@@ -271,7 +271,7 @@ def test_what_comes_later_may_be_excluded(folder):
         ("{upstream: 'x*'}", "unreachable: it matches no upstream"),
         ("{tool: [get_a, '!get_*']}", "unreachable: everything it asks for is excluded"),
         ("{layer: 'a*'}", "unreachable: it matches no layer"),
-        ("{protocol: 'm*'}", "unreachable: it matches no protocol"),
+        ("{protocol: 'x*'}", "unreachable: it matches no protocol"),
         ("{method: get}", "unreachable: 'get' matches nothing; methods are written in capitals"),
         (
             "{method: ['*', '!post']}",

@@ -111,6 +111,13 @@ def test_one_that_comes_at_once_and_is_too_long_is_missed_too() -> None:
     assert (frame.missed, frame.data) == (True, b"")
 
 
+def test_an_event_that_only_names_a_place_says_so() -> None:
+    """From there the stream can be asked for once more."""
+    found = Frames(lines=False).feed(b"id: 1\ndata:\n\nid: 2\ndata: a\n\ndata:\n\n: note\n\n")
+    assert [frame.resumes for frame in found] == [True, False, False, False]
+    assert found[0].data == b""
+
+
 def test_what_we_write_reads_as_it_was_meant() -> None:
     """In both kinds of stream."""
     (frame,) = Frames(lines=False).feed(written(b"k", b"d", lines=False))

@@ -177,6 +177,13 @@ def test_a_name_that_stands_twice_is_found(pairs, ascii_only, space):
         assert {name: json.loads(bytes(value)) for name, value in found.items()} == dict(pairs)
 
 
+def test_a_name_with_capitals_has_other_spellings_too():
+    """Whoever takes all letters alike would take it."""
+    with pytest.raises(Ambiguous, match="names messageId in another"):
+        members(b'{"messageid":1}', "messageId")
+    assert members(b'{"messageId":1}', "messageId") is not None
+
+
 def test_members_of_what_is_no_object():
     """There are none."""
     assert members(b"[1]") is None

@@ -372,6 +372,13 @@ def test_an_argument_is_found_in_a_packed_body():
     assert given_to(b"no gzip", content_encoding=b"gzip") is None
 
 
+def test_a_call_of_mcp_has_its_arguments_in_its_message():
+    """Not beside them, where the protocol has its own."""
+    content = b'{"method":"tools/call","params":{"key":"b","arguments":{"key":"a"}}}'
+    call = make_call(body=FakeBody(content), protocol="mcp")
+    assert Argument(("key",)).of(call) == "a"
+
+
 def test_plain_http_has_no_arguments():
     """Whatever its body looks like."""
     call = make_call(body=FakeBody(b'{"key": "a"}'), protocol="http")

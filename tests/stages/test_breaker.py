@@ -136,6 +136,15 @@ def test_what_does_not_count(what: int | Failure) -> None:
     assert tool.send(what, times=50) is None
 
 
+def test_an_answer_that_is_no_outcome_is_no_success() -> None:
+    """A question of the server, or the receipt of a task: it is well enough to say so."""
+    ground = make_ground()
+    tool = Tool(ground)
+    tool.send(500, times=4)
+    tool.send(200, times=50, pending=True)
+    assert isinstance(tool.send(500, times=2), Refusal)
+
+
 def test_a_policy_may_say_what_counts() -> None:
     """With `count`, what is listed is a failure, and nothing else is."""
     tool = Tool(make_ground(), count=(429, "timeout"))

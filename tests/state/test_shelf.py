@@ -217,6 +217,7 @@ def test_nothing_is_found_under_another_key() -> None:
         good(result=Result.FAILURE),
         good(outcome="fallback"),
         good(outcome="stale"),
+        good(pending=True),
         good(fields={b"set-cookie": b"a=b"}),
         good(fields={b"cache-control": b"private, No-Store"}),
         good(fields={b"cache-control": b'no-cache="x"'}),
@@ -325,6 +326,19 @@ def test_what_broke_off_is_not_kept(failure: Failure) -> None:
     shelf = kept(reply)
     body.whole = b"ok"
     reply.finish(failure)
+    assert shelf.entries == 0
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("result", Result.FAILURE), ("outcome", "failed"), ("pending", True)]
+)
+def test_what_turned_out_to_be_no_good_answer_is_not_kept(member: str, value: Any) -> None:
+    """What it says itself is known when all of it is here."""
+    reply, body = coming()
+    shelf = kept(reply)
+    body.whole = b"ok"
+    setattr(reply, member, value)
+    reply.finish()
     assert shelf.entries == 0
 
 

@@ -71,6 +71,12 @@ def test_one_without_its_end_is_cut(size: int) -> None:
     assert (seen.got, seen.ends, screen.cut) == (whole, [Failure.TRUNCATED], True)
 
 
+def test_one_that_goes_on_in_another_one_is_not_cut() -> None:
+    """It says from where it can be asked for, and its server may close it at any time."""
+    seen, _ = passed(b"id: 1\nretry: 5\ndata:\n\ndata: a\n\n", FakeHearing())
+    assert seen.ends == [None]
+
+
 def test_one_that_tells_an_error_has_ended() -> None:
     """It passes as it is."""
     whole = b"data: a\n\ndata: error\n\n"

@@ -1,0 +1,225 @@
+"""The Model Context Protocol over streamable HTTP, in both of its eras.
+
+A tool's call, a prompt and a resource are calls, and so is a method that nobody knows: it might do
+anything. The rest sets them up, and is never refused for a tool's reasons. But only where servers
+of MCP are: on any other path a body that looks like a `ping` might be an order to somebody who
+reads another part of it.
+"""
+
+import msgspec
+from msgspec.structs import replace
+
+from proxy.call import CALL, CONTROL, Batch, Call, RequestHead, Whole
+from proxy.protocols import jsonrpc, posted
+from proxy.protocols.arguments import NOTHING, Arguments, read_arguments
+from proxy.protocols.canonical import Canonical, of_message
+from proxy.protocols.claims import may_be_json
+from proxy.protocols.coding import decoded
+from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.hearing import Hearing
+from proxy.protocols.http import IS_LINE, Http, climbs_out, matched_path
+from proxy.protocols.identity import trace_of
+from proxy.protocols.mcp_asked import (
+    TOOL,
+    Asked,
+    Mismatch,
+    asked,
+    input_of,
+    knows_method,
+    stateless,
+)
+from proxy.protocols.mcp_heard import Heard
+from proxy.protocols.mcp_hints import Hints
+from proxy.protocols.mcp_refused import Spoken, broken_off, refused
+from proxy.protocols.protocol import Reads, Rules, Spelled
+from proxy.refusal import Refusal
+from proxy.reply import Reply
+
+_SESSION = frozenset({b"mcp-session-id", b"mcp-protocol-version"})
+_HEADERS = _SESSION | {b"mcp-method"}
+_SPOKEN = (b"application/json", b"text/event-stream")
+_LARGEST = 16 << 20
+
+
+class Mcp(Http):
+    """See the head of this file. Whatever is no message of MCP is a plain HTTP call."""
+
+    name = "mcp"
+    names_tools = True
+    has_kinds = True
+
+    def __init__(self) -> None:
+        self._hints = Hints()
+
+    def reads(self, head: RequestHead) -> Reads:
+        """The body of a POST: its messages stand in there."""
+        return posted.reads(head)
+
+    def looks_read(self, beginning: bytes) -> bool:
+        """See Protocol: it begins like JSON, or may still."""
+        return may_be_json(beginning)
+
+    def knows(self, head: RequestHead, content: bytes | None) -> bool:
+        """Does nobody else speak like this? For an upstream that may speak anything. What might be
+        read as a message of MCP in any way is taken for one, and so refused if it has two."""
+        if content is None:
+            return not _SESSION.isdisjoint(head.fields)
+        plain = decoded(content, head.fields.get(b"content-encoding", b""), _LARGEST)
+        if isinstance(plain, Refusal):
+            return False
+        if b'"method"' not in plain.lower() and b"\\u" not in plain:
+            return False
+        try:
+            document = jsonrpc.read(plain)
+        except NotADocument:
+            return False
+        except Ambiguous:
+            return not _HEADERS.isdisjoint(head.fields) or knows_method(plain)
+        if document is None:
+            return False
+        return not _HEADERS.isdisjoint(head.fields) or any(
+            knows_method(b'"%b"' % message.method.encode()) for message in document.messages
+        )
+
+    def spell(self, tool: str, method: str, target: bytes, content: bytes) -> Spelled:
+        """See Protocol: a request; without a tool, the body is one."""
+        if IS_LINE.fullmatch(tool) or method not in {"", "POST"}:
+            return super().spell(tool, method, target, content)
+        body = content
+        if tool:
+            given = {"name": tool, "arguments": msgspec.Raw(content or b"{}")}
+            message = {"jsonrpc": "2.0", "id": 1, "method": TOOL, "params": given}
+            body = msgspec.json.encode(message)
+        return Spelled("POST", target or b"/", body)
+
+    def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
+        """See Protocol."""
+        if call.head.method != "POST" or content is None:
+            return self._session(call, rules)
+        call.protocol = self.name  # whatever is said of it from here on is said in MCP
+        call.rpc = Spoken(rules)
+        call.content = content
+        plain = posted.plain(call, content, rules.body_buffer)
+        if isinstance(plain, Refusal):
+            return plain
+        try:
+            document = self._document(call, plain)
+            return self._http(call, rules) if document is None else self._are(call, document, rules)
+        except Ambiguous as why:
+            if rules.pass_unrecognised and isinstance(why, NotADocument):
+                return self._http(call, rules)
+            return Refusal("ambiguous_call", str(why))
+
+    def arguments(self, call: Call) -> Arguments:
+        """See Protocol: of a tool its arguments, of other calls their params."""
+        if call.rpc is None or call.kind == CONTROL or call.content is None:
+            return NOTHING
+        plain = posted.plain(call, call.content, _LARGEST)
+        if isinstance(plain, Refusal):
+            raise NotADocument("the body cannot be read")
+        return read_arguments(input_of(plain), b"")
+
+    def canonical(self) -> Canonical:
+        """See Protocol."""
+        return of_message
+
+    def hears(self, call: Call, reply: Reply) -> Hearing | None:
+        """See Protocol: a good answer to a message, or a stream of a session."""
+        kind = reply.fields.get(b"content-type", b"").lower()
+        if type(call.rpc) is not Spoken or reply.status >= 400 or not kind.startswith(_SPOKEN):
+            return None
+        return Heard(call.rpc, reply, self._hints, call.hides)
+
+    def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
+        """See Protocol."""
+        return refused(refusal, call, attempts)
+
+    def breaks_off(self, refusal: Refusal, call: Call, attempts: int) -> bytes:
+        """See Protocol: the response to the request."""
+        return broken_off(refusal, call, attempts)
+
+    def _http(self, call: Call, rules: Rules) -> Refusal | None:
+        call.rpc = None
+        return super().recognise(call, None, rules)
+
+    def _session(self, call: Call, rules: Rules) -> Refusal | None:
+        """A stream of a session, or its end; or a plain call."""
+        refusal = self._http(call, rules)
+        fields, method = call.head.fields, call.head.method
+        listens = method == "GET" and b"text/event-stream" in fields.get(b"accept", b"").lower()
+        ends = method == "DELETE" and b"mcp-session-id" in fields
+        if refusal is None and (listens or ends) and _is_endpoint(call.path):
+            call.protocol, call.layer, call.kind = self.name, "tool", CONTROL
+            call.rpc = Spoken(rules)
+        return refusal
+
+    @staticmethod
+    def _document(call: Call, plain: bytes) -> jsonrpc.Document | None:
+        """The messages in its body; None: it is none of ours. Raises Ambiguous."""
+        json, utf_8 = posted.must_be_json(call.head.fields.get(b"content-type", b""), plain)
+        if not json:
+            return None
+        if not utf_8:
+            raise NotADocument("the body's charset is not UTF-8")
+        return jsonrpc.read(plain)
+
+    def _are(self, call: Call, document: jsonrpc.Document, rules: Rules) -> Refusal | None:
+        """It is these messages."""
+        if rules.base and climbs_out(call.target):
+            return Refusal("ambiguous_call", "the path leads out of the upstream's own")
+        fields = call.head.fields
+        call.rpc = Spoken(rules, batch=document.batch, ids=document.ids)
+        try:
+            all_asked = tuple(asked(message, fields) for message in document.messages)
+        except Mismatch as why:
+            call.rpc = replace(call.rpc, mismatch=True)
+            return Refusal("ambiguous_call", str(why))
+        era = stateless(fields, next((one.version for one in all_asked if one.version), ""))
+        call.rpc = replace(call.rpc, asked=all_asked, stateless=era)
+        call.path = matched_path(call.target)
+        call.layer = "tool"
+        if not _is_endpoint(call.path):
+            all_asked = tuple(replace(one, kind=CALL) for one in all_asked)
+        calls = [at for at, one in enumerate(all_asked) if one.kind == CALL]
+        if document.batch and calls:
+            self._batch(call, document, [(all_asked[at], at) for at in calls], rules)
+        else:
+            self._is(call, all_asked[0], rules)
+        return None
+
+    def _is(self, call: Call, one: Asked, rules: Rules) -> None:
+        """What one message asks for is what the call is for."""
+        call.tool = one.tool
+        call.kind = one.kind
+        call.usual_effect = one.effect
+        if one.of_tool and rules.trust_annotations:
+            call.usual_effect = self._hints.effect(rules, one.tool)
+        call.workflow = call.workflow or one.workflow
+        call.task = call.task or one.task
+        if one.trace and not call.workflow and b"traceparent" not in call.head.fields:
+            call.workflow = trace_of(one.trace.encode("latin-1", "replace"))
+
+    def _batch(
+        self,
+        call: Call,
+        document: jsonrpc.Document,
+        calls: list[tuple[Asked, int]],
+        rules: Rules,
+    ) -> None:
+        """Each of its calls is one by itself, with the message of its own for a body; they go
+        upstream in the message in which they came."""
+        head, content = call.head, call.content or b""
+        plain = {name: head.fields[name] for name in head.fields if name != b"content-encoding"}
+        call.head = replace(head, fields=plain, worked_out={})
+        more = range(2, len(calls) + 1)
+        made = [call, *(replace(call, id=f"{call.id}-{n}", attempts=[]) for n in more)]
+        for each, (one, at) in zip(made, calls, strict=True):
+            raw = document.messages[at].raw
+            each.body, each.content = Whole(raw), raw
+            self._is(each, one, rules)
+        call.batch = Batch(head, content, tuple(made[1:]))
+
+
+def _is_endpoint(path: str) -> bool:
+    """May a server of MCP be there? Its own path is the upstream's, or has `mcp` in it."""
+    return path == "/" or "mcp" in path.lower().split("/")
