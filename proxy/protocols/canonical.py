@@ -82,7 +82,7 @@ def of_message(content: bytes, without: Paths) -> bytes | None:
         document = _read(content)
     except NotADocument:
         return None
-    params = document.get("params") if isinstance(document, dict) else None
+    params = document.get("params", {}) if isinstance(document, dict) else None
     if not isinstance(params, dict):
         return None
     params.pop("_meta", None)

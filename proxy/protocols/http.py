@@ -176,6 +176,10 @@ class Http:
         """See Protocol: an answer may be anything."""
         return None
 
+    def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
+        """See Protocol: the same bytes."""
+        return content
+
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol: a problem."""
         return problem(refusal, call.id, attempts, call.head.fields.get(b"accept", b""))

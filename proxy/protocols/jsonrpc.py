@@ -224,6 +224,17 @@ def error(raw_id: bytes, code: int, message: str, about: Mapping[str, Any] | Non
     )
 
 
+def readdressed(content: bytes, raw_id: bytes) -> bytes | None:
+    """A response as the answer to the request of another id; None: it is none."""
+    try:
+        found = _object.decode(content)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if "id" not in found or not ("result" in found or "error" in found):
+        return None
+    return msgspec.json.encode({**found, "id": msgspec.Raw(raw_id)})
+
+
 def batch(parts: list[bytes]) -> bytes:
     """Several messages as one body."""
     return b"[" + b",".join(parts) + b"]"

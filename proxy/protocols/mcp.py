@@ -130,6 +130,13 @@ class Mcp(Http):
             return None
         return Heard(call.rpc, reply, self._hints, call.hides)
 
+    def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
+        """See Protocol: with the id of this request. Equal batches have the same ids."""
+        spoken = call.rpc
+        if type(spoken) is not Spoken or spoken.batch or not spoken.ids:
+            return content
+        return None if coding else jsonrpc.readdressed(content, spoken.ids[0])
+
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol."""
         return refused(refusal, call, attempts)

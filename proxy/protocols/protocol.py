@@ -99,6 +99,10 @@ class Protocol(Shape):
     def hears(self, call: Call, reply: Reply, /) -> Hearing | None:
         """Who listens to this answer, whose head is here; None: nobody need. Once for each."""
 
+    def again(self, call: Call, content: bytes, coding: bytes, /) -> bytes | None:
+        """An answer that an equal call was given, as the answer to this one; None: it cannot be.
+        `coding`: its Content-Encoding."""
+
     def refuse(self, refusal: Refusal, call: Call, attempts: int, /) -> Reply:
         """The refusal, in the shape that clients of this protocol understand."""
 

@@ -23,12 +23,14 @@ import re
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
-from proxy.call import NAME_SIGN, Call, RequestHead
+from proxy.call import NAME_SIGN, Call, RequestHead, Whole
 from proxy.counts import CACHE
 from proxy.keys import SHELF
 from proxy.protocols.canonical import counted, paths_of
 from proxy.protocols.document import Ambiguous
+from proxy.protocols.http import Http
 from proxy.protocols.lacking import code_of, lack_of
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
@@ -36,6 +38,7 @@ from proxy.reply import SUCCESS, Reply, refused
 from proxy.stage import Said, Section, Site
 from proxy.state.shelf import LARGEST, Entry, Key, Shelf, directives, recipe
 from proxy.units import Seconds
+from proxy.wire.compose import with_length
 
 _HEADER = re.compile(f"{NAME_SIGN}+")
 
@@ -98,6 +101,8 @@ class Cached:
         self._tool = target.tool
         protocol = PROTOCOLS[target.protocol]
         self._streams = protocol.streams
+        same = getattr(protocol.again, "__func__", None) is Http.again
+        self._again = None if same else protocol.again
         self._without = paths_of(section.volatile)
         only_input = bool(section.key or section.volatile)
         self._arguments = protocol.canonical() if only_input else None
@@ -123,7 +128,7 @@ class Cached:
         key = self._key(call, content) if self._arguments is None else self._key_of(call, content)
         if type(key) is Refusal:
             return refused(key)
-        entry = None if wish else self._shelf.find(key, head.fields)
+        entry = None if wish else self._find(call, key)
         now = self._now()
         if entry is not None and now - entry.born < self._fresh:
             self._counts.add(self._upstream, self._tool, "hit")
@@ -149,6 +154,19 @@ class Cached:
         _tell(call, reply, _SENT[wish or "bypass"])
         return reply
 
+    def _find(self, call: Call, key: Key) -> Entry | None:
+        """What is there for it, as the answer to this very call."""
+        entry = self._shelf.find(key, call.head.fields)
+        if entry is None or self._again is None:
+            return entry
+        coding = entry.fields.get(b"content-encoding", b"")
+        content = self._again(call, entry.body.whole or b"", coding)
+        if content is None:
+            return None
+        length = len(content)
+        lines = with_length(entry.lines, length)
+        return replace(entry, lines=lines, body=Whole(content), length=length)
+
     def _key_of(self, call: Call, content: bytes) -> Key | Refusal:
         """What the call is found by; a refusal where its arguments can be read in two ways."""
         coding = call.head.fields.get(b"content-encoding")
@@ -161,7 +179,7 @@ class Cached:
         """An old answer, if there is one that may stand in for this failure."""
         if call.stopped is not None or lack_of(reply) not in _REPLACED:
             return None
-        entry = self._shelf.find(key, call.head.fields)  # another call may have renewed it
+        entry = self._find(call, key)  # another call may have renewed it
         now = self._now()
         if entry is None or entry.age(now) > self._stale:
             return None

@@ -268,11 +268,23 @@ def test_calls_are_compared_by_their_params():
     more = LOOK.replace(b'"name"', b'"requestState":"s","inputResponses":{},"name"')
     assert canonical(LOOK, ()) != canonical(more, ())
     assert canonical(LOOK, (("a",),)) == canonical(LOOK.replace(b'"a":1', b'"a":2'), (("a",),))
-    assert canonical(LIST, ()) is None
+    assert canonical(LIST, ()) == canonical(LIST.replace(b"3", b"4"), ())
+    assert canonical(b'{"params":[]}', ()) is None
     assert canonical(b"{", ()) is None
     assert canonical(b"[]", ()) is None
     with pytest.raises(Ambiguous):
         canonical(LOOK.replace(b'"a":1', b'"a":1,"a":2'), ())
+
+
+def test_an_answer_is_given_again_to_who_asks():
+    """With his id; but for what has none, or the same ones, or cannot be read."""
+    said = b'{"jsonrpc":"2.0","id":9,"result":{"a":1.0}}'
+    assert MCP.again(known(LOOK), said, b"") == said.replace(b"9", b"1")
+    assert MCP.again(known(LOOK), said, b"gzip") is None
+    assert MCP.again(known(LOOK), b"[1]", b"") is None
+    assert MCP.again(known(LOOK), b'{"id":9}', b"") is None
+    for other in (b"[" + LIST + b"]", b"{}", PING.replace(b'"id":4,', b"")):
+        assert MCP.again(known(other), said, b"") == said
 
 
 @pytest.mark.parametrize(

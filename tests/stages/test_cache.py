@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from proxy.call import Call, Effect, Rule, Stop, Whole
 from proxy.counts import CACHE, Counts
 from proxy.keys import SHELF
+from proxy.protocols.protocol import Rules
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import Ground, Handler, Site
@@ -613,3 +615,48 @@ def test_one_shelf_is_there_for_all() -> None:
     shelf = dict(ground.keep.items())[SHELF]
     assert isinstance(shelf, Shelf)
     assert shelf.entries == 1  # the calls are the same: it is they that count
+
+
+# --- protocols in which an answer names its request ---
+
+
+def called_by(raw_id: int, name: str = "look") -> Call:
+    """A call of a tool of MCP."""
+    content = (
+        f'{{"jsonrpc":"2.0","id":{raw_id},"method":"tools/call","params":{{"name":"{name}"}}}}'
+    ).encode()
+    call = make_call({b"content-type": b"application/json"}, body=FakeBody(content))
+    assert PROTOCOLS["mcp"].recognise(call, content, Rules()) is None
+    return call
+
+
+def answered(raw_id: int, fields: dict[bytes, bytes] | None = None) -> Reply:
+    """A response."""
+    return good(b'{"jsonrpc":"2.0","id":%d,"result":{"a":1}}' % raw_id, fields)
+
+
+def said_by(reply: Reply) -> bytes | None:
+    """What is in an answer."""
+    assert reply.body is not None
+    return reply.body.whole
+
+
+def test_an_answer_is_given_again_with_the_id_of_who_asks():
+    """Its client waits for that one; its length is that of what goes."""
+    target = {"protocol": "mcp", "tool": "look", "layer": "tool"}
+    pipeline = Pipeline(answered(7), answered(7), max_age=5.0, key=("input",), target=target)
+    assert said_by(run(pipeline.handle(called_by(7)))) == said_by(answered(7))
+    reply = run(pipeline.handle(called_by(1234)))
+    assert len(pipeline.sent) == 1
+    assert said_by(reply) == said_by(answered(1234))
+    assert b"content-length: %d\r\n" % len(said_by(reply) or b"") in reply.lines
+
+
+def test_an_answer_whose_id_cannot_be_changed_is_not_given_again():
+    """It is asked for once more."""
+    target = {"protocol": "mcp", "tool": "look", "layer": "tool"}
+    coded = answered(7, {b"content-encoding": b"gzip"})
+    pipeline = Pipeline(coded, answered(8), max_age=5.0, key=("input",), target=target)
+    run(pipeline.handle(called_by(7)))
+    assert said_by(run(pipeline.handle(called_by(8)))) == said_by(answered(8))
+    assert len(pipeline.sent) == 2
