@@ -92,7 +92,7 @@ class Commit:
             attempt.call.waited += self._clock.now() - began
         if body.failure is not None:
             reply.failure = body.failure
-            reply.status = 0
+            reply.status, reply.lines = 0, b""  # nothing of its head goes on
             reply.detail = (
                 "the answer did not go on in time"
                 if body.failure is Failure.TIMEOUT

@@ -89,7 +89,7 @@ def _all_here(reply: Reply, hearing: Hearing, content: bytes, *, streams: bool) 
     screen = Screen(reply, hearing)
     passed = screen.ends(content)
     if screen.cut:
-        reply.failure, reply.status = Failure.TRUNCATED, 0
+        reply.failure, reply.status, reply.lines = Failure.TRUNCATED, 0, b""
         reply.detail = "the stream ended without its end"
     elif passed != content:
         _replace(reply, passed)

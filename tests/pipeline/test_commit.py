@@ -160,10 +160,12 @@ def test_an_answer_that_breaks_off_before_its_first_byte_never_was(
     status: int, failure: Failure, result: Result, detail: str
 ) -> None:
     """It can be sent again: a failure without a status, and no commit."""
-    answer = Answer(status).go()
-    answer.body.fail(failure)
+    answer = Answer(status)
+    answer.reply.lines = b"HTTP/1.1 200 OK\r\n"
+    answer.go().body.fail(failure)
     assert answer.result is result
-    assert (answer.reply.status, answer.reply.failure) == (0, failure)
+    assert (answer.reply.status, answer.reply.lines) == (0, b"")
+    assert answer.reply.failure is failure
     assert (answer.reply.executed, answer.commits) == (Executed.UNKNOWN, [])
     assert answer.reply.detail == detail
 
