@@ -23,6 +23,7 @@ from proxy.news import News, Overlap
 from proxy.pipeline.amended import amending
 from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
+from proxy.pipeline.hidden import Hidden
 from proxy.pipeline.money import charged
 from proxy.pipeline.mount import DividedMount, Mount
 from proxy.pipeline.recent import Recent
@@ -76,6 +77,7 @@ class Table:
         self._pipelines: Recent[Pipeline | Conditional[Pipeline]] = Recent(_MOST)
         self._links: Recent[Handler] = Recent(_MOST)
         self._key = _key_of(loaded)
+        self._hidden = Hidden(loaded.policies)
         self._bulkheads = {bulkhead.name: bulkhead for bulkhead in loaded.bulkheads}
         self._domains: Memo[str, str] = Memo(loaded.domain)
         mounts = [
@@ -189,7 +191,10 @@ class Table:
                 self._news.tell_once(Overlap(message))
         effective = self._in_force(effective, call, mount)
         rule = rule_of(effective, self.version, minimal=mount.way.minimal)
-        return compile_pipeline(effective, call, _way(mount, call), self.grounds, rule)
+        built = compile_pipeline(effective, call, _way(mount, call), self.grounds, rule)
+        if call.kind == CONTROL and self._hidden:
+            built.handle = self._hidden.told(facts, built.handle)
+        return built
 
     def _linked(self, mount: Mount, model: str, effective: Effective, call: Call) -> Handler:
         effective = self._in_force(effective, call, mount)

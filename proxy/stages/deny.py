@@ -34,8 +34,8 @@ class Deny(Section, frozen=True, kw_only=True):
     hide: Annotated[
         bool,
         Meta(
-            description="Leave the tool out of tools/list. For MCP upstreams, which this version "
-            "does not have yet."
+            description="Leave the tool out of the lists of MCP servers, where no condition "
+            "decides if it is denied."
         ),
     ] = False
 
