@@ -177,11 +177,13 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct):
-    """The message in which several calls came, as it goes upstream."""
+    """The message in which several calls came, as it goes upstream. All of them have it."""
 
     head: RequestHead
     content: bytes
-    others: "tuple[Call, ...]"  # beside the one that has it
+    calls: "tuple[Call, ...]"  # in their order; the first one stands for all where there is but one
+    onward: "Callable[[Attempt], Awaitable[Reply]] | None" = None
+    """Where an attempt of one of them goes on to, while they are on their way."""
 
 
 class InFlight(msgspec.Struct, weakref=True):
@@ -296,6 +298,11 @@ class Call(msgspec.Struct):
         self.attempts.clear()
         self.cancel = self.interim = None
         self.fetch = None
+        if self.batch is not None:
+            calls, self.batch.calls, self.batch.onward = self.batch.calls, (), None
+            self.batch = None
+            for call in calls:
+                call.forget()
 
     def forget_body(self) -> None:
         """Nothing of it is sent or asked for any more: what holds its bytes lets go of them."""

@@ -84,8 +84,9 @@ class Gateway:
                 exchange.answer(answer, lines)
             else:
                 call.answered = self._clock.now()
-                if call.taking is not None:
-                    call.taking.answers(answer)
+                for each in (call,) if call.batch is None else call.batch.calls:
+                    if each.taking is not None:
+                        each.taking.answers(answer)
                 words = partial(last_words, call, answer)
                 await exchange.stream(answer, lines_of(call, answer), words)
         finally:

@@ -9,7 +9,8 @@ from proxy.call import Call, Effect, InFlight, Rule
 from proxy.config.cascade import Effective
 from proxy.keys import InFlightKey
 from proxy.pipeline.renamed import called_as, sends_as
-from proxy.pipeline.walk import Grounds, Way, plan_of, walk
+from proxy.pipeline.together import goes_on, was_decided
+from proxy.pipeline.walk import Grounds, Plan, Walk, Way, plan_of, walk, walk_together
 from proxy.reply import Reply, refusing
 from proxy.stage import Handler
 
@@ -50,8 +51,20 @@ def compile_pipeline(
 ) -> Pipeline:
     """The pipeline for calls like this one. They go this way, where no stage says otherwise."""
     plan = plan_of(effective, call, grounds)
-    checks, handler = walk(plan, way).front()
-    ground = grounds.enforced
+    return _pipeline(plan, walk(plan, way), effective, call, rule)
+
+
+def compile_together(effective: Effective, call: Call, grounds: Grounds, rule: Rule) -> Pipeline:
+    """The same for calls that come in one message with others: what stands behind them is whatever
+    their batch has them go on to."""
+    plan = plan_of(effective, call, grounds)
+    at = walk_together(plan, goes_on, was_decided)
+    return _pipeline(plan, at, effective, call, rule)
+
+
+def _pipeline(plan: Plan, at: Walk, effective: Effective, call: Call, rule: Rule) -> Pipeline:
+    checks, handler = at.front()
+    ground = plan.enforced.ground
     flight = ground.kept(InFlightKey(call.domain, call.upstream, call.tool), InFlight)
     return Pipeline(
         handler,

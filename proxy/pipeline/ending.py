@@ -62,6 +62,23 @@ class Ending:
                 reply.durable = call.lasting()
         if reply.bug is not None:
             self._watcher.bug(reply.bug)
+        if call.batch is not None and call.batch.calls[0] is call:
+            self._others(call, reply, call.batch.calls[1:])
+
+    def _others(self, call: Call, reply: Reply, others: tuple[Call, ...]) -> None:
+        """Each of the calls that came in one message has a record. Their end is the same, also
+        that of a call which no gate was asked about, since one before it was refused."""
+        waits = [reply.durable]
+        reply.bug = None  # it was told
+        for other in others:
+            other.stopped, other.because = call.stopped, call.because
+            other.answered, other.waited = call.answered, call.waited
+            reply.attempt = other.attempts[-1] if other.attempts else None
+            reply.durable = None
+            self.settle(other, reply)
+            waits.append(reply.durable)
+        found = [each for each in waits if each is not None]
+        reply.durable = self._spawn(_each(found)) if len(found) > 1 else next(iter(found), None)
 
     def _keep(self, call: Call, reply: Reply, record: Record, taking: Taking) -> None:
         """The journal has the record when its bodies were looked through: later."""
@@ -140,6 +157,11 @@ def _is_awaited(call: Call, reply: Reply) -> bool:
     """What did not run is soon asked again, and the end of a tunnel is nothing that we say."""
     ran_not = reply.refused and not call.sent
     return not ran_not and reply.tunnel is None
+
+
+async def _each(awaited: list[Awaitable[Any]]) -> None:
+    for one in awaited:
+        await one
 
 
 async def _afterwards(noted: Awaitable[None], lasting: Lasting) -> None:

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, final
 
 import msgspec
 
-from proxy.call import Call
+from proxy.call import Batch, Call
 from proxy.memo import Memo
-from proxy.pipeline.compile import Pipeline
-from proxy.pipeline.conditional import Conditional
+from proxy.pipeline.commit import Commit
+from proxy.pipeline.together import Together
 from proxy.pipeline.walk import Way
 from proxy.protocols.identity import complete
 from proxy.protocols.protocol import Protocol, Reads, Rules
+from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import Refusal
+from proxy.stage import Handler
 from proxy.stages.failover import Backups
 
 if TYPE_CHECKING:
@@ -59,12 +61,21 @@ class Mount(msgspec.Struct, frozen=True):
             return _UNREAD
         return content
 
-    def recognise(
-        self, call: Call, content: bytes | None
-    ) -> Pipeline | Conditional[Pipeline] | Refusal:
+    def recognise(self, call: Call, content: bytes | None) -> Handler | Refusal:
         """The pipeline for this call; a refusal where it can be read in more than one way."""
         refusal = self.identify(call, content)
-        return self.table.pipeline(call, self) if refusal is None else refusal
+        if refusal is not None:
+            return refusal
+        return self.table.pipeline(call, self) if call.batch is None else self._together(call.batch)
+
+    def _together(self, batch: Batch) -> Handler:
+        """What takes the calls of one message through a pipeline each."""
+        for call in batch.calls:
+            complete(call)
+        found = [self.table.together(call, self) for call in batch.calls]
+        protocol = PROTOCOLS[batch.calls[0].protocol]
+        commit = Commit(protocol, self.table.grounds.enforced.clock, hold=True)
+        return Together(batch, found, self.way.send, commit)
 
     def identify(self, call: Call, content: bytes | None) -> Refusal | None:
         """Fill in what the call is for, and for what work."""

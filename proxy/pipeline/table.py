@@ -21,7 +21,7 @@ from proxy.keys import KILLS, NEWS
 from proxy.memo import Memo
 from proxy.news import News, Overlap
 from proxy.pipeline.amended import amending
-from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline
+from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline, compile_together
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
 from proxy.pipeline.hidden import Hidden
 from proxy.pipeline.money import charged
@@ -124,6 +124,11 @@ class Table:
             return self._found(self._pipelines, key, call, partial(self._built, mount))
         return pipeline
 
+    def together(self, call: Call, mount: Mount) -> Pipeline | Conditional[Pipeline]:
+        """The pipeline for a call that comes in one message with others."""
+        key = ("together", self._key(call))
+        return self._found(self._pipelines, key, call, partial(self._built_together, mount))
+
     def again(self, call: Call) -> Awaitable[Reply]:
         """A call that was held passes once more, from the first gate on: it is counted as on its
         way by this table alone."""
@@ -195,6 +200,11 @@ class Table:
         if call.kind == CONTROL and self._hidden:
             built.handle = self._hidden.told(facts, built.handle)
         return built
+
+    def _built_together(self, mount: Mount, effective: Effective, call: Call) -> Pipeline:
+        effective = self._in_force(effective, call, mount)
+        rule = rule_of(effective, self.version, minimal=mount.way.minimal)
+        return compile_together(effective, call, self.grounds, rule)
 
     def _linked(self, mount: Mount, model: str, effective: Effective, call: Call) -> Handler:
         effective = self._in_force(effective, call, mount)

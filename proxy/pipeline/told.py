@@ -90,7 +90,11 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
         if call.purse is None or rule.minimal:
             return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
-        return b"holdfast-call: %b\r\n%b%b" % (call.id.encode(), rule.plain, _cost(call.purse))
+        return b"holdfast-call: %b\r\n%b%b" % (
+            call.id.encode(),
+            rule.plain,
+            _cost(call, call.purse),
+        )
     ours = reply.refusal is not None or reply.tier == SAID
     lines = [
         b"holdfast-call: %b\r\n" % call.id.encode(),
@@ -103,15 +107,15 @@ def lines_of(call: Call, reply: Reply) -> bytes:
         if reply.served_by:
             lines.append(f"holdfast-served-by: {reply.served_by}\r\n".encode())
         if call.purse is not None:
-            lines.append(_cost(call.purse))
+            lines.append(_cost(call, call.purse))
         lines += _why(reply)
         lines.append(_policy(call, reply))
     return b"".join(lines)
 
 
-def _cost(purse: Purse) -> bytes:
-    """In dollars, where it is known before the head is sent."""
-    return _cost_line(purse.known)
+def _cost(call: Call, purse: Purse) -> bytes:
+    """In dollars, where it is known before the head is sent, and is that of all that came."""
+    return _cost_line(purse.known if call.batch is None else -1)
 
 
 @functools.lru_cache

@@ -17,7 +17,7 @@ from proxy.config.cascade import Effective, Merged, convert
 from proxy.counts import REFUSALS, Counts
 from proxy.keep import Keep
 from proxy.pipeline.commit import Commit
-from proxy.pipeline.guard import AttemptGuard, CallGuard
+from proxy.pipeline.guard import AttemptGuard, CallGuard, Decides
 from proxy.pipeline.quotes import Quotes
 from proxy.protocols.protocol import Protocol
 from proxy.stage import (
@@ -35,7 +35,7 @@ from proxy.stage import (
     no_quote,
     nobody,
 )
-from proxy.stages import BACKUPS, BARS, BUDGETS, ORDER, TYPES, Entry, Phase
+from proxy.stages import BACKUPS, BARS, BUDGETS, ORDER, TOGETHER, TYPES, Entry, Phase
 from proxy.stages.budget import Budgets
 
 _NOBODYS = Merged("", "")
@@ -165,6 +165,15 @@ def walk(plan: Plan, way: Way, to: Phase = "call", *, others: bool = False) -> "
     return at
 
 
+def walk_together(plan: Plan, send: Sender, commit: Decides) -> "Walk":
+    """From a sender to the outermost stage of a call that comes in one message with others."""
+    at = Walk(plan, send, commit)
+    for entry in reversed(TOGETHER):
+        at.step(entry)
+    at.reach("call")
+    return at
+
+
 class Walk:
     """How far it has come: what stands so far, and the gates at its outside.
 
@@ -172,7 +181,7 @@ class Walk:
     That of attempts is always there, for it brings them to their commit.
     """
 
-    def __init__(self, plan: Plan, send: Sender, commit: Commit) -> None:
+    def __init__(self, plan: Plan, send: Sender, commit: Decides) -> None:
         self._plan = plan
         self._clock = plan.enforced.ground.clock
         self._commit = commit

@@ -224,7 +224,9 @@ class Mcp(Http):
             raw = document.messages[at].raw
             each.body, each.content = Whole(raw), raw
             self._is(each, one, rules)
-        call.batch = Batch(head, content, tuple(made[1:]))
+        batch = Batch(head, content, tuple(made))
+        for each in made:
+            each.batch = batch
 
 
 def _is_endpoint(path: str) -> bool:

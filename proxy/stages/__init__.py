@@ -170,6 +170,21 @@ a fallback or a route leads. What its own policies forbid, or want people to app
 in by that way either. The call itself has met the same in `call`, by the policies of where it was
 sent to."""
 
+_ALONE = ("approval",), ("idempotency",)
+TOGETHER: tuple[Entry, ...] = (
+    *(
+        entry
+        for entry in ORDER
+        if entry.phase == "call" and entry.kind == "gate" and entry.sections not in _ALONE
+    ),
+    Entry("call", "gate", ("approval",), NotAsked.build),
+    Entry("link", "maker", (), Once, otherwise=Once),
+    *(entry for entry in ORDER if entry.phase == "attempt"),
+)
+"""What a call meets that comes in one message with others. Each is asked as if it came alone. But
+nothing that decides how they go can be one's own: the message goes once, or not at all, with no key
+that would be for all of them. Nor do people decide about one while the others wait."""
+
 WRAPPERS, GATES = (
     frozenset(name for entry in ORDER if (entry.kind == "gate") is gate for name in entry.sections)
     for gate in (False, True)

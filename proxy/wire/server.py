@@ -102,8 +102,9 @@ class Server:
     def calls(self) -> Iterator[Call]:
         """Those that can still be stopped, though others end meanwhile."""
         for exchange in list(self.exchanges):
-            if exchange.call is not None and not exchange.settled:
-                yield exchange.call
+            call = exchange.call
+            if call is not None and not exchange.settled:
+                yield from (call,) if call.batch is None else call.batch.calls
 
     def one_answered(self) -> None:
         """Tells whoever waits for quiet."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.call import UNRULED, Call, Effect, InFlight, Stop
+from proxy.call import UNRULED, Batch, Call, Effect, InFlight, Stop
 from proxy.journal.sealing import Who
 from proxy.journal.taking import Parcel
 from proxy.pipeline.ending import Ending, record_of
@@ -368,6 +368,26 @@ def test_neither_what_did_not_run_nor_a_tunnel_waits_for_its_record() -> None:
         call.lasting = trace.lasting
         ending.settle(call, reply)
         assert (reply.durable is not None) is waits
+
+
+@pytest.mark.parametrize("waiting", [(), (0,), (1,), (0, 1)])
+async def test_calls_of_one_message_have_a_record_each(waiting: tuple[int, ...]) -> None:
+    """And the end of their answer waits for all of those that it must wait for."""
+    trace, reply, clock = Trace(), make_reply(200), FakeClock()
+    calls = called(Result.SUCCESS, tool="a"), called(tool="b")
+    batch = Batch(calls[0].head, b"", calls)
+    future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    for at, call in enumerate(calls):
+        call.batch = batch
+        call.lasting = (lambda: future) if at in waiting else None
+    reply.bug = ZeroDivisionError()
+    Ending(clock, trace).settle(calls[0], reply)
+    assert [record.tool for record in trace.records] == ["a", "b"]
+    assert [len(record.attempts) for record in trace.records] == [1, 0]
+    assert (reply.durable is None) is (not waiting)
+    future.set_result(True)
+    if reply.durable is not None:
+        await reply.durable
 
 
 class Taker:

@@ -210,7 +210,8 @@ def test_each_call_of_a_batch_is_one_by_itself():
     content = b"[" + b", ".join([PING, LOOK, DROP]) + b"]"
     call = known(gzip.compress(content), {**JSON, b"content-encoding": b"gzip"})
     assert call.batch is not None
-    (other,) = call.batch.others
+    first, other = call.batch.calls
+    assert (first, other.batch) == (call, call.batch)
     assert [(one.id, one.tool, one.body.whole) for one in (call, other)] == [
         ("c", "look", LOOK),
         ("c-2", "drop", DROP),

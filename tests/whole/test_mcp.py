@@ -230,6 +230,28 @@ async def test_errors_of_the_protocol_where_they_are_wanted(upstream: RawUpstrea
     assert error["data"]["origin"] == "holdfast"
 
 
+async def test_a_batch_is_judged_call_by_call(upstream: RawUpstream) -> None:
+    """It goes as it came, or not at all; then each id has its answer. Each call has a record."""
+    look, drop = [
+        body_of("tools/call", {"name": name, "arguments": {}}, name) for name in ("look", "drop")
+    ]
+    good, bad = b"[" + look + b", " + look + b"]", b"[" + look + b"," + drop + b"]"
+    async with holdfast(upstream, "mcp", SHUT.replace("burst: 1", "burst: 2")) as proxy:
+        refused = await proxy.call(posts(bad))
+        assert upstream.requests == []
+        answers = b"[" + response(TEXT, "look") + b"]"
+        upstream.then(answer(200, JSON, body=answers))
+        passed = await proxy.call(posts(good))
+        figures = await proxy.until_metric("holdfast_calls_total", 4)
+    first, second = said(refused)
+    assert (first["id"], second["id"], refused.status) == ("look", "drop", 200)
+    assert [one["result"]["isError"] for one in (first, second)] == [True, True]
+    assert (passed.body, passed.value("holdfast-attempts")) == (answers, b"1")
+    assert [sent.body for sent in upstream.requests] == [good]
+    assert figures.sum("holdfast_calls_total", tool="look", outcome="ok") == 2
+    assert figures.sum("holdfast_calls_total", outcome="refused") == 2
+
+
 async def test_the_end_of_a_session_is_the_servers_word(upstream: RawUpstream) -> None:
     """Its client begins a new one."""
     async with holdfast(upstream, "mcp") as proxy:
