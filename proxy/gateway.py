@@ -134,7 +134,11 @@ class Gateway:
         """The pipeline of its tool, or what says no where it cannot be told which one that is."""
         if exchange.body.whole is None:
             call.fetch = partial(self._reader.fetch, exchange, call)
-        found = content if type(content) is Refusal else mount.recognise(call, content)
+        if type(content) is Refusal:
+            call.protocol = mount.protocol.name  # it is told so as who speaks that understands it
+            found: Handler | Refusal = content
+        else:
+            found = mount.recognise(call, content)
         if type(found) is not Refusal:
             return found
         if exchange.bad is None and found.code not in _NOT_THE_AGENTS:

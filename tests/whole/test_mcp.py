@@ -230,6 +230,15 @@ async def test_errors_of_the_protocol_where_they_are_wanted(upstream: RawUpstrea
     assert error["data"]["origin"] == "holdfast"
 
 
+async def test_a_body_that_is_not_even_read_is_refused_in_its_clients_words(
+    upstream: RawUpstream,
+) -> None:
+    """To nobody in particular, for nobody knows who asked."""
+    async with holdfast(upstream, "mcp", limits={"body_buffer": "1KiB"}) as proxy:
+        got = await proxy.call(calls("look", text="x" * 2000))
+    assert (got.status, said(got)["id"], said(got)["error"]["code"]) == (413, None, 7062)
+
+
 async def test_a_batch_is_judged_call_by_call(upstream: RawUpstream) -> None:
     """It goes as it came, or not at all; then each id has its answer. Each call has a record."""
     look, drop = [
