@@ -117,6 +117,9 @@ class Reply(msgspec.Struct):
     reason: str = ""  # of a stand-in: why the upstream itself did not answer
     tokens: int | None = None  # that its attempt used; None: nobody knows
     hearing: Any = None  # who listens to it, if somebody does (`protocols/hearing.py`)
+    says: Callable[[], bytes] | None = (
+        None  # what it says, where its bytes name its request as well
+    )
     pending: bool = False  # it is good, but no outcome: it asks for more first, or names a task
     means: int = 0  # the status that its content stands for, where it says another one than its own
     bug: Exception | None = None  # of a settler; the call goes on, and it is reported at its end

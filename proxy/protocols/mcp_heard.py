@@ -7,6 +7,7 @@ those that a policy hides.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -83,6 +84,8 @@ class Heard(Answers):
         return None if self._hides is None else self._sifted(content, self._hides)
 
     def _result(self, result: Any) -> None:
+        if len(self._spoken.ids) == 1:  # or the ids are the same when the same is asked again
+            self._reply.says = partial(bytes, result)
         try:
             said = _result.decode(result)
         except _ERRORS:

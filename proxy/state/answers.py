@@ -78,7 +78,10 @@ def answer_of(call: Call, heard: Hearing | None, reply: Reply) -> Answer | None:
     if result is not SUCCESS:
         how = f"{result} {status} {reply.failure}".encode()
         return Answer(how, True, heard.start, status, who_of(call))
-    digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
+    if reply.says is None:
+        digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
+    else:
+        digest = sha256(reply.says()).digest()[:16]
     return Answer(digest, False, heard.start, status, who_of(call))
 
 

@@ -53,6 +53,20 @@ def test_a_good_result_is_the_end():
     assert (heard.ended, heard.failed_tool, heard.told, reply.pending) == (True, False, None, False)
 
 
+def test_what_it_says_is_known_without_its_id():
+    """Two answers to two requests may be the same one; those to a batch are known as they are."""
+    said = []
+    for raw_id in (1, 1, 2):
+        heard, reply, _ = hearing(LOOK.replace(b'"id":1', b'"id":%d' % raw_id))
+        heard.whole(answer({"a": 1}, raw_id))
+        assert reply.says is not None
+        said.append(reply.says())
+    assert len(set(said)) == 1
+    heard, reply, _ = hearing(b"[" + LOOK + b"," + LIST.replace(b"1", b"2") + b"]")
+    heard.whole(answer({"a": 1}))
+    assert reply.says is None
+
+
 def test_a_tool_that_failed_says_so_in_a_good_result():
     """It is the tool's failure, not the upstream's."""
     heard, reply, _ = hearing()

@@ -1,5 +1,7 @@
 """What a call was answered: the same is known again, and nothing else is taken for it."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +116,15 @@ def test_a_good_answer_is_told_with_whose_it_is() -> None:
 def test_only_text_is_shown(start: bytes, text: str | None) -> None:
     """In one line, and not more than a glance."""
     assert shown(start) == text
+
+
+def test_what_an_answer_says_may_be_the_same_though_its_bytes_are_not() -> None:
+    """Where its protocol knows: they name the request as well."""
+    call = make_call()
+    answers = [
+        answer_of(call, heard(b"%d: %b" % (at, said)), make_reply(200, says=partial(bytes, said)))
+        for at, said in enumerate((b"a", b"a", b"b"))
+    ]
+    digests = [answer.digest for answer in answers if answer is not None]
+    assert len(digests) == 3
+    assert digests[0] == digests[1] != digests[2]

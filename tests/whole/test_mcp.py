@@ -221,6 +221,20 @@ async def test_only_what_is_an_outcome_is_kept(upstream: RawUpstream) -> None:
     assert said(got) == {"jsonrpc": "2.0", "id": "other", "result": TEXT}
 
 
+async def test_a_loop_is_seen_whatever_ids_its_calls_have(upstream: RawUpstream) -> None:
+    """The same call, and the same answer, in a document or a stream."""
+    text = "policies: [{name: p, loop: {same: 3}}]"
+    async with holdfast(upstream, "mcp", text) as proxy:
+        for made in (whole, lambda result, raw_id: streamed(response(result, raw_id))):
+            tool = "a" if made is whole else "b"
+            for raw_id in range(3):
+                upstream.then(made(TEXT, raw_id))
+                await proxy.call(calls(tool, raw_id=raw_id))
+            result = said(await proxy.call(calls(tool, raw_id="x")))["result"]
+            assert result["_meta"]["holdfast.dev/problem"]["code"] == "loop_detected"
+            assert "resultType" not in result
+
+
 async def test_errors_of_the_protocol_where_they_are_wanted(upstream: RawUpstream) -> None:
     """Outside of the codes that JSON-RPC and MCP have."""
     mount = {"mcp_refusals": "protocol_error"}
