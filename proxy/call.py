@@ -225,6 +225,7 @@ class Call(msgspec.Struct):
     stream: bool = False  # its agent asked for a stream
     tokens: int = 0  # of its request, an estimate: see `tokens_of`
     output: int = -1  # the most tokens that it lets its answer have; -1: it does not say
+    operation: str = ""  # of A2A, by its name of 1.0; of others the method of HTTP says it
     rpc: Any = None  # what its protocol needs to answer it: an id, an era, options of its upstream
     batch: Batch | None = None  # it came in one message with others
     hides: Callable[[str], bool] | None = None  # which tools a list that it asks for leaves out
@@ -272,6 +273,11 @@ class Call(msgspec.Struct):
     onward: Callable[[], bytes] | None = None
     """Makes the line by which an agent that is called knows who waits for it. Asked when it is sent
     to one."""
+
+    @property
+    def method(self) -> str:
+        """As policies match it and records tell it: the operation, or the method of HTTP."""
+        return self.operation or self.head.method
 
     def stop(self, reason: Stop, because: "Refusal | None" = None) -> None:
         """Cancel the call; the first reason is kept. `because`: what is told of it.

@@ -147,6 +147,16 @@ class Overlap(msgspec.Struct, frozen=True):
     message: str
 
 
+class UpstreamTrouble(msgspec.Struct, frozen=True):
+    """What an upstream says leads its agents astray."""
+
+    word: ClassVar[str] = "upstream"
+    grave: ClassVar[bool] = True
+
+    upstream: str
+    message: str
+
+
 class BudgetChange(msgspec.Struct, frozen=True):
     """A part of a budget is spent for which somebody wants to be told."""
 
@@ -176,6 +186,7 @@ Change: TypeAlias = (
     | KillChange
     | KillTrouble
     | Overlap
+    | UpstreamTrouble
 )
 Event: TypeAlias = Change | Escalation
 

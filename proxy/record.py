@@ -66,7 +66,7 @@ def intent_of(call: "Call", effect: "Effect", risk: "Risk") -> Intent:
         protocol=call.protocol,
         layer=call.layer,
         tool=call.tool,
-        method=call.head.method,
+        method=call.method,
         policy_version=call.rule.version,
         effect=effect.value,
         risk=risk.value,

@@ -48,7 +48,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fleet: Annotated[GlobOrGlobs, Meta(description="What the agent belongs to.")] = UNSET
     workflow: Annotated[GlobOrGlobs, Meta(description="What the call is a part of.")] = UNSET
     model: Annotated[GlobOrGlobs, Meta(description="Of an LLM.")] = UNSET
-    method: Annotated[GlobOrGlobs, Meta(description="Of HTTP, in capitals.")] = UNSET
+    method: Annotated[
+        GlobOrGlobs,
+        Meta(
+            description="Of HTTP, in capitals; of A2A the operation, as 1.0 calls it (SendMessage)."
+        ),
+    ] = UNSET
     path: Annotated[
         GlobOrGlobs, Meta(description="Of the request, without its query; decoded or not.")
     ] = UNSET

@@ -6,7 +6,7 @@ policies brings about is not an error here; it is clamped when it is compiled.
 """
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -18,6 +18,8 @@ from proxy.config.money import Budget
 from proxy.config.places import Place, Problem
 from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
+from proxy.globs import holds
+from proxy.protocols.a2a_operations import EFFECTS
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
 from proxy.stages.approval import Approval
@@ -29,15 +31,20 @@ from proxy.units import in_utc
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
-NOT_YET = {"layer": {"agent"}, "protocol": {"a2a"}}
+NOT_YET: dict[str, set[str]] = {}
 """No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
 _SHOWN = 3  # names in a warning: a thousand of them say no more
-_SENT = {
-    "method": (re.compile(r"[A-Z*-]+"), "methods are written in capitals"),
+_METHOD = re.compile(r"[A-Z*-]+")
+_PATH = re.compile(r"(?!.*(//|/\.{1,2}(/|$)))[/*][^?#]*")
+_SENT: dict[str, tuple[Callable[[str], bool], str]] = {
+    "method": (
+        lambda glob: bool(_METHOD.fullmatch(glob)) or any(holds(glob, one) for one in EFFECTS),
+        "methods are written in capitals, operations of A2A as SendMessage",
+    ),
     "path": (
-        re.compile(r"(?!.*(//|/\.{1,2}(/|$)))[/*][^?#]*"),
+        lambda glob: bool(_PATH.fullmatch(glob)),
         "a path begins with /, and has no query, no empty and no dot segments",
     ),
 }
@@ -138,7 +145,7 @@ def _never_sent(policy: Policy | Budget) -> Iterator[Problem]:
     for key, (possible, hint) in _SENT.items():
         globs = policy.match.globs.get(key, Globs(()))
         for glob in (*globs.wanted, *globs.excluded):
-            if not possible.fullmatch(glob):
+            if not possible(glob):
                 yield _at(policy, f"match.{key}", f"unreachable: {glob!r} matches nothing; {hint}")
 
 

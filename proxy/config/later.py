@@ -15,4 +15,4 @@ LATER: dict[str, frozenset[str]] = {
 }
 """By the name of the type that would have them."""
 
-LATER_WORDS = frozenset({"a2a"})
+LATER_WORDS: frozenset[str] = frozenset()

@@ -31,7 +31,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agent: str = ""  # who the settings say
     workflow: str = ""
     model: str = ""
-    method: str = ""
+    method: str = ""  # of A2A: the operation
     path: str = ""  # below the upstream's mount; a query may follow
     headers: dict[str, str] = {}
     input: Any | UnsetType = UNSET  # the tool's arguments; of plain HTTP the body, as JSON
@@ -58,6 +58,8 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             spelled = mount.protocol.spell(self.tool, self.method, target, given)
         except ValueError as error:
             raise Unaskable(f"tool: {error}") from error
+        if not _METHOD.fullmatch(spelled.method):
+            raise Unaskable("method: must be written in capitals, such as GET")
         head = self._head(spelled.method, mount.prefix + spelled.target, len(spelled.body))
         call = Call("", head, Whole(spelled.body), now, head.target)
         identity.name(call)
@@ -77,8 +79,6 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return RequestHead(method, target, 1, lines, fields, length=length, signs=signs)
 
     def _check(self) -> None:
-        if self.method and not _METHOD.fullmatch(self.method):
-            raise Unaskable("method: must be written in capitals, such as GET")
         if self.path and not self.path.startswith("/"):
             raise Unaskable("path: must begin with /")
         for name, value in self.headers.items():

@@ -106,7 +106,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         call.protocol,
         call.layer,
         call.tool,
-        call.head.method,
+        call.operation or call.head.method,
         call.rule.version,
         "allow" if unopposed else _decision(call, reply),
         "ok" if plain else outcome_of(reply),

@@ -19,7 +19,7 @@ from proxy.config.clamped import clamped
 from proxy.config.types import Loaded, Upstream
 from proxy.keys import KILLS, NEWS
 from proxy.memo import Memo
-from proxy.news import News, Overlap
+from proxy.news import News, Overlap, UpstreamTrouble
 from proxy.pipeline.amended import amending
 from proxy.pipeline.compile import Pipeline, compile_link, compile_pipeline, compile_together
 from proxy.pipeline.conditional import Conditional, Conditions, Outcomes
@@ -94,7 +94,7 @@ class Table:
             name=name,
             prefix=(upstream.path or "").rstrip("/").encode(),
             protocol=PROTOCOLS[upstream.protocol],
-            rules=_rules(name, upstream, body_buffer),
+            rules=_rules(name, upstream, body_buffer, self._news.tell_once),
             way=Way(send, PROTOCOLS[upstream.protocol], upstream.holdfast.headers == "minimal"),
             table=self,
             backups=_backups(upstream),
@@ -237,8 +237,10 @@ class Table:
         return self._by_name
 
 
-def _rules(name: str, upstream: Upstream, body_buffer: int) -> Rules:
-    """What its settings say about recognising its calls."""
+def _rules(
+    name: str, upstream: Upstream, body_buffer: int, tell: Callable[[UpstreamTrouble], None]
+) -> Rules:
+    """What its settings say about recognising its calls; `tell` what is wrong with its answers."""
     origin = upstream.url.origin
     return Rules(
         pass_unrecognised=upstream.unrecognised == "pass",
@@ -251,6 +253,7 @@ def _rules(name: str, upstream: Upstream, body_buffer: int) -> Rules:
         mcp_refusals=upstream.mcp_refusals,
         a2a_rewrite_signed=upstream.a2a_rewrite_signed,
         inject_usage=upstream.inject_usage,
+        warn=lambda said: tell(UpstreamTrouble(name, said)),
     )
 
 
@@ -300,7 +303,7 @@ def facts(call: Call) -> dict[str, str]:
         "fleet": call.fleet,
         "workflow": call.workflow,
         "model": call.model,
-        "method": call.head.method,
+        "method": call.method,
         "path": call.path,
     }
 
@@ -325,6 +328,6 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
         "tool",
         *(["domain"] if loaded.bulkheads else []),
         *(["kind", "usual_effect"] if mcp else []),
-        *("head.method" if key == "method" else key for key in more),
+        *more,
     ]
     return attrgetter(*names)

@@ -89,6 +89,21 @@ def of_message(content: bytes, without: Paths) -> bytes | None:
     return _one_form(params, params.get("arguments", params), without)
 
 
+def of_request(content: bytes, without: Paths) -> bytes | None:
+    """The same of what is sent to an agent (A2A): the method and the params of a JSON-RPC request,
+    or all of the body. Neither the id of the request counts nor that of the message in it: each
+    sending has others.
+    """
+    try:
+        document = _read(content)
+    except NotADocument:
+        return None
+    method, given = _NONE, document
+    if isinstance(document, dict) and "method" in document:
+        method, given = document["method"], document.get("params", _NONE)
+    return _one_form((method, given), given, (_MESSAGE_ID, *without))
+
+
 def _read(content: bytes) -> Any:
     """Raises Ambiguous where a key stands twice, NotADocument for what is no JSON."""
     try:
@@ -113,6 +128,7 @@ def _one_form(given: Any, arguments: Any, without: Paths) -> bytes:
     return repr(given).encode()
 
 
+_MESSAGE_ID = ("message", "messageId")
 _NONE = _Number("-")
 """Where there is no input: not the same as null."""
 

@@ -9,13 +9,20 @@ MOST_PER_BYTE = 100
 
 _ALWAYS = 64 << 10  # bytes that may come out of however little
 
+_NONE = frozenset({b"", b"identity"})
 _WINDOW = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+
+
+def is_known(coding: bytes) -> bool:
+    """Can it be decoded here?"""
+    coding = coding.strip().lower()
+    return coding in _NONE or coding in _WINDOW
 
 
 def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
     """`content` as it reads without its coding, at most `limit` bytes; or why it cannot be read."""
     coding = coding.strip().lower()
-    if coding in {b"", b"identity"}:
+    if coding in _NONE:
         return content
     window = _WINDOW.get(coding)
     if window is None:

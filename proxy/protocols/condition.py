@@ -88,7 +88,7 @@ def _readers(
         "upstream": lambda call: call.upstream,
         "model": lambda call: call.model,
         "layer": lambda call: call.layer,
-        "method": lambda call: call.head.method,
+        "method": lambda call: call.method,
         "path": lambda call: call.path,
         "headers": lambda call: _headers(call, members["headers"]),
         "tokens": _tokens,

@@ -1,6 +1,7 @@
 """What a protocol is: knowledge of bytes, without I/O."""
 
 import enum
+from collections.abc import Callable
 from typing import Protocol as Shape
 
 import msgspec
@@ -24,6 +25,10 @@ class Reads(enum.Enum):
     WHOLE = "whole"
 
 
+def unheard(_warning: str) -> None:
+    """Where nobody is to be told."""
+
+
 class Rules(msgspec.Struct, frozen=True):
     """What an upstream's settings say about recognising its calls."""
 
@@ -36,6 +41,7 @@ class Rules(msgspec.Struct, frozen=True):
     trust_annotations: bool = False  # what an MCP server says of its tools' effects counts
     mcp_refusals: str = "result"  # how its agents are refused a tool: result | protocol_error
     a2a_rewrite_signed: bool = False  # signatures of cards go, where their URLs are changed
+    warn: Callable[[str], None] = unheard  # tells the operator something of it, once
     inject_usage: bool = False  # streams of models are asked for what they used
 
 

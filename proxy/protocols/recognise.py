@@ -1,5 +1,6 @@
 """Which protocol an upstream speaks. `auto`: the first that knows the request, else HTTP."""
 
+from proxy.protocols.a2a import A2a
 from proxy.protocols.anthropic import Anthropic
 from proxy.protocols.http import Http
 from proxy.protocols.mcp import Mcp
@@ -12,12 +13,14 @@ TOOLS = Tools()
 OPENAI = OpenAI()
 ANTHROPIC = Anthropic()
 MCP = Mcp()
+A2A = A2a()
 
 PROTOCOLS: dict[str, Protocol] = {
     "tools": TOOLS,
     "mcp": MCP,
     "openai": OPENAI,
     "anthropic": ANTHROPIC,
+    "a2a": A2A,
     "http": HTTP,
     "auto": TOOLS,
 }

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.call import NAME_SIGN, Call
+from proxy.protocols.a2a import MessageId
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.tools import Argument
 from proxy.refusal import Refusal
@@ -99,9 +100,7 @@ class IdempotencyKey(Check):
         self._start = section.header.encode() + b": "
         self._believes = "header" in section.sources
         self._arguments = [
-            (source, Argument(tuple(source.split(".")[1:])))
-            for source in section.sources
-            if source.startswith("input.")
+            (source, _reader(source)) for source in section.sources if source != "header"
         ]
         self._written = self._as_string if section.quoted else str.encode
         self._inject = section.inject
@@ -184,6 +183,10 @@ class IdempotencyKey(Check):
         """As RFC 9651 3.3.3 has it."""
         escaped = key.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'.encode()
+
+
+def _reader(source: str) -> Argument | MessageId:
+    return MessageId() if source == "messageId" else Argument(tuple(source.split(".")[1:]))
 
 
 class ShadowKey(IdempotencyKey):

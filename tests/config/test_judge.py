@@ -5,6 +5,7 @@ from proxy.config.judge import judge
 from proxy.config.places import Place
 from proxy.config.types import Part, Policy
 
+NO_METHOD = "matches nothing; methods are written in capitals, operations of A2A as SendMessage"
 NO_PATH = "matches nothing; a path begins with /, and has no query, no empty and no dot segments"
 TWO = "upstreams: {a: {url: http://h, protocol: tools}, b: {url: http://h, path: /b, protocol: http}}\n"
 
@@ -270,13 +271,11 @@ def test_what_comes_later_may_be_excluded(folder):
     [
         ("{upstream: 'x*'}", "unreachable: it matches no upstream"),
         ("{tool: [get_a, '!get_*']}", "unreachable: everything it asks for is excluded"),
-        ("{layer: 'a*'}", "unreachable: it matches no layer"),
+        ("{layer: 'x*'}", "unreachable: it matches no layer"),
         ("{protocol: 'x*'}", "unreachable: it matches no protocol"),
-        ("{method: get}", "unreachable: 'get' matches nothing; methods are written in capitals"),
-        (
-            "{method: ['*', '!post']}",
-            "unreachable: 'post' matches nothing; methods are written in capitals",
-        ),
+        ("{method: get}", f"unreachable: 'get' {NO_METHOD}"),
+        ("{method: ['*', '!post']}", f"unreachable: 'post' {NO_METHOD}"),
+        ("{method: message/send}", f"unreachable: 'message/send' {NO_METHOD}"),
         ("{path: orders}", f"unreachable: 'orders' {NO_PATH}"),
         ("{path: '/a?b=*'}", f"unreachable: '/a?b=*' {NO_PATH}"),
         ("{path: '/a//b'}", f"unreachable: '/a//b' {NO_PATH}"),
@@ -291,8 +290,12 @@ def test_a_match_that_no_call_meets_is_warned_about(folder, match, message):
 
 
 @pytest.mark.parametrize(
-    "match", ["{path: '/.well-known/*'}", "{path: '*/admin'}", "{path: '/a/.*'}", "{method: 'P*'}"]
-)
+    "match",
+    [
+        "{path: '/.well-known/*'}", "{path: '*/admin'}", "{path: '/a/.*'}", "{method: 'P*'}",
+        "{method: SendMessage}", "{method: ['*Task', '!Get*']}",
+    ],
+)  # fmt: skip
 def test_a_match_that_some_call_meets_is_not(folder, match):
     """Dots and stars are no mistake by themselves."""
     assert folder.warnings(policies(f"{{name: p, match: {match}, breaker: {{}}}}")) == []

@@ -339,7 +339,7 @@ def test_an_upstream_of_the_command_line_may_be_wrong():
         load_policies(upstream=("h:80", "htp"))
 
     assert [str(problem) for problem in caught.value.problems] == [
-        "--protocol: protocol: expected anthropic, auto, http, mcp, openai or tools, found 'htp'; did you mean http?",
+        "--protocol: protocol: expected a2a, anthropic, auto, http, mcp, openai or tools, found 'htp'; did you mean http?",
         "--upstream: url: expected a URL that begins with http:// or https://",
     ]
 

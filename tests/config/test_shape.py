@@ -96,7 +96,6 @@ def test_each_error_says_where_what_was_found_and_what_is_allowed(text, message)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("protocol: a2a", "f.yaml:2:11: protocol: expected anthropic, auto, http, mcp, openai or tools, found 'a2a'; this version does not have it yet"),
         ("preserve_host: yes", "f.yaml:2:16: preserve_host: expected true or false, found 'yes'; did you mean true?"),
         ("pool: {idle: ~}", "f.yaml:2:14: pool.idle: expected a duration such as 250ms, 10s, 5m, 1h or 30d, found null"),
         ("path: /a//b", "f.yaml:2:7: path: expected a path such as / or /billing without //, dot segments, % or query, found '/a//b'"),

@@ -44,6 +44,16 @@ def test_a_path_names_the_tool_too() -> None:
     assert (call.tool, call.path) == ("get_balance", "/v1/get_balance")
 
 
+def test_an_agent_is_asked_by_an_operation() -> None:
+    """As JSON-RPC."""
+    peer = "upstreams:\n  peer: {url: 'http://h', protocol: a2a}\n"
+    call, unread = called(peer, method="message/send", input={"message": {"contextId": "c"}})
+
+    assert unread is None
+    assert (call.tool, call.method, call.head.method) == ("peer", "SendMessage", "POST")
+    assert call.workflow == "c"
+
+
 def test_what_is_said_beats_what_is_usual() -> None:
     """Agent, workflow, model; the rest is as the settings say."""
     call, _ = called(tool="x", agent="bob", workflow="w", model="m")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from proxy.call import Call
+from proxy.call import Call, Whole
 from proxy.config.cascade import cascade
 from proxy.keys import NEWS, AllowanceKey, CellsKey, CircuitKey, Key, PermitsKey
-from proxy.news import News
+from proxy.news import News, UpstreamTrouble
 from proxy.pipeline import table
 from proxy.pipeline.mount import Mount
 from proxy.pipeline.table import backed, facts
@@ -110,6 +110,44 @@ def test_every_fact_can_be_matched(match: str, ours: Call, theirs: Call | None) 
     if theirs is not None:
         assert desk.pipeline(theirs).policies == ()
     assert desk.pipeline(ours).policies == ("p",)
+
+
+PEER = "upstreams:\n  peer: {url: 'http://peer:9000/a', protocol: a2a}\n"
+
+
+def rpc(method: str) -> Call:
+    """A request to an agent."""
+    call = request("POST", "/", {b"content-type": b"application/json"})
+    call.body = Whole(b'{"jsonrpc":"2.0","id":1,"method":"%b"}' % method.encode())
+    return call
+
+
+def test_the_method_of_a_call_to_an_agent_is_its_operation() -> None:
+    """By its name of 1.0. What its card is asked for goes on, whatever its tool is refused."""
+    policies = (
+        "policies: [{name: p, match: {method: SendMessage}, timeout: {total: 1s}}, "
+        "{name: q, deny: {}}]"
+    )
+    desk = Desk(policies, 200, mounts=PEER)
+    assert desk.pipeline(rpc("message/send")).policies == ("p", "q")
+    assert desk.pipeline(rpc("GetTask")).policies == ("q",)
+    asked = rpc("GetTask")
+    desk.pipeline(asked)
+    assert facts(asked)["method"] == "GetTask"
+    assert desk.call(rpc("SendMessage")).refusal is not None
+    assert desk.call(rpc("agent/getAuthenticatedExtendedCard")).refusal is None
+
+
+def test_what_leads_agents_past_an_upstream_is_told_once() -> None:
+    """With its name."""
+    desk = Desk(mounts=PEER)
+    heard: list[Any] = []
+    desk.keep.of(NEWS, News).listeners.append(heard.append)
+    mount = desk.table.mount(b"/")
+    assert mount is not None
+    for _ in range(2):
+        mount.rules.warn("its card is signed")
+    assert heard == [UpstreamTrouble("peer", "its card is signed")]
 
 
 def test_facts_are_those_a_policy_may_match() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols.canonical import Paths, counted, of_body, of_tool, paths_of
+from proxy.protocols.canonical import Paths, counted, of_body, of_request, of_tool, paths_of
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.recognise import HTTP, TOOLS
 
@@ -168,6 +168,40 @@ def test_texts_that_are_no_unicode_still_count() -> None:
 def test_tools_have_arguments() -> None:
     """Plain HTTP has a body."""
     assert (TOOLS.canonical(), HTTP.canonical()) == (of_tool, None)
+
+
+def sent(text: str, **more: Any) -> bytes:
+    """A message to an agent, as JSON-RPC."""
+    message = {"messageId": "m", "parts": [{"text": text}]}
+    said = {"id": 1, "method": "SendMessage", "params": {"message": message, "metadata": {"n": 1}}}
+    return json.dumps({"jsonrpc": "2.0", **said, **more}).encode()
+
+
+def test_a_message_is_the_same_whatever_its_ids_are() -> None:
+    """Of the request, and its own."""
+    again = sent("hi", id="2").replace(b'"m"', b'"other"')
+    assert of_request(sent("hi"), ()) == of_request(again, ())
+    assert of_request(sent("hi"), ()) != of_request(sent("ho"), ())
+    assert of_request(sent("hi"), ()) != of_request(sent("hi", method="SendStreamingMessage"), ())
+    other = sent("hi").replace(b'"n": 1', b'"n": 2')
+    assert of_request(sent("hi"), ()) != of_request(other, ())
+    without: Paths = (("metadata", "n"),)
+    assert of_request(sent("hi"), without) == of_request(other, without)
+
+
+def test_a_message_by_http_is_all_of_the_body() -> None:
+    """It has no method, and is never taken for one that has."""
+    one, other = (b'{"message": {"messageId": "%b"}}' % each for each in (b"a", b"b"))
+    assert of_request(one, ()) == of_request(other, ()) != of_request(b"{}", ())
+    assert of_request(b"[]", ()) != of_request(b'{"method": null, "params": []}', ())
+    assert of_request(b'{"method": "a"}', ()) != of_request(b'{"method": "a", "params": {}}', ())
+
+
+def test_what_is_no_message_has_no_form() -> None:
+    """And what has two is refused."""
+    assert of_request(b"{", ()) is None
+    with pytest.raises(Ambiguous):
+        of_request(b'{"method": "a", "method": "b"}', ())
 
 
 def test_what_counts_of_a_body_is_its_arguments_or_all_of_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols.coding import decoded
+from proxy.protocols.coding import decoded, is_known
 from proxy.refusal import Refusal
 
 PLENTY = 1 << 24
@@ -174,3 +174,9 @@ def test_a_body_that_reads_otherwise_without_its_wrapper_is_refused():
     assert tools == ["bl1@ÿ<ocked", "blocked"]
 
     assert code(decoded(packed, b"deflate", PLENTY)) == "unsupported_encoding"
+
+
+def test_some_codings_are_known() -> None:
+    """In any letters."""
+    assert all(map(is_known, (b"", b" Identity", b"gzip", b"X-GZIP", b"deflate")))
+    assert not is_known(b"br")

@@ -56,6 +56,13 @@ def test_every_fact_of_a_call_can_be_asked_for(text: str) -> None:
     assert condition(text).holds(call_of(x_a=b"b")) is True
 
 
+def test_the_method_of_a_call_to_an_agent_is_its_operation() -> None:
+    """As where policies match it."""
+    call = call_of()
+    call.operation = "SendMessage"
+    assert condition("method == 'SendMessage'").holds(call) is True
+
+
 def test_a_header_that_is_not_there_is_missing() -> None:
     """As a member is."""
     assert condition("headers['x-a'] == 'b'").holds(call_of()) is None

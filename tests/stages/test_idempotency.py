@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Call, RequestHead, Whole
+from proxy.protocols.protocol import Rules
+from proxy.protocols.recognise import A2A
 from proxy.refusal import Refusal
 from proxy.stage import Site
 from proxy.stages.idempotency import Idempotency, IdempotencyKey, KeyHeader, KeySource
@@ -122,6 +124,24 @@ def test_the_header_may_have_another_name() -> None:
 
 
 # --- the agent's own, in its arguments ---
+
+
+def message(message_id: str, **members: Any) -> Call:
+    """A call of an agent, as JSON-RPC."""
+    params = {"message": {"messageId": message_id}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params}
+    sent = call(body=body, **members)
+    assert A2A.recognise(sent, sent.body.whole, Rules()) is None
+    return sent
+
+
+def test_the_id_of_a_message_to_an_agent_is_a_key() -> None:
+    """Where it is a source, after those before it; one that no header can hold is none."""
+    assert admitted(message("m-1")) == ("m-1", b"Idempotency-Key: m-1\r\n")
+    assert re.fullmatch(UUID, admitted(message("m-1"), "header", "input.idempotency_key")[0])
+    said = refused(message("m\n1"))
+    assert said.code == "bad_request"
+    assert said.detail.startswith("messageId must be a text of 1 to 255 printable")
 
 
 def test_a_key_in_the_arguments_is_put_into_the_header() -> None:
