@@ -228,6 +228,16 @@ class A2a(Http):
             return Responses(raw_id, streams=streams, sends=sends)
         return Things(streams=streams, sends=sends) if streams or sends else None
 
+    def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
+        """See Protocol: with the id of this request. A card is asked for anew: it leads to where
+        its reader came in, and the next one may come in elsewhere."""
+        spoken: Spoken = call.rpc
+        if call.kind == CONTROL:
+            return None
+        if not spoken.ids:
+            return content
+        return None if coding else jsonrpc.readdressed(content, spoken.ids[0])
+
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol: an error of JSON-RPC under a good status, for under another its clients
         throw it away unread; else a problem."""

@@ -548,6 +548,18 @@ def test_what_is_not_a_new_card_passes() -> None:
     assert A2A.hears(card, Reply(304)) is None
 
 
+def test_an_answer_is_given_again_to_who_asks_for_the_same() -> None:
+    """Under his id; but a card never is, for it leads to where another came in."""
+    said = b'{"jsonrpc":"2.0","id":"r-0","result":{"id":"t"}}'
+    call = good(request("GetTask", {"id": "t"}))
+    assert json.loads(A2A.again(call, said, b"") or b"")["id"] == "r-1"
+    assert A2A.again(call, said, b"gzip") is None
+    assert A2A.again(call, b"x", b"") is A2A.again(call, b"{}", b"") is None
+    assert A2A.again(good(None, "GET", b"/tasks/t"), b"x", b"gzip") == b"x"
+    assert A2A.again(good(request("GetExtendedAgentCard")), said, b"") is None
+    assert A2A.again(good(None, "GET", b"/.well-known/agent-card.json"), said, b"") is None
+
+
 # refusals
 
 NO = Refusal("budget_exceeded", "the day's budget is spent", policy="day")

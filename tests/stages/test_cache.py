@@ -607,6 +607,29 @@ def test_it_says_why_it_would_not_look() -> None:
     assert refused.refusal.code == "ambiguous_call"
 
 
+def asks_for_a_task(raw_id: bytes) -> Call:
+    """A call of an agent (A2A), whose answers name it."""
+    content = b'{"jsonrpc":"2.0","id":%b,"method":"GetTask","params":{"id":"t"}}' % raw_id
+    call = make_call({b"content-type": b"application/json"}, body=FakeBody(content))
+    assert PROTOCOLS["a2a"].recognise(call, content, Rules()) is None
+    return call
+
+
+@pytest.mark.parametrize("coding", [{}, {b"content-encoding": b"gzip"}])
+def test_an_answer_that_names_its_call_is_given_again_under_the_next_name(coding) -> None:
+    """Or asked for once more, where its name cannot be changed."""
+    said = [b'{"jsonrpc":"2.0","id":%b,"result":{}}' % each for each in (b"1", b'"two"')]
+    target = {"protocol": "a2a", "tool": "peer", "layer": "agent"}
+    kept = Pipeline(
+        *(good(each, coding) for each in said), max_age=5.0, key=("input",), target=target
+    )
+    for raw_id, content in zip((b"1", b'"two"'), said, strict=True):
+        reply = run(kept.handle(asks_for_a_task(raw_id)))
+        assert reply.body is not None
+        assert reply.body.whole == content
+    assert len(kept.sent) == (2 if coding else 1)
+
+
 def test_one_shelf_is_there_for_all() -> None:
     """It is bounded for the process, not for each tool."""
     ground = make_ground()
