@@ -56,10 +56,6 @@ class Spoken(msgspec.Struct, frozen=True):
     batch: bool = False
 
 
-_UNREAD = Spoken(Rules())
-"""Of a call that is refused before it was recognised."""
-
-
 class _Ids(msgspec.Struct, frozen=True, rename="camel"):
     context_id: str | None = None
     task_id: str | None = None
@@ -217,7 +213,7 @@ class A2a(Http):
 
     def hears(self, call: Call, reply: Reply) -> Hearing | None:
         """See Protocol."""
-        spoken: Spoken = call.rpc or _UNREAD
+        spoken: Spoken = call.rpc
         raw_id = spoken.ids[0] if spoken.ids else b""
         if call.kind == CONTROL:
             if not is_known(reply.fields.get(b"content-encoding", b"")):
@@ -241,7 +237,7 @@ class A2a(Http):
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol: an error of JSON-RPC under a good status, for under another its clients
         throw it away unread; else a problem."""
-        spoken: Spoken = call.rpc or _UNREAD
+        spoken: Spoken = call.rpc or _unread(call)
         if not spoken.rpc:
             return super().refuse(refusal, call, attempts)
         errors = [_error(refusal, call, attempts, raw_id) for raw_id in spoken.ids or (b"",)]
@@ -250,11 +246,17 @@ class A2a(Http):
 
     def breaks_off(self, refusal: Refusal, call: Call, attempts: int) -> bytes:
         """See Protocol."""
-        spoken: Spoken = call.rpc or _UNREAD
+        spoken: Spoken = call.rpc
         if not spoken.rpc:
             return super().breaks_off(refusal, call, attempts)
         raw_id = spoken.ids[0] if spoken.ids else b""
         return b"data: %b\n\n" % _error(refusal, call, attempts, raw_id)
+
+
+def _unread(call: Call) -> Spoken:
+    """Of a call that is refused before it was recognised: as whoever sends such a head speaks."""
+    head = call.head
+    return Spoken(Rules(), rpc=head.method == "POST" and not asked("POST", call.target).operation)
 
 
 def _error(refusal: Refusal, call: Call, attempts: int, raw_id: bytes) -> bytes:

@@ -589,6 +589,19 @@ def test_where_no_id_is_known_nobody_in_particular_is_answered(content: bytes) -
     assert b'"id":null' in A2A.breaks_off(NO, call, 0)
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [("POST", b"/rpc", 200), ("POST", b"/message:send", 402), ("GET", b"/tasks", 402)],
+)
+def test_who_is_refused_unread_is_so_as_he_is_likely_to_speak(
+    method: str, target: bytes, status: int
+) -> None:
+    """His head says it."""
+    head = RequestHead(method, target, 1, [], JSON)
+    call = Call("c", head, FakeBody(None), 0.0, target)
+    assert A2A.refuse(NO, call, 0).status == status
+
+
 def test_who_speaks_http_is_refused_in_it() -> None:
     """By a problem, with its status."""
     reply = A2A.refuse(NO, good(b"{}", target=b"/message:send"), 0)
