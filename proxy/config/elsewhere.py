@@ -6,7 +6,6 @@ from typing import Any
 from proxy.config.places import Place, Problem
 from proxy.config.types import Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
-from proxy.protocols import recognise
 
 Edges = dict[str, dict[str, tuple[Policy, Part]]]
 """From an upstream to others that stand in for it, and who says so."""
@@ -59,7 +58,7 @@ def _unspoken(policy: Policy, name: str, upstreams: Mapping[str, Upstream]) -> s
     """Why calls that the policy matches cannot be sent there; empty: they can."""
     there = upstreams[name].protocol
     for own, upstream in upstreams.items():
-        alike = recognise.PROTOCOLS[upstream.protocol] is recognise.PROTOCOLS[there]
+        alike = upstream.protocol == there or "auto" in (upstream.protocol, there)
         if not alike and may_hold(policy, own, upstream):
             ours = upstream.protocol
             return f"{name} speaks {there}, and {own}, which this policy matches, {ours}"

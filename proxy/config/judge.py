@@ -31,8 +31,6 @@ from proxy.units import in_utc
 
 LAYERS = ("llm", "tool", "agent", "http")
 PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
-NOT_YET: dict[str, set[str]] = {}
-"""No call of this version has these: a rule that asks for one would hold nobody, in silence."""
 
 
 _SHOWN = 3  # names in a warning: a thousand of them say no more
@@ -120,8 +118,6 @@ def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
             if "*" not in name and name not in known:
                 said = "no upstream has this name" if key == "upstream" else f"no such {key}"
                 yield _at(policy, f"match.{key}", f"{said}: {name}{nearest(name, known)}")
-        for name in NOT_YET.get(key, set()).intersection(globs.wanted):
-            yield _at(policy, f"match.{key}", f"this version does not have it yet: {name}")
 
 
 def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
@@ -135,7 +131,6 @@ def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
     yield from _never_sent(policy)
     there = {"upstream": {*upstreams}, "layer": {*LAYERS}, "protocol": {*PROTOCOLS}}
     for key, names in there.items():
-        names -= NOT_YET.get(key, set())
         if key in globs and not any(map(globs[key].hold, names)):
             yield _at(policy, f"match.{key}", f"unreachable: it matches no {key}")
 

@@ -14,5 +14,3 @@ LATER: dict[str, frozenset[str]] = {
     ),
 }
 """By the name of the type that would have them."""
-
-LATER_WORDS: frozenset[str] = frozenset()

@@ -146,7 +146,10 @@ class Upstream(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[Url, Meta(description="Scheme, host, port and an optional base path.")]
     protocol: Annotated[
         Literal["auto", "tools", "mcp", "openai", "anthropic", "a2a", "http"],
-        Meta(description="What its requests mean. auto: tools where a request is one, else http."),
+        Meta(
+            description="What its requests mean. auto: the first of mcp, anthropic, openai, "
+            "a2a and tools that knows a request, else http."
+        ),
     ] = "auto"
     path: Annotated[
         MountPath | None,

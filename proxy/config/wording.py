@@ -7,7 +7,6 @@ from typing import Any
 from msgspec import inspect as mi
 
 from proxy.config.document import Node, Scalar, Sequence
-from proxy.config.later import LATER_WORDS
 from proxy.config.types import PRINTABLE, Secret
 
 
@@ -154,8 +153,6 @@ def advice(kind: mi.Type, node: Node) -> str:
         return "; put it in quotes" if wants_text and node.value is not None else ""
     if node.text.lower() in _BOOLEANS and any(isinstance(each, mi.BoolType) for each in members):
         return f"; did you mean {_BOOLEANS[node.text.lower()]}?"
-    if node.text in LATER_WORDS and isinstance(kind, mi.LiteralType | mi.EnumType):
-        return "; this version does not have it yet"
     return nearest(node.text, [word for member in members for word in _words(member)])
 
 

@@ -2,6 +2,7 @@
 
 from proxy.protocols.a2a import A2a
 from proxy.protocols.anthropic import Anthropic
+from proxy.protocols.auto import Auto
 from proxy.protocols.http import Http
 from proxy.protocols.mcp import Mcp
 from proxy.protocols.openai import OpenAI
@@ -22,7 +23,6 @@ PROTOCOLS: dict[str, Protocol] = {
     "anthropic": ANTHROPIC,
     "a2a": A2A,
     "http": HTTP,
-    "auto": TOOLS,
+    "auto": Auto((MCP, ANTHROPIC, OPENAI, A2A)),
 }
-"""By their names in an upstream's settings. `tools` gives whatever it does not know to plain HTTP,
-and so does `auto`, which will ask the others first as they come."""
+"""By their names in an upstream's settings. Each gives what it does not know to plain HTTP."""

@@ -169,8 +169,6 @@ def test_reads_may_always_be_repeated(folder, policy):
         ("{upstream: ['*', '!zz']}", "match.upstream: no upstream has this name: zz"),
         ("{layer: tools}", "match.layer: no such layer: tools; did you mean tool?"),
         ("{protocol: tool}", "match.protocol: no such protocol: tool; did you mean tools?"),
-        ("{layer: [agent, tool]}", "match.layer: this version does not have it yet: agent"),
-        ("{protocol: a2a}", "match.protocol: this version does not have it yet: a2a"),
     ],
 )
 def test_names_that_nothing_has_are_errors(folder, match, message):
@@ -472,12 +470,12 @@ ROUTED = TWO.replace("{a:", "{c: {url: http://h, path: /c}, a:")
 @pytest.mark.parametrize(
     ("match", "route", "errors"),
     [
-        ("upstream: a", "[{upstream: c}]", []),  # auto is tools as well
+        ("upstream: a", "[{upstream: c}]", []),  # auto may be anything
         ("upstream: a", "[{upstream: a}, {model: m}]", []),
         ("upstream: a", "[{model: m}, {upstream: aa}]", ["p.yaml:3:68: policies[0].route[1].upstream: no upstream has this name: aa; did you mean a?"]),
         ("upstream: a", "{choices: [{upstream: x}]}", ["p.yaml:3:66: policies[0].route.choices[0].upstream: no upstream has this name: x"]),
         ("upstream: a", "[{upstream: b}]", ["p.yaml:3:56: policies[0].route[0].upstream: b speaks http, and a, which this policy matches, tools"]),
-        ("tool: x", "[{upstream: c}]", ["p.yaml:3:52: policies[0].route[0].upstream: c speaks auto, and b, which this policy matches, http"]),
+        ("tool: x", "[{upstream: c}]", []),
         ("protocol: tools", "[{upstream: c}]", []),
     ],
 )  # fmt: skip

@@ -1,0 +1,93 @@
+"""An upstream that may speak anything."""
+
+import json
+
+import pytest
+
+from proxy.call import Call, RequestHead, Whole
+from proxy.protocols.protocol import Reads, Rules
+from proxy.protocols.recognise import PROTOCOLS
+from proxy.refusal import Refusal
+
+AUTO = PROTOCOLS["auto"]
+JSON = {b"content-type": b"application/json"}
+
+
+def head(
+    target: str, method: str = "POST", fields: dict[bytes, bytes] | None = None
+) -> RequestHead:
+    """Of a request."""
+    fields = JSON if fields is None else fields
+    headers = [(name, name, value) for name, value in fields.items()]
+    return RequestHead(method, target.encode(), 1, headers, fields)
+
+
+def called(head: RequestHead, content: bytes | None) -> Call | Refusal:
+    """The call that it is, as an upstream that does not say what it speaks has it."""
+    call = Call("c1", head, Whole(content or b""), 0.0, head.target, upstream="peer")
+    return AUTO.recognise(call, content, Rules(upstream="peer")) or call
+
+
+RPC = {"jsonrpc": "2.0", "id": 1}
+MESSAGE = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "hi"}]}
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "protocol", "tool"),
+    [
+        ("/mcp", RPC | {"method": "tools/call", "params": {"name": "pay"}}, "mcp", "pay"),
+        ("/", RPC | {"method": "SendMessage", "params": {"message": MESSAGE}}, "a2a", "peer"),
+        ("/v1/messages", {"model": "m", "messages": [], "max_tokens": 1}, "anthropic", "m"),
+        ("/v1/chat/completions", {"model": "m", "messages": []}, "openai", "m"),
+        ("/v1/embeddings", {"model": "m", "input": "x"}, "openai", "m"),
+        ("/v1/embeddings", {"text": "x"}, "tools", "embeddings"),
+        ("/v1", {"tool": "pay", "input": {"model": "m"}}, "tools", "pay"),
+        ("/v1/pay", {"amount": 1}, "tools", "pay"),
+        ("/orders", {"amount": 1}, "http", "POST /orders"),
+    ],
+)
+def test_the_first_that_knows_a_request_reads_it(
+    target: str, body: dict[str, object], protocol: str, tool: str
+) -> None:
+    """By its path and its body."""
+    asked, content = head(target), json.dumps(body).encode()
+    assert AUTO.reads(asked) is Reads.WHOLE
+    call = called(asked, content)
+    assert isinstance(call, Call)
+    assert (call.protocol, call.tool) == (protocol, tool)
+
+
+@pytest.mark.parametrize(
+    ("asked", "protocol"),
+    [
+        (head("/.well-known/agent-card.json", "GET", {}), "a2a"),
+        (head("/mcp", "GET", {b"mcp-session-id": b"s", b"accept": b"text/event-stream"}), "mcp"),
+        (head("/orders/7", "GET", {}), "http"),
+        (head("/photo", "PUT", {b"content-type": b"image/png"}), "http"),
+    ],
+)
+def test_without_a_body_the_head_tells(asked: RequestHead, protocol: str) -> None:
+    """Nothing is read for it."""
+    assert AUTO.reads(asked) is Reads.NOTHING
+    call = called(asked, None)
+    assert isinstance(call, Call)
+    assert call.protocol == protocol
+
+
+def test_a_body_that_does_not_say_that_it_is_json_is_looked_at() -> None:
+    """It may be, all the same."""
+    assert AUTO.reads(head("/photo", fields={b"content-type": b"image/png"})) is Reads.BEGINNING
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","params":{"name":"pay"}}',
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}',
+    ],
+)
+def test_what_has_two_readings_is_refused_by_who_has_one_of_them(body: bytes) -> None:
+    """And is not taken for something else."""
+    found = called(head("/"), body)
+    assert isinstance(found, Refusal)
+    assert found.code == "ambiguous_call"
