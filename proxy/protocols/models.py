@@ -142,6 +142,8 @@ class Models(Http, abc.ABC):
                 call.kind = CONTROL
             return refusal
         path = self.find(rules.base + call.target)
+        if path.operation:
+            call.protocol = self.name  # its client also understands why it cannot be read
         if path.deceptive:
             return _ambiguous("the path around the model's name can be read in more than one way")
         said = self._said(call, content, path, rules)

@@ -146,7 +146,7 @@ def test_what_has_two_readings_is_refused(protocol: Models, target: bytes, conte
         call, refusal = asked(protocol, target, content, rules=rules)
         assert refusal is not None
         assert refusal.code == "ambiguous_call"
-        assert call.tool == ""
+        assert (call.tool, call.protocol) == ("", protocol.name)
 
 
 @both
