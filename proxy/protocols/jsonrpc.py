@@ -49,8 +49,8 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     method: str = ""  # empty: it is an answer
     id: bytes = b""  # as it is written; empty: nobody waits for an answer
-    params: bytes = b""  # as they are written; empty: there are none
-    raw: bytes = b""  # all of it
+    params: bytes = b""  # as they are written, likewise; empty: there are none
+    raw: bytes = b""  # all of it, without white space around its members
     version: bytes = b""  # of JSON-RPC, as it is written: some leave it out, and are understood
 
     @property
@@ -78,6 +78,8 @@ def read(content: bytes) -> Document | None:
     """
     check_all(content)
     try:
+        if b" " in content or b"\n" in content:
+            content = msgspec.json.format(content, indent=-1)  # once, and not for each member
         return _batch(content) if content.lstrip().startswith(b"[") else _single(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise NotADocument("the body is not one JSON document") from None
@@ -161,7 +163,7 @@ def members(content: bytes | msgspec.Raw, *known: str) -> Members | None:
         return None
     if len(found) > MOST_READ:
         raise Ambiguous(f"the body has an object with more than {MOST_READ:,} members")
-    if _unaccounted(len(bytes(content)), found):
+    if _unaccounted(len(content), found):
         compact = msgspec.json.format(bytes(content), indent=-1)
         if _unaccounted(len(compact), _object.decode(compact)):
             _check_names(compact)
@@ -182,9 +184,10 @@ def _unaccounted(length: int, found: Members) -> int:
     """How many bytes of an object are neither its members nor what stands between them: white
     space, escapes in names, or a member that stands twice."""
     # Two quotes and a colon for each, a comma between two, and two braces.
-    between = 4 * len(found) + 1 if found else 2
-    names = sum(len(name) if name.isascii() else len(name.encode()) for name in found)
-    return length - between - names - sum(len(bytes(value)) for value in found.values())
+    length -= 4 * len(found) + 1 if found else 2
+    for name, value in found.items():
+        length -= (len(name) if name.isascii() else len(name.encode())) + len(value)
+    return length
 
 
 def _check_names(content: bytes) -> None:

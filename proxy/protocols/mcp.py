@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.call import CALL, CONTROL, Batch, Call, RequestHead, Whole
+from proxy.memo import remembered
 from proxy.protocols import jsonrpc, posted
 from proxy.protocols.arguments import NOTHING, Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_message
@@ -97,18 +98,17 @@ class Mcp(Http):
         if call.head.method != "POST" or content is None:
             return self._session(call, rules)
         call.protocol = self.name  # whatever is said of it from here on is said in MCP
-        call.rpc = Spoken(rules)
         call.content = content
         plain = posted.plain(call, content, rules.body_buffer)
-        if isinstance(plain, Refusal):
+        if type(plain) is Refusal:
             return plain
         try:
             document = self._document(call, plain)
-            return self._http(call, rules) if document is None else self._are(call, document, rules)
         except Ambiguous as why:
             if rules.pass_unrecognised and isinstance(why, NotADocument):
                 return self._http(call, rules)
             return Refusal("ambiguous_call", str(why))
+        return self._http(call, rules) if document is None else self._are(call, document, rules)
 
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: of a tool its arguments, of other calls their params."""
@@ -174,22 +174,22 @@ class Mcp(Http):
         """It is these messages."""
         if rules.base and climbs_out(call.target):
             return Refusal("ambiguous_call", "the path leads out of the upstream's own")
-        fields = call.head.fields
-        call.rpc = Spoken(rules, batch=document.batch, ids=document.ids)
+        fields, batch, ids = call.head.fields, document.batch, document.ids
         try:
-            all_asked = tuple(asked(message, fields) for message in document.messages)
-        except Mismatch as why:
-            call.rpc = replace(call.rpc, mismatch=True)
+            all_asked = tuple([asked(message, fields) for message in document.messages])
+        except Ambiguous as why:
+            mismatch = isinstance(why, Mismatch)
+            call.rpc = Spoken(rules, batch=batch, ids=ids, mismatch=mismatch)
             return Refusal("ambiguous_call", str(why))
         era = stateless(fields, next((one.version for one in all_asked if one.version), ""))
-        call.rpc = replace(call.rpc, asked=all_asked, stateless=era)
+        call.rpc = Spoken(rules, all_asked, batch, era, ids=ids)
         call.path = matched_path(call.target)
         call.layer = "tool"
         if not _is_endpoint(call.path):
-            all_asked = tuple(replace(one, kind=CALL) for one in all_asked)
-        calls = [at for at, one in enumerate(all_asked) if one.kind == CALL]
-        if document.batch and calls:
-            self._batch(call, document, [(all_asked[at], at) for at in calls], rules)
+            all_asked = tuple([replace(one, kind=CALL) for one in all_asked])
+        calls = [(one, at) for at, one in enumerate(all_asked) if one.kind == CALL] if batch else []
+        if calls:
+            self._batch(call, document, calls, rules)
         else:
             self._is(call, all_asked[0], rules)
         return None
@@ -229,6 +229,7 @@ class Mcp(Http):
             each.batch = batch
 
 
+@remembered
 def _is_endpoint(path: str) -> bool:
     """May a server of MCP be there? Its own path is the upstream's, or has `mcp` in it."""
     return path == "/" or "mcp" in path.lower().split("/")

@@ -96,7 +96,7 @@ def asked(message: Message, fields: dict[bytes, bytes]) -> Asked:
     params = _params(message)
     member = _NAMED.get(method)
     name = "" if member is None else _name(params, member)
-    meta = _object(params, "_meta", *_OF_META)
+    meta = _object(params, "_meta", *_OF_META) if "_meta" in params else _NO_MEMBERS
     version = _said(meta, _OF_VERSION)
     _check_headers(fields, method, name, version)
     kind = CONTROL if method in _CONTROL or method.startswith(_NOTIFICATIONS) else CALL
@@ -162,7 +162,7 @@ def _known(name: str | None, member: str) -> str:
 
 
 def _object(of: Members, name: str, *known: str) -> Members:
-    return _NO_MEMBERS if name not in of else members(of[name], *known) or _NO_MEMBERS
+    return members(of[name], *known) or _NO_MEMBERS
 
 
 def _said(of: Members, name: str) -> str:
@@ -174,7 +174,8 @@ def _work(meta: Members) -> tuple[str, str]:
     if not meta:
         return "", ""
     workflow, task = _said(meta, _WORKFLOW), _said(meta, _TASK)
-    for entry in _said(meta, "baggage").split(","):
+    baggage = _said(meta, "baggage")
+    for entry in baggage.split(",") if baggage else ():
         key, _, value = entry.partition(";")[0].partition("=")
         workflow = workflow or (value.strip() if key.strip() == "workflow.id" else "")
         task = task or (value.strip() if key.strip() == "task.id" else "")
