@@ -227,6 +227,8 @@ class Call(msgspec.Struct):
     output: int = -1  # the most tokens that it lets its answer have; -1: it does not say
     operation: str = ""  # of A2A, by its name of 1.0; of others the method of HTTP says it
     rpc: Any = None  # what its protocol needs to answer it: an id, an era, options of its upstream
+    means: Callable[[bytes], bytes] | None = None
+    """What of its body makes it this very call, also when it comes again; None: every byte."""
     batch: Batch | None = None  # it came in one message with others
     hides: Callable[[str], bool] | None = None  # which tools a list that it asks for leaves out
     workflow: str = ""

@@ -27,6 +27,7 @@ from proxy.protocols.mcp_asked import (
     asked,
     input_of,
     knows_method,
+    meant,
     stateless,
 )
 from proxy.protocols.mcp_heard import Heard
@@ -198,6 +199,7 @@ class Mcp(Http):
         """What one message asks for is what the call is for."""
         call.tool = one.tool
         call.kind = one.kind
+        call.means = meant
         call.usual_effect = one.effect
         if one.of_tool and rules.trust_annotations:
             call.usual_effect = self._hints.effect(rules, one.tool)

@@ -60,6 +60,7 @@ _OF_VERSION = "io.modelcontextprotocol/protocolVersion"
 _WORKFLOW, _TASK = "holdfast.dev/workflow", "holdfast.dev/task"
 _OF_PARAMS = ("name", "uri", "arguments", "_meta")
 _OF_META = (_OF_VERSION, _WORKFLOW, _TASK, "baggage", "traceparent")
+_OF_THE_WAY = frozenset({"progressToken", "traceparent", "tracestate", "baggage"})
 _ENCODED = re.compile(rb"=\?base64\?([A-Za-z0-9+/]*={0,2})\?=")
 _CONTROL_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NO_MEMBERS: Members = {}
@@ -134,6 +135,22 @@ def input_of(content: bytes) -> bytes:
         return bytes(params.get("arguments", b""))
     params.pop("_meta", None)
     return msgspec.json.encode(params) if params else b""
+
+
+def meant(content: bytes) -> bytes:
+    """A message without what its client makes anew when it says the same again: its id, and what
+    in its `_meta` is for the way. What is no message is as it is."""
+    try:
+        outer = members(content) or _NO_MEMBERS
+        params = members(outer.get("params", b"null")) or _NO_MEMBERS
+        meta = members(params.get("_meta", b"null")) or _NO_MEMBERS
+    except (Ambiguous, msgspec.DecodeError, UnicodeError, RecursionError):
+        return content
+    if not params:
+        return content
+    kept = {name: meta[name] for name in meta if name not in _OF_THE_WAY}
+    same = {name: outer[name] for name in outer if name != "id"}
+    return msgspec.json.encode({**same, "params": {**params, "_meta": kept}})
 
 
 def _params(message: Message) -> Members:

@@ -6,7 +6,8 @@ stands there with its length, so that no end of one can pass for the beginning o
 headers that people are shown are bound as well: what somebody said yes to is what goes. Of those
 that may be a secret people see the name only, and they are bound all the same, for such a one may
 say for whom, or from which account. Credentials that clients renew are neither shown nor bound, nor
-is what differs from one repetition of a client to the next; of all of them the list is closed.
+is what differs from one repetition of a client to the next, in its head or its body (the id of a
+JSON-RPC request); of all of them the list is closed.
 
 Of all that, the journal has the digest alone. What is shown is kept encrypted beside it
 (`proxy/journal/exhibits.py`) and destroyed when the request is over.
@@ -140,7 +141,7 @@ def digest(call: Call, content: bytes, why: str) -> str:
     """What a request is bound to, as hexadecimal digits."""
     parts: list[str | bytes] = [
         *(call.agent, call.workflow, call.upstream, call.tool, call.head.method, call.target),
-        content,
+        content if call.means is None else call.means(content),
         why,
         *(part for header in _that_matter(call.head) for part in header),
     ]

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from proxy.call import CALL, CONTROL, Effect
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.jsonrpc import read
-from proxy.protocols.mcp_asked import Asked, Mismatch, asked, input_of, knows_method, stateless
+from proxy.protocols.mcp_asked import (
+    Asked,
+    Mismatch,
+    asked,
+    input_of,
+    knows_method,
+    meant,
+    stateless,
+)
 
 
 def of(content: bytes, **fields: bytes) -> Asked:
@@ -188,3 +196,23 @@ def test_methods_that_only_mcp_has():
     """`tasks/get` is one of another protocol as well."""
     assert knows_method(b'{"method":"tools/call"}')
     assert not knows_method(b'{"method":"tasks/get"}')
+
+
+def test_a_call_that_comes_again_is_the_same_one():
+    """With another id, and another way; nothing else of it may differ."""
+    one = calls(more=',"arguments":{"a":1},"_meta":{"progressToken":1,"baggage":"x","k":1}')
+    again = one.replace(b'"id":7', b'"id":"x"').replace(b'"progressToken":1', b'"progressToken":2')
+    assert meant(one) == meant(again)
+    for other in (
+        one.replace(b'"a":1', b'"a":2'),
+        one.replace(b'"k":1', b'"k":2'),
+        one.replace(b'"look"', b'"drop"'),
+        one.replace(b'"jsonrpc":"2.0",', b""),
+    ):
+        assert meant(other) != meant(one)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x1f\x8b", b"[1]", b'{"id":1}', b'{"id":1,"id":2}'])
+def test_what_is_no_request_with_params_is_as_it_is(content):
+    """Each byte of it counts."""
+    assert meant(content) == content

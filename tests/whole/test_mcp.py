@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from proxy.state.asking import Decided
+from proxy.state.case import Person
 from tests.harness import Message, RawUpstream, answer, chunked, holdfast, request
 from tests.harness.upstream import UpstreamConnection
 from tests.harness.wire import within
@@ -242,6 +244,31 @@ async def test_errors_of_the_protocol_where_they_are_wanted(upstream: RawUpstrea
         error = said(await proxy.call(calls("drop")))["error"]
     assert (error["code"], error["data"]["code"]) == (7002, "denied")
     assert error["data"]["origin"] == "holdfast"
+
+
+ASKS = """
+policies:
+  - {name: ask, match: {tool: pay}, risk: high, approval: {hold: 0s}}
+"""
+
+
+async def test_a_call_that_was_approved_is_known_when_it_comes_again(
+    upstream: RawUpstream,
+) -> None:
+    """Under another id, as clients do it; once."""
+    async with holdfast(upstream, "mcp", ASKS) as proxy:
+        pending = said(await proxy.call(calls("pay", raw_id=1, to="x")))["result"]
+        problem = pending["_meta"]["holdfast.dev/problem"]
+        assert (problem["code"], upstream.requests) == ("approval_pending", [])
+        desk = proxy.app._control.desk
+        yes = Decided(desk.files[0].request.id, "approve", "alice")
+        await within(desk.decide(yes, Person("alice", ())))
+        upstream.then(whole(TEXT, 2))
+        got = await proxy.call(calls("pay", raw_id=2, to="x"))
+        other = await proxy.call(calls("pay", raw_id=3, to="y"))
+    assert said(got)["result"] == TEXT
+    assert said(other)["result"]["isError"] is True
+    assert len(upstream.requests) == 1
 
 
 async def test_a_body_that_is_not_even_read_is_refused_in_its_clients_words(
