@@ -119,16 +119,6 @@ def test_a_stream_is_over_when_all_was_said_for_now(
 
 
 @bindings
-def test_before_anything_is_said_nothing_is(rpc: bool) -> None:
-    """An event without data primes a stream."""
-    heard = hearing(rpc=rpc)
-    heard.event(b"", b"")
-    assert (heard.content, heard.ended, heard.told) == (False, False, None)
-    assert (heard.usage, heard.written, heard.sifts) == (None, 0, False)
-    assert heard.decides is rpc
-
-
-@bindings
 @pytest.mark.parametrize(("sends", "failed"), [(True, True), (False, False)])
 def test_a_task_that_failed_is_a_failed_tool_of_who_sent_for_it(
     sends: bool, failed: bool, rpc: bool
