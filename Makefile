@@ -28,7 +28,7 @@ help: ## show this
 
 venv: $(VENV)/.project ## make .venv, with the project and all that its tests need
 
-run: venv ## start the sandbox gateway and the proxy, and show what to try
+run: venv ## start the sandbox and the proxy, and show what to try
 	@$(BIN)/holdfast quickstart $(ARGS)
 
 test: venv ## run the tests (ARGS="-k breaker" for some of them)

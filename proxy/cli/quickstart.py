@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -19,14 +21,17 @@ if TYPE_CHECKING:
 DRAIN = 1.0
 """Seconds in which calls may end after Ctrl-C: who waits for that is a person."""
 
+BESIDE = ("openai", "anthropic", "mcp", "a2a")
+"""Protocols that the sandbox plays beside the gateway's, each on the path of its name."""
+
 
 @click.command(hidden=True)
 @click.option(
-    "--sandbox", envvar="HOLDFAST_SANDBOX", default="127.0.0.1:8790", help="Of the tool gateway."
+    "--sandbox", envvar="HOLDFAST_SANDBOX", default="127.0.0.1:8790", help="Of the sandbox."
 )
 @click.option("--policies", default="policies", show_default=True, metavar="DIR")
 def quickstart(sandbox: str, policies: str) -> int:
-    """Start the sandbox gateway, and Holdfast in front of it, until SIGTERM or SIGINT.
+    """Start the sandbox, and Holdfast in front of it, until SIGTERM or SIGINT.
 
     \b
     Examples:
@@ -50,8 +55,17 @@ class Places(NamedTuple):
     sandbox: str
 
 
+_ASKED_TOOL = (
+    '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_balance",'
+    ' "arguments": {"agent_id": "local-agent"}, "_meta":'
+    ' {"io.modelcontextprotocol/protocolVersion": "2026-07-28",'
+    ' "io.modelcontextprotocol/clientCapabilities": {}}}}'
+)
+
+
 def to_try(places: Places) -> Iterator[tuple[str, str]]:
-    """What a call shows, and the shell's line that makes it. README.md has the same lines."""
+    """What a call shows, and the shell's line that makes it. README.md has those of the
+    gateway, docs/sandbox.md says what else is there."""
     proxy, admin, sandbox = places
     yield (
         "A read. The answer is the gateway's; the holdfast-* headers say how it came about.",
@@ -77,6 +91,16 @@ def to_try(places: Places) -> Iterator[tuple[str, str]]:
         f"curl -s {admin}/metrics | grep -E '^holdfast_(attempts|retries)_total'",
     )
     yield "Is it ready, and with which policies?", f"curl -s {admin}/readyz"
+    yield (
+        "A model. Base URLs for SDKs are /openai/v1, /anthropic, /mcp and /a2a; any key will do.",
+        f"curl -si {proxy}/openai/v1/chat/completions -d '"
+        '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}\'',
+    )
+    yield (
+        "A tool of an MCP server, asked as the version of 2026-07-28 asks.",
+        f"curl -si {proxy}/mcp -H 'mcp-protocol-version: 2026-07-28' -H 'mcp-method: tools/call'"
+        f" -H 'mcp-name: get_balance' -d '{_ASKED_TOOL}'",
+    )
 
 
 async def _serve(sandbox: str, settings: "Settings") -> None:
@@ -99,11 +123,22 @@ async def _started(sandbox: str, settings: "Settings") -> "AsyncIterator[Places]
             gateway = await start(sandbox)
             ends.push_async_callback(gateway.close)
             os.environ["GATEWAY_URL"] = gateway.url
-            app = await App.start(settings)
+            folder = Path(ends.enter_context(tempfile.TemporaryDirectory()))
+            app = await App.start(settings, also=(_beside(folder, gateway.url),))
             ends.push_async_callback(app.stop, DRAIN)
         except (ValueError, OSError) as error:
             raise click.ClickException(_why(error)) from error
         yield Places(f"http://{app.listen}", f"http://{app.admin}", gateway.url)
+
+
+def _beside(folder: Path, url: str) -> Path:
+    """A policy file with the upstreams that are no gateway; the shipped ones do not know them."""
+    lines = (
+        f"  {name}: {{url: '{url}/{name}', protocol: {name}, path: /{name}}}" for name in BESIDE
+    )
+    written = folder / "sandbox.yaml"
+    written.write_text("\n".join(["upstreams:", *lines, ""]))
+    return written
 
 
 def _why(error: Exception) -> str:
@@ -118,7 +153,7 @@ def _shown(places: Places) -> str:
     lines = [
         f"Holdfast         {places.proxy}",
         f"its admin port   {places.admin}",
-        f"sandbox gateway  {places.sandbox}",
+        f"the sandbox      {places.sandbox}",
         "",
         "Try, in another terminal:",
         "",

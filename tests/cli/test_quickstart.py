@@ -16,7 +16,7 @@ def test_the_lines_to_try_show_what_they_say():
     with quickstart() as started:
         lines = [command for _, command in to_try(started.places)]
         assert all(line in started.printed for line in lines)
-        read, write, repeated, broken, metrics, ready = map(shell, lines)
+        read, write, repeated, broken, metrics, ready, model, tool = map(shell, lines)
 
     assert "200 OK" in read
     assert "holdfast-attempts: 1" in read
@@ -27,6 +27,10 @@ def test_the_lines_to_try_show_what_they_say():
     assert '"executed":"unknown"' in broken
     assert 'holdfast_retries_total{decision="sent",reason="503"' in metrics
     assert '"status":"ready"' in ready
+    assert "200 OK" in model
+    assert '"object": "chat.completion"' in model
+    assert "200 OK" in tool
+    assert '"isError": false' in tool
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
