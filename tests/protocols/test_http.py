@@ -481,3 +481,11 @@ def test_what_is_no_tool_of_plain_http(tool: str) -> None:
     """It is a method and a path."""
     with pytest.raises(ValueError, match="a method and a path, such as GET /orders/7"):
         HTTP.spell(tool, "", b"", b"")
+
+
+def test_plain_bodies_are_nobodys_business():
+    """None is listened to, or changed on its way up or when it is given again."""
+    call, reply = make_call(), Reply(200)
+    assert HTTP.hears(call, reply) is None
+    assert HTTP.amends(call, b"x") is None
+    assert HTTP.again(call, b"x", b"gzip") == b"x"
