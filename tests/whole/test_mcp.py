@@ -302,6 +302,33 @@ async def test_a_batch_is_judged_call_by_call(upstream: RawUpstream) -> None:
     assert figures.sum("holdfast_calls_total", outcome="refused") == 2
 
 
+PAYS = """
+prices: {tools: {look: 0.002, drop: 0.003}}
+budgets:
+  - {name: day, per: agent, day: 0.01}
+policies:
+  - {name: keep, match: {upstream: gateway}, audit: {payload: full}}
+"""
+
+
+async def test_each_call_of_a_batch_is_paid_for_and_kept(upstream: RawUpstream) -> None:
+    """What it costs together is not told, for an answer has one price."""
+    both = [body_of("tools/call", {"name": name}, name) for name in ("look", "drop")]
+    async with holdfast(upstream, "mcp", PAYS) as proxy:
+        upstream.then(answer(200, JSON, body=b"[]"))
+        got = await proxy.call(posts(b"[" + b",".join(both) + b"]"))
+        assert (got.status, got.body, got.value("holdfast-cost")) == (200, b"[]", None)
+        figures = await proxy.until_metric("holdfast_payloads_kept_total", 2)
+        assert figures.sum("holdfast_cost_micros_total", tool="look") == 2000
+        upstream.then(answer(500, body=b""))
+        await proxy.call(posts(b"[" + b",".join(both) + b"]"))
+        refused = said(await proxy.call(posts(b"[" + b",".join(both) + b"]")))
+    assert [one["id"] for one in refused] == ["look", "drop"]
+    codes = {one["result"]["_meta"]["holdfast.dev/problem"]["code"] for one in refused}
+    assert codes == {"budget_exceeded"}
+    assert len(upstream.requests) == 1  # since the second began
+
+
 async def test_the_end_of_a_session_is_the_servers_word(upstream: RawUpstream) -> None:
     """Its client begins a new one."""
     async with holdfast(upstream, "mcp") as proxy:
