@@ -184,8 +184,11 @@ class Metrics:
         for attempt in record.attempts:
             row.attempts[attempt.upstream, attempt.result] += 1
         if record.cost_micros:
-            agent = self._agents.of(record.agent)
-            row.costs[agent] = row.costs.get(agent, 0) + record.cost_micros
+            try:
+                row.costs[record.agent] += record.cost_micros
+            except KeyError:
+                agent = self._agents.of(record.agent)
+                row.costs[agent] = row.costs.get(agent, 0) + record.cost_micros
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
 
