@@ -73,7 +73,8 @@ class Control:
         self.kills.begin(self._clock, noted, self._news, calls)
         self.kills.look = self._file.settle
         self.ledger.note = noted.note
-        self.ledger.stir = noted.asks(self.ledger.begun)
+        under_way = self.ledger.under_way
+        under_way.stir = noted.asks(under_way.begun)
         self.ledger.heard = self._spent
         self.ledger.abort = self._abort
         self.ledger.ask = self._asks_for_money

@@ -67,7 +67,7 @@ def money(sight: Sight) -> Item | None:
     if ledger is None or not (ledger.caps or ledger.total):
         return None
     now = ledger.wall()
-    spent = ledger.today.on(now)
+    spent = ledger.today(now)
     most = nsmallest(_AGENTS, spent.items(), key=lambda one: (-one[1], one[0]))
     return {
         "since": told_at(now // _DAY * _DAY),

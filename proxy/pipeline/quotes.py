@@ -1,10 +1,12 @@
 """What a call costs and what is left, for those who only ask: expressions of policies."""
 
 from proxy.call import Call
+from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
 from proxy.stage import Ground, Target
-from proxy.stages.budget import Budgets, asks, meant, payers_of
+from proxy.stages.budget import Budgets, payers_of
 from proxy.state.grant import size_of
+from proxy.state.price import meant
 from proxy.state.spent_out import standing
 
 
@@ -16,7 +18,7 @@ class Quotes:
     def __init__(self, section: Budgets, target: Target, ground: Ground) -> None:
         self._payers = payers_of(section, target, ground)
         self._price, self._otherwise = section.price, section.otherwise
-        self._when = asks(section.when, section.policy, "cost", ground)
+        self._when = Condition.on(section.when, section.policy, "cost", ground)
         self._wall = ground.clock.wall
 
     def __call__(self, call: Call) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from proxy.protocols.recognise import PROTOCOLS
 from proxy.refusal import KINDS, Refusal, of_failure
 from proxy.reply import SAID, SUCCESS, Executed, Failure, Reply, cancelled, outcome_of, refused
 from proxy.state.purse import Purse
+from proxy.state.till import Till
 
 _INCOMPLETE = f"proxy-status: holdfast; error={KINDS['truncated'].proxy_status}\r\n".encode()
 _BROKEN = frozenset({Failure.TRUNCATED, Failure.TIMEOUT, Failure.EXPIRED, Failure.BAD_RESPONSE})
@@ -113,7 +114,7 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     return b"".join(lines)
 
 
-def _cost(call: Call, purse: Purse) -> bytes:
+def _cost(call: Call, purse: Purse | Till) -> bytes:
     """In dollars, where it is known before the head is sent, and is that of all that came."""
     return _cost_line(purse.known if call.batch is None else -1)
 

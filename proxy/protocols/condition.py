@@ -46,6 +46,14 @@ class Condition:
         """That of a section, for the stage that is built of it; None where it has none."""
         return None if when is None else cls(when, site.policy, where, site.ground, site.quote)
 
+    @classmethod
+    def on(
+        cls, when: Expression | None, policy: str, where: str, ground: Ground
+    ) -> "Condition | None":
+        """That of a price or a budget, which may not ask what a call costs; None where it has
+        none."""
+        return None if when is None else cls(when, policy, where, ground)
+
     def holds(self, call: Call) -> bool | Refusal | None:
         """Does it hold for this call? A refusal: its arguments can be read in more than one way.
 

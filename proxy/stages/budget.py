@@ -10,7 +10,8 @@ What was not sent costs nothing. What was sent costs its price, also if it faile
 a race: the upstream may have worked, and nobody can tell. An answer may say a price of its own
 (`from_reply`), and bodies may cost by their size (`per_kb`); then what is reserved is an estimate,
 and the truth may be more. That is charged in full, and shown as overrun. A stream that grows past
-its reservation takes more while it runs, or is ended (`cut_streams`).
+its reservation takes more, or is ended (`cut_streams`). Where nothing of that can be, the money of
+many sendings is reserved at once (`state/till.py`).
 
 Two things make a call wait, both rarely. An account may only be drawn on as far as the journal has
 promised (`state/account.py`), so the first call of a key, and one that spends more than a hundredth
@@ -26,12 +27,11 @@ from proxy.attempt import Attempt
 from proxy.call import Call, Stop, Unrecorded
 from proxy.counts import COST_UNKNOWN, REFUSALS, UNRECORDED
 from proxy.expression import Expression
-from proxy.keys import LEDGER
 from proxy.protocols.coding import decoded
 from proxy.protocols.condition import Condition
 from proxy.record import intent_of
 from proxy.refusal import Refusal
-from proxy.reply import Reply
+from proxy.reply import SUCCESS, Reply
 from proxy.stage import (
     Ground,
     NothingTaken,
@@ -48,13 +48,12 @@ from proxy.state.caps import Cap
 from proxy.state.grant import LONGEST_READ, Grant, size_of
 from proxy.state.ledger import Ledger
 from proxy.state.payers import Asks, Payers
-from proxy.state.price import FREE, Price
+from proxy.state.price import FREE, Price, meant
 from proxy.state.promises import TOLD, Promises
 from proxy.state.purse import Purse
-from proxy.state.spent_out import nameless, one_call, priced, spent_out, standing, unpriced
-
-_NOT_FOR_TWO = 0.7
-"""Of a budget: where more is used, no second sending runs beside a slow one (spec 3.6)."""
+from proxy.state.room import Room
+from proxy.state.spent_out import nameless, priced, standing, unpriced
+from proxy.state.till import Paid, Till, Tills, worth_while
 
 
 class Covered(msgspec.Struct, frozen=True):
@@ -80,28 +79,28 @@ class Spending(Withdraws):
     """The gate of one link."""
 
     __slots__ = (
-        "_deny", "_intent", "_ledger", "_otherwise", "_payers", "_plain", "_price", "_promises",
-        "_shadowed", "_soon", "_trail", "_unknown", "_wall", "_when",
+        "_books", "_deny", "_intent", "_ledger", "_otherwise", "_payers", "_price", "_promises",
+        "_room", "_soon", "_unknown", "_wall", "_when",
     )  # fmt: skip
 
-    def __init__(self, section: Budgets, site: Site) -> None:
+    def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
         ground, target = site.ground, site.target
         self._wall = ground.clock.wall
         self._soon = ground.clock.soon
-        self._trail = trail = Trackless() if ground.shadow else ground.trail
-        self._ledger = ledger = ledger_of(ground)
-        self._payers = payers_of(section, target, ground)
+        trail = Trackless() if ground.shadow else ground.trail
+        self._ledger = ledger = Ledger.on(ground)
+        self._books = not ground.shadow  # else nobody has spent it
+        self._payers = payers
         self._price, self._otherwise = section.price, section.otherwise
-        self._when = asks(section.when, section.policy, "cost", ground)
-        price = section.price
-        self._plain = self._when is None and self._payers.plain and price.known and not price.open
+        self._when = Condition.on(section.when, section.policy, "cost", ground)
         refusal = unpriced(target.tool or target.upstream, section.policy)
         self._deny = refusal if section.deny_unknown else None
         self._unknown = ground.kept(COST_UNKNOWN.key, COST_UNKNOWN.counts)
         missed = ground.kept(UNRECORDED.key, UNRECORDED.counts)
         denied = target.unrecorded is Unrecorded.DENY
         self._promises = Promises(ledger, trail, missed, denied=denied)
-        self._shadowed = ground.kept(REFUSALS.key, REFUSALS.counts)
+        shadowed = ground.kept(REFUSALS.key, REFUSALS.counts)
+        self._room = Room(payers.alone, self._purse, shadowed, self._wall)
         # A call that must leave a trace anyhow has its intent from the stage that sees to that.
         bare = bool(section.caps) and not target.traced and not ground.shadow
         self._intent = partial(intent_of, effect=target.effect, risk=target.risk) if bare else None
@@ -113,31 +112,21 @@ class Spending(Withdraws):
         free = all(price == FREE for price in prices)
         if free and not any(one.cap.require for one in section.caps):
             return None
+        payers = payers_of(section, site.target, site.ground)
         if site.ground.shadow:
-            return ShadowSpending(section, site)
-        return (MeteredSpending if any(price.open for price in prices) else cls)(section, site)
+            return ShadowSpending(section, site, payers)
+        if any(price.open for price in prices):
+            return MeteredSpending(section, site, payers)
+        if section.when is not None or not (payers.plain and section.price.known):
+            return cls(section, site, payers)
+        tilled = worth_while(section.price, [one.cap for one in section.caps])
+        return (TilledSpending if tilled else PlainSpending)(section, site, payers)
 
     # --- before ---
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Reserves what it costs, in every budget. Refuses `budget_exceeded`, or `denied` where it
         cannot be told whose budget it is, or what it costs."""
-        if not self._plain or attempt.hedge:
-            return self._asked(attempt)
-        # As `_carefully` does it, where there is nothing to be thought of: nearly always.
-        call, amount, now = attempt.call, self._price.fixed, self._wall()
-        accounts = self._payers.of(call)
-        for account in accounts:
-            if account.total + amount > account.bound or not account.since <= now < account.until:
-                return self._carefully(attempt, Grant(accounts, amount, self._price))
-        for account in accounts:
-            account.total += amount
-            account.reserved += amount
-        self._took(attempt, Grant(accounts, amount, self._price))
-        return None
-
-    def _asked(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
-        """What hangs on the call: conditions, who it says that it is, a price that nobody said."""
         call, price = attempt.call, self._price
         if self._when is not None:
             holds = self._when.holds(call)
@@ -156,7 +145,9 @@ class Spending(Withdraws):
 
     def _carefully(self, attempt: Attempt, grant: Grant) -> Verdict | Awaitable[Verdict]:
         """Something is to be thought of: a limit, the time, a promise, what one call may cost."""
-        exceeded = self._exceeded(attempt, grant)
+        if attempt.call.purse is not None:
+            self._purse(attempt.call)  # from now on it has one by itself
+        exceeded = self._room.lacks(attempt, grant)
         if exceeded is not None:
             return self._said_no(attempt, grant, *exceeded)
         short = [account for account in grant.accounts if account.wants(grant.amount)]
@@ -167,42 +158,10 @@ class Spending(Withdraws):
             if promised is not None:
                 return self._after(attempt, grant, promised)
         self._promises.renew(grant.accounts, grant.amount)
-        self._take(attempt, grant)
-        return None
-
-    def _exceeded(self, attempt: Attempt, grant: Grant) -> tuple[Cap, Refusal] | None:
-        """The first budget that has no room, and what is said then."""
-        amount, now = grant.amount, self._wall()
         for account in grant.accounts:
-            if not account.since <= now < account.until:
-                account.enter(now)
-            crowded = attempt.hedge and account.used > _NOT_FOR_TWO
-            if amount and (crowded or not account.has_room(amount)):
-                refusal = spent_out(account, amount)
-                if not self._goes(attempt.call, account.cap, refusal):
-                    return account.cap, refusal
-        return self._too_dear(attempt.call, amount)
-
-    def _too_dear(self, call: Call, amount: int) -> tuple[Cap, Refusal] | None:
-        """For one call."""
-        purse = self._purse(call)
-        gone = purse.spent + purse.held
-        for cap in self._payers.alone(call):
-            limit = cap.limits[0].micros
-            if gone + amount <= limit:
-                continue
-            refusal = one_call(cap, limit, gone, amount)
-            if not self._goes(call, cap, refusal):
-                return cap, refusal
+            account.reserve(grant.amount)
+        self._took(attempt, grant)
         return None
-
-    def _goes(self, call: Call, cap: Cap, refusal: Refusal) -> bool:
-        """Though a cap has no room?"""
-        if cap.on_exceed != "shadow":
-            return cap.on_exceed == "approve" and self._purse(call).approved
-        call.shadowed = call.shadowed or (refusal.code, refusal.policy)
-        self._shadowed.add(refusal.code, refusal.policy, "false")
-        return True
 
     def _said_no(
         self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal
@@ -229,11 +188,6 @@ class Spending(Withdraws):
         verdict = await answer or (TOLD if purse.over else self._carefully(attempt, grant))
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 
-    def _take(self, attempt: Attempt, grant: Grant) -> None:
-        for account in grant.accounts:
-            account.reserve(grant.amount)
-        self._took(attempt, grant)
-
     def _took(self, attempt: Attempt, grant: Grant) -> None:
         call = attempt.call
         purse, amount = self._purse(call), grant.amount
@@ -243,9 +197,11 @@ class Spending(Withdraws):
         attempt.taken[self] = grant
 
     def _purse(self, call: Call) -> Purse:
-        purse: Purse | None = call.purse
+        purse: Purse | Till | Paid | None = call.purse
         if purse is None:
-            purse = call.purse = self._ledger.purse(call, self._intent)
+            return self._ledger.purse(call, self._intent)
+        if not isinstance(purse, Purse):
+            purse = call.purse = purse.apart()
         return purse
 
     # --- after ---
@@ -263,28 +219,19 @@ class Spending(Withdraws):
                 account.reserved -= amount
                 account.touched = now
             if (
-                account.total - account.reserved >= account.quiet_below
+                account.total >= account.quiet_below  # some of that may lie in tills
                 or account.total > account.promised
             ):
-                self._notice(call, account)
+                self._promises.heed(account, call)
         purse = self._purse(call)
         grant.settled = spent
         purse.held -= amount
         purse.spent += spent
-        if spent:
-            self._booked(call, spent, purse.spent == spent)
-        elif not attempt.sent:
+        if not attempt.sent:
             purse.known = purse.spent or -1
-
-    def _notice(self, call: Call, account: Account) -> None:
-        """There are alerts to be raised, or nobody promised as much."""
-        if account.spent >= account.quiet_below:
-            self._ledger.look(account)
-        if account.total > account.promised:
-            self._promises.owe(account, call)
-
-    def _booked(self, call: Call, spent: int, first: bool) -> None:
-        self._ledger.book(call.agent, call.workflow, spent, call.caller, first)
+        elif spent and self._books:
+            first = purse.spent == spent
+            self._ledger.book(call.agent, call.workflow, spent, call.caller, first, now)
 
     committed = NothingTaken.committed  # it need not hear of it
 
@@ -306,6 +253,80 @@ class Spending(Withdraws):
         return Said("; ".join([priced(price, amount), *notes]), refusal)
 
 
+class PlainSpending(Spending):
+    """Where nothing is to be asked of a call but who it is: nearly everywhere."""
+
+    __slots__ = ()
+
+    def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
+        """As Spending does it, where there is mostly nothing to be thought of."""
+        if attempt.hedge:
+            return super().admit(attempt)
+        return self._alone(attempt, self._payers.of(attempt.call), self._wall())
+
+    def _alone(
+        self, attempt: Attempt, accounts: tuple[Account, ...], now: float
+    ) -> Verdict | Awaitable[Verdict]:
+        amount = self._price.fixed
+        for account in accounts:
+            if account.total + amount > account.bound or not account.since <= now < account.until:
+                return self._carefully(attempt, Grant(accounts, amount, self._price))
+        for account in accounts:
+            account.total += amount
+            account.reserved += amount
+        self._took(attempt, Grant(accounts, amount, self._price))
+        return None
+
+
+class TilledSpending(PlainSpending):
+    """Where limits are far: most calls take what they cost of a till (`state/till.py`)."""
+
+    __slots__ = ("_calls", "_enter", "_few", "_found", "_tills", "_who")
+
+    def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
+        super().__init__(section, site, payers)
+        under_way = self._ledger.under_way
+        self._calls, self._enter = under_way.calls, under_way.enter
+        self._tills = tills = Tills(self._ledger, section.price, self._intent, payers.reads)
+        self._found, self._few, self._who = tills.found, tills.few, tills.who
+
+    def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
+        """Mostly it was done before, for many calls at once."""
+        call = attempt.call
+        if call.purse is not None or attempt.hedge:
+            return super().admit(attempt)
+        few = self._few and not call.workflow  # as in `Tills.who`
+        till = self._found.get(call.agent if few else self._who(call))
+        if till is None or not till.left:
+            accounts, now = self._payers.of(call), self._wall()
+            till = self._tills.opened(call, accounts, now)
+            if till is None:
+                return self._alone(attempt, accounts, now)
+        till.left -= 1
+        call.purse = till
+        self._calls[call.id] = call
+        if len(self._calls) == 1:
+            self._enter(call)
+        return None
+
+    def settle(self, attempt: Attempt, reply: Reply) -> None:
+        """Most calls are answered well, and have spent what was thought."""
+        call = attempt.call
+        till = call.purse
+        if type(till) is Till and reply.result is SUCCESS and attempt.sent:
+            now = self._wall()
+            if till.since <= now < till.until:
+                till.due -= 1
+                till.touched = now
+                call.purse = till.paid
+                if not till.due:
+                    till.close()
+                return
+        if self not in attempt.taken:  # it came by a till, as the first of its call
+            attempt.taken[self] = self._purse(call).grants[0]
+        super().settle(attempt, reply)
+
+
 class MeteredSpending(Spending):
     """Where it is not known before what a sending costs."""
 
@@ -314,8 +335,8 @@ class MeteredSpending(Spending):
     def _took(self, attempt: Attempt, grant: Grant) -> None:
         """Part of Spending."""
         super()._took(attempt, grant)
+        call = attempt.call
         if grant.price.open:
-            call = attempt.call
             self._purse(call).known = -1
             grant.watch_request(call, partial(self._grow, call, grant))
 
@@ -348,10 +369,7 @@ class ShadowSpending(MeteredSpending):
     __slots__ = ()
 
     def _purse(self, call: Call) -> Purse:
-        return Purse(call.id)
-
-    def _booked(self, call: Call, spent: int, first: bool) -> None:
-        """Nobody has spent it."""
+        return Purse()
 
     def _said_no(self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal) -> Verdict:
         return refusal
@@ -360,33 +378,15 @@ class ShadowSpending(MeteredSpending):
         """It goes on."""
 
 
-def ledger_of(ground: Ground) -> Ledger:
-    """The one of this process; a shadow's is its own."""
-    clock = ground.clock
-    return ground.kept(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
-
-
-def meant(holds: bool | Refusal | None, price: Price, otherwise: Price) -> Price:
-    """Where it cannot be told, the dearer one: who makes a condition fail gains nothing."""
-    if type(holds) is bool:
-        return price if holds else otherwise
-    return max(price, otherwise, key=lambda each: (each.fixed, each.per_kb))
-
-
 def payers_of(section: Budgets, target: Target, ground: Ground) -> Payers:
     """Of the calls of one link."""
-    return Payers(_caps(section, ground), target, ledger_of(ground))
+    return Payers(_caps(section, ground), target, Ledger.on(ground))
 
 
 def _caps(section: Budgets, ground: Ground) -> Iterator[tuple[Asks | None, Cap]]:
     for one in section.caps:
-        when = asks(one.when, one.cap.name, "budgets", ground)
+        when = Condition.on(one.when, one.cap.name, "budgets", ground)
         yield None if when is None else when.holds, one.cap
-
-
-def asks(when: Expression | None, policy: str, where: str, ground: Ground) -> Condition | None:
-    """A condition in force, if there is one."""
-    return None if when is None else Condition(when, policy, where, ground)
 
 
 def _cost(grant: Grant, reply: Reply) -> int:

@@ -15,6 +15,7 @@ what was spent when a window ends, or somebody looks.
 """
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import msgspec
 
@@ -24,7 +25,7 @@ from proxy.state.caps import Cap, Limit
 
 _encode = msgspec.json.Encoder().encode
 _MILLION = 1_000_000
-_AHEAD = 100
+AHEAD = 100
 """A promise is for so much of the smallest limit: a hundredth."""
 
 
@@ -38,13 +39,20 @@ class Passed(msgspec.Struct, frozen=True):
     resets_at: float
 
 
+class Reserves(Protocol):
+    """Holds a reservation for calls that may come (`state/till.py`)."""
+
+    def close(self) -> None:
+        """Give back what is left of it, and let it be known what was spent."""
+
+
 class Account:
     """Of one cap and one key. Amounts are micro-dollars, times are seconds since 1970."""
 
     __slots__ = (
         "_allotments", "_claimed", "_known", "_posted", "_renews_at", "_row", "asked", "bound",
         "cap", "ceiling", "key", "label", "overrun", "promised", "quiet_below", "reserved", "since",
-        "total", "touched", "until",
+        "tills", "total", "touched", "until",
     )  # fmt: skip
 
     def __init__(self, cap: Cap, key: str, at: float) -> None:
@@ -53,6 +61,8 @@ class Account:
         self.total = self.reserved = self.overrun = 0
         self.promised = self.asked = 0
         self.touched = at
+        self.tills: dict[Reserves, None] = {}
+        """Those that have something reserved here. What was spent of it is not known yet."""
         self._posted = self._claimed = 0
         self._allotments: tuple[Allotment, ...] = ()
         self._known: tuple[float, ...] | None = None  # what its row was made of
@@ -74,7 +84,7 @@ class Account:
     def ahead(self) -> int:
         """How much more than is asked for is promised at a time."""
         limits = [limit.micros for limit in self.cap.limits]
-        return max(1, min(limits, default=0) // _AHEAD)
+        return max(1, min(limits, default=0) // AHEAD)
 
     def obey(self, cap: Cap, at: float) -> None:
         """The limits that hold from now on. What was spent in windows of before stays."""
@@ -107,8 +117,14 @@ class Account:
         self.since, self.until = since, until
         self._measure()
 
+    def reckon(self) -> None:
+        """What is spent and reserved is to be known exactly: its tills are closed. On the loop."""
+        for till in tuple(self.tills):
+            till.close()
+
     def _post(self) -> None:
         """Tell the limits what was spent since they were told."""
+        self.reckon()
         spent = self.spent
         more, self._posted = spent - self._posted, spent
         if more:
@@ -148,6 +164,14 @@ class Account:
 
     # --- reserving ---
 
+    def clear(self, micros: int, at: float) -> None:
+        """So much is to be reserved, and the clock shows this: the window that is on is entered,
+        and where there is too little, what lies in tills is given back before that is said."""
+        if not self.since <= at < self.until:
+            self.enter(at)
+        if self.tills and self.total + micros > self.bound:
+            self.reckon()
+
     def has_room(self, micros: int) -> bool:
         """Is there, in every window? Where the price may still grow, ask for one at least."""
         return self.total + micros <= self.ceiling
@@ -155,9 +179,17 @@ class Account:
     @property
     def used(self) -> float:
         """Of the limit of which least is left: 0 nothing, 1 all."""
+        self.reckon()
+        return self._used()
+
+    def _used(self) -> float:
         since = self.total - self._posted
         shares = ((one.spent + since) / max(1, one.limit.micros) for one in self._allotments)
         return max(shares, default=0.0)
+
+    def is_beyond(self, share: float) -> bool:
+        """Is more of it used than that? What lies in tills is not, but seldom matters."""
+        return self._used() > share and self.used > share
 
     def used_at(self, at: float) -> float:
         """The same when the clock shows this."""
@@ -215,7 +247,8 @@ class Account:
 
     def _overdraw(self, more: int) -> None:
         if more > 0 and self.total > self.ceiling:
-            self.overrun += min(more, self.total - self.ceiling)
+            self.reckon()
+            self.overrun += max(0, min(more, self.total - self.ceiling))
 
     # --- alerts ---
 
@@ -254,7 +287,9 @@ class Account:
         `at`."""
         if at is not None and not self.since <= at < self.until:
             self.enter(at)
-        elif self.total - self.reserved != self._posted:
+            return self._allotments
+        self.reckon()
+        if self.spent != self._posted:
             self._post()
             self._measure()
         return self._allotments
@@ -278,6 +313,7 @@ class Account:
         """All that must be kept of it, as JSON. It is made anew only where something has changed:
         there may be tens of thousands of accounts, and this is done on the loop. What is asked for
         counts as promised: its lease stands before the snapshot, and is not read again."""
+        self.reckon()
         known = self.spent, self.asked, self.touched
         if known != self._known:
             self._known = known

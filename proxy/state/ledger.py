@@ -18,16 +18,20 @@ from typing import Any, ClassVar
 import msgspec
 
 from proxy.call import Call
+from proxy.keys import LEDGER
 from proxy.record import Intent
-from proxy.state.account import Account, Passed
+from proxy.stage import Ground
+from proxy.state.account import Account, Passed, Reserves
 from proxy.state.attribution import Work
 from proxy.state.caps import Cap
 from proxy.state.purse import Purse
+from proxy.state.under_way import UnderWay
 from proxy.units import Moment
 
 MOST_KEYS = 10_000
 """Of one budget, at once."""
 _MOST_NAMES = 10_000  # agents, and workflows, of which it is known what they spent
+_MOST_TILLS = 1_024
 _LOOKED_THROUGH = 64  # accounts, for one that may make room
 _DAY = 86_400
 _NOTHING: tuple[int, dict[str, int]] = (0, {})
@@ -78,10 +82,6 @@ def _nobody(account: Account, passed: Passed) -> None:
     """Nobody listens."""
 
 
-def _nobody_sleeps() -> None:
-    """There is no journal."""
-
-
 def _goes_on(call: Any, refusal: Any) -> None:
     """Nobody ends it."""
 
@@ -90,10 +90,9 @@ class Ledger:
     """All accounts. A room of the journal."""
 
     __slots__ = (
-        "__weakref__", "_accounts", "_caps", "_counted", "_open", "_uuid", "abort", "ask",
-        "by_agent", "by_workflow", "evicted", "forgotten", "heard", "note", "purses", "stir",
-        "today",
-        "total", "wall",
+        "__weakref__", "_accounts", "_by_agent", "_by_workflow", "_caps", "_counted", "_open",
+        "_today", "_total", "_uuid", "abort", "ask", "evicted", "forgotten", "heard", "note",
+        "tills", "under_way", "wall",
     )  # fmt: skip
 
     name = "ledger"
@@ -108,15 +107,14 @@ class Ledger:
         """Grows when accounts are forgotten: who remembers which are whose asks again."""
         self.forgotten: dict[str, int] = {}
         """The overrun of those, by budget."""
-        self.total = 0
-        """All that was ever spent, in micro-dollars."""
-        self.by_agent: dict[str, int] = {}
-        self.today = Today()
-        self.by_workflow: dict[str, Work] = {}
-        """What was spent in the workflows of late."""
+        self._total = 0
+        self._by_agent: dict[str, int] = {}
+        self._today = Today()
+        self._by_workflow: dict[str, Work] = {}
+        self.tills: dict[Reserves, None] = {}
+        """Those that are open."""
+        self.under_way = UnderWay()
         self.note: Callable[[Any], None] = _nowhere
-        self.stir: Callable[[], None] = _nobody_sleeps
-        """Has the journal ask for `begun`, if nothing else does."""
         self.heard: Callable[[Account, Passed], None] = _nobody
         self.abort: Callable[[Any, Any], None] = _goes_on
         """Ends the workflow of a call, of which this refusal is said."""
@@ -127,13 +125,18 @@ class Ledger:
         self._accounts: dict[str, dict[str, Account]] = {}
         self._open: dict[str, dict[str, int]] = {}  # calls without an end, while it is rebuilt
         self._counted: dict[str, tuple[int, dict[str, int]]] = {}  # likewise: what is known of them
-        self.purses: dict[str, Purse] = {}
-        """Of calls that have no record yet, by their ids."""
+
+    @classmethod
+    def on(cls, ground: Ground) -> "Ledger":
+        """The one of this process; a shadow's is its own."""
+        clock = ground.clock
+        return ground.kept(LEDGER, lambda: cls(clock.wall, clock.uuid))
 
     # --- accounts ---
 
     def obey(self, caps: Iterable[Cap]) -> None:
         """These are in force. Accounts of others stay as they are, for their caps may come back."""
+        self.reckon()
         self._caps = {cap.name: cap for cap in caps}
         at = self.wall()
         for name, cap in self._caps.items():
@@ -155,6 +158,8 @@ class Ledger:
     def _make_room(self, accounts: dict[str, Account]) -> None:
         """The one used longest ago of some of the oldest, of which nothing is reserved."""
         oldest = list(islice(accounts.values(), _LOOKED_THROUGH))
+        for account in oldest:
+            account.reckon()
         idle = [account for account in oldest if not account.reserved]
         for account in oldest:  # the others are not looked at again soon
             accounts[account.key] = accounts.pop(account.key)
@@ -166,11 +171,13 @@ class Ledger:
 
     def accounts(self) -> Iterator[Account]:
         """All of them; those of caps that are in force first."""
+        self.reckon()
         for name in sorted(self._accounts, key=lambda name: name not in self._caps):
             yield from self._accounts[name].values()
 
     def of(self, budget: str) -> Mapping[str, Account]:
         """Those of one, by their keys."""
+        self.reckon()
         return self._accounts.get(budget, {}) if self._in_force(budget) else {}
 
     def _in_force(self, budget: str) -> Cap | None:
@@ -190,29 +197,51 @@ class Ledger:
 
     # --- spending ---
 
+    @property
+    def total(self) -> int:
+        """All that was ever spent, in micro-dollars."""
+        self.reckon()
+        return self._total
+
+    @property
+    def by_agent(self) -> dict[str, int]:
+        """The same of each agent."""
+        self.reckon()
+        return self._by_agent
+
+    @property
+    def by_workflow(self) -> dict[str, Work]:
+        """What was spent in the workflows of late."""
+        self.reckon()
+        return self._by_workflow
+
+    def today(self, at: float) -> dict[str, int]:
+        """What each agent spent on the day in which it is."""
+        self.reckon()
+        return self._today.on(at)
+
+    def midnight(self, at: float) -> float:
+        """When the day ends in which it is."""
+        if at >= self._today.until:
+            self.today(at)
+        return self._today.until
+
+    def reckon(self) -> None:
+        """All that is spent is to be known: who looks sees no till. On the loop."""
+        for till in tuple(self.tills):
+            till.close()
+
+    def make_room_for_tills(self) -> None:
+        """There is to be another one; but an agent may make up as many workflows as it likes."""
+        if len(self.tills) >= _MOST_TILLS:
+            self.reckon()
+
     def purse(self, call: Call, intent: Callable[[Call], Intent] | None) -> Purse:
         """For a call that begins to spend, until its record is noted. `intent`: makes its intent,
         if it needs one."""
-        if not self.purses:
-            self.stir()
-        made = self.purses[call.id] = Purse(call.id, call, intent, self.purses)
+        made = call.purse = Purse(self.under_way.calls, intent)
+        self.under_way.enter(call)
         return made
-
-    def begun(self) -> tuple[list[Intent], bool]:
-        """Intents of calls that have not ended since this was last asked, and did not at the time
-        before; and are there others? A call that is over before the second look needs none: its
-        record tells all. In the journal's thread."""
-        intents: list[Intent] = []
-        more = False
-        for purse in list(self.purses.values()):
-            if not purse.lacks_intent:
-                continue
-            if purse.seen:
-                intent = purse.intend()
-                intents += [] if intent is None else [intent]
-            else:
-                purse.seen = more = True
-        return intents, more
 
     def book(
         self,
@@ -221,27 +250,27 @@ class Ledger:
         micros: int,
         caller: str = "",
         calls: int = 1,
-        at: float = 0.0,
+        at: float | None = None,
     ) -> None:
         """It was spent by one, by so many more calls, whatever budgets there are. `at`: then, and
-        not now (0)."""
-        self.total += micros
-        today = self.today
-        spent = today.spent if (at or self.wall()) < today.until else today.on(at or self.wall())
+        not now."""
+        self._total += micros
+        at = self.wall() if at is None else at
+        spent = self._today.spent if at < self._today.until else self.today(at)
         try:
             spent[agent] += micros
         except KeyError:
             _add(spent, agent, micros)
         try:
-            self.by_agent[agent] += micros
+            self._by_agent[agent] += micros
         except KeyError:
-            _add(self.by_agent, agent, micros)
+            _add(self._by_agent, agent, micros)
         if workflow:
-            work = self.by_workflow.get(workflow)
+            work = self._by_workflow.get(workflow)
             if work is None:
-                if len(self.by_workflow) >= _MOST_NAMES:
-                    del self.by_workflow[next(iter(self.by_workflow))]
-                work = self.by_workflow[workflow] = Work()
+                if len(self._by_workflow) >= _MOST_NAMES:
+                    del self._by_workflow[next(iter(self._by_workflow))]
+                work = self._by_workflow[workflow] = Work()
             work.book(agent, caller, micros, calls)
 
     def lease(self, account: Account, micros: int) -> int:
@@ -266,24 +295,24 @@ class Ledger:
     def dump(self) -> Any:
         """Its state, as JSON has it. What calls have spent that go on is in it, and will be in
         their records once more: so it is told apart as well."""
-        purses = self.purses.copy()  # a thread may take one out meanwhile
+        self.reckon()
         return {
-            "total": self.total,
-            "agents": self.by_agent,
-            "today": [self.today.until, self.today.spent],
-            "workflows": {name: work.dump() for name, work in self.by_workflow.items()},
+            "total": self._total,
+            "agents": self._by_agent,
+            "today": [self._today.until, self._today.spent],
+            "workflows": {name: work.dump() for name, work in self._by_workflow.items()},
             "accounts": msgspec.Raw(
                 b"[%b]" % b",".join([account.row() for account in self.accounts()])
             ),
-            "purses": [[call, one.spent, one.charges] for call, one in purses.items() if one.spent],
-        }  # fmt: skip
+            "purses": [list(spent) for spent in self.under_way.spent()],
+        }
 
     def load(self, state: Any) -> None:
         """Take what `dump` gave. Accounts of budgets that no policy has any more are dropped."""
-        self.total = state["total"]
-        self.by_agent = state["agents"]
-        self.today = Today(*state["today"])
-        self.by_workflow = {name: Work.load(kept) for name, kept in state["workflows"].items()}
+        self._total = state["total"]
+        self._by_agent = state["agents"]
+        self._today = Today(*state["today"])
+        self._by_workflow = {name: Work.load(kept) for name, kept in state["workflows"].items()}
         self._counted = {call: (spent, charges) for call, spent, charges in state["purses"]}
         for name, key, spent, promised, touched, kept in state["accounts"]:
             cap = self._in_force(name)

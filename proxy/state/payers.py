@@ -23,7 +23,7 @@ Asks: TypeAlias = Callable[[Call], bool | Refusal | None]
 class Payers:
     """Of the calls of one pipeline."""
 
-    __slots__ = ("_conditional", "_request", "_whose", "of", "plain")
+    __slots__ = ("_conditional", "_request", "_whose", "of", "plain", "reads")
 
     def __init__(
         self, caps: Iterable[tuple[Asks | None, Cap]], target: Target, ledger: Ledger
@@ -38,6 +38,8 @@ class Payers:
         self.plain = not (self._conditional or self._request or self._whose.needed)
         """Is there nothing to be asked of a call but who it is? Then `of` it."""
         self.of = self._whose.of
+        self.reads = self._whose.reads
+        """By what of a call they are found."""
 
     def asked(self, call: Call) -> tuple[Account, ...] | Refusal:
         """The accounts of a call of which more must be asked; or why there can be none."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from proxy.refusal import Refusal
 from proxy.units import MICROS, MOST_MONEY
 
 _KIB = 1024
@@ -47,6 +48,14 @@ class Price(msgspec.Struct, frozen=True):
 
 
 FREE = Price()
+
+
+def meant(holds: bool | Refusal | None, price: Price, otherwise: Price) -> Price:
+    """The one of two that a condition chooses. Where it cannot be told, the dearer one: who makes a
+    condition fail gains nothing."""
+    if type(holds) is bool:
+        return price if holds else otherwise
+    return max(price, otherwise, key=lambda each: (each.fixed, each.per_kb))
 
 
 def told(content: bytes, pointer: str) -> int | None:

@@ -77,8 +77,17 @@ class Promises:
             if account.total > account.asked or account.wears_thin(0):
                 self._ask(account, 0)
 
-    def owe(self, account: Account, call: Call) -> None:
-        """The call was dearer than anybody promised: its answer ends when that is promised."""
+    def heed(self, account: Account, call: Call) -> None:
+        """Much was spent of it: there may be alerts to be raised, or the call was dearer than
+        anybody promised."""
+        account.reckon()
+        if account.spent >= account.quiet_below:
+            self._ledger.look(account)
+        if account.total > account.promised:
+            self._owe(account, call)
+
+    def _owe(self, account: Account, call: Call) -> None:
+        """Its answer ends when that is promised."""
         self._ask(account, 0)
         if call.lasting is None:
             call.lasting = self._trail.durable

@@ -15,47 +15,36 @@ from proxy.state.spent_out import one_call, spent_out
 class Purse(msgspec.Struct):
     """Amounts are micro-dollars."""
 
-    name: str  # of its call
-    call: Call | None = None  # until its record is noted
+    calls: dict[str, Call] = {}
+    """Those of which the journal has no record yet, and so its own until then; by their ids."""
     intent: Callable[[Call], Intent] | None = None  # makes that; None: none is needed
-    others: "dict[str, Purse]" = {}
-    """Those of all calls of which the journal has no record yet, by the call's id."""
     spent: int = 0  # by attempts that ended
     held: int = 0  # reserved by those that have not
     known: int = -1  # what it will have cost when it ends, once that is known; -1: it is not
     approved: bool = False  # a person let it go though a budget had no room
     grants: tuple[Grant, ...] = ()
     """All that were given for it. A tuple: the journal's thread may look at them."""
-    over: bool = False  # the call is
-    seen: bool = False  # by the journal, once
+    over: bool = False  # the call is: no intent is made of it any more
 
-    def told(self) -> None:
-        """The record of its call was noted. From any thread. The two are parted, so that both are
-        freed at once; what settles later settles here all the same."""
-        self.others.pop(self.name, None)
-        self.call = None
+    def ends(self) -> None:
+        """The call is over; its record will be noted."""
+        self.over = True
 
-    @property
-    def lacks_intent(self) -> bool:
-        """Is the call under way, and the journal does not know?"""
-        call = self.call
-        if self.over or call is None:
-            return False
-        return self.intent is not None and call.intent is None
-
-    def intend(self) -> Intent | None:
-        """Its intent, which is about to be written. None: its record was noted in this moment."""
-        call, make, self.intent = self.call, self.intent, None
-        return None if call is None or make is None else make(call)
+    def told(self, call: Call) -> None:
+        """Its record is noted, now; or was, if it was said before that the call is over. From any
+        thread. What settles later settles here all the same."""
+        self.over = True
+        self.calls.pop(call.id, None)
 
     def grow(self, grant: Grant, alone: Sequence[Cap], missing: int, now: float) -> Refusal | None:
         """One of its sendings costs so much more by now than was reserved: that is reserved too,
         and some besides, so that it need not be asked for soon again. A refusal: there is no room,
         and the sending is to end for it; nothing is reserved. `alone`: the caps of this call by
         itself; `now`: what the clock shows."""
+        most = step(grant.price, missing)
         for account in grant.accounts:
-            account.used_at(now)
-        for micros in (step(grant.price, missing), missing):
+            account.clear(most, now)
+        for micros in (most, missing):
             inside = all(account.has_room(micros) for account in grant.accounts)
             if inside and not any(self._over(cap, micros) for cap in alone):
                 break

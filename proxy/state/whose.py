@@ -22,14 +22,15 @@ _OF_A_CALL = ("agent", "workflow", "task", "model")
 class Whose:
     """The accounts of some caps, for the calls of one pipeline."""
 
-    __slots__ = ("_caps", "_evicted", "_found", "_ledger", "_read", "_target", "needed")
+    __slots__ = ("_caps", "_evicted", "_found", "_ledger", "_read", "_target", "needed", "reads")
 
     def __init__(self, caps: Iterable[Cap], target: Target, ledger: Ledger) -> None:
         self._caps = tuple(caps)
         self._target = target
         self._ledger = ledger
         asked = {cap.per for cap in self._caps}
-        fields = [name for name in _OF_A_CALL if name in asked]
+        self.reads = fields = tuple(name for name in _OF_A_CALL if name in asked)
+        """What of a call says whose accounts they are."""
         self._read: Callable[[Call], Any] = attrgetter(*fields) if fields else _alike
         self._found: dict[Any, tuple[Account, ...]] = {}
         self._evicted = ledger.evicted

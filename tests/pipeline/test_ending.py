@@ -446,29 +446,28 @@ async def test_what_did_not_run_is_not_waited_for_either() -> None:
 
 def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -> None:
     """To which budgets, and whether it is an estimate; then its purse is put away."""
-    purses: dict[str, Purse] = {}
     watching, call = Watching(), called(Result.SUCCESS)
+    calls = {call.id: call}
     of = Account(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
     grant = Grant((of,), 9, Price(9, from_reply="cost"), settled=7, estimated=True)
-    purse = purses[call.id] = Purse(call.id, call, others=purses, spent=7, grants=(grant,))
-    call.purse = purse
+    call.purse = Purse(calls, spent=7, grants=(grant,))
     Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     (record,) = watching.records
     assert (record.cost_micros, record.reserved_micros, record.cost_estimated) == (7, 9, True)
-    assert (record.charges, purses) == ({"a:x": 7}, {})
+    assert (record.charges, calls) == ({"a:x": 7}, {})
 
 
 def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() -> None:
     """Not before: a snapshot has it, or the record behind it."""
-    purses: dict[str, Purse] = {}
     watching, call = Watching(), called(Result.SUCCESS)
-    call.purse = purses[call.id] = Purse(call.id, call, others=purses)
+    calls = {call.id: call}
+    call.purse = Purse(calls)
     call.taking = taker = Taker()
     Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     assert [record.charges for record in watching.records] == [None]
-    assert purses
+    assert (calls, call.purse.over) == ({call.id: call}, True)
     taker.made.is_noted()
-    assert purses == {}
+    assert calls == {}
 
 
 def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
@@ -482,7 +481,7 @@ def test_a_call_that_has_ended_needs_no_intent_any_more() -> None:
         def note(self, record: Record) -> None:
             over.append(call.purse.over)
 
-    call.purse = Purse(call.id, call)
+    call.purse = Purse()
     Ending(FakeClock(at=NOW), Late()).settle(call, make_reply(200))
     assert over == [True]
 
@@ -493,7 +492,7 @@ def test_a_record_says_for_whom_money_was_spent() -> None:
     watching, call = Watching(), called(Result.SUCCESS)
     of = Account(Cap("a", "agent", (Limit("day", 100),)), "x", 0.0)
     grants = tuple(Grant((of,), 5, Price(5), settled=spent) for spent in (5, 3))
-    call.purse, call.caller = Purse(call.id, call, spent=8, grants=grants), "boss"
+    call.purse, call.caller = Purse(spent=8, grants=grants), "boss"
     Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
     (record,) = watching.records
     assert (record.caller, record.cost_micros, record.reserved_micros) == ("boss", 8, 10)

@@ -4,8 +4,9 @@ from proxy.call import Call
 from proxy.expression import Expression
 from proxy.pipeline.quotes import Quotes
 from proxy.stage import Ground
-from proxy.stages.budget import Budgets, Covered, ledger_of
+from proxy.stages.budget import Budgets, Covered
 from proxy.state.caps import Cap, Limit
+from proxy.state.ledger import Ledger
 from proxy.state.price import Price
 from tests.fakes import FakeBody, FakeClock, make_call, make_ground, make_target
 
@@ -42,7 +43,7 @@ def test_what_is_left_is_that_of_now() -> None:
     call = make_call(agent="ann")
     quotes = Quotes(section, make_target(), ground)
     assert quotes(call)[1] == 1.0
-    ledger = ledger_of(ground)
+    ledger = Ledger.on(ground)
     assert list(ledger.accounts()) == []
     account = ledger.account(CAP, "ann")
     account.reserve(750_000)

@@ -336,13 +336,13 @@ def test_what_it_cost_is_told_where_it_is_known(
 ) -> None:
     """In dollars, of all attempts; a stream's is not known when its head goes out."""
     call = called(*results)
-    call.purse = Purse(call.id, known=known)
+    call.purse = Purse(known=known)
     assert lines(call, make_reply(200)).get("holdfast-cost") == text
 
 
 def test_where_only_the_least_is_said_its_cost_is_not() -> None:
     """Nor where nobody counts."""
     call = called(Result.SUCCESS, rule=Rule("v1", b"", b"", minimal=True))
-    call.purse = Purse(call.id, known=5)
+    call.purse = Purse(known=5)
     assert "holdfast-cost" not in lines(call, make_reply(200))
     assert "holdfast-cost" not in lines(called(Result.SUCCESS), make_reply(200))

@@ -26,6 +26,7 @@ from tests.fakes import (
     FakeTrail,
     ScriptedUpstream,
     make_attempt,
+    make_call,
     make_reply,
     run,
     settled,
@@ -757,8 +758,7 @@ async def test_a_call_that_is_over_is_granted_nothing() -> None:
         try:
             await desk.found(call)(call)
         except asyncio.CancelledError:
-            call.purse.over = True
-            call.purse.told()
+            call.purse.told(call)
             call.purse = None
 
     task = asyncio.get_running_loop().create_task(goes())
@@ -770,7 +770,7 @@ async def test_a_call_that_is_over_is_granted_nothing() -> None:
     assert task.done()
     assert call.purse is None
     assert spent(desk) == {"cap:": (0, 0)}
-    assert ledger(desk).purses == {}
+    assert ledger(desk).under_way.calls == {}
 
 
 async def test_a_call_that_takes_long_has_an_intent() -> None:
@@ -780,8 +780,8 @@ async def test_a_call_that_takes_long_has_an_intent() -> None:
     task = await sent(desk, call)
     await trail.says(True)
     await task
-    assert ledger(desk).begun() == ([], True)
-    (intent,), more = ledger(desk).begun()
+    assert ledger(desk).under_way.begun() == ([], True)
+    (intent,), more = ledger(desk).under_way.begun()
     assert (intent.id, intent.reserved_micros, more) == (call.id, 300_000, False)
     assert intent.charges == {"cap:": 300_000}
 
@@ -959,3 +959,106 @@ def test_conditions_on_the_cost_see_the_price_that_would_be_paid() -> None:
     bodies = (b'{"deep": true}', b'{"deep": false}', b"{}")
     refusals = [desk.call(give("search", body)).refusal for body in bodies]
     assert [refusal and refusal.code for refusal in refusals] == [None, "denied", "denied"]
+
+
+TWO = """policies:
+  - {name: cheap, match: {tool: search}, effect: read, cost: 0.00001}
+  - {name: dear, match: {tool: pay}, effect: read, cost: 0.0009}
+budgets: [{name: cap, per: agent, day: 1.00, alert_at: [0.5]}]
+"""
+
+
+def _cheap(desk: Desk) -> Any:
+    """The gate of calls to `search`."""
+    call = post("search")
+    desk.pipeline(call)
+    return _gate(desk, call)
+
+
+def test_an_alert_counts_what_lies_in_tills() -> None:
+    """It is raised by the call with which half of the limit is spent, though most of what was
+    spent of late is not booked yet."""
+    desk = Desk(TWO, *[200] * 40)
+    noted: list[Any] = []
+    ledger(desk).note = noted.append
+    desk.codes(1)
+    (account,) = ledger(desk).accounts()
+    account.promise(508_000)
+    rest = 499_000 - account.total
+    account.reserve(rest)
+    account.settle(rest, rest, desk.clock.wall())
+    desk.codes(22)
+    assert (len(account.tills), account.spent, account.total) == (1, 499_010, 499_250)
+    assert [entry.type for entry in noted if entry.type == "budget.alert"] == []
+    desk.call(post("pay"))
+    assert [entry.spent for entry in noted if entry.type == "budget.alert"] == [500_120]
+    assert (account.spent, account.reserved) == (500_120, 0)
+
+
+def test_who_spends_is_not_mixed_up_by_tills() -> None:
+    """Agents, workflows, and who waits for whom, one after the other and in between."""
+    desk = Desk(TWO, *[200] * 60)
+    whose = [("ann", "", ""), ("ann", "w", ""), ("ann", "w", "boss"), ("bob", "", "boss")]
+    gate = _cheap(desk)
+    for number in range(12):
+        agent, workflow, caller = whose[number % 4]
+        call = post("search")
+        call.id = f"c{number}"
+        call.agent, call.workflow, call.caller = agent, workflow, caller
+        attempt = make_attempt(call, sent=True)
+        assert gate.admit(attempt) is None
+        gate.settle(attempt, make_reply(200))
+        assert call.purse.charges == {f"cap:{agent}": 10}
+    assert len(ledger(desk).tills) == 4
+    assert ledger(desk).by_agent == {"ann": 90, "bob": 30}
+    assert ledger(desk).by_workflow["w"].by("caller_pays") == {"ann": 30, "boss": 30}
+    assert spent(desk) == {"cap:ann": (90, 0), "cap:bob": (30, 0)}
+
+
+def test_a_till_is_taken_of_by_the_first_sending_that_is_answered_well() -> None:
+    """Whatever else comes has a purse: one that fails, is not sent, or runs beside another."""
+    desk = Desk(TWO, *[200] * 60)
+    gate = _cheap(desk)
+
+    def goes(*sendings: tuple[int | Failure, bool]) -> tuple[str, int]:
+        """What its call has in the end, and what it cost."""
+        call = post("search")
+        for what, sent in sendings:
+            attempt = make_attempt(call, sent=sent)
+            assert gate.admit(attempt) is None
+            gate.settle(attempt, make_reply(what))
+        return type(call.purse).__name__, call.purse.spent
+
+    assert goes((200, True)) == ("Purse", 10)  # nothing is promised yet
+    assert goes((200, True)) == ("Purse", 10)  # it comes for the first time
+    assert goes((200, True)) == ("Paid", 10)
+    assert goes((200, False)) == ("Purse", 0)
+    assert goes((503, True)) == ("Purse", 10)
+    assert goes((Failure.CANCELLED, True)) == ("Purse", 10)
+    assert goes((503, True), (200, True)) == ("Purse", 20)
+    assert goes((200, True), (200, True)) == ("Purse", 20)
+    assert spent(desk) == {"cap:": (90, 0)}
+
+
+def test_a_hedge_is_asked_though_there_is_a_till() -> None:
+    """Where more than seven tenths are used, none runs; the first sending has what it took."""
+    desk = Desk(TWO.replace("alert_at: [0.5]", "alert_at: [1]"), *[200] * 60)
+    desk.codes(1)
+    (account,) = ledger(desk).accounts()
+    account.promise(1_000_000)
+    rest = 800_000 - account.total
+    account.reserve(rest)
+    account.settle(rest, rest, desk.clock.wall())
+    gate = _cheap(desk)
+    for number in range(2):
+        attempt = make_attempt(make_call(id=f"c{number}"), sent=True)
+        assert gate.admit(attempt) is None
+        gate.settle(attempt, make_reply(200))
+    assert account.tills
+    call = post("search")
+    assert isinstance(gate.admit(make_attempt(call, hedge=True)), Refusal)
+    first, second = make_attempt(call, sent=True), make_attempt(call, hedge=True, number=2)
+    assert gate.admit(first) is None
+    assert isinstance(gate.admit(second), Refusal)
+    gate.settle(first, make_reply(200))
+    assert (account.reserved, account.spent) == (0, 800_030)

@@ -8,7 +8,6 @@ import pytest
 
 from proxy.call import Call
 from proxy.journal.lines import rfc3339
-from proxy.record import Intent
 from proxy.state import ledger as ledgers
 from proxy.state.account import Account
 from proxy.state.attribution import Work
@@ -263,14 +262,15 @@ def test_limits_of_a_reload_reach_the_accounts(world: World) -> None:
     assert world.ledger.seen(AGENT, "nobody") is None
 
 
-def finished(world: World, purse: Purse, call: str = "c") -> None:
+def finished(world: World, call: Call) -> None:
     """The record of a call, as it is noted."""
-    record = {"id": call, "agent": "ann", "workflow": "w", "cost_micros": purse.spent}
+    purse = call.purse
+    record = {"id": call.id, "agent": "ann", "workflow": "w", "cost_micros": purse.spent}
     ts = rfc3339(int(world.now * 1e9))
     world.records.append(
         {"type": "call.finished", "ts": ts, "charges": dict(purse.charges), **record}
     )
-    purse.told()
+    purse.told(call)
 
 
 def attempt(world: World, purse: Purse, micros: int) -> Account:
@@ -291,11 +291,12 @@ def attempt(world: World, purse: Purse, micros: int) -> Account:
 
 def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None:
     """What its first attempt cost is in the state, and in the record that comes later."""
-    purse = world.ledger.purse(make_call(id="c"), None)
+    call = make_call(id="c")
+    purse = world.ledger.purse(call, None)
     attempt(world, purse, 300)
     world.keep()
     attempt(world, purse, 200)
-    finished(world, purse)
+    finished(world, call)
     world.tell("stop")
     world.durable = len(world.records)
     world.restart()
@@ -307,7 +308,8 @@ def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None
 
 def test_a_snapshot_in_the_middle_of_a_call_that_never_ends(world: World) -> None:
     """It counts as what it reserved, once; and what others may have spent is counted too."""
-    purse = world.ledger.purse(make_call(id="c"), None)
+    call = make_call(id="c")
+    purse = world.ledger.purse(call, None)
     account = attempt(world, purse, 100)
     world.keep()
     account.reserve(100)
@@ -332,8 +334,8 @@ def test_what_is_spent_today_survives_and_ends(world: World) -> None:
     world.tell("stop")
     world.durable = len(world.records)
     world.restart()
-    assert world.ledger.today.on(world.now) == {"ann": 350}
-    assert world.ledger.today.on(world.now + 86_400) == {}
+    assert world.ledger.today(world.now) == {"ann": 350}
+    assert world.ledger.today(world.now + 86_400) == {}
 
 
 def test_limits_that_are_the_same_change_nothing(world: World) -> None:
@@ -358,7 +360,8 @@ def test_an_alert_of_another_hour_is_of_that_hour(world: World) -> None:
 
 def test_a_call_that_was_dearer_than_its_intent_says_stays_so(world: World) -> None:
     """Nothing that is known to be spent is given back."""
-    purse = world.ledger.purse(make_call(id="c"), None)
+    call = make_call(id="c")
+    purse = world.ledger.purse(call, None)
     account = attempt(world, purse, 300)
     world.keep()
     charges = {account.label: 100}
@@ -370,11 +373,12 @@ def test_a_call_that_was_dearer_than_its_intent_says_stays_so(world: World) -> N
 
 def test_calls_that_have_spent_nothing_are_not_in_a_snapshot(world: World) -> None:
     """Nor those whose records are noted."""
-    purse = world.ledger.purse(make_call(id="c"), None)
+    call = make_call(id="c")
+    purse = world.ledger.purse(call, None)
     assert world.ledger.dump()["purses"] == []
     attempt(world, purse, 5)
     assert world.ledger.dump()["purses"] == [["c", 5, {"agent:ann": 5}]]
-    finished(world, purse)
+    finished(world, call)
     assert world.ledger.dump()["purses"] == []
 
 
@@ -419,25 +423,3 @@ def test_where_all_keys_are_in_use_none_is_forgotten(monkeypatch: pytest.MonkeyP
     for key in "abc":
         ledger.account(AGENT, key).reserve(1)
     assert ([one.key for one in ledger.accounts()], ledger.evicted) == (["a", "b", "c"], 0)
-
-
-def test_a_call_that_takes_long_has_an_intent() -> None:
-    """At the second look of who writes: one that ends before needs none."""
-    ledger = World().ledger
-    stirred: list[bool] = []
-    ledger.stir = lambda: stirred.append(True)
-    first = ledger.purse(make_call(id="long"), _made)
-    ledger.purse(make_call(id="traced"), None)
-    assert stirred == [True]  # one is enough
-    assert ledger.begun() == ([], True)
-    late = ledger.purse(make_call(id="late"), _made)
-    (intent,), more = ledger.begun()
-    assert (intent.id, more) == ("long", True)
-    late.over = True
-    assert ledger.begun() == ([], False)
-    first.told()
-    late.told()
-
-
-def _made(call: Call) -> Intent:
-    return Intent(call.id, "x", "x", "x", "x", "x", "x", "x", "x", "x")

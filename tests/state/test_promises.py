@@ -93,7 +93,8 @@ async def test_a_promise_that_nobody_will_hear_of_is_asked_for_again() -> None:
     scene = Scene()
     durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     scene.trail.durable = lambda: durable  # type: ignore[method-assign,assignment]  # of a test
-    scene.promises.owe(scene.account, make_call())
+    scene.account.total = 1
+    scene.promises.heed(scene.account, make_call())
     durable.cancel()
     await asyncio.sleep(0)
     assert (scene.account.promised, scene.account.asked) == (0, 0)
@@ -104,11 +105,11 @@ async def test_what_was_dearer_makes_the_end_of_its_answer_wait() -> None:
     scene = Scene()
     scene.account.total = 700
     call = make_call()
-    scene.promises.owe(scene.account, call)
+    scene.promises.heed(scene.account, call)
     assert call.lasting == scene.trail.durable
     other = make_call(lasting=lambda: None)
     before = other.lasting
-    scene.promises.owe(scene.account, other)
+    scene.promises.heed(scene.account, other)
     assert other.lasting is before
     await scene.trail.says(True)
     assert scene.account.promised >= 700
@@ -123,3 +124,13 @@ async def test_without_a_journal_all_is_promised_at_once() -> None:
     scene.account.reserve(590)
     scene.promises.renew([scene.account], 10)
     assert scene.account.promised == 700
+
+
+async def test_a_body_that_flows_within_what_is_promised_asks_for_nothing() -> None:
+    """Only of accounts that need more."""
+    scene = Scene()
+    other = scene.ledger.account(CAP, "other")
+    other.promise(10_000)
+    scene.account.reserve(5)
+    scene.promises.follow([other, scene.account])
+    assert [lease.key for lease in scene.leases] == ["k"]
