@@ -5,6 +5,7 @@ import json
 import random
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,7 +55,8 @@ budgets:
 
 
 class Sampler:
-    """Looks at all accounts, again and again, from a thread of its own."""
+    """Looks at all accounts, again and again, from a thread of its own. Not as those do who want
+    to know what is spent: they have tills closed, on the loop."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.seen = 0
@@ -65,8 +67,9 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._done.wait(_BREATH):
-            for account in list(self._ledger.accounts()):
-                self._look(account)
+            for accounts in list(self._ledger._accounts.values()):
+                for account in list(accounts.values()):
+                    self._look(account)
 
     def _look(self, account: Account) -> None:
         for limit, committed in account.committed():
@@ -174,6 +177,56 @@ async def test_no_cap_is_passed_by_a_thousand_calls_at_once(
         assert charged == {label: one.spent for label, one in accounts.items()}
         assert {name: cost for name, cost in by_agent.items() if cost} == ledger.by_agent
         assert ledger.total == sum(by_agent.values()) == accounts["fleet:default"].spent
+
+
+WIDE = """
+policies:
+  - name: all
+    effect: read
+    retry: {attempts: 3, backoff: {base: 1ms, max: 5ms}, budget: {ratio: 1, burst: 1000}}
+  - {name: cheap, match: {tool: cheap}, cost: 0.000001}
+  - {name: dear, match: {tool: dear}, cost: 0.000003}
+  - {name: told, match: {tool: told}, cost: {fixed: 0.02, from_reply: cost}}
+budgets:
+  - {name: agent, per: agent, hour: 200, day: 300}
+  - {name: fleet, per: fleet, day: 700}
+"""
+
+
+async def test_what_calls_take_of_tills_adds_up(upstream: RawUpstream) -> None:
+    """Where limits are far, beside calls that fail, are cut, are repeated, or tell what they
+    cost; a look now and then changes nothing."""
+    market, chance = Market(3), random.Random(3)
+    market.slow.set()
+    upstream.otherwise = market
+    identity = ["header:x-agent", "static"]
+    async with holdfast(upstream, "tools", WIDE, identity=identity) as proxy:
+        ledger, sampler = proxy.app._control.ledger, Sampler(proxy.app._control.ledger)
+        taken, turns = 0, asyncio.Semaphore(50)
+
+        async def called(number: int) -> None:
+            nonlocal taken
+            async with turns:
+                await one_call(proxy, number, chance)
+                taken += bool(ledger.tills)
+                if number % 100 == 0:
+                    assert sum(ledger.by_agent.values()) == ledger.total
+
+        with sampler.looking():
+            await asyncio.gather(*(called(number) for number in range(400)))
+            await within(_quiet(proxy.app._server.exchanges))
+        assert await proxy.app._trail.durable()
+        records = told(proxy.folder / "state", "call.finished")
+        assert taken > 200
+        assert sampler.wrong == []
+        assert (len(records), ledger.under_way.calls) == (400, {})
+        charged: Counter[str] = Counter()
+        for record in records:
+            charged.update(record.get("charges", {}))
+        accounts = {one.label: one for one in ledger.accounts()}
+        assert charged == {label: one.spent for label, one in accounts.items()}
+        assert [one.reserved for one in accounts.values() if one.reserved] == []
+        assert ledger.total == charged["fleet:default"]
 
 
 async def _quiet(exchanges: set[Any]) -> None:
