@@ -1062,3 +1062,17 @@ def test_a_hedge_is_asked_though_there_is_a_till() -> None:
     assert isinstance(gate.admit(second), Refusal)
     gate.settle(first, make_reply(200))
     assert (account.reserved, account.spent) == (0, 800_030)
+
+
+def test_a_till_that_is_used_up_is_closed_by_the_last_who_pays() -> None:
+    """What was spent is booked then, at the time of that call."""
+    clock = FakeClock()
+    desk = Desk(TWO, *[200] * 200, clock=clock)
+    desk.codes(3)
+    books = ledger(desk)
+    (till,) = books.tills
+    (account,) = till.paid.accounts  # type: ignore[attr-defined]  # it is a Till
+    while till in books.tills:
+        clock.advance(1)
+        desk.codes(1)
+    assert (account.touched, account.reserved) == (clock.wall(), 0)
