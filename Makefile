@@ -6,6 +6,7 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 SUITE := .venv-suite
+MCP1 := .venv-mcp1
 WORKERS ?= auto
 ARGS ?=
 
@@ -31,7 +32,7 @@ venv: $(VENV)/.project ## make .venv, with the project and all that its tests ne
 run: venv ## start the sandbox and the proxy, and show what to try
 	@$(BIN)/holdfast quickstart $(ARGS)
 
-test: venv ## run the tests (ARGS="-k breaker" for some of them)
+test: venv $(MCP1)/.locked ## run the tests (ARGS="-k breaker" for some of them)
 	@rm -f $(VENV)/.tested
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
 	@$(if $(ARGS),,touch $(VENV)/.tested)
@@ -71,10 +72,11 @@ lock: ## make the locks anew from pyproject.toml (needs uv)
 	$(COMPILE) pyproject.toml --output-file .ci/requirements.lock
 	$(COMPILE) pyproject.toml --group dev --output-file .ci/requirements-dev.lock
 	$(COMPILE) pyproject.toml --group suite --output-file .ci/requirements-suite.lock
+	$(COMPILE) --group mcp1 --output-file .ci/requirements-mcp1.lock
 	$(COMPILE) --group bench --output-file .ci/requirements-bench.lock
 
 clean: ## remove all that make made
-	rm -rf $(VENV) $(SUITE) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(SUITE) $(MCP1) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find proxy tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The tests have run, all of them, since the last change of what they test.
@@ -97,8 +99,9 @@ $(VENV)/.locked: .ci/requirements-dev.lock
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 $(VENV)/lib/python3*/site-packages >/dev/null || true
 	@touch $@
 
-# Apart from $(VENV): aiohttp's fixtures have the names of pytest-aiohttp's, and proxy.py has that of our package.
-$(SUITE)/.locked: .ci/requirements-suite.lock | $(VENV)/.project
-	@$(BIN)/python -m venv --clear --without-pip $(SUITE)
-	@$(PIP) --python $(SUITE)/bin/python install $(LOCKED) --requirement $<
+# Apart from $(VENV). suite: aiohttp's fixtures have the names of pytest-aiohttp's, and proxy.py has that
+# of our package. mcp1: the MCP client of before 2.0 has the name of the other.
+$(SUITE)/.locked $(MCP1)/.locked: .venv-%/.locked: .ci/requirements-%.lock | $(VENV)/.project
+	@$(BIN)/python -m venv --clear --without-pip .venv-$*
+	@$(PIP) --python .venv-$*/bin/python install $(LOCKED) --requirement $<
 	@touch $@
