@@ -21,6 +21,7 @@ from proxy.cli.check import check
 from proxy.cli.demo import demo
 from proxy.cli.explain import explain
 from proxy.cli.kill import kill, revive
+from proxy.cli.prices import prices
 from proxy.cli.problems import USAGE
 from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
@@ -46,8 +47,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, top, breakers, budget, kill, revive, approvals, audit, token,
-    schema, sandbox, demo, quickstart,
+    run, check, test, explain, status, top, breakers, budget, prices, kill, revive, approvals,
+    audit, token, schema, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

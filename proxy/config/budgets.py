@@ -1,7 +1,7 @@
 """Reads budgets and price lists, and judges what only all of them show."""
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from proxy.config.files import Domain, PriceLists, matched
 from proxy.config.judge import Judged, unknown, unmet
 from proxy.config.money import Budget, Prices
 from proxy.config.places import Place, Problem
+from proxy.config.price_list import PriceList
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.spending import FIXED, cap_of, dollars
 
@@ -27,8 +28,9 @@ class Books:
     def __init__(self, shape: Shape) -> None:
         self._shape = shape
         self._priced: dict[tuple[str, str], Place] = {}
-        self._decided: Place | None = None  # where calls without a price are spoken of
+        self._decided: dict[str, Place] = {}  # where what all files say once is said
         self.budgets: list[Budget] = []
+        self.files: list[Path] = []  # that they name
         self.listed = Prices()
 
     def budget(self, written: WrittenBudget, node: Mapping, path: str) -> None:
@@ -79,7 +81,10 @@ class Books:
                 more = {**getattr(self.listed, kind), **given}
                 self.listed = replace(self.listed, **{kind: more})
         if written.unknown_price is not UNSET:
-            self._decide(written.unknown_price, node.items["unknown_price"].node.place)
+            self._once("unknown_price", node)
+            self.listed = replace(self.listed, unknown_price=written.unknown_price)
+        if written.table is not UNSET:
+            self._table(Path(written.table), self._once("table", node))
 
     def _check_name(self, name: str, place: Place, path: str) -> None:
         if name.startswith(OF_BULKHEADS):
@@ -99,12 +104,27 @@ class Books:
                 message = f"its price stands at {first.short} already"
                 self._shape.wrong(key.place, f"prices.{kind}.{name}", message)
 
-    def _decide(self, unknown_price: Any, place: Place) -> None:
-        if self._decided is not None:
-            message = f"it is given at {self._decided.short} already"
-            self._shape.wrong(place, "prices.unknown_price", message)
-        self._decided = place
-        self.listed = replace(self.listed, unknown_price=unknown_price)
+    def _once(self, name: str, node: Mapping) -> Place:
+        """Where it is given: in no other file."""
+        place = node.items[name].node.place
+        first = self._decided.setdefault(name, place)
+        if first != place:
+            self._shape.wrong(place, f"prices.{name}", f"it is given at {first.short} already")
+        return place
+
+    def _table(self, path: Path, place: Place) -> None:
+        try:
+            table = PriceList.read(path)
+            table.check()
+        except OSError as error:
+            message = f"cannot be read: {error.strerror}"
+        except ValueError as error:
+            message = f"no table of prices: {error}; holdfast prices update writes one"
+        else:
+            self.files.append(path)
+            self.listed = replace(self.listed, table=table)
+            return
+        self._shape.wrong(place, "prices.table", message)
 
 
 def misjudged(budgets: list[Budget], upstreams: list[str]) -> Judged:
@@ -176,8 +196,6 @@ def _idle(budget: Budget) -> Iterator[Problem]:
         yield _problem(
             budget, "require", f"it changes nothing: every call has its {budget.cap.per}"
         )
-    if budget.cap.per == "model":
-        yield _problem(budget, "per", "no call of this version has a model: they share one budget")
     if "timezone" in budget.places and not {"hour", "day", "month"} & budget.places.keys():
         yield _problem(budget, "timezone", "it changes nothing without hour, day or month")
 

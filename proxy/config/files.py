@@ -250,13 +250,20 @@ class PriceLists(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = UNSET
     models: Annotated[
         dict[Glob, ModelPrice] | UnsetType,
-        Meta(description="The same. For LLM upstreams, which this version does not have yet."),
+        Meta(description="The same. What stands here comes before `cost`, and before the table."),
     ] = UNSET
     unknown_price: Annotated[
         UnknownPrice | UnsetType,
         Meta(
             description="Of a call without a price: deny refuses it, allow lets it go and counts "
             "it. Once in all files. Default: allow."
+        ),
+    ] = UNSET
+    table: Annotated[
+        Annotated[str, Meta(min_length=1)] | UnsetType,
+        Meta(
+            description="A file with the prices of all models, as `holdfast prices update` writes "
+            "it. Once in all files. Default: the table that comes with Holdfast.",
         ),
     ] = UNSET
 

@@ -62,6 +62,7 @@ def load_policies(
         raise ConfigError(reading.shape.problems, readable=not unreadable)
     dear = probe_warnings(reading.policies, reading.upstreams, reading.nodes)
     named = [Path(each.tls.ca) for each in reading.upstreams.values() if each.tls.ca]
+    named += reading.books.files
     return Loaded(
         version=_version(documents, upstream, named),
         upstreams=reading.upstreams,
@@ -368,7 +369,7 @@ def _places(path: str, node: Node) -> Iterator[tuple[str, Place]]:
 def _version(documents: list[Document], upstream: tuple[str, str] | None, named: list[Path]) -> str:
     """12 hex digits of what is in force: comments and layout change nothing, secrets do.
 
-    So does what the files hold that are `named` as authorities.
+    So does what the files hold that are `named`: authorities, and a table of prices.
     """
     told = [[each.file.rpartition("/")[2], plain(each.root)] for each in documents]
     held = [hashlib.sha256(path.read_bytes()).hexdigest() for path in named]

@@ -5,6 +5,7 @@ shorter one, and of two that are as long the later one.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Annotated
 
@@ -13,8 +14,10 @@ from msgspec import Meta
 
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
+from proxy.config.price_list import PriceList, shipped
 from proxy.stages.cost import Price, UnknownPrice
 from proxy.state.caps import Cap
+from proxy.state.rates import Rates, Tariff, rates_of
 from proxy.units import Money, Seconds
 
 
@@ -88,6 +91,25 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cache_write_mtok: Annotated[
         Money | None, Meta(description="Of the request, into a cache. Default: as input_mtok.")
     ] = None
+    cache_write_1h_mtok: Annotated[
+        Money | None,
+        Meta(description="Likewise, to be kept for an hour. Default: as cache_write_mtok."),
+    ] = None
+
+    @property
+    def rates(self) -> Rates:
+        """What that comes to."""
+        given = {name: getattr(self, f"{name}_mtok") for name in _PRICED}
+        return rates_of(
+            {
+                name: {0: Decimal(micros).scaleb(-6)}
+                for name, micros in given.items()
+                if micros is not None
+            }
+        )
+
+
+_PRICED = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
 
 
 class Prices(msgspec.Struct, frozen=True):
@@ -96,6 +118,7 @@ class Prices(msgspec.Struct, frozen=True):
     tools: dict[str, Price] = {}  # by name or glob
     models: dict[str, ModelPrice] = {}
     unknown_price: UnknownPrice = "allow"
+    table: PriceList | None = None  # of models; None: the one that is shipped
 
     def of_tool(self, name: str) -> Price | None:
         """What a tool costs, unless its policies say otherwise. None: nobody says."""
@@ -106,6 +129,12 @@ class Prices(msgspec.Struct, frozen=True):
         """The same of a model."""
         found = _nearest(self.models, name)
         return None if found is None else self.models[found]
+
+    def tariff(self, model: str, protocol: str, url: str) -> Tariff | None:
+        """What a model costs at an upstream of that protocol and URL, where no file says it: by the
+        table. None: it is not in there."""
+        table = shipped() if self.table is None else self.table
+        return table.find(model, protocol, url)
 
 
 def _nearest(globs: Mapping[str, object], name: str) -> str | None:

@@ -293,7 +293,9 @@ class Loaded(msgspec.Struct, frozen=True):
     prices: Prices = Prices()
     kills: tuple[Kill, ...] = ()
     warnings: tuple[Problem, ...] = ()
-    files: tuple[Path, ...] = ()  # named by `${file:…}` or `ca`: a change in them is one too
+    files: tuple[
+        Path, ...
+    ] = ()  # named by `${file:…}`, `ca` or `table`: a change in them is one too
 
     def domain(self, agent: str) -> str:
         """The bulkhead that an agent is in: the first that has it; empty: none."""

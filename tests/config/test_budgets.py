@@ -8,6 +8,7 @@ from proxy.config.money import Allocation, ModelPrice
 from proxy.config.places import ConfigError
 from proxy.stages.cost import Assume, Price
 from proxy.state.caps import Cap, Limit
+from proxy.state.rates import SCALE
 from proxy.units import Money, Seconds
 
 DOLLAR = 1_000_000
@@ -158,7 +159,7 @@ def test_a_name_is_given_once(folder):
         ("{name: r, per: request, limit: 5}, {name: a, per: agent, hour: 4, match: {tool: x}}", None),
         ("{name: r, per: request, limit: 5}, {name: a, per: agent, hour: 4, on_exceed: shadow}", None),
         ("{name: a, per: tool, day: 5, require: true}", "10: budgets[0].require: it changes nothing: every call has its tool"),
-        ("{name: a, per: model, day: 5}", "10: budgets[0].per: no call of this version has a model: they share one budget"),
+        ("{name: a, per: model, day: 5}", None),
         ("{name: a, per: agent, total: 5, timezone: UTC}", "10: budgets[0].timezone: it changes nothing without hour, day or month"),
         ("{name: a, per: agent, day: 5, match: {tool: ['x', '!x']}}", "10: budgets[0].match.tool: unreachable: everything it asks for is excluded"),
     ],
@@ -218,6 +219,9 @@ def test_without_prices(folder):
         ("{models: {a: {input_mtok: 1}}}", "prices.models.a: the key output_mtok is missing"),
         ("{models: {a: 1}}", "prices.models.a: expected a mapping, found 1"),
         ("{unknown_price: refuse}", "prices.unknown_price: expected allow or deny, found 'refuse'"),
+        ("{table: /no/such.json}", "prices.table: cannot be read: No such file or directory"),
+        ("{table: ''}", "prices.table: expected text that is not empty, found ''"),
+        ("{table: /dev/null}", "prices.table: cannot be read: not a regular file"),
     ],
 )  # fmt: skip
 def test_errors_of_prices(folder, written, message):
@@ -225,6 +229,41 @@ def test_errors_of_prices(folder, written, message):
     (error,) = folder.errors(f"prices: {written}")
 
     assert error.partition(": ")[2] == message
+
+
+TABLE = """
+{"source": "ours", "vendors": [{"id": "v", "url": "https://v", "match": ["*m"], "models": [
+{"id": "m", "match": ["=m"], "offers": [{"input": "%s"}]}]}]}
+"""
+
+
+def test_a_table_of_prices_is_a_part_of_what_is_in_force(folder, tmp_path):
+    """What is in it counts, and a change of it is a change of the policies."""
+    table = tmp_path / "table.json"
+    table.write_text(TABLE % "1")
+    first = folder.load(f"prices: {{table: {table}}}")
+    assert first.files == (table,)
+    tariff = first.prices.tariff("m", "openai", "")
+    assert tariff is not None
+    assert tariff.at(0).input == SCALE
+
+    table.write_text(TABLE % "2")
+    assert load_policies(folder.path).version != first.version
+
+
+def test_a_table_that_is_none(folder, tmp_path):
+    """What is wrong with it, and what writes one; and it is named once in all files."""
+    table = tmp_path / "table.json"
+    table.write_text(TABLE % "dear")
+    (error,) = folder.errors(f"prices: {{table: {table}}}")
+    assert error.endswith(
+        "prices.table: no table of prices: v, m: expected US dollars, found 'dear'; "
+        "holdfast prices update writes one"
+    )
+    table.write_text(TABLE % "1")
+    folder.write(f"prices: {{table: {table}}}", "q.yaml")
+    (error,) = folder.errors(f"prices: {{table: {table}}}")
+    assert error.endswith("prices.table: it is given at p.yaml:1 already")
 
 
 def test_a_name_is_priced_once(folder):

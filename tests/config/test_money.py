@@ -5,8 +5,10 @@ import pytest
 from proxy.config.match import Globs, Match
 from proxy.config.money import Allocation, Budget, ModelPrice, Prices, Zone
 from proxy.config.places import Place
+from proxy.config.price_list import Listed, PriceList, shipped
 from proxy.stages.cost import Price
 from proxy.state.caps import Cap, Limit
+from proxy.state.rates import SCALE
 from proxy.units import Money, Seconds
 
 CAP = Cap("a", "agent", (Limit("day", 1),))
@@ -75,6 +77,24 @@ def test_models_have_prices_likewise():
 
     assert (listed.of_model("gpt-4"), listed.of_model("gpt-5")) == (cheap, dear)
     assert listed.of_model("claude") is None
+
+
+def test_a_price_of_a_model_is_exact():
+    """To the micro-dollar for a million tokens; what is not given is as dear as the rest."""
+    price = ModelPrice(
+        input_mtok=Money(150_000), output_mtok=Money(600_000), cache_read_mtok=Money(1)
+    )
+    rates = price.rates
+    assert (rates.input, rates.output) == (15 * SCALE // 100, 6 * SCALE // 10)
+    assert rates.cache_read * 1_000_000 == SCALE
+    assert (rates.cache_write, rates.cache_write_1h) == (rates.input, rates.input)
+
+
+def test_models_that_nobody_names_are_in_the_table():
+    """In that of ours, or in one's own."""
+    own = PriceList(Listed("ours", ()))
+    assert Prices().tariff("gpt-4o", "openai", "") == shipped().find("gpt-4o", "openai")
+    assert Prices(table=own).tariff("gpt-4o", "openai", "") is None
 
 
 def test_a_budget_is_for_calls_that_match():
