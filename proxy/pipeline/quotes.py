@@ -5,7 +5,6 @@ from proxy.protocols.condition import Condition
 from proxy.refusal import Refusal
 from proxy.stage import Ground, Target
 from proxy.stages.budget import Budgets, payers_of
-from proxy.state.grant import size_of
 from proxy.state.price import meant
 from proxy.state.spent_out import standing
 
@@ -39,4 +38,4 @@ class Quotes:
         price = self._price
         if self._when is not None:
             price = meant(self._when.look(call), price, self._otherwise)
-        return price.estimate(size_of(call)) if price.open else price.fixed
+        return price.estimate_of(call, self._wall())

@@ -2,7 +2,8 @@
 
 A price is charged for each attempt that was sent, whatever became of it, and for none that was not.
 What stands here comes before what `prices` says of the tool; where neither has a price, or the
-condition does not hold, `unknown_price` decides.
+condition does not hold, `unknown_price` decides. Models have prices by their tokens: what `prices`
+says of a model itself comes before this, and the table of models after it.
 """
 
 import re
@@ -88,6 +89,14 @@ class Cost(Section, frozen=True, kw_only=True):
             "it. Default: as prices says."
         ),
     ] = None
+    reserve_cap: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="Of a model: before it is called, budgets reserve for no more than so many "
+            "tokens of its answer, and for what it writes beyond that while it streams. Default: "
+            "for all that the call lets it write.",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for what is neither a name nor a pointer, or asks for what it says."""
@@ -96,9 +105,9 @@ class Cost(Section, frozen=True, kw_only=True):
             self.when.early("when")
 
     def lack(self) -> str:
-        """A price, or what becomes of calls that have none."""
-        if self.price is None and self.unknown_price is None:
-            return "it has no price: give fixed, per_kb, from_reply or unknown_price"
+        """A price, or what becomes of calls that have none, or what is reserved of them."""
+        if self.price is None and self.unknown_price is None and self.reserve_cap is None:
+            return "it has no price: give fixed, per_kb, from_reply, unknown_price or reserve_cap"
         return ""
 
     @property

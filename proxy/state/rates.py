@@ -62,20 +62,21 @@ class Rates(msgspec.Struct, frozen=True):
     above: "tuple[tuple[int, Rates], ...]" = ()
     """Where more tokens than so many come in, these are the rates of all of them; rising."""
 
-    def cost(self, used: Tokens) -> int:
-        """Micro-dollars. Numbers that cannot be (more of a cache than there is, less than nothing)
-        never make it cheaper than what is plausible of them."""
+    def cost(self, used: Tokens, written: int = 0) -> int:
+        """Micro-dollars; of so many tokens of output at least. Numbers that cannot be (more of a
+        cache than there is, less than nothing) never make it cheaper than what is plausible of
+        them."""
         rates = self.where(used.input)
         hour = max(0, used.cache_write_1h)
-        written = max(hour, used.cache_write)
+        kept = max(hour, used.cache_write)
         read = max(0, used.cache_read)
         thought = max(0, used.reasoning)
         scaled: int = (
-            max(0, used.input - read - written) * rates.input
+            max(0, used.input - read - kept) * rates.input
             + read * rates.cache_read
-            + (written - hour) * rates.cache_write
+            + (kept - hour) * rates.cache_write
             + hour * rates.cache_write_1h
-            + max(0, used.output - thought) * rates.output
+            + max(0, max(used.output, written) - thought) * rates.output
             + thought * rates.reasoning
             + rates.answer
         )

@@ -90,7 +90,7 @@ def test_a_price_may_be_a_number(folder, written, micros):
         (".inf", "cost: expected US dollars such as 0.05, found '.inf'"),
         ("", "cost: expected a mapping or US dollars such as 0.05 or true or false, found nothing; an empty one is written {}"),
         ("[1]", "cost: expected a mapping or US dollars such as 0.05 or true or false, found a list"),
-        ("true", "cost: it has no price: give fixed, per_kb, from_reply or unknown_price"),
+        ("true", "cost: it has no price: give fixed, per_kb, from_reply, unknown_price or reserve_cap"),
         ("{fixed: yes}", "cost.fixed: expected US dollars such as 0.05, found 'yes'"),
         ("{fixd: 1}", "cost.fixd: unknown key; did you mean fixed?"),
         ("{from_reply: /~}", "cost.from_reply: expected a member's name, or a JSON pointer such as /usage/cost, found '/~'"),

@@ -1,5 +1,6 @@
 """What calls of a kind cost and fall under, put together."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from proxy.pipeline.money import charged
 from proxy.pipeline.table import facts
 from proxy.stages.budget import Budgets
 from proxy.state.price import FREE, Price
+from proxy.state.rates import SCALE, usual_output
 from tests.fakes import make_call
 from tests.tables import GATEWAY, load
 
@@ -134,3 +136,69 @@ def test_a_tool_of_any_name_is_priced_by_its_own_name() -> None:
     for tool in ("sea:x", "sea\ny", "sea*", "sea" + "x" * 250):
         assert budgets(PRICED, tool).price == Price(1_000)
         assert msgspec.json.encode(tool)
+
+
+def of_model(text: str, model: str = "gpt-4o-mini", url: str = "http://127.0.0.1:9") -> Budgets:
+    """What calls of a model cost."""
+    loaded = load(f"upstreams: {{main: {{url: '{url}'}}}}\n{text}")
+    asked = make_call(tool=model, protocol="openai", layer="llm")
+    asked.upstream, asked.model = "main", model
+    of = facts(asked)
+    found = charged(cascade(loaded.policies, of), of, "", loaded)
+    return Budgets(**found.sections["budgets"].fields)
+
+
+def input_rate(found: Budgets) -> Decimal:
+    """Of a model, in dollars for a million tokens."""
+    assert found.price.tariff is not None
+    return Decimal(found.price.tariff.at(0).input) / SCALE
+
+
+def test_a_model_has_its_price_from_the_table() -> None:
+    """Nobody need speak of money."""
+    found = of_model("")
+    assert input_rate(found) == Decimal("0.15")
+    assert (found.price.known, found.price.usual) == (True, usual_output("gpt-4o-mini"))
+    assert found.price == found.otherwise
+
+
+def test_a_model_that_nobody_knows_has_none() -> None:
+    """That is counted; and a vendor that is known by its URL sells its own."""
+    assert of_model("", "my-own").price == Price(known=False)
+    assert of_model("", "claude-opus-4-5").price.known
+    assert not of_model("", "claude-opus-4-5", "https://api.openai.com").price.known
+    assert of_model("prices: {unknown_price: deny}\n", "my-own").deny_unknown
+    assumed = of_model("prices: {unknown_price: {assume: 0.5}}\n", "my-own").price
+    assert assumed == Price(500_000, known=False)
+
+
+NAMED = "prices: {models: {'gpt-*': {input_mtok: 7, output_mtok: 8}}}\n"
+COST = "policies: [{name: p, cost: {fixed: 1, when: 'input.n > 1'}}]\n"
+
+
+def test_a_model_that_is_named_costs_what_is_said_there() -> None:
+    """That comes before `cost`, whose condition is then nobody's."""
+    found = of_model(NAMED + COST)
+    assert input_rate(found) == 7
+    assert found.when is None
+
+
+def test_a_policy_comes_before_the_table() -> None:
+    """Which counts where its condition does not hold."""
+    found = of_model(COST)
+    assert (found.price, found.policy) == (Price(1_000_000), "p")
+    assert found.when is not None
+    assert found.otherwise.tariff is not None
+
+
+def test_the_prices_of_tools_are_not_those_of_models() -> None:
+    """Though a glob would hold."""
+    assert input_rate(of_model("prices: {tools: {'*': 1}}\n")) == Decimal("0.15")
+
+
+def test_what_is_reserved_of_an_answer_may_be_less() -> None:
+    """By any policy of theirs, whoever gives the price."""
+    capped = "policies: [{name: p, cost: {reserve_cap: 500}}]\n"
+    for text in (capped, NAMED + capped):
+        assert of_model(text).price.reserve_cap == 500
+    assert of_model("").price.reserve_cap is None

@@ -35,8 +35,11 @@ def test_a_price_is_what_it_says_of_it(cost):
 def test_a_section_without_a_price_says_what_becomes_of_such_calls():
     """Else it says nothing at all."""
     assert Cost().price is None
-    assert Cost().lack() == "it has no price: give fixed, per_kb, from_reply or unknown_price"
+    assert Cost().lack() == (
+        "it has no price: give fixed, per_kb, from_reply, unknown_price or reserve_cap"
+    )
     assert Cost(unknown_price="deny").lack() == ""
+    assert Cost(reserve_cap=0).lack() == ""
 
 
 def test_a_price_is_not_empty():

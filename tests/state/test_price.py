@@ -6,7 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.state.price import FREE, MOST, Price, dollars, micros_of, told
+from proxy.call import Whole
+from proxy.protocols.hearing import Usage
+from proxy.state.price import (
+    FREE,
+    MOST,
+    Price,
+    dollars,
+    is_told,
+    micros_of,
+    size_of,
+    so_far,
+    told,
+)
+from proxy.state.rates import SCALE, Rates, Spell, Tariff
+from tests.fakes import make_call
+from tests.hearings import FakeHearing
 
 
 def test_a_fixed_price_is_known_before() -> None:
@@ -31,6 +46,88 @@ def test_an_unknown_price_is_at_least_one() -> None:
     assert (price.truth(0, 0), price.truth(0, 5), price.truth(0, None)) == (0, 5, 0)
     assert Price(10, from_reply="cost").truth(0, 0) == 0  # an explicit zero stays zero
     assert FREE.estimate(10) == 0
+
+
+NOW = 1_796_040_000.0
+RATES = Rates(
+    input=3 * SCALE, output=15 * SCALE, cache_read=SCALE // 10, reasoning=15 * SCALE,
+    above=((1_000, Rates(input=6 * SCALE, output=30 * SCALE, reasoning=30 * SCALE)),),
+)  # fmt: skip
+MODEL = Price(tariff=Tariff((Spell(RATES), Spell(Rates(output=SCALE), since=NOW))), usual=100)
+
+
+def test_a_model_is_thought_to_write_as_much_as_it_may() -> None:
+    """To a request of so many tokens; and prices change with time."""
+    call = make_call()
+    call.tokens, call.output = 10, 20
+    assert MODEL.open
+    assert MODEL.estimate_of(call, 0.0) == 10 * 3 + 20 * 15
+    assert MODEL.estimate_of(call, NOW) == 20
+    call.tokens = 1_001
+    assert MODEL.estimate_of(call, 0.0) == 1_001 * 6 + 20 * 30
+
+
+@pytest.mark.parametrize(
+    ("output", "cap", "tokens"),
+    [(-1, None, 100), (-1, 40, 40), (0, None, 0), (5_000, None, 5_000), (5_000, 40, 40), (9, 0, 0)],
+)
+def test_how_much_of_an_answer_is_reserved(output: int, cap: int | None, tokens: int) -> None:
+    """What the agent lets it have, else what is usual; and no more than the policy says."""
+    call = make_call()
+    call.output = output
+    price = Price(tariff=MODEL.tariff, usual=100, reserve_cap=cap)
+    assert price.output_of(call) == tokens
+
+
+def test_nothing_is_an_estimate_of_a_model() -> None:
+    """Who has nothing left cannot pay for what is free as far as is known."""
+    call = make_call()
+    call.tokens, call.output = 10, 0
+    assert Price(tariff=Tariff((Spell(Rates()),))).estimate_of(call, 0.0) == 1
+
+
+def test_a_call_is_estimated_by_its_size() -> None:
+    """Where it is no model's."""
+    call = make_call()
+    call.body = Whole(b"x" * 1_025)
+    assert size_of(call) == 1_025
+    assert Price(5).estimate_of(call, 0.0) == 5
+    assert Price(5, per_kb=10).estimate_of(call, 0.0) == 25
+
+
+def heard(usage: Usage | None, written: int, *, ended: bool) -> FakeHearing:
+    """So far."""
+    hearing = FakeHearing(ended=ended)
+    hearing.usage, hearing.written = usage, written
+    return hearing
+
+
+@pytest.mark.parametrize(
+    ("usage", "written", "ended", "micros"),
+    [
+        (None, 0, False, 30),  # nothing was said: what came in is paid
+        (None, 1, False, 45),  # a token begun is one
+        (None, 400, True, 1_530),
+        (Usage(20, 7), 0, True, 165),
+        (Usage(20, 7), 4_000, True, 165),  # its own word counts, when it has ended
+        (Usage(20, 1), 4_000, False, 15_060),  # what came in is told, what went out is not yet
+        (Usage(20, 2_000), 400, False, 30_060),  # reasoning is not seen
+        (Usage(20, 7, cache_read=20), 0, True, 107),
+    ],
+)
+def test_what_it_costs_by_what_was_heard(
+    usage: Usage | None, written: int, ended: bool, micros: int
+) -> None:
+    """Of a request of ten tokens."""
+    assert so_far(RATES, 10, heard(usage, written, ended=ended)) == micros
+
+
+def test_what_is_told_is_no_estimate() -> None:
+    """It has ended, and said what it used."""
+    assert is_told(heard(Usage(1), 0, ended=True))
+    assert not is_told(heard(Usage(1), 0, ended=False))
+    assert not is_told(heard(None, 9, ended=True))
+    assert not is_told(None)
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,13 @@ def test_it_is_exact_and_rounded_up_once(prices: list[Decimal], counts: list[int
     assert rates.cost(usage) == math.ceil(exact)
 
 
+def test_more_may_be_written_than_was_told() -> None:
+    """So many at least; what is reasoning of it is so already."""
+    usage = Usage(output=10, reasoning=6)
+    assert FULL.cost(usage, 4) == FULL.cost(usage) == 4 * 15 + 6 * 20
+    assert FULL.cost(usage, 12) == 6 * 15 + 6 * 20
+
+
 def test_no_answer_costs_more_than_anybody_believes() -> None:
     """However many tokens it says that it used."""
     assert FULL.cost(Usage(input=1 << 80)) == MOST
