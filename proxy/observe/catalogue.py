@@ -92,6 +92,12 @@ COST = Metric(
     ("agent", *_PER_TOOL, "kind"),
     "What finished calls cost, in micro-dollars, by what it was for.",
 )
+TOKENS = Metric(
+    Kind.COUNTER,
+    "holdfast_tokens_total",
+    ("agent", *_PER_TOOL, "kind"),
+    "Tokens that answers of models said they used; cached ones are input, reasoning is output.",
+)
 _PER_KEY = ("budget", "key")
 BUDGET_LIMIT = Metric(
     Kind.GAUGE,

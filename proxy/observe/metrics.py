@@ -111,7 +111,8 @@ class Row:
     """What is counted of one (upstream, tool)."""
 
     __slots__ = (
-        "attempts", "calls", "costs", "duration", "first_byte", "overhead", "queue_wait",
+        "attempts", "calls", "costs", "duration", "first_byte", "kind", "overhead", "queue_wait",
+        "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -121,7 +122,9 @@ class Row:
         self.first_byte = Histogram(LONG)
         self.overhead = Histogram(SHORT)
         self.queue_wait: Histogram | None = None  # most tools have no queue
+        self.kind = "tool"  # or model
         self.costs: dict[str, int] = {}  # by agent, in micro-dollars
+        self.tokens: defaultdict[Labels, int] = defaultdict(int)  # agent, kind
 
     def tally(self) -> Tally:
         """A copy of the numbers that rates are made of."""
@@ -165,6 +168,7 @@ class Metrics:
         row = self._bound.get((record.upstream, record.tool))
         if row is None:
             row = self._row(record.upstream, record.tool, record.outcome == "ok")
+            row.kind = "model" if record.layer == "llm" else "tool"
         row.calls[record.layer, record.outcome, record.code] += 1
         # The same lines again and again rather than a method: a call costs as much as its work.
         histogram, us = row.duration, record.duration_us
@@ -189,6 +193,10 @@ class Metrics:
             except KeyError:
                 agent = self._agents.of(record.agent)
                 row.costs[agent] = row.costs.get(agent, 0) + record.cost_micros
+        if record.tokens is not None:
+            agent = self._agents.of(record.agent)
+            for kind, number in record.tokens.items():
+                row.tokens[agent, kind] += number
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
 
@@ -305,11 +313,17 @@ class Metrics:
 
     def _read_money(self, kept: Kept) -> Iterator[Family]:
         costs: Rows = {
-            (agent, *labels, "tool"): micros
+            (agent, *labels, row.kind): micros
             for labels, row in self._rows.items()
             for agent, micros in row.costs.items()
         }
         yield Family(catalogue.COST, costs)
+        used: Rows = {
+            (agent, *labels, kind): number
+            for labels, row in self._rows.items()
+            for (agent, kind), number in row.tokens.items()
+        }
+        yield Family(catalogue.TOKENS, used)
         ledger = kept.get(LEDGER)
         rows = ({}, {}, {}, {}) if ledger is None else self._budgets.read(ledger)
         for metric, found in zip(catalogue.BUDGETS, rows, strict=True):

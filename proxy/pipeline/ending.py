@@ -10,6 +10,7 @@ from proxy.attempt import Attempt
 from proxy.call import Call, Stop, Taking
 from proxy.clock import Clock
 from proxy.journal.taking import Parcel
+from proxy.protocols.hearing import Usage
 from proxy.record import AttemptRecord, Record
 from proxy.refusal import code_of_failure
 from proxy.reply import SUCCESS, Failure, Reply, Result, outcome_of
@@ -18,6 +19,7 @@ from proxy.state.till import Paid
 
 _OUT_OF_TIME = frozenset({Failure.TIMEOUT, Failure.EXPIRED})
 _GONE = Stop.AGENT_GONE
+_MOST_TOKENS = (1 << 53) - 1  # the largest whole number that every reader of JSON has exactly
 Lasting: TypeAlias = Callable[[], Awaitable[Any] | None]
 
 
@@ -99,7 +101,6 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     took = now - call.started
     first = took if call.answered is None else call.answered - call.started
     unopposed = refusal is None and call.shadowed is None
-    own = max(0.0, first - call.waited)
     made = Record(  # in the order of its fields, unnamed: half a microsecond on every call
         call.id,
         call.agent,
@@ -115,7 +116,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         reply.status,
         _attempts(call, reply, now),
         int(took * 1e6),
-        int(own * 1e6),
+        int(max(0.0, first - call.waited) * 1e6),
         -1 if call.stopped is _GONE else int(first * 1e6),
         "" if plain else _code(call, reply),
         "" if unopposed else _policy(call, reply),
@@ -130,7 +131,20 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         call.model,
         call.approval,
     )
+    if reply.hearing is not None and reply.hearing.usage is not None:
+        force_setattr(made, "tokens", _tokens(reply.hearing.usage))
     return made if call.purse is None else _priced(made, call.purse, call.caller)
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    """What the answer says that it used. Numbers that nobody could have written are cut: an
+    upstream may say anything, and a record must be readable everywhere."""
+    used = {"input": usage.input, "output": usage.output}
+    for name in ("cache_read", "cache_write", "reasoning"):
+        number = getattr(usage, name)
+        if number:
+            used[name] = number
+    return {name: max(0, min(number, _MOST_TOKENS)) for name, number in used.items()}
 
 
 def _priced(made: Record, purse: Purse | Paid, caller: str) -> Record:

@@ -35,7 +35,7 @@ class Quotes:
         return refusal
 
     def _amount(self, call: Call) -> int:
-        price = self._price
+        price, now = self._price, self._wall()
         if self._when is not None:
-            price = meant(self._when.look(call), price, self._otherwise)
-        return price.estimate_of(call, self._wall())
+            price = meant(self._when.look(call), price, self._otherwise, call, now)
+        return price.estimate_of(call, now)

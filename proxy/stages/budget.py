@@ -8,10 +8,10 @@ the guard promises of `settle`. So `spent + reserved <= limit` holds at every mo
 
 What was not sent costs nothing. What was sent costs its price, also if it failed, was cut or lost
 a race: the upstream may have worked, and nobody can tell. An answer may say a price of its own
-(`from_reply`), and bodies may cost by their size (`per_kb`); then what is reserved is an estimate,
-and the truth may be more. That is charged in full, and shown as overrun. A stream that grows past
-its reservation takes more, or is ended (`cut_streams`). Where nothing of that can be, the money of
-many sendings is reserved at once (`state/till.py`).
+(`from_reply`), bodies may cost by their size (`per_kb`), models by the tokens that they say they
+used; then what is reserved is an estimate, and the truth may be more. That is charged in full, and
+shown as overrun. A stream that grows past its reservation takes more, or is ended (`cut_streams`).
+Where nothing of that can be, the money of many sendings is reserved at once (`state/till.py`).
 
 Two things make a call wait, both rarely. An account may only be drawn on as far as the journal has
 promised (`state/account.py`), so the first call of a key, and one that spends more than a hundredth
@@ -45,7 +45,7 @@ from proxy.stage import (
 )
 from proxy.state.account import Account
 from proxy.state.caps import Cap
-from proxy.state.grant import LONGEST_READ, Grant, size_of
+from proxy.state.grant import LONGEST_READ, Grant
 from proxy.state.ledger import Ledger
 from proxy.state.payers import Asks, Payers
 from proxy.state.price import FREE, Price, meant
@@ -127,12 +127,12 @@ class Spending(Withdraws):
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Reserves what it costs, in every budget. Refuses `budget_exceeded`, or `denied` where it
         cannot be told whose budget it is, or what it costs."""
-        call, price = attempt.call, self._price
+        call, price, now = attempt.call, self._price, self._wall()
         if self._when is not None:
             holds = self._when.holds(call)
             if type(holds) is Refusal:
                 return holds
-            price = meant(holds, price, self._otherwise)
+            price = meant(holds, price, self._otherwise, call, now)
         if not price.known:
             self._unknown.add(call.upstream, call.tool)
             if self._deny is not None:
@@ -140,8 +140,7 @@ class Spending(Withdraws):
         accounts = self._payers.asked(call)
         if isinstance(accounts, Refusal):
             return accounts
-        amount = price.estimate(size_of(call)) if price.open else price.fixed
-        return self._carefully(attempt, Grant(accounts, amount, price))
+        return self._carefully(attempt, Grant.thought(accounts, price, call, now))
 
     def _carefully(self, attempt: Attempt, grant: Grant) -> Verdict | Awaitable[Verdict]:
         """Something is to be thought of: a limit, the time, a promise, what one call may cost."""
@@ -239,15 +238,15 @@ class Spending(Withdraws):
 
     def says(self, call: Call) -> Said:
         """What it costs, and what is left."""
-        price = self._price
+        price, now = self._price, self._wall()
         if self._when is not None:
             holds = self._when.look(call)
             if type(holds) is Refusal:
                 return Said(holds.detail, holds)
-            price = meant(holds, price, self._otherwise)
-        amount = price.estimate(size_of(call)) if price.open else price.fixed
+            price = meant(holds, price, self._otherwise, call, now)
+        amount = price.estimate_of(call, now)
         found, lacking = self._payers.seen(call)
-        notes, refusal = standing(found, amount, self._wall())
+        notes, refusal = standing(found, amount, now)
         refusal = refusal if lacking is None else nameless(lacking)
         refusal = refusal if price.known else self._deny or refusal
         return Said("; ".join([priced(price, amount), *notes]), refusal)
@@ -392,7 +391,7 @@ def _caps(section: Budgets, ground: Ground) -> Iterator[tuple[Asks | None, Cap]]
 def _cost(grant: Grant, reply: Reply) -> int:
     """Of one that was sent."""
     coding = reply.fields.get(b"content-encoding", b"")
-    return grant.cost(partial(_without, coding))
+    return grant.cost(reply, partial(_without, coding))
 
 
 def _without(coding: bytes, content: bytes) -> bytes | None:

@@ -5,15 +5,18 @@ from typing import TypeAlias
 
 import msgspec
 
-from proxy.call import Call
-from proxy.reply import Reply
+from proxy.call import Call, tokens_of
+from proxy.reply import Executed, Reply, Result
 from proxy.state.account import Account
-from proxy.state.price import FREE, Price, told
+from proxy.state.price import FREE, Heard, Price, is_told, so_far, told
+from proxy.state.rates import Rates, Tokens
 
 LONGEST_READ = 1 << 20
 """Bytes of an answer that are read for the price it tells; of a longer one it is not known."""
-_STEP = 64 << 10
-"""Bytes for which more is reserved at once, while a body grows."""
+_STEP, _STEP_TOKENS = 64 << 10, 1_024
+"""Bytes, and tokens, for which more is reserved at once, while a body grows."""
+_OFTEN = 128
+"""Bytes of text from one reckoning to the next: some thirty tokens."""
 
 
 class Grant(msgspec.Struct):
@@ -27,9 +30,31 @@ class Grant(msgspec.Struct):
     tunnel: "Meter | None" = None  # sees what is sent after a 101
     settled: int = -1  # what it came to; -1: it is not over
     estimated: bool = False  # its answer did not tell, and that is what was thought
+    rates: Rates | None = None  # of a model, when it was sent
+    received: int = 0  # tokens of the request to it, about
+    streams: bool = False  # a stream was asked for: it is paid as far as it came
+
+    @classmethod
+    def thought(
+        cls, accounts: tuple[Account, ...], price: Price, call: Call, wall: float
+    ) -> "Grant":
+        """Of so much as a sending of the call is thought to cost, when the clock shows this."""
+        amount = price.estimate_of(call, wall)
+        if price.tariff is None:
+            return cls(accounts, amount, price)
+        return cls(
+            accounts,
+            amount,
+            price,
+            rates=price.tariff.at(wall),
+            received=tokens_of(call),
+            streams=call.stream,
+        )
 
     def watch_request(self, call: Call, grow: "Grow") -> None:
         """What it costs by its size, where that is not known before."""
+        if self.rates is not None:
+            return
         self.sent = meter = Meter(self, grow, reads=False)
         whole = call.body.whole
         if whole is None:
@@ -38,7 +63,10 @@ class Grant(msgspec.Struct):
             meter.saw(0, whole)
 
     def watch_answer(self, reply: Reply, grow: "Grow") -> None:
-        """Likewise, and what it tells of its price."""
+        """Likewise, and what it tells of its price; of a model, what it says and used."""
+        if self.rates is not None:
+            self._listen(reply, grow)
+            return
         self.answer = meter = Meter(self, grow, reads=bool(self.price.from_reply))
         if reply.tunnel is not None:
             self.tunnel = onward = Meter(self, grow, reads=False)
@@ -52,10 +80,12 @@ class Grant(msgspec.Struct):
             meter.saw(0, body.whole)
             meter.ended()
 
-    def cost(self, decode: Callable[[bytes], bytes | None]) -> int:
+    def cost(self, reply: Reply, decode: Callable[[bytes], bytes | None]) -> int:
         """Of a sending that went. Where its answer should tell and does not, what was thought.
         `decode` takes the answer's coding off, if it can."""
         price = self.price
+        if self.rates is not None:
+            return self._paid(reply, self.rates)
         if not price.open:
             return price.fixed
         found = None
@@ -63,6 +93,39 @@ class Grant(msgspec.Struct):
             found = self.answer.told(decode)
         self.estimated = found is None and bool(price.from_reply)
         return price.truth(passed(self), found)
+
+    def _listen(self, reply: Reply, grow: "Grow") -> None:
+        """Have more reserved as a model writes more than was thought."""
+        body, heard = reply.body, reply.hearing
+        if heard is not None and body is not None and body.whole is None:
+            assert self.rates is not None  # or nobody listens
+            body.watch(Listener(self, self.rates, heard, grow))
+
+    def _paid(self, reply: Reply, rates: Rates) -> int:
+        """What a model is paid for a sending that went. Of an answer that does not tell, or not to
+        its end, that is what was heard of it. Where nothing was, though it may have written all of
+        it, it is what was thought: else who never waits for answers would have them for nothing. A
+        stream is written while it is read, and ends when nobody reads it any more."""
+        heard = reply.hearing
+        if reply.executed is Executed.NO or reply.result is Result.THROTTLED:  # it was turned away
+            self.estimated = False
+            return 0
+        self.estimated = not is_told(heard)
+        if heard is None:
+            nothing = reply.status >= 400 or (self.streams and not reply.status)
+            return rates.most(self.received, 0) if nothing else self.amount
+        silent = heard.usage is None and not heard.written
+        if silent and not self.streams:
+            return self.amount
+        return so_far(rates, self.received, heard)
+
+    def step(self, missing: int) -> int:
+        """How much to reserve where so much is missing, so that it need not be asked for soon
+        again."""
+        if self.rates is not None:
+            rates = self.rates.where(self.received)
+            return max(missing, rates.most(0, _STEP_TOKENS))
+        return max(missing, self.price.sized(_STEP))
 
     def more(self, micros: int) -> None:
         """Reserve so much besides, be there room for it or not."""
@@ -118,18 +181,36 @@ class Meter:
         return None if plain is None else told(plain, self._grant.price.from_reply)
 
 
+class Listener:
+    """Part of Tap: looks, as the answer of a model passes, at what was heard of it."""
+
+    __slots__ = ("_grant", "_grow", "_heard", "_rates", "_until", "_usage")
+
+    def __init__(self, grant: Grant, rates: Rates, heard: Heard, grow: Grow) -> None:
+        self._grant = grant
+        self._rates = rates
+        self._heard = heard
+        self._grow = grow
+        self._usage: Tokens | None = None
+        self._until = 0  # bytes written: before that nothing need be reckoned
+
+    def saw(self, at: int, piece: bytes) -> None:
+        """Part of Tap. What it costs by now is reckoned when it says what it used, and every few
+        words."""
+        heard = self._heard
+        if heard.written < self._until and heard.usage is self._usage:
+            return
+        self._usage, self._until = heard.usage, heard.written + _OFTEN
+        grant = self._grant
+        missing = so_far(self._rates, grant.received, heard) - grant.amount
+        if missing > 0 and grant.settled < 0:
+            self._grow(missing)
+
+    def ended(self) -> None:
+        """Part of Tap."""
+
+
 def passed(grant: Grant) -> int:
     """How many bytes of the request and its answer did."""
     meters = grant.sent, grant.answer, grant.tunnel
     return sum(meter.size for meter in meters if meter is not None)
-
-
-def step(price: Price, missing: int) -> int:
-    """How much to reserve where so much is missing, so that it need not be asked for soon again."""
-    return max(missing, price.sized(_STEP))
-
-
-def size_of(call: Call) -> int:
-    """Of its request, in bytes, as far as that is known before it is sent."""
-    whole = call.body.whole
-    return call.head.length or 0 if whole is None else len(whole)

@@ -90,14 +90,6 @@ class Price(msgspec.Struct, frozen=True):
 FREE = Price()
 
 
-def meant(holds: bool | Refusal | None, price: Price, otherwise: Price) -> Price:
-    """The one of two that a condition chooses. Where it cannot be told, the dearer one: who makes a
-    condition fail gains nothing."""
-    if type(holds) is bool:
-        return price if holds else otherwise
-    return max(price, otherwise, key=lambda each: (each.fixed, each.per_kb))
-
-
 def size_of(call: Call) -> int:
     """Of its request, in bytes, as far as that is known before it is sent."""
     whole = call.body.whole
@@ -118,6 +110,19 @@ def so_far(rates: Rates, received: int, heard: Heard) -> int:
 def is_told(heard: Heard | None) -> bool:
     """Is that what the answer says itself, to the token?"""
     return heard is not None and heard.ended and heard.usage is not None
+
+
+def meant(
+    holds: bool | Refusal | None, price: Price, otherwise: Price, call: Call, wall: float
+) -> Price:
+    """The one of two that a condition chooses for a call. Where it cannot be told, the dearer one:
+    who makes a condition fail gains nothing."""
+    if type(holds) is bool:
+        return price if holds else otherwise
+    return max(
+        (price, otherwise),
+        key=lambda each: (each.estimate_of(call, wall), each.fixed, each.per_kb),
+    )
 
 
 def told(content: bytes, pointer: str) -> int | None:

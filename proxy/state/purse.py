@@ -8,7 +8,7 @@ from proxy.call import Call
 from proxy.record import Intent
 from proxy.refusal import Refusal
 from proxy.state.caps import Cap
-from proxy.state.grant import Grant, step
+from proxy.state.grant import Grant
 from proxy.state.spent_out import one_call, spent_out
 
 
@@ -41,7 +41,7 @@ class Purse(msgspec.Struct):
         and some besides, so that it need not be asked for soon again. A refusal: there is no room,
         and the sending is to end for it; nothing is reserved. `alone`: the caps of this call by
         itself; `now`: what the clock shows."""
-        most = step(grant.price, missing)
+        most = grant.step(missing)
         for account in grant.accounts:
             account.clear(most, now)
         for micros in (most, missing):

@@ -92,6 +92,7 @@ def priced(price: Price, amount: int) -> str:
     if not price.known:
         return f"nobody says what it costs; {dollars(amount)} USD is assumed"
     about = "at least " if price.open else ""
+    about = about if price.tariff is None else "about "
     return f"costs {about}{dollars(amount)} USD"
 
 

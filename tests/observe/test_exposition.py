@@ -48,7 +48,7 @@ def busy():
     keep.of(LEDGER, lambda: books.ledger)
     books.spend(AGENT, "ann", 2_000, reserved=10)
     found = metrics(keep)
-    found.note(record(queue_us=20, cost_micros=2_000))
+    found.note(record(queue_us=20, cost_micros=2_000, tokens={"input": 3}))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
     found.bad_requests.add("bare_lf")
     of_payloads = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]

@@ -121,6 +121,20 @@ def test_costs_are_drawn_from_records() -> None:
     }
 
 
+def test_what_models_used_is_drawn_from_records() -> None:
+    """By agent, model and kind; and what they cost is told from what tools do."""
+    found = metrics()
+    for used in ({"input": 5, "output": 2}, {"input": 7, "output": 1, "cache_read": 6}, None):
+        found.note(record(tokens=used, layer="llm", cost_micros=4))
+    model = ("pricing-01", "gateway", "get_balance")
+    assert rows(found, "holdfast_tokens_total") == {
+        (*model, "input"): 12,
+        (*model, "output"): 3,
+        (*model, "cache_read"): 6,
+    }
+    assert rows(found, "holdfast_cost_micros_total") == {(*model, "model"): 12}
+
+
 def test_the_ledger_of_this_process_is_read() -> None:
     """None is there before policies are read."""
     keep = Keep()

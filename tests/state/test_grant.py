@@ -9,12 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.call import Whole
-from proxy.reply import Reply
+from proxy.protocols.hearing import Usage
+from proxy.reply import Failure, Reply
 from proxy.state.account import Account
 from proxy.state.caps import Cap, Limit
-from proxy.state.grant import LONGEST_READ, Grant, passed, size_of, step
+from proxy.state.grant import LONGEST_READ, Grant, passed
 from proxy.state.price import Price
+from proxy.state.rates import SCALE, Rates, Spell, Tariff
 from tests.fakes import FakeBody, make_call, make_reply
+from tests.hearings import FakeHearing
 
 SIZED = Price(10, per_kb=2)
 TELLS = Price(10, from_reply="cost")
@@ -50,13 +53,13 @@ def answered(grant: Grant, content: bytes) -> int:
     reply = make_reply(200)
     reply.body = Whole(content)  # type: ignore[assignment]  # what a reply's body has beside is not asked
     grant.watch_answer(reply, lambda _: None)
-    return grant.cost(plainly)
+    return grant.cost(reply, plainly)
 
 
 def test_a_fixed_price_watches_nothing() -> None:
     """It is what it is."""
     grant = Grant((), 7, Price(7))
-    assert (grant.cost(plainly), grant.estimated, passed(grant)) == (7, False, 0)
+    assert (grant.cost(Reply(200), plainly), grant.estimated, passed(grant)) == (7, False, 0)
 
 
 def test_bodies_that_are_here_count_at_once() -> None:
@@ -88,8 +91,8 @@ def test_an_answer_without_a_body_tells_nothing() -> None:
     """What was thought stands, and is marked."""
     grant = Grant((), 10, TELLS)
     grant.watch_answer(Reply(204), lambda _: None)
-    assert (grant.cost(plainly), grant.estimated) == (10, True)
-    assert (Grant((), 10, TELLS).cost(plainly)) == 10  # none came
+    assert (grant.cost(Reply(200), plainly), grant.estimated) == (10, True)
+    assert (Grant((), 10, TELLS).cost(Reply(200), plainly)) == 10  # none came
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_what_cannot_be_decoded_tells_nothing() -> None:
     """A coding that nobody knows."""
     grant = Grant((), 10, TELLS)
     answered(grant, b'{"cost": 1}')
-    assert (grant.cost(lambda _: None), grant.estimated) == (10, True)
+    assert (grant.cost(Reply(200), lambda _: None), grant.estimated) == (10, True)
 
 
 @given(st.lists(st.integers(0, 40), max_size=6))
@@ -121,9 +124,9 @@ def test_a_price_is_read_however_it_is_cut(cuts: list[int]) -> None:
     for start, end in pairwise(edges):
         flow.tap.saw(start, content[start:end])
         flow.tap.saw(0, content[:end])
-    assert grant.cost(plainly) == 10  # it may not have ended
+    assert grant.cost(reply, plainly) == 10  # it may not have ended
     flow.tap.ended()
-    assert (grant.cost(plainly), grant.estimated) == (250_000, False)
+    assert (grant.cost(Reply(200), plainly), grant.estimated) == (250_000, False)
 
 
 def test_a_long_answer_is_not_read() -> None:
@@ -157,12 +160,113 @@ def test_what_is_over_asks_for_no_more() -> None:
 
 def test_more_is_asked_for_in_steps() -> None:
     """So that it need not be asked for with each piece."""
-    assert step(SIZED, 1) == 128
-    assert step(SIZED, 500) == 500
+    grant = Grant((), 12, SIZED)
+    assert grant.step(1) == 128
+    assert grant.step(500) == 500
 
 
-def test_the_size_of_a_request() -> None:
-    """Of its body, where it is here; else what its head says, if it does."""
-    assert size_of(make_call(body=FakeBody(b"123"), length=9)) == 3
-    assert size_of(make_call(body=FakeBody(None), length=9)) == 9
-    assert size_of(make_call(body=FakeBody(None), length=None)) == 0
+RATES = Rates(input=SCALE, output=10 * SCALE, reasoning=10 * SCALE)
+MODEL = Price(tariff=Tariff((Spell(RATES),)), usual=50)
+
+
+def reserved(*accounts: Account, stream: bool = True) -> Grant:
+    """For a request of a hundred tokens, and fifty of its answer."""
+    call = make_call(stream=stream)
+    call.tokens = 100
+    return Grant.thought(accounts, MODEL, call, 0.0)
+
+
+def hearing(usage: Usage | None = None, written: int = 0, *, ended: bool = False) -> FakeHearing:
+    """What was heard of it."""
+    heard = FakeHearing(ended=ended)
+    heard.usage, heard.written = usage, written
+    return heard
+
+
+def test_a_model_is_reserved_what_its_answer_may_cost() -> None:
+    """By what it costs when it is sent; its bodies are not measured."""
+    grant = reserved()
+    assert (grant.amount, grant.rates, grant.received) == (600, RATES, 100)
+    asked: list[int] = []
+    grant.watch_request(make_call(body=FakeBody(b"x" * 9_999)), asked.append)
+    assert (grant.sent, asked) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("heard", "stream", "cost", "estimated"),
+    [
+        (hearing(Usage(90, 7), 9_999, ended=True), True, 160, False),
+        (hearing(Usage(90, 7), 9_999, ended=True), False, 160, False),
+        (hearing(None, 400, ended=True), True, 1_100, True),
+        (hearing(None, 400, ended=True), False, 1_100, True),
+        (hearing(Usage(90, 1), 400), True, 1_090, True),  # cut before it said what it wrote
+        (hearing(), True, 100, True),  # cut before its first word: it stops then
+        (hearing(), False, 600, True),  # it may have written all of it, and nobody read it
+        (None, True, 600, True),  # nothing was heard: what was thought stands
+        (None, False, 600, True),
+    ],
+)
+def test_what_a_model_is_paid(
+    heard: FakeHearing | None, stream: bool, cost: int, estimated: bool
+) -> None:
+    """What its answer says that it used, or what was heard of it."""
+    grant = reserved(stream=stream)
+    reply = make_reply(200, hearing=heard)
+    assert (grant.cost(reply, plainly), grant.estimated) == (cost, estimated)
+
+
+@pytest.mark.parametrize(
+    ("what", "whole", "stream"),
+    [
+        (400, 0, 0),
+        (429, 0, 0),
+        (500, 100, 100),  # it said that it failed: what came in may be paid
+        (Failure.TIMEOUT, 600, 100),
+        (Failure.DISCONNECT, 600, 100),
+        (Failure.CONNECT, 0, 0),
+    ],
+)
+def test_what_a_failure_of_a_model_costs(what: Any, whole: int, stream: int) -> None:
+    """Nothing where it was turned away. Where nobody can tell, what was thought; but a stream is
+    paid as far as it came."""
+    for cost, streams in ((whole, False), (stream, True)):
+        grant = reserved(stream=streams)
+        assert (grant.cost(make_reply(what), plainly), grant.estimated) == (cost, cost > 0)
+
+
+def test_a_stream_asks_for_more_as_it_writes() -> None:
+    """When it has written more than was thought, every few words, and when it says what it used."""
+    grant, flow, heard = reserved(), Flow(), hearing()
+    asked: list[int] = []
+    reply = make_reply(200, hearing=heard)
+    reply.body = flow  # type: ignore[assignment]  # as above
+    grant.watch_answer(reply, asked.append)
+    for written in (0, 100, 200, 204, 260, 340):  # bytes; 200 are the fifty tokens
+        heard.written = written
+        flow.tap.saw(0, b"piece")
+    assert asked == [350]  # at 340: 85 tokens
+    heard.usage = Usage(100, 200)
+    flow.tap.saw(0, b"piece")
+    assert asked == [350, 1_500]
+    grant.settled = 0
+    heard.usage = Usage(100, 300)
+    flow.tap.saw(0, b"piece")
+    flow.tap.ended()
+    assert asked == [350, 1_500]  # it is over
+
+
+def test_more_tokens_are_reserved_in_steps() -> None:
+    """A thousand of the answer's, at what they cost there."""
+    assert reserved().step(1) == 10_240
+    assert reserved().step(99_999) == 99_999
+
+
+def test_who_is_not_heard_is_not_watched() -> None:
+    """Nor an answer that is here."""
+    grant, flow = reserved(), Flow()
+    reply = make_reply(200)
+    reply.body = flow  # type: ignore[assignment]  # as above
+    grant.watch_answer(reply, lambda _: None)
+    assert flow.tap is None
+    grant.watch_answer(make_reply(204, hearing=hearing()), lambda _: None)
+    assert answered(grant, b"{}") == 600

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.call import Whole
 from proxy.protocols.hearing import Usage
 from proxy.state.price import (
     FREE,
@@ -14,13 +13,14 @@ from proxy.state.price import (
     Price,
     dollars,
     is_told,
+    meant,
     micros_of,
     size_of,
     so_far,
     told,
 )
 from proxy.state.rates import SCALE, Rates, Spell, Tariff
-from tests.fakes import make_call
+from tests.fakes import FakeBody, make_call
 from tests.hearings import FakeHearing
 
 
@@ -88,11 +88,28 @@ def test_nothing_is_an_estimate_of_a_model() -> None:
 
 def test_a_call_is_estimated_by_its_size() -> None:
     """Where it is no model's."""
-    call = make_call()
-    call.body = Whole(b"x" * 1_025)
-    assert size_of(call) == 1_025
+    call = make_call(body=FakeBody(b"x" * 1_025))
     assert Price(5).estimate_of(call, 0.0) == 5
     assert Price(5, per_kb=10).estimate_of(call, 0.0) == 25
+
+
+def test_the_size_of_a_request() -> None:
+    """Of its body, where it is here; else what its head says, if it does."""
+    assert size_of(make_call(body=FakeBody(b"123"), length=9)) == 3
+    assert size_of(make_call(body=FakeBody(None), length=9)) == 9
+    assert size_of(make_call(body=FakeBody(None), length=None)) == 0
+
+
+def test_a_condition_that_cannot_be_told_chooses_the_dearer_one() -> None:
+    """Of what this call would cost; else who makes it fail would gain."""
+    call = make_call()
+    call.tokens, call.output = 1_000, 10
+    for pair in ((MODEL, Price(3_149)), (Price(3_149), MODEL)):
+        assert meant(None, *pair, call, 0.0) is MODEL
+    assert meant(None, MODEL, Price(3_151), call, 0.0) == Price(3_151)
+    assert meant(True, FREE, MODEL, call, 0.0) is FREE
+    assert meant(False, FREE, MODEL, call, 0.0) is MODEL
+    assert meant(None, Price(per_kb=5), Price(1), call, 0.0) == Price(1)  # as dear, and for sure
 
 
 def heard(usage: Usage | None, written: int, *, ended: bool) -> FakeHearing:
