@@ -58,6 +58,11 @@ SUCCESS = Result.SUCCESS
 """To be compared with on the way of good calls: looking into the enum costs more than the rest."""
 
 
+MOST_TOKENS = (1 << 53) - 1
+"""An answer may say that it used any number of tokens. More than this are not believed: it is the
+largest whole number that every reader of JSON, and every sum of floats, has exactly."""
+
+
 class Executed(enum.StrEnum):
     """Did the call run? The truth about money."""
 
@@ -154,7 +159,7 @@ class Reply(msgspec.Struct):
         """What is known of it now that it is over."""
         usage = self.hearing.usage
         if usage is not None:
-            self.tokens = usage.total
+            self.tokens = max(0, min(usage.total, MOST_TOKENS))
         if failure is None and self.failure is None and self.result is Result.SUCCESS:
             self.take_told()
 

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.protocols.hearing import Usage
 from proxy.refusal import Refusal
 from proxy.reply import (
     BACKUP,
     KEPT,
+    MOST_TOKENS,
     PRIMARY,
     SAID,
     Executed,
@@ -23,6 +25,7 @@ from proxy.reply import (
     settle_all,
 )
 from tests.fakes import FakeBody, Ledger, make_call, make_reply, run
+from tests.hearings import FakeHearing
 
 
 class Diary:
@@ -278,6 +281,25 @@ def test_a_stand_in_says_what_it_is_and_why() -> None:
     reply = make_reply(200)
     reply.instead("stale", "circuit_open")
     assert (reply.outcome, reply.reason) == ("stale", "circuit_open")
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        (None, None),
+        (Usage(3, 4), 7),
+        (Usage(1 << 1_023, 1 << 1_023), MOST_TOKENS),
+        (Usage(-9, 3), 0),
+    ],
+)
+def test_what_an_answer_used_is_known_at_its_end(usage: Usage | None, tokens: int | None) -> None:
+    """As it says it, as long as anybody can believe and reckon with it."""
+    hearing = FakeHearing()
+    hearing.usage = usage
+    reply = make_reply(200, hearing=hearing)
+    assert reply.tokens is None
+    reply.finish()
+    assert reply.tokens == tokens
 
 
 def test_a_refusal_becomes_a_reply() -> None:

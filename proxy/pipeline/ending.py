@@ -13,13 +13,12 @@ from proxy.journal.taking import Parcel
 from proxy.protocols.hearing import Usage
 from proxy.record import AttemptRecord, Record
 from proxy.refusal import code_of_failure
-from proxy.reply import SUCCESS, Failure, Reply, Result, outcome_of
+from proxy.reply import MOST_TOKENS, SUCCESS, Failure, Reply, Result, outcome_of
 from proxy.state.purse import Purse
 from proxy.state.till import Paid
 
 _OUT_OF_TIME = frozenset({Failure.TIMEOUT, Failure.EXPIRED})
 _GONE = Stop.AGENT_GONE
-_MOST_TOKENS = (1 << 53) - 1  # the largest whole number that every reader of JSON has exactly
 Lasting: TypeAlias = Callable[[], Awaitable[Any] | None]
 
 
@@ -137,14 +136,14 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
 
 
 def _tokens(usage: Usage) -> dict[str, int]:
-    """What the answer says that it used. Numbers that nobody could have written are cut: an
-    upstream may say anything, and a record must be readable everywhere."""
+    """What the answer says that it used. Numbers that nobody could have written are cut: a record
+    must be readable everywhere."""
     used = {"input": usage.input, "output": usage.output}
     for name in ("cache_read", "cache_write", "reasoning"):
         number = getattr(usage, name)
         if number:
             used[name] = number
-    return {name: max(0, min(number, _MOST_TOKENS)) for name, number in used.items()}
+    return {name: max(0, min(number, MOST_TOKENS)) for name, number in used.items()}
 
 
 def _priced(made: Record, purse: Purse | Paid, caller: str) -> Record:
