@@ -21,7 +21,7 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format docs bench suite soak crash lock clean
+.PHONY: help venv run test check format docs prices bench suite soak crash lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -52,6 +52,9 @@ format: venv ## rewrite the files as ruff likes them
 docs: venv ## fill the tables of docs/ and the schemas from the types, and record the demo
 	$(BIN)/python .ci/docs.py
 	$(BIN)/python .ci/recording.py
+
+prices: venv ## make the table of what models cost anew, of genai-prices as the lock has it
+	$(BIN)/python .ci/prices.py
 
 bench: venv ## measure against a bare relay and Envoy (minutes; needs wrk)
 	@$(PIP) install $(LOCKED) -r .ci/requirements-bench.lock \
