@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.call import Call
 from proxy.config.cascade import cascade
@@ -187,6 +189,31 @@ def test_a_stream_reserves_in_steps_where_there_is_room() -> None:
     desk, _, _, stream = streamed(DAY.replace("day: 1.00", "day: 100"))
     stream.write(800)
     assert spent(desk) == (0, 200_000 + 1_024_000, 0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 500), st.integers(0, 60) | st.none()), max_size=30),
+    st.booleans(),
+)
+def test_no_stream_passes_a_limit_unseen(pieces: list[tuple[int, int | None]], ends: bool) -> None:
+    """However it writes and tells: no more is reserved than there is, it is ended at most
+    some words too late, and in the end it has paid for what was heard."""
+    desk, call, reply, stream = streamed(DAY)
+    written, usage = 0, None
+    for more, told in pieces:
+        written += more
+        usage = usage if told is None else Usage(1_000, told)
+        stream.write(written, usage)
+        _, reserved, overrun = spent(desk)
+        assert (reserved <= 1_000_000, overrun) == (True, 0)
+        owed = 100_000 + 1_000 * max(-(-written // 4), usage.output if usage else 0)
+        assert call.stopped is not None or owed <= reserved + 1_000 * (128 + 500) // 4
+    stream.hearing.ended = ends
+    reply.finish(None if ends else Failure.CANCELLED)
+    truth = usage.output if ends and usage else max(-(-written // 4), usage.output if usage else 0)
+    paid = 100_000 + 1_000 * truth
+    assert spent(desk)[:2] == (paid, 0)
+    assert call.purse.estimated is not (ends and usage is not None)
 
 
 @pytest.mark.parametrize("cut", [True, False])
