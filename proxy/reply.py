@@ -161,7 +161,14 @@ class Reply(msgspec.Struct):
         if usage is not None:
             self.tokens = max(0, min(usage.total, MOST_TOKENS))
         if failure is None and self.failure is None and self.result is Result.SUCCESS:
+            self.executed = Executed.YES
             self.take_told()
+
+    def leave_open(self) -> None:
+        """A stream goes on that has said nothing yet of how it ends. Until it does, nobody knows
+        whether what was asked for was done."""
+        if not self.hearing.ended and self.result is Result.SUCCESS:
+            self.executed = Executed.UNKNOWN
 
     def take_told(self) -> None:
         """What its content says of its result, where that is another one than its status has."""

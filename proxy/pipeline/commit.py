@@ -64,6 +64,8 @@ class Commit:
         self._judge(reply)
         if reply.hearing is not None and reply.failure is None:
             reply.take_told()
+            if streams:
+                reply.leave_open()
         reply.attempt = attempt
         attempt.result = reply.result
         attempt.ended = attempt.first_byte or self._clock.now()

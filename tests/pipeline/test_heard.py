@@ -143,6 +143,37 @@ def test_an_error_after_its_commit_is_the_result_in_the_end() -> None:
     assert (answer.reply.result, answer.reply.tokens) == (Result.FAILURE, 11)
 
 
+@pytest.mark.parametrize(
+    ("said", "failure", "executed"),
+    [
+        (b"", Failure.TRUNCATED, Executed.UNKNOWN),
+        (b"", Failure.CANCELLED, Executed.UNKNOWN),
+        (b"data: end\n\n", None, Executed.YES),
+        (b"data: end\n\n", Failure.CANCELLED, Executed.UNKNOWN),
+        (b"data: error\n\n", None, Executed.NO),
+    ],
+)
+def test_while_a_stream_goes_on_nobody_knows_what_came_of_it(
+    said: bytes, failure: Failure | None, executed: Executed
+) -> None:
+    """A head that looks good says that it began. Who breaks off before the end must check."""
+    answer = Answer(FakeHearing(), fields=SSE)
+    answer.body.feed(b"data: a\n\n")
+    assert answer.reply.executed is Executed.UNKNOWN
+    answer.body.feed(said)
+    answer.reply.finish(failure)
+    assert answer.reply.executed is executed
+
+
+def test_a_stream_that_has_no_end_is_what_was_asked_for() -> None:
+    """A subscription: it was begun."""
+    hearing = FakeHearing()
+    hearing.ended = True
+    answer = Answer(hearing, fields=SSE)
+    answer.body.feed(b"data: a\n\n")
+    assert answer.reply.executed is Executed.YES
+
+
 def test_how_it_broke_off_counts_before_what_it_said() -> None:
     """And what it used until then is known."""
     answer = Answer(FakeHearing(), fields=SSE)
