@@ -18,6 +18,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from proxy.call import Call, Risk
 from proxy.expression import Expression
@@ -28,10 +29,11 @@ from proxy.refusal import Refusal
 from proxy.reply import Reply, refused
 from proxy.stage import Check, Said, Section, Site
 from proxy.state.asking import LARGEST, Terms
-from proxy.state.case import Case
+from proxy.state.case import Case, spent
 from proxy.state.desk import Desk
 from proxy.state.outcomes import Outcome
 from proxy.units import Seconds
+from proxy.wire.compose import with_length
 
 _BY_RISK = {Risk.LOW: None, Risk.MEDIUM: 0, Risk.HIGH: 1, Risk.CRITICAL: 2}
 """So many must agree; 0: nobody, but somebody is to look at it afterwards. None: not even that."""
@@ -146,7 +148,9 @@ class Approve:
         answer = await self._held(call, case)
         if answer is None:
             return await self._go(call, case)
-        return answer.reply() if isinstance(answer, Outcome) else refused(_told(call, answer))
+        if isinstance(answer, Outcome):
+            return _once_more(call, case, answer)
+        return refused(_told(call, answer))
 
     def says(self, call: Call) -> Said:
         """What it would do with the call now."""
@@ -192,6 +196,22 @@ class Approve:
             refusal = await self._desk.consume(call)
             call.waited += self._now() - began
         return await self._inner(call) if refusal is None else refused(refusal)
+
+
+def _once_more(call: Call, case: Case, outcome: Outcome) -> Reply:
+    """What the same call was answered, as the answer to this one."""
+    if outcome.refusal is not None:
+        return outcome.reply()
+    coding = outcome.fields.get(b"content-encoding", b"")
+    content = PROTOCOLS[call.protocol].again(call, outcome.content, coding)
+    if content is None:
+        told = "the approved call was answered, in a form that cannot be given again"
+        return refused(spent(case, told, outcome.executed))
+    if content is outcome.content:
+        return outcome.reply()
+    length = len(content)
+    lines = with_length(outcome.lines, length)
+    return replace(outcome, lines=lines, content=content, length=length).reply()
 
 
 class WouldAsk(Check):

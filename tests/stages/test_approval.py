@@ -10,8 +10,10 @@ from proxy.call import Call, Effect, Risk
 from proxy.counts import EXPRESSION_ERRORS
 from proxy.expression import Expression
 from proxy.keys import InFlightKey
+from proxy.protocols.mcp_refused import Spoken
+from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
-from proxy.reply import Reply
+from proxy.reply import Executed, Failure, Reply
 from proxy.stage import Site
 from proxy.stages.approval import Approval, Approve, NotAsked, WouldAsk
 from proxy.state.asking import LARGEST, Decided, Requested
@@ -41,6 +43,7 @@ class Pipeline:
     ) -> None:
         self.clock = FakeClock(asleep=False)
         self.sent: list[Call] = []
+        self.paid: dict[str, Any] = {"body": FakeBody(b"paid")}
         ground = make_ground(self.clock, newest=again and self._again, shadow=shadow)
         self.people = People.of(ground.keep, self.clock)
         site = Site(make_target(risk=risk), ground, "money", inner=self._inner)
@@ -55,7 +58,7 @@ class Pipeline:
     async def _inner(self, call: Call) -> Reply:
         self.sent.append(call)
         call.attempts.append(make_attempt(call, sent=True))
-        return make_reply(200, body=FakeBody(b"paid"))
+        return make_reply(200, **self.paid)
 
     def starts(self, call: Call | None = None) -> "asyncio.Task[Reply]":
         """A call comes in."""
@@ -121,6 +124,53 @@ async def test_it_waits_and_goes_once(again: bool) -> None:
     reply.finish()
     again_ = await pipeline.starts()
     assert (again_.status, again_.reason, len(pipeline.sent)) == (200, "approval_replayed", 1)
+
+
+def asking(raw_id: bytes) -> Call:
+    """The same by MCP, as the request of this id."""
+    return paying(protocol="mcp", rpc=Spoken(Rules(), ids=(raw_id,)))
+
+
+async def test_its_answer_is_that_to_who_asks() -> None:
+    """Who comes again waits for one with the id of the new request."""
+    pipeline = Pipeline()
+    body = FakeBody(b'{"jsonrpc":"2.0","id":1,"result":{}}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 36\r\n"
+    pipeline.paid = {"body": body, "lines": head, "length": 36}
+    (await approved(pipeline, asking(b"1"))).finish()
+    reply = await pipeline.starts(asking(b'"second"'))
+    assert (reply.reason, len(pipeline.sent)) == ("approval_replayed", 1)
+    content = b'{"jsonrpc":"2.0","id":"second","result":{}}'
+    assert (reply.body and reply.body.whole, reply.length) == (content, 43)
+    assert reply.lines == b"HTTP/1.1 200 OK\r\ncontent-length: 43\r\n"
+
+
+async def test_an_answer_that_cannot_be_that_is_not_given() -> None:
+    """Nor is the call sent again: what came of it is to be looked for."""
+    pipeline = Pipeline()
+    fields = {b"content-encoding": b"gzip"}
+    pipeline.paid = {"body": FakeBody(b"..."), "fields": fields, "executed": Executed.YES}
+    (await approved(pipeline, asking(b"1"))).finish()
+    reply = await pipeline.starts(asking(b"2"))
+    assert (code(reply), reply.executed, len(pipeline.sent)) == (
+        "approval_expired", Executed.YES, 1,
+    )  # fmt: skip
+
+
+async def test_what_came_of_it_is_said_as_it_is() -> None:
+    """Where there was no answer."""
+    pipeline = Pipeline()
+    pipeline.paid = {"failure": Failure.DISCONNECT}
+    (await approved(pipeline, asking(b"1"))).finish()
+    assert code(await pipeline.starts(asking(b"2"))) == "approval_expired"
+
+
+async def approved(pipeline: Pipeline, call: Call) -> Reply:
+    """The reply to a call that somebody said yes to."""
+    going = pipeline.starts(call)
+    await settled()
+    await pipeline.says("approve")
+    return await going
 
 
 async def test_it_is_denied() -> None:
