@@ -121,13 +121,15 @@ class OpenAI(Models):
 
 
 def _error(refusal: Refusal, call: Call, attempts: int) -> dict[str, Any]:
-    """The error, beside the members of the problem."""
+    """The error, beside the members of the problem. SDKs keep nothing but the error (`e.body`), so
+    they stand in there as well."""
     problem = refusal.problem(call.id, attempts)
     error = {
         "message": problem["message_for_model"],
         "type": _TYPES.get(refusal.kind.category, "server_error"),
         "code": refusal.code,
         "param": None,
+        "problem": problem,
     }
     return {"error": error, **problem}
 

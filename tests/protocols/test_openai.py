@@ -178,11 +178,13 @@ def call_as(operation: str) -> Call:
     ],
 )
 def test_a_refusal_is_an_error_of_its_kind(code: str, kind: str) -> None:
-    """With the members of the problem beside it, and what tells an SDK what to do."""
+    """With the members of the problem in it and beside it, and what tells an SDK what to do."""
     refusal = Refusal(code, "It is so", policy="p", retry_after=7.0)
     reply = OPENAI.refuse(refusal, call_as(""), 2)
     assert reply.body is not None
     told = json.loads(reply.body.whole or b"")
+    problem = told["error"].pop("problem")
+    assert told == {"error": told["error"], **problem}
     assert told["error"] == {
         "message": told["message_for_model"], "type": kind, "code": code, "param": None,
     }  # fmt: skip
