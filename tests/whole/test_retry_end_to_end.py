@@ -156,6 +156,15 @@ async def test_a_truncated_answer_is_sent_again_before_it_is_shown(upstream: Raw
     assert (got.status, got.body, len(upstream.requests)) == (200, b"ok", 2)
 
 
+async def test_of_an_answer_that_breaks_off_nothing_is_left(upstream: RawUpstream) -> None:
+    """What the agent gets in its place has one head: ours."""
+    cut = then_close(answer(200, "Content-Length: 9", "X-Theirs: yes", body=None))
+    got = await tried(upstream, tool("move_money"), cut)
+    assert (got.status, json.loads(got.body)["code"]) == (502, "truncated")
+    assert got.raw.count(b"HTTP/1.1 ") == 1
+    assert got.value("x-theirs") is None
+
+
 async def test_a_body_too_large_to_keep_is_sent_once(upstream: RawUpstream) -> None:
     """Over `replay` there is no second attempt; the reason is counted."""
     rules = RULES.replace("attempts: 3", "attempts: 3, replay: 1KiB")
