@@ -18,3 +18,8 @@ def factories() -> Factories:
     except ImportError:  # not on every platform
         return found
     return {**found, "uvloop": uvloop.new_event_loop}
+
+
+THE_LOOP = list(factories())[-1:]
+"""The name of the one that `holdfast run` takes here, for tests that are long, and of clients that
+have none of their own: all that differs between loops is tested with sockets."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterable
@@ -70,6 +71,39 @@ class Proxy:
 
         return await within(look())
 
+    async def restart(self) -> None:
+        """Stop, and begin again on the same folder; its addresses are others."""
+        await within(self.app.stop(drain=0))
+        self.app = await within(App.start(load_settings(self.folder / "holdfast.yaml")))
+        self.listen, self.admin = self.app.listen, self.app.admin
+
+    async def change(self, target: str, body: Any, method: str = "POST") -> Any:
+        """What the socket where changes are made answers; it is done then."""
+        raw = json.dumps(body).encode()
+        lines = ("Content-Type: application/json", "Connection: close")
+        door = f"unix:{self.folder / 'state' / 'admin.sock'}"
+        async with await Connection.open(door) as opened:
+            told = await opened.call(request(target, *lines, method=method, body=raw))
+        assert told.status < 300, told.body
+        return json.loads(told.body)
+
+    async def records(self, number: int) -> list[Any]:
+        """The ends of at least so many calls, once they are in the journal."""
+
+        async def look() -> list[Any]:
+            while True:
+                assert await self.app._trail.durable()
+                lines = [
+                    json.loads(line)
+                    for path in sorted((self.folder / "state" / "journal").glob("*.jsonl"))
+                    for line in path.read_text().splitlines()
+                ]
+                ends = [line for line in lines if line["type"] == "call.finished"]
+                if len(ends) >= number:
+                    return ends
+
+        return await within(look())
+
     def write_policies(self, text: str) -> None:
         """Put other policies in the place of those that are loaded; `app.reload()` reads them."""
         (self.folder / "policies" / "10.yaml").write_text(text)
@@ -106,10 +140,11 @@ async def holdfast(
             (folder / "policies" / "10.yaml").write_text(policies)
         app = await within(App.start(load_settings(_write(folder, settings)), None, disk))
         app.log._logger.addHandler(_Watcher())  # it is apart from the root's
+        proxy = Proxy(app, folder)
         try:
-            yield Proxy(app, folder)
+            yield proxy
         finally:
-            await within(app.stop(drain=0))
+            await within(proxy.app.stop(drain=0))
 
 
 def _write(folder: Path, settings: dict[str, Any]) -> Path:
