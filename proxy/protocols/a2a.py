@@ -171,6 +171,7 @@ class A2a(Http):
             return Refusal("bad_request", "A2A has no batches: send each request by itself")
         if _tool.read(content) is not None:
             raise Ambiguous("the body is a JSON-RPC request, and names a tool")
+        call.means = jsonrpc.unaddressed
         operation = _operation(message.method)
         _name_work(call, message.params, about_a_task=operation not in SENDS)
         return self._is_for(call, operation)

@@ -227,6 +227,18 @@ def error(raw_id: bytes, code: int, message: str, about: Mapping[str, Any] | Non
     )
 
 
+def unaddressed(content: bytes) -> bytes:
+    """A request without its id, which its client makes anew when it asks for the same again. What
+    is no request is as it is."""
+    try:
+        found = members(content)
+    except (Ambiguous, msgspec.DecodeError, UnicodeError, RecursionError):
+        return content
+    if found is None:
+        return content
+    return msgspec.json.encode({name: found[name] for name in found if name != "id"})
+
+
 def readdressed(content: bytes, raw_id: bytes) -> bytes | None:
     """A response as the answer to the request of another id; None: it is none."""
     try:

@@ -219,3 +219,22 @@ def test_nobody_looks_through_members_without_end() -> None:
     assert len(members(content) or {}) == MOST_READ
     with pytest.raises(Ambiguous, match="more than 10,000 members"):
         members(content.replace(b"{", b'{"more":1,'))
+
+
+@pytest.mark.parametrize(
+    ("content", "same"),
+    [
+        (
+            b'{"id":7, "method":"a","params":{"id": 7}}',
+            b'{"method":"a","params":{"id": 7}}',
+        ),
+        (b'{"method":"a"}', b'{"method":"a"}'),
+        (b"[1]", b"[1]"),
+        (b"{", b"{"),
+        (b"\xff", b"\xff"),
+        (b'{"id":1,"id":2}', b'{"id":1,"id":2}'),
+    ],
+)
+def test_what_is_asked_is_the_same_under_any_id(content: bytes, same: bytes) -> None:
+    """What is no request, or can be read in two ways, stays as it is."""
+    assert jsonrpc.unaddressed(content) == same

@@ -208,6 +208,28 @@ policies:
         assert [one.idempotency_key for one in sent] == ["m-77", "m-77"]
 
 
+@BINDINGS
+async def test_a_person_approves_one_message(sandbox: Sandbox, binding: str) -> None:
+    """It goes once, however often it is asked for; another message is another call."""
+    policy = "policies: [{name: p, approval: {mode: async, approvers: 1}}]"
+    async with gated(sandbox, policy) as proxy, client(proxy, binding) as made:
+
+        async def waits(name: str) -> None:
+            with pytest.raises(a2a_errors.A2AClientError):
+                await told(made, "pay", name)
+
+        await waits("m-1")
+        await waits("m-1")
+        (case,) = proxy.app._control.desk.files
+        decision = f"/v1/approvals/{case.request.id}/decision"
+        await proxy.change(decision, {"decision": "approve"})
+        await waits("m-2")
+        assert sandbox.calls.by_tool["SendMessage"] == 0
+        paid = await told(made, "pay", "m-1")
+        assert await told(made, "pay", "m-1") == paid
+        assert sandbox.calls.by_tool["SendMessage"] == 1
+
+
 async def test_an_upstream_that_says_nothing_of_itself(sandbox: Sandbox) -> None:
     """`auto` knows the protocol by what is asked, and leads its card back as well."""
     async with holdfast(f"{sandbox.url}/a2a", "auto") as proxy, client(proxy) as made:
