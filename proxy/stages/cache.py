@@ -125,7 +125,7 @@ class Cached:
         wish = _wish(head) if asks else ""
         if content is None or len(content) > LARGEST or wish in _ALONE:
             return await self._past(call, wish)
-        key = self._key(call, content) if self._arguments is None else self._key_of(call, content)
+        key = self._key_of(call, content)
         if type(key) is Refusal:
             return refused(key)
         entry = None if wish else self._find(call, key)
@@ -169,6 +169,8 @@ class Cached:
 
     def _key_of(self, call: Call, content: bytes) -> Key | Refusal:
         """What the call is found by; a refusal where its arguments can be read in two ways."""
+        if self._arguments is None:
+            return self._key(call, content if call.means is None else call.means(content))
         coding = call.head.fields.get(b"content-encoding")
         try:
             return self._key(call, counted(content, coding, self._arguments, self._without))

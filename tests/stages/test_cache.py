@@ -607,9 +607,9 @@ def test_it_says_why_it_would_not_look() -> None:
     assert refused.refusal.code == "ambiguous_call"
 
 
-def asks_for_a_task(raw_id: bytes) -> Call:
+def asks_for_a_task(raw_id: bytes, task: bytes = b"t") -> Call:
     """A call of an agent (A2A), whose answers name it."""
-    content = b'{"jsonrpc":"2.0","id":%b,"method":"GetTask","params":{"id":"t"}}' % raw_id
+    content = b'{"jsonrpc":"2.0","id":%b,"method":"GetTask","params":{"id":"%b"}}' % (raw_id, task)
     call = make_call({b"content-type": b"application/json"}, body=FakeBody(content))
     assert PROTOCOLS["a2a"].recognise(call, content, Rules()) is None
     return call
@@ -628,6 +628,20 @@ def test_an_answer_that_names_its_call_is_given_again_under_the_next_name(coding
         assert reply.body is not None
         assert reply.body.whole == content
     assert len(kept.sent) == (2 if coding else 1)
+
+
+def test_the_next_name_of_a_call_makes_no_other_of_it() -> None:
+    """Though all of its body counts; another question is another call."""
+    content = b'{"jsonrpc":"2.0","id":%b,"result":{}}'
+    target = {"protocol": "a2a", "tool": "peer", "layer": "agent"}
+    kept = Pipeline(good(content % b"1"), good(content % b"3"), max_age=5.0, target=target)
+    for raw_id in (b"1", b"2"):
+        reply = run(kept.handle(asks_for_a_task(raw_id)))
+        assert reply.body is not None
+        assert reply.body.whole == content % raw_id
+    assert len(kept.sent) == 1
+    run(kept.handle(asks_for_a_task(b"3", b"u")))
+    assert len(kept.sent) == 2
 
 
 def test_one_shelf_is_there_for_all() -> None:
