@@ -31,6 +31,7 @@ CALLS = 500
 SECRET, CARD = "sk-agent-b3f1c2", "card-number-4929"  # made up
 GOOD = "policies: [{name: p%d, retry: {attempts: 2}, breaker: {}, timeout: {total: 20s}}]"
 BAD = "policies: [{name: p, retries: {attempts: 2}}]"
+RELOADED = "holdfast_config_last_reload_success"
 PATIENCE = 30.0
 SAID: Any = [{"role": "user", "content": f"Pay with {CARD}"}]
 PAID = {"agent_id": "local-agent", "note": CARD}
@@ -78,14 +79,11 @@ async def clients(listen: str) -> AsyncIterator[list[Ask]]:
         yield [by_path, by_body, chats, talks, calls]
 
 
-async def until(holds: Callable[[], Awaitable[bool] | bool]) -> None:
+async def until(holds: Callable[[], bool]) -> None:
     """Wait for it."""
 
     async def look() -> None:
-        while True:
-            found = holds()
-            if found if isinstance(found, bool) else await found:
-                return
+        while not holds():
             await breathe()
 
     await within(look(), PATIENCE)
@@ -102,15 +100,17 @@ async def metrics(process: Process) -> str:
     return (await raw_call(process.admin, request("/metrics", "Connection: close"))).decode()
 
 
-async def change(process: Process, policies: str, metric: str) -> None:
-    """Put other policies in place, and wait until this stands in the metrics."""
+async def change(process: Process, policies: str, shows: Callable[[str], bool]) -> str:
+    """Put other policies in place; the first page of metrics that shows what came of it."""
     (process.folder / "policies" / "10.yaml").write_text(policies)
     process.child.send_signal(signal.SIGHUP)
 
-    async def says_so() -> bool:
-        return metric in await metrics(process)
+    async def look() -> str:
+        while not shows(page := await metrics(process)):
+            pass
+        return page
 
-    await until(says_so)
+    return await within(look(), PATIENCE)
 
 
 def version_of(page: str) -> str:
@@ -135,12 +135,11 @@ async def under_load(process: Process) -> None:
                 together.create_task(works(ask))
             first = version_of(await metrics(process))
             await until(lambda: done > CALLS // 4)
-            await change(process, GOOD % 2, "holdfast_config_last_reload_success 1")
-            second = version_of(await metrics(process))
-            assert second != first
+            page = await change(process, GOOD % 2, lambda page: version_of(page) != first)
+            second = version_of(page)
             await until(lambda: done > CALLS // 2)
-            await change(process, BAD, "holdfast_config_last_reload_success 0")
-            assert version_of(await metrics(process)) == second
+            page = await change(process, BAD, lambda page: f"{RELOADED} 0" in page)
+            assert version_of(page) == second
     assert done == CALLS
 
 
