@@ -40,7 +40,7 @@ _STATE = Parameter(
 )
 _UNREAD = {503: fails("The journal cannot be read, or others are being answered.")}
 _QUESTION = tuple(
-    Parameter(name, "In JSON." if name in {"input", "headers"} else "")
+    Parameter(name, "In JSON." if name in {"input", "headers", "stream"} else "")
     for name in Asked.__struct_fields__
 )
 

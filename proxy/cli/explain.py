@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--agent", metavar="ID", help="Who calls; else the agent of the settings.")
 @click.option("--workflow", metavar="ID")
 @click.option("--model", metavar="NAME")
+@click.option("--stream", is_flag=True, default=None, help="Its agent asks for a stream.")
 @click.option("--method", help="In capitals; else POST, or GET for plain HTTP without input.")
 @click.option("--path", metavar="PATH", help="Below the upstream's mount; else /.")
 @click.option("--input", "given", metavar="JSON|@FILE", help="The tool's arguments.")
@@ -34,7 +35,7 @@ def explain(
     policies: str | None,
     admin: str | None,
     as_json: bool,
-    **flags: str | None,
+    **flags: str | bool | None,
 ) -> int:
     """Show every value in force for a call, with the file and line that it comes from, and what
     each stage would say to the call now.
@@ -44,6 +45,7 @@ def explain(
     \b
     Examples:
       holdfast explain --upstream gateway --tool get_balance
+      holdfast explain --upstream openai --tool gpt-4o --stream
       holdfast explain --tool deposit --input '{"amount": "5.00"}' --admin 127.0.0.1:8701
       holdfast explain --method GET --path /orders/7 --policies deploy/policies --json
       holdfast explain --call @call.json
@@ -97,7 +99,7 @@ def _there(asked: "Asked", admin: str) -> dict[str, Any]:
     return report
 
 
-def _asked(whole: str | None, given: str | None, flags: dict[str, str | None]) -> "Asked":
+def _asked(whole: str | None, given: str | None, flags: dict[str, str | bool | None]) -> "Asked":
     import msgspec
 
     from proxy.pipeline.asked import Asked

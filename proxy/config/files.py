@@ -35,11 +35,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     protocol: Annotated[
         GlobOrGlobs,
         Meta(
-            description="What the request was read as: tools or http.", examples=["tools", "http"]
+            description="What the request was read as: tools, mcp, openai, anthropic, a2a or http.",
+            examples=["tools", "openai"],
         ),
     ] = UNSET
     layer: Annotated[
-        GlobOrGlobs, Meta(description="llm, tool, agent or http.", examples=["tool", "http"])
+        GlobOrGlobs, Meta(description="llm, tool, agent or http.", examples=["tool", "llm"])
     ] = UNSET
     tool: Annotated[GlobOrGlobs, Meta(description="Its name; of plain HTTP: GET /orders/{id}.")] = (
         UNSET
@@ -56,6 +57,10 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = UNSET
     path: Annotated[
         GlobOrGlobs, Meta(description="Of the request, without its query; decoded or not.")
+    ] = UNSET
+    stream: Annotated[
+        bool | UnsetType,
+        Meta(description="Did its agent ask for a stream? Known of calls of models and agents."),
     ] = UNSET
     when: Annotated[
         Expression | UnsetType,
@@ -82,6 +87,7 @@ def matched(written: Match | UnsetType, node: Mapping) -> tuple[match.Match, dic
     for key in match.KEYS:
         value = getattr(written, key)
         if value is not UNSET:
+            value = match.truth(value) if isinstance(value, bool) else value
             texts = (value,) if isinstance(value, str) else value
             as_sent = tuple(map(match.path_as_sent, texts)) if key == "path" else texts
             globs[key] = match.Globs.of(as_sent)

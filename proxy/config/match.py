@@ -21,8 +21,14 @@ KEYS = (
     "model",
     "method",
     "path",
+    "stream",
 )
 """The facts that a match may ask for."""
+
+
+def truth(value: bool) -> str:
+    """A yes or no as the text that it is among the facts, and in a glob."""
+    return "true" if value else "false"
 
 
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")

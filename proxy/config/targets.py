@@ -7,7 +7,7 @@ from proxy.call import Effect
 from proxy.config.cascade import cascade
 from proxy.config.document import Mapping as MappingNode
 from proxy.config.document import Node, Sequence
-from proxy.config.match import KEYS
+from proxy.config.match import KEYS, truth
 from proxy.config.places import Place, Problem
 from proxy.config.types import Policy, Upstream
 from proxy.config.wording import nearest
@@ -88,6 +88,7 @@ def probe_warnings(
             continue
         facts = dict.fromkeys(KEYS, "") | {
             "upstream": name, "protocol": "tools", "layer": "tool", "tool": tool, "method": "POST",
+            "stream": truth(False),
         }  # fmt: skip
         if cascade(policies, facts).effect in (None, Effect.WRITE):
             yield Problem(

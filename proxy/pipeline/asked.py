@@ -31,6 +31,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     agent: str = ""  # who the settings say
     workflow: str = ""
     model: str = ""
+    stream: bool = False  # also where its input does not say so
     method: str = ""  # of A2A: the operation
     path: str = ""  # below the upstream's mount; a query may follow
     headers: dict[str, str] = {}
@@ -69,6 +70,7 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         content = mount.at_hand(call)
         refusal = mount.identify(call, spelled.body if isinstance(content, Unread) else content)
         call.model = self.model or call.model
+        call.stream = self.stream or call.stream
         return call, refusal if call.agent else identity.nobody
 
     def _head(self, method: str, target: bytes, length: int) -> RequestHead:
@@ -107,7 +109,7 @@ def from_query(given: Mapping[str, str]) -> Asked:
         if name in _TEXTS:
             said[name] = value
             continue
-        kind = dict[str, str] if name == "headers" else Any
+        kind = _KINDS.get(name, Any)
         try:
             said[name] = msgspec.json.decode(value.encode(), type=kind)
         except msgspec.DecodeError as error:
@@ -122,4 +124,5 @@ def _encoded(value: Any) -> str:
 
 
 _TEXTS = frozenset({"upstream", "tool", "agent", "workflow", "model", "method", "path"})
+_KINDS: dict[str, Any] = {"headers": dict[str, str], "stream": bool}
 _HINT = "; known are " + ", ".join(Asked.__struct_fields__)

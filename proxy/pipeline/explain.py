@@ -125,7 +125,7 @@ def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
     loaded = table.loaded
     effect, risk, unrecorded = _said(effective, call, loaded.policies)
     return Explanation(
-        call={name: value for name, value in facts(call).items() if value},
+        call=_told(call),
         policy_version=table.version,
         verdict=_decision(refusal, steps),
         policies=_policies(effective, loaded.policies),
@@ -141,6 +141,14 @@ def explain(table: Table, asked: Asked, identity: Identity) -> Explanation:
             *clamped(effective, effective.effect or call.usual_effect),
         ],
     )
+
+
+def _told(call: Call) -> dict[str, str]:
+    """What is known of the call. That its agent asked for no stream goes without saying."""
+    known = {name: value for name, value in facts(call).items() if value}
+    if not call.stream:
+        del known["stream"]
+    return known
 
 
 def fresh(loaded: Loaded, clock: Clock) -> Table:

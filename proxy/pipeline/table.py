@@ -16,6 +16,7 @@ from msgspec.structs import asdict, replace
 from proxy.call import CONTROL, Call, Rule
 from proxy.config.cascade import Effective, Merged, beside, candidates, inside, merge, of_control
 from proxy.config.clamped import clamped
+from proxy.config.match import truth
 from proxy.config.types import Loaded, Upstream
 from proxy.keys import KILLS, NEWS
 from proxy.memo import Memo
@@ -305,6 +306,7 @@ def facts(call: Call) -> dict[str, str]:
         "model": call.model,
         "method": call.method,
         "path": call.path,
+        "stream": truth(call.stream),
     }
 
 

@@ -47,6 +47,28 @@ policies:
     assert policy.places["match.tool"].line == 8
 
 
+def test_a_policy_may_be_for_streams_or_for_the_rest(folder):
+    """A yes or no, not a text; a budget too."""
+    loaded = folder.load(
+        UPSTREAMS
+        + """
+policies:
+  - {name: streams, match: {stream: true}, timeout: {stream_idle: 5s}}
+  - {name: rest, match: {stream: false}, timeout: {total: 5s}}
+budgets: [{name: b, per: agent, match: {stream: true}, day: 5}]
+"""
+    )
+    streams, rest = (policy.match for policy in loaded.policies)
+
+    assert streams.holds({"stream": "true"})
+    assert not streams.holds({"stream": "false"})
+    assert rest.holds({"stream": "false"})
+    assert not streams.covers(rest)
+    assert loaded.budgets[0].match == streams
+    with pytest.raises(ConfigError, match=r"match\.stream: expected true or false"):
+        folder.load("policies: [{name: a, match: {stream: sometimes}, breaker: {}}]")
+
+
 def test_conditions_are_read_with_their_places(folder):
     """Of a match, and of a section's."""
     loaded = folder.load(

@@ -106,7 +106,7 @@ def test_editors_are_told_the_words_that_there_are():
     retry = policy["retry"]["anyOf"][0]["properties"]
 
     assert retry["on"]["items"]["anyOf"][1]["examples"][:2] == ["connect", "disconnect"]
-    assert policy["match"]["properties"]["layer"]["examples"] == ["tool", "http"]
+    assert policy["match"]["properties"]["layer"]["examples"] == ["tool", "llm"]
     assert retry["safe"]["enum"] == ["always", "auto", "never_executed"]
 
 

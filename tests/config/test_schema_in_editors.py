@@ -12,7 +12,11 @@ from proxy.config.schema import KINDS, schema
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = [
-    *sorted(path for path in (ROOT / "policies").rglob("*.yaml") if path.parent.name != "tests"),
+    *sorted(
+        path
+        for path in (ROOT / "policies").rglob("*.yaml")
+        if ROOT / "policies" / "tests" not in path.parents
+    ),
     *sorted((ROOT / "tests" / "bench").glob("*.yaml")),
 ]
 VALIDATORS = {kind: jsonschema_rs.Draft202012Validator(json.loads(schema(kind))) for kind in KINDS}

@@ -61,6 +61,15 @@ def test_what_is_said_beats_what_is_usual() -> None:
     assert (call.agent, call.workflow, call.model, call.task) == ("bob", "w", "m", "w")
 
 
+def test_a_stream_is_asked_for_by_its_input_or_beside_it() -> None:
+    """Of a model."""
+    models = "upstreams:\n  models: {url: 'http://h', protocol: openai}\n"
+
+    assert not called(models, tool="m")[0].stream
+    assert called(models, tool="m", stream=True)[0].stream
+    assert called(models, tool="m", input={"stream": True})[0].stream
+
+
 def test_headers_are_read_as_those_of_a_call() -> None:
     """They name a workflow, or how long the client waits."""
     call, _ = called(tool="x", headers={"X-Workflow-Id": "w", "Accept": "a/b"})
@@ -132,6 +141,7 @@ def test_an_upstream_may_be_named_where_there_is_one() -> None:
     [
         Asked(),
         Asked(tool="x", agent="ünï", method="GET", path="/a?b=c&d"),
+        Asked(stream=True),
         Asked(headers={"a": "b"}, input={"deep": [1, None, "x"]}),
     ],
 )
@@ -147,6 +157,7 @@ def test_a_question_goes_through_a_url(asked: Asked) -> None:
         ({"input": "{"}, "input: is not JSON"),
         ({"input": "[" * 20_000}, "input: is nested too deep"),
         ({"headers": '{"a": 1}'}, "headers: is not JSON"),
+        ({"stream": "yes"}, "stream: is not JSON"),
     ],
 )
 def test_a_url_that_asks_something_else(given: dict[str, str], why: str) -> None:

@@ -75,12 +75,22 @@ def test_a_tool_is_compiled_once() -> None:
     assert desk.pipeline(post("other")) is not first
 
 
-def by(**changes: str) -> Call:
+def by(**changes: Any) -> Call:
     """A call of one tool that differs in these facts."""
     call = post("search")
     for name, value in changes.items():
         setattr(call, name, value)
     return call
+
+
+def test_calls_that_ask_for_a_stream_have_a_pipeline_of_their_own() -> None:
+    """Where a policy asks for it."""
+    asks = Desk("policies: [{name: p, match: {stream: true}, timeout: {total: 1s}}]")
+    does_not = Desk("policies: [{name: p, match: {tool: s*}, timeout: {total: 1s}}]")
+    streams, plain = by(stream=True), by(stream=False)
+    assert (asks.pipeline(streams).policies, asks.pipeline(plain).policies) == (("p",), ())
+    assert does_not.pipeline(streams) is does_not.pipeline(plain)
+    assert (facts(streams)["stream"], facts(plain)["stream"]) == ("true", "false")
 
 
 @pytest.mark.parametrize("fact", ["agent", "workflow"])
@@ -157,6 +167,7 @@ def test_facts_are_those_a_policy_may_match() -> None:
     assert facts(call) == {
         "upstream": "gateway", "protocol": "tools", "layer": "tool", "tool": "search", "agent": "",
         "fleet": "", "workflow": "", "model": "", "method": "POST", "path": "/v1/search",
+        "stream": "false",
     }  # fmt: skip
 
 
