@@ -1,6 +1,7 @@
 """proxy/lab/trials/judge.py."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,21 @@ def test_the_shipped_policies_keep_what_their_tests_promise():
 
     assert [each for each in found if not each.ok] == []
     assert len(found) >= 12
+
+
+def test_the_shipped_profiles_keep_what_their_tests_promise(tmp_path):
+    """policies/tests/upstreams/, before the upstreams of policies/examples/upstreams.yaml."""
+    shutil.copy(ROOT / "policies" / "10-defaults.yaml", tmp_path)
+    text = (ROOT / "policies" / "examples" / "upstreams.yaml").read_text("utf-8")
+    (tmp_path / "upstreams.yaml").write_text(text.partition("\npolicies:")[0])
+    loaded = load_policies(tmp_path, environ={})
+    trials = read_trials(ROOT / "policies" / "tests" / "upstreams", {})
+    found = [judge(trial, loaded, Identity("local-agent", "default")) for trial in trials]
+
+    assert [each for each in found if not each.ok] == []
+    assert loaded.warnings == ()
+    asked = {trial.case.call.upstream for trial in trials}
+    assert asked == {"openai", "anthropic", "files", "pricing"}
 
 
 def test_the_documented_tests_pass(tmp_path):
