@@ -76,19 +76,6 @@ def may_hold(policy: Policy, name: str, upstream: Upstream) -> bool:
     )
 
 
-def unreached(policies: list[Policy]) -> Iterator[Problem]:
-    """Links behind one that always answers."""
-    for policy in policies:
-        part = policy.sections.get("fallback")
-        if part is None:
-            continue
-        chain = part.fields.get("chain", ())
-        ends = [at for at, link in enumerate(chain) if link.static or link.human]
-        if ends and ends[0] < len(chain) - 1:
-            name = chain[ends[0]].name
-            yield _at(policy, part, f"unreachable: nothing is asked after {name}, which answers")
-
-
 def _starts(policy: Policy, upstreams: Mapping[str, Upstream]) -> list[str]:
     globs = policy.match.globs.get("upstream")
     return [name for name in upstreams if globs is None or globs.hold(name)]

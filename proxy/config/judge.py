@@ -12,10 +12,11 @@ import msgspec
 
 from proxy.call import Effect
 from proxy.config.cascade import Effective, Merged, convert, merge
-from proxy.config.elsewhere import may_hold, misled, unreached
+from proxy.config.elsewhere import may_hold, misled
 from proxy.config.match import Globs
 from proxy.config.money import Budget
 from proxy.config.places import Place, Problem
+from proxy.config.statics import unreached, unread
 from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
 from proxy.globs import holds
@@ -63,8 +64,9 @@ def judge(
     known = list(names)
     errors = [error for policy in policies for error in unknown(policy, known)]
     errors += misled(policies, upstreams, known)
+    errors += unread(policies, upstreams)
     warnings = [warning for policy in policies for warning in unmet(policy, known)]
-    warnings += unreached(policies)
+    warnings += unreached(policies, upstreams)
     warnings += [warning for policy in policies for warning in _idle_shadows(policy)]
     warnings += [warning for policy in policies for warning in _no_refresh(policy, upstreams)]
     for policy in policies:

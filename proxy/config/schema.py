@@ -162,7 +162,7 @@ def _choice(members: list[dict[str, Any]]) -> dict[str, Any]:
     mappings = [member for member in members if member.get("type") == "object"]
     if mappings:
         members = [_SWITCH if member == {"type": "boolean"} else member for member in members]
-    said = mappings[0]["description"] if mappings else None
+    said = mappings[0].get("description") if mappings else None
     return _given(anyOf=members, description=said)
 
 

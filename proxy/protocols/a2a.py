@@ -36,6 +36,7 @@ from proxy.protocols.document import Ambiguous, NotADocument, Pointer
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, answer, climbs_out, matched_path
 from proxy.protocols.identity import LONGEST
+from proxy.protocols.made import Made, of_kind
 from proxy.protocols.protocol import BODY_BUFFER, Reads, Rules, Spelled
 from proxy.protocols.tools import path_tool
 from proxy.refusal import Refusal
@@ -234,6 +235,23 @@ class A2a(Http):
         if not spoken.ids:
             return content
         return None if coding else jsonrpc.readdressed(content, spoken.ids[0])
+
+    def reads_body(self, call: Call, status: int) -> bool:
+        """See Protocol: not in the place of a JSON-RPC response."""
+        return not call.rpc.rpc and super().reads_body(call, status)
+
+    def result(self, call: Call, result: dict[str, Any]) -> Made | None:
+        """See Protocol. Over HTTP it is the body; a stream is one of this one event."""
+        spoken: Spoken = call.rpc
+        if not spoken.rpc:
+            content = msgspec.json.encode(result)
+        elif len(spoken.ids) == 1:
+            content = jsonrpc.result(spoken.ids[0], result)
+        else:
+            return None
+        if call.stream:
+            return of_kind(200, b"text/event-stream", b"data: %b\n\n" % content)
+        return of_kind(200, JSON, content)
 
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol: an error of JSON-RPC under a good status, for under another its clients

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -13,6 +14,7 @@ from proxy.protocols.arguments import NOTHING, Arguments
 from proxy.protocols.canonical import Canonical
 from proxy.protocols.failing import used_up
 from proxy.protocols.hearing import Hearing
+from proxy.protocols.made import Made
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.sse import event
 from proxy.refusal import Refusal
@@ -179,6 +181,14 @@ class Http:
     def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
         """See Protocol: the same bytes."""
         return content
+
+    def reads_body(self, call: Call, status: int) -> bool:
+        """See Protocol: who asked for a stream reads the body of an error."""
+        return status >= 400 or not call.stream
+
+    def result(self, call: Call, result: dict[str, Any]) -> Made | None:
+        """See Protocol: there are no results."""
+        return None
 
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol: a problem."""

@@ -1,7 +1,7 @@
 """An answer that a policy gives: what it says, as bytes."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -10,18 +10,22 @@ BODILESS = frozenset({204, 205, 304})
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-def made(status: int, said: Any) -> tuple[bytes, bytes]:
-    """Head and content. Text goes out as it is, anything else as JSON; None: nothing is said."""
-    content, kind = _encoded(said)
+Made: TypeAlias = tuple[int, bytes, bytes]
+"""Status, head and content."""
+
+
+def made(status: int, said: Any) -> Made:
+    """Text goes out as it is, anything else as JSON; None: nothing is said."""
+    if said is None:
+        return of_kind(status, b"", b"")
+    if isinstance(said, str):
+        return of_kind(status, b"text/plain; charset=utf-8", said.encode())
+    return of_kind(status, b"application/json", msgspec.json.encode(said))
+
+
+def of_kind(status: int, kind: bytes, content: bytes) -> Made:
+    """The same of content that is written already; `kind`: its media type."""
+    told = b"content-type: %b\r\n" % kind if kind else b""
     length = b"" if status in BODILESS else b"content-length: %d\r\n" % len(content)
     phrase = _PHRASES.get(status, "").encode()
-    return b"HTTP/1.1 %d %b\r\n%b%b" % (status, phrase, kind, length), content
-
-
-def _encoded(said: Any) -> tuple[bytes, bytes]:
-    """The content, and its type as a header line."""
-    if said is None:
-        return b"", b""
-    if isinstance(said, str):
-        return said.encode(), b"content-type: text/plain; charset=utf-8\r\n"
-    return msgspec.json.encode(said), b"content-type: application/json\r\n"
+    return status, b"HTTP/1.1 %d %b\r\n%b%b" % (status, phrase, told, length), content

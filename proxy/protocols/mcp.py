@@ -6,6 +6,8 @@ of MCP are: on any other path a body that looks like a `ping` might be an order 
 reads another part of it.
 """
 
+from typing import Any
+
 import msgspec
 from msgspec.structs import replace
 
@@ -20,6 +22,7 @@ from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, climbs_out, matched_path
 from proxy.protocols.identity import trace_of
+from proxy.protocols.made import Made
 from proxy.protocols.mcp_asked import (
     TOOL,
     Asked,
@@ -32,7 +35,7 @@ from proxy.protocols.mcp_asked import (
 )
 from proxy.protocols.mcp_heard import Heard
 from proxy.protocols.mcp_hints import Hints
-from proxy.protocols.mcp_refused import Spoken, broken_off, refused
+from proxy.protocols.mcp_refused import Spoken, broken_off, refused, resulting
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -137,6 +140,16 @@ class Mcp(Http):
         if type(spoken) is not Spoken or spoken.batch or not spoken.ids:
             return content
         return None if coding else jsonrpc.readdressed(content, spoken.ids[0])
+
+    def reads_body(self, call: Call, status: int) -> bool:
+        """See Protocol: not in the place of a message."""
+        return type(call.rpc) is not Spoken
+
+    def result(self, call: Call, result: dict[str, Any]) -> Made | None:
+        """See Protocol: to a request that comes alone."""
+        spoken = call.rpc
+        alone = type(spoken) is Spoken and len(spoken.ids) == 1 and not spoken.batch
+        return resulting(spoken, call, result) if alone else None
 
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol."""

@@ -1,4 +1,5 @@
-"""How agents that speak MCP are told no: so that the model reads why (spec 2.5).
+"""How agents that speak MCP are told no, so that the model reads why (spec 2.5), and what a policy
+says instead of their server.
 
 A tool that is refused has a result like one that failed, for its model reads results, and clients
 keep errors of the protocol to themselves. Whoever wants these (`mcp_refusals: protocol_error`), and
@@ -13,6 +14,7 @@ from proxy.call import Call
 from proxy.protocols import jsonrpc
 from proxy.protocols.codes import CODES, OTHER
 from proxy.protocols.http import answer
+from proxy.protocols.made import Made, of_kind
 from proxy.protocols.mcp_asked import Asked
 from proxy.protocols.protocol import Rules
 from proxy.protocols.sse import event
@@ -46,10 +48,23 @@ def refused(refusal: Refusal, call: Call, attempts: int) -> Reply:
     # 200, since older SDKs look into no other. But to a notification that would mean that it was
     # taken, and what could not be read has no right to it.
     status = 200 if spoken.ids and spoken.asked else 0
-    accept = call.head.fields.get(b"accept", b"").lower()
-    if _EVENTS in accept and not any(kind in accept for kind in _ANYTHING) and status:
+    if status and _takes_events_alone(call):
         return answer(refusal, _EVENTS, event(b"message", content), status)
     return answer(refusal, _JSON, content, status)
+
+
+def resulting(spoken: Spoken, call: Call, result: dict[str, Any]) -> Made:
+    """The answer to a request that comes alone, with this result."""
+    said = {"resultType": "complete", **result} if spoken.stateless else result
+    content = jsonrpc.result(spoken.ids[0], said)
+    if _takes_events_alone(call):
+        return of_kind(200, _EVENTS, event(b"message", content))
+    return of_kind(200, _JSON, content)
+
+
+def _takes_events_alone(call: Call) -> bool:
+    accept = call.head.fields.get(b"accept", b"").lower()
+    return _EVENTS in accept and not any(kind in accept for kind in _ANYTHING)
 
 
 def broken_off(refusal: Refusal, call: Call, attempts: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable
+from typing import Any
 from typing import Protocol as Shape
 
 import msgspec
@@ -10,6 +11,7 @@ from proxy.call import Call, RequestHead
 from proxy.protocols.arguments import Arguments
 from proxy.protocols.canonical import Canonical
 from proxy.protocols.hearing import Hearing
+from proxy.protocols.made import Made
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -108,6 +110,14 @@ class Protocol(Shape):
     def again(self, call: Call, content: bytes, coding: bytes, /) -> bytes | None:
         """An answer that an equal call was given, as the answer to this one; None: it cannot be.
         `coding`: its Content-Encoding."""
+
+    def reads_body(self, call: Call, status: int, /) -> bool:
+        """Does the client of this call understand an answer that a policy gives as status and
+        body? Not where it asked for a stream and the status is a good one."""
+
+    def result(self, call: Call, result: dict[str, Any], /) -> Made | None:
+        """A good answer to this call, with this result, which a policy gives; None: in this
+        protocol, or for this call, there is no such thing."""
 
     def refuse(self, refusal: Refusal, call: Call, attempts: int, /) -> Reply:
         """The refusal, in the shape that clients of this protocol understand."""

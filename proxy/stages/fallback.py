@@ -13,6 +13,7 @@ and nothing else answers, the call waits for the first of them, if that fits its
 of two throttled upstreams would otherwise fail at once, though each alone would be waited for.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -22,7 +23,8 @@ from proxy.call import Call, Effect, latest_start
 from proxy.counts import FALLBACKS
 from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
-from proxy.protocols.made import BODILESS, made
+from proxy.protocols.made import BODILESS, Made, made
+from proxy.protocols.protocol import Protocol
 from proxy.protocols.recognise import PROTOCOLS
 from proxy.reply import KEPT, SUCCESS, Executed, Reply
 from proxy.stage import Said, Section, Site
@@ -47,17 +49,34 @@ class CacheLink(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Static(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer that the policy gives."""
+    """An answer that the policy gives: a result, where JSON-RPC is spoken, else status and body."""
 
     status: Annotated[int, Meta(ge=200, le=599, description="Of the answer.")] = 200
     body: Annotated[
-        Any, Meta(description="Text goes out as it is, anything else as JSON; null: no body.")
+        Any,
+        Meta(
+            description="Text goes out as it is, anything else as JSON; null: no body. Good "
+            "answers are not for who asked for a stream."
+        ),
+    ] = None
+    result: Annotated[
+        dict[str, Any] | None,
+        Meta(
+            description="Of MCP and A2A instead of a body: what the protocol calls the result. It "
+            "has the id of the request; who asked an agent for a stream gets one of it alone."
+        ),
     ] = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a body where there can be none."""
         if self.status in BODILESS and self.body is not None:
             raise ValueError(f"body: an answer with status {self.status} has none")
+        if self.result is None:
+            return
+        if self.body is not None:
+            raise ValueError("result: it takes the place of a body; expected one of the two")
+        if self.status != 200:
+            raise ValueError("result: its status is 200; what fails is no result")
 
 
 class Link(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,12 +233,21 @@ class Chain:
 
 def _stand_in(link: Link, site: Site) -> StandIn:
     if link.static is not None:
-        return Written(link.static.status, *made(link.static.status, link.static.body))
+        return Written(_written(link.static, PROTOCOLS[site.target.protocol]))
     if link.human is not None:
         return People(link.human, site.policy, site.ground)
     if link.cache is not None:
         return Kept(float(link.cache.max_age), site.ground)
     return Other(link.name, link.upstream or "", link.model or "", site.ground)
+
+
+def _written(static: Static, protocol: Protocol) -> Callable[[Call], Made | None]:
+    """What is said to a call; None: its client would not understand it."""
+    result, status = static.result, static.status
+    if result is not None:
+        return lambda call: protocol.result(call, result)
+    said = made(status, static.body)
+    return lambda call: said if protocol.reads_body(call, status) else None
 
 
 def _aside(reply: Reply) -> Reply:

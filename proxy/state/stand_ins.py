@@ -147,19 +147,25 @@ class Written(_Ready):
 
     name = "static"
 
-    def __init__(self, status: int, lines: bytes, content: bytes) -> None:
-        """`lines` are its head, as they go to the agent."""
-        self._status = status
-        self._lines = lines
-        self._content = content
+    def __init__(self, say: Callable[[Call], tuple[int, bytes, bytes] | None]) -> None:
+        """`say`: status, head as it goes to the agent and content; None: this agent would not
+        understand it."""
+        self._say = say
+
+    def objection(self, fall: Fall) -> str:
+        """Part of StandIn."""
+        return "not_understood" if self._say(fall.call) is None else ""
 
     async def answer(self, fall: Fall) -> Reply:
         """Part of StandIn."""
+        said = self._say(fall.call)
+        assert said is not None  # said by `objection`
+        status, lines, content = said
         return Reply(
-            status=self._status,
-            lines=self._lines,
-            body=Whole(self._content),
-            length=len(self._content),
+            status=status,
+            lines=lines,
+            body=Whole(content),
+            length=len(content),
             result=SUCCESS,
             executed=fall.executed,
         )

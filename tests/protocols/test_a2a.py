@@ -629,3 +629,38 @@ def test_what_we_say_in_a_stream_is_heard_as_an_error() -> None:
     heard.event(b"", A2A.breaks_off(NO, call, 1).removeprefix(b"data: ").strip())
     assert heard.ended
     assert heard.told is not None
+
+
+@pytest.mark.parametrize("name", ["SendMessage", "message/send", "GetTask"])
+def test_a_policy_gives_a_result_in_the_place_of_the_agents(name: str) -> None:
+    """With the id of the request; over HTTP it is all of the answer."""
+    said = {"task": {"id": "t-1"}}
+    made = A2A.result(good(request(name)), said)
+    assert made is not None
+    assert (made[0], b"content-type: application/json\r\n" in made[1]) == (200, True)
+    assert json.loads(made[2]) == {"jsonrpc": "2.0", "id": "r-1", "result": said}
+    made = A2A.result(good(b"{}", target=b"/message:send"), said)
+    assert made is not None
+    assert json.loads(made[2]) == said
+
+
+def test_who_asked_for_a_stream_has_one_of_the_result_alone() -> None:
+    """Its client reads nothing else."""
+    for call in (good(request("message/stream")), good(b"{}", target=b"/message:stream")):
+        made = A2A.result(call, {"message": {}})
+        assert made is not None
+        assert b"content-type: text/event-stream\r\n" in made[1]
+        assert made[2].startswith(b"data: {")
+        assert made[2].endswith(b'"message":{}}\n\n' if not call.rpc.rpc else b"{}}}\n\n")
+
+
+def test_what_is_no_request_of_json_rpc_has_no_result() -> None:
+    """Nobody waits for one. Nor does a body take the place of a response."""
+    note = good(request().replace(b'"id": "r-1", ', b""))
+    assert A2A.result(note, {}) is None
+    calls = [
+        good(request()),
+        good(b"{}", target=b"/message:send"),
+        good(b"{}", target=b"/message:stream"),
+    ]
+    assert [A2A.reads_body(call, 200) for call in calls] == [False, True, False]

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.call import CALL, CONTROL, Call, Effect, RequestHead
 from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.made import Made
 from proxy.protocols.mcp import Mcp
 from proxy.protocols.mcp_heard import Heard
 from proxy.protocols.mcp_refused import Spoken
@@ -366,3 +367,37 @@ def test_an_answer_is_refused_for_whoever_asked():
     call = known(LOOK)
     assert isinstance(call.rpc, Spoken)
     assert MCP.refuse(Refusal("denied", "no"), call, 0).status == 200
+
+
+def given(call: Call, result: dict[str, Any]) -> Made:
+    """What a policy says to a call that has results."""
+    made = MCP.result(call, result)
+    assert made is not None
+    return made
+
+
+def test_a_policy_gives_a_result_in_the_place_of_the_servers():
+    """With the id of the request, as its client reads it; in the era without sessions it says that
+    nothing more comes."""
+    said = {"content": [], "isError": False}
+    status, lines, content = given(known(LOOK), said)
+    assert (status, b"content-type: application/json\r\n" in lines) == (200, True)
+    assert json.loads(content) == {"jsonrpc": "2.0", "id": 1, "result": said}
+    new = known(LOOK, {**JSON, b"mcp-protocol-version": b"2026-07-28"})
+    assert json.loads(given(new, said)[2])["result"] == {**said, "resultType": "complete"}
+    asks = {"resultType": "input_required"}
+    assert json.loads(given(new, asks)[2])["result"] == asks
+    streams = known(LOOK, {**JSON, b"accept": b"text/event-stream"})
+    assert given(streams, said)[2] == b"event: message\ndata: %b\n\n" % content
+
+
+def test_a_result_is_for_a_request_that_comes_alone():
+    """And a body never takes its place."""
+    note = LOOK.replace(b'"id":1,', b"")
+    for other in (b"[" + LOOK + b"]", note, b"{}"):
+        assert MCP.result(known(other), {}) is None
+    assert [MCP.reads_body(known(each), 200) for each in (LOOK, note, b"{}")] == [
+        False,
+        False,
+        True,
+    ]

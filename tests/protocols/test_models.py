@@ -314,3 +314,16 @@ def test_what_holds_no_words_is_not_listened_to(protocol: Models, target: bytes)
     assert not heard(529, b"application/json")
     call.rpc = None
     assert not heard(200, None)
+
+
+@pytest.mark.parametrize("protocol", [OpenAI(), Anthropic()])
+def test_who_asked_for_a_stream_reads_no_body_of_a_policy(protocol: Models) -> None:
+    """But that of an error: SDKs look at the status first."""
+    targets = {"openai": b"/v1/chat/completions", "anthropic": b"/v1/messages"}
+    plain, streams = (
+        asked(protocol, targets[protocol.name], {"model": "m", "stream": wish})[0]
+        for wish in (False, True)
+    )
+    assert protocol.reads_body(plain, 200)
+    assert (protocol.reads_body(streams, 200), protocol.reads_body(streams, 503)) == (False, True)
+    assert protocol.result(plain, {}) is None

@@ -426,6 +426,24 @@ def test_it_says_who_would_be_asked() -> None:
     assert chain.says(make_call()).note.startswith("nobody, on ")
 
 
+def test_a_fixed_answer_is_for_who_understands_it() -> None:
+    """Another is asked in its place, or the failure is told: here the call has no results."""
+    result = Link(static=Static(result={"content": []}))
+    scene = Scene(result, SAID, gateway=[500])
+    assert (scene().tier, scene.counted) == (3, {("static", "skipped"): 1, ("static", "ok"): 1})
+    assert Scene(result, gateway=[503])().status == 503
+    scene = Scene(SAID, gateway=[500])
+    scene.call.stream = True
+    assert (scene().status, scene.counted) == (500, {("static", "skipped"): 1})
+
+
+def test_a_result_is_all_there_is() -> None:
+    """No body beside it, and no status of a failure."""
+    for wrong, why in (({"body": {}}, "takes the place of a body"), ({"status": 503}, "is 200")):
+        with pytest.raises(ValueError, match=f"^result: .*{why}"):
+            Static(result={}, **wrong)
+
+
 @pytest.mark.parametrize(
     "kinds",
     [

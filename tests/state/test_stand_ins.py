@@ -64,7 +64,7 @@ def test_what_may_have_run_is_not_forgotten(what: int | Failure, executed: Execu
     fall = falling(what=what)
     fall.note(first(), make_reply(Failure.CONNECT), NOW)
     assert fall.executed is executed
-    assert finish(Written(200, b"", b"{}").answer(fall)).executed is executed
+    assert finish(Written(lambda _: (200, b"", b"{}")).answer(fall)).executed is executed
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,18 @@ def test_what_was_kept_may_be_too_old(max_age: float, objection: str) -> None:
 
 def test_what_is_at_hand_is_given_whatever_happened() -> None:
     """It takes no time and runs nothing."""
-    ready: list[StandIn] = [Written(200, b"", b"{}"), People("ops", "money", make_ground())]
+    ready: list[StandIn] = [
+        Written(lambda _: (200, b"", b"{}")),
+        People("ops", "money", make_ground()),
+    ]
     fall = falling(make_call(deadline=NOW))
     assert [who.objection(fall) for who in ready] == ["", ""]
     assert [who.name for who in ready] == ["static", "human"]
+
+
+def test_what_an_agent_would_not_understand_is_not_said() -> None:
+    """Another may be asked, or the failure is told."""
+    assert Written(lambda _: None).objection(falling()) == "not_understood"
 
 
 def test_people_are_named_and_told_why() -> None:

@@ -214,3 +214,31 @@ async def test_a_way_round_leads_to_nothing_that_is_forbidden(
         assert len(spare.requests) == (status == 200)
         if status == 403:
             assert json.loads(got.body)["policy"] == "barred"
+
+
+SPOKEN = "policies: [{name: all, timeout: {total: 4s}, fallback: [{static: {%s}}]}]"
+
+
+async def test_a_result_of_the_policy_has_the_id_of_the_request(upstream: RawUpstream) -> None:
+    """What an MCP client calls an answer."""
+    async with holdfast(upstream, "mcp", SPOKEN % "result: {content: []}") as proxy:
+        upstream.then(answer(500))
+        body = b'{"jsonrpc":"2.0","id":"q-7","method":"tools/call","params":{"name":"find"}}'
+        got = await proxy.call(
+            request("/", "Content-Type: application/json", method="POST", body=body)
+        )
+        assert (got.status, got.value("holdfast-outcome")) == (200, b"fallback")
+        assert json.loads(got.body) == {"jsonrpc": "2.0", "id": "q-7", "result": {"content": []}}
+
+
+async def test_who_asked_a_model_for_a_stream_gets_no_body_of_the_policy(
+    upstream: RawUpstream,
+) -> None:
+    """Its SDK would wait for events: it is told what failed."""
+    async with holdfast(upstream, "openai", SPOKEN % "body: {choices: []}") as proxy:
+        for stream, status in ((b"false", 200), (b"true", 500)):
+            upstream.then(answer(500))
+            body = b'{"model":"m","messages":[],"stream":%b}' % stream
+            line = "Content-Type: application/json"
+            got = await proxy.call(request("/v1/chat/completions", line, method="POST", body=body))
+            assert got.status == status
