@@ -144,8 +144,8 @@ def test_unknown_keys_are_marked_by_editors():
     found = re.findall(r'"additionalProperties": (\w+|\{)', schema("policies"))
 
     assert set(found) == {"false", "{"}
-    # Upstreams by their names, retry.limits by their symptoms, the prices of tools and of models; and
-    # results that a policy gives, in both ways to write a chain.
+    # Upstreams by their names, retry.limits by their symptoms, the prices of tools and of models;
+    # and results that a policy gives, in both ways to write a chain.
     assert found.count("{") == 6
 
 
