@@ -17,7 +17,11 @@ from proxy.cli.problems import loading
 @click.option("--admin", metavar="ADDRESS", help="For health and metrics.")
 @click.option("--data-dir", metavar="DIR", help="What is kept; created 0700.")
 @click.option("--upstream", metavar="URL", help="Adds, or replaces, the upstream at /.")
-@click.option("--protocol", metavar="NAME", help="Of --upstream: auto, tools, mcp, openai, anthropic, a2a or http.")
+@click.option(
+    "--protocol",
+    metavar="NAME",
+    help="Of --upstream: auto, tools, mcp, openai, anthropic, a2a or http.",
+)
 @click.option("--agent-id", metavar="ID", help="Who calls.")
 @click.option("--tokens", metavar="FILE", help="Who may use the admin side.")
 @click.option("--drain", metavar="DURATION", help="How long calls may finish after SIGTERM.")

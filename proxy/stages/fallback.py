@@ -18,8 +18,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
-from proxy.call import Call, Effect, latest_start
+from proxy.call import Call, Effect, Whole, latest_start
 from proxy.counts import FALLBACKS
 from proxy.keys import SHELF
 from proxy.protocols.lacking import code_of, lack_of
@@ -29,9 +30,10 @@ from proxy.protocols.recognise import PROTOCOLS
 from proxy.reply import KEPT, SUCCESS, Executed, Reply
 from proxy.stage import Said, Section, Site
 from proxy.state.backoff import spread
-from proxy.state.shelf import Key, Shelf, recipe, whole_key
+from proxy.state.shelf import Entry, Key, Shelf, recipe, whole_key
 from proxy.state.stand_ins import Fall, Kept, Other, Own, People, StandIn, Written
 from proxy.units import Seconds
+from proxy.wire.compose import with_length
 
 PATIENCE = 30.0
 """Seconds that a call waits at most for the first upstream to recover, if it has no deadline."""
@@ -237,8 +239,24 @@ def _stand_in(link: Link, site: Site) -> StandIn:
     if link.human is not None:
         return People(link.human, site.policy, site.ground)
     if link.cache is not None:
-        return Kept(float(link.cache.max_age), site.ground)
+        again = _as_answer_to(PROTOCOLS[site.target.protocol])
+        return Kept(float(link.cache.max_age), site.ground, again)
     return Other(link.name, link.upstream or "", link.model or "", site.ground)
+
+
+def _as_answer_to(protocol: Protocol) -> Callable[[Call, Entry], Entry | None]:
+    """What was kept, as the answer to this call; None: it cannot be."""
+
+    def again(call: Call, entry: Entry) -> Entry | None:
+        kept = entry.body.whole or b""
+        content = protocol.again(call, kept, entry.fields.get(b"content-encoding", b""))
+        if content is None or content is kept:
+            return None if content is None else entry
+        length = len(content)
+        lines = with_length(entry.lines, length)
+        return replace(entry, lines=lines, body=Whole(content), length=length)
+
+    return again
 
 
 def _written(static: Static, protocol: Protocol) -> Callable[[Call], Made | None]:

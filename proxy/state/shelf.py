@@ -176,10 +176,12 @@ def recipe(vary: tuple[str, ...] = (), what: tuple[str, ...] = (), world: bytes 
 
 
 def whole_key(call: Call, of_all: Recipe) -> Key:
-    """The key of a call of which all of the body counts; empty where that is not at hand, or too
-    large."""
+    """The key of a call of which all of the body counts that makes it this call (`Call.means`);
+    empty where that is not at hand, or too large."""
     content = call.body.whole
-    return () if content is None or len(content) > LARGEST else of_all.key(call, content)
+    if content is None or len(content) > LARGEST:
+        return ()
+    return of_all.key(call, content if call.means is None else call.means(content))
 
 
 class Shelf:

@@ -16,7 +16,7 @@ from proxy.reply import BACKUP, KEPT, PRIMARY, SAID, SUCCESS, Executed, Reply, r
 from proxy.stage import Ground, Handler
 from proxy.state.asking import Terms
 from proxy.state.desk import Desk
-from proxy.state.shelf import Key, Shelf
+from proxy.state.shelf import Entry, Key, Shelf
 
 
 class Fall(msgspec.Struct, eq=False):
@@ -122,20 +122,27 @@ class Kept(_Ready):
     name = "cache"
     tier = KEPT
 
-    def __init__(self, max_age: float, ground: Ground) -> None:
-        """Not if it is older, in seconds."""
+    def __init__(
+        self, max_age: float, ground: Ground, again: Callable[[Call, Entry], Entry | None]
+    ) -> None:
+        """Not if it is older, in seconds. `again`: as the answer to this very call; None: it cannot
+        be given to it."""
         self._max_age = max_age
+        self._again = again
         self._now = ground.clock.now
         self._shelf = ground.kept(SHELF, Shelf)
 
     def objection(self, fall: Fall) -> str:
         """Part of StandIn."""
         entry = self._shelf.look(fall.key, fall.call.head.fields)
-        return "" if entry is not None and entry.age(self._now()) <= self._max_age else "nothing"
+        if entry is None or entry.age(self._now()) > self._max_age:
+            return "nothing"
+        return "" if self._again(fall.call, entry) is not None else "not_understood"
 
     async def answer(self, fall: Fall) -> Reply:
         """Part of StandIn."""
-        entry = self._shelf.find(fall.key, fall.call.head.fields)
+        found = self._shelf.find(fall.key, fall.call.head.fields)
+        entry = None if found is None else self._again(fall.call, found)
         assert entry is not None  # said by `objection`
         reply = entry.reply(b"Age: %d\r\n" % entry.age(self._now()))
         reply.executed = fall.executed

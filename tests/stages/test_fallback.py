@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from proxy.call import Call, Effect, Stop, Whole
 from proxy.counts import FALLBACKS, Counts
+from proxy.protocols.mcp import Mcp
+from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
 from proxy.stage import Handler, Site
@@ -239,6 +241,38 @@ def answered(text: str = "last") -> Reply:
     """A good answer that may be kept."""
     content = text.encode()
     return make_reply(200, body=Whole(content), lines=b"HTTP/1.1 200 OK\r\n", length=len(content))
+
+
+ASKED = b'{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"look"}}'
+SAID_OF_IT = '{"jsonrpc":"2.0","id":1,"result":{"a":1}}'
+
+
+@pytest.mark.parametrize(
+    ("kept", "status", "body"),
+    [
+        (answered(SAID_OF_IT), 200, SAID_OF_IT.replace('"id":1', '"id":2').encode()),
+        (answered("no response"), 500, b""),
+    ],
+)
+def test_a_request_of_json_rpc_is_the_same_under_any_id(
+    kept: Reply, status: int, body: bytes
+) -> None:
+    """Its client counts them. What was kept gets the id of who asks, or is not given."""
+    scene = Scene(KEPT, gateway=[kept, 500])
+    scene.target = make_target(protocol="mcp")
+
+    def asks(number: int) -> Reply:
+        content = ASKED % number
+        scene.call = make_call(body=FakeBody(content))
+        scene.call.head.fields[b"content-type"] = b"application/json"
+        assert Mcp().recognise(scene.call, content, Rules()) is None
+        return scene()
+
+    asks(1).drop()
+    reply = asks(2)
+    assert reply.status == status
+    if status == 200:
+        assert (reply.body and reply.body.whole, reply.length) == (body, len(body))
 
 
 def test_the_last_good_answer_may_stand_in() -> None:

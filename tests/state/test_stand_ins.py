@@ -1,6 +1,7 @@
 """Who may stand in, and what speaks against it. How a chain asks them is in tests/stages."""
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.call import Call, Effect
 from proxy.keys import SHELF
@@ -120,9 +121,19 @@ def shelved(ground: Ground) -> Fall:
 def test_what_was_kept_may_be_too_old(max_age: float, objection: str) -> None:
     """And says how old it is."""
     ground = make_ground()
-    fall, kept = shelved(ground), Kept(max_age, ground)
+    fall, kept = shelved(ground), Kept(max_age, ground, lambda _, entry: entry)
     assert kept.objection(fall) == objection
     assert b"Age: 10\r\n" in finish(kept.answer(fall)).lines
+
+
+def test_what_was_kept_may_be_no_answer_to_this_call() -> None:
+    """Or one only when it is made so."""
+    ground = make_ground()
+    fall = shelved(ground)
+    assert Kept(60.0, ground, lambda _call, _entry: None).objection(fall) == "not_understood"
+    kept = Kept(60.0, ground, lambda _, entry: replace(entry, lines=b"HTTP/1.1 200 Ours\r\n"))
+    assert kept.objection(fall) == ""
+    assert finish(kept.answer(fall)).lines == b"HTTP/1.1 200 Ours\r\nAge: 10\r\n"
 
 
 def test_what_is_at_hand_is_given_whatever_happened() -> None:
