@@ -147,11 +147,11 @@ def test_its_files_name_what_runs_here():
 
 def test_what_it_points_to_is_there():
     """Its links, to files and to its own sections."""
-    links = re.findall(r"\]\(([^):]+)\)", PAGE)
+    links = [link.partition("#") for link in re.findall(r"\]\(([^):]+)\)", PAGE)]
     sections = {
         re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
         for title in re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
     }
 
-    assert [link for link in links if link[0] != "#" and not (ROOT / "docs" / link).exists()] == []
-    assert {link[1:] for link in links if link[0] == "#"} <= sections
+    assert [page for page, _, _ in links if not (ROOT / "docs" / page).exists()] == []
+    assert {at for page, _, at in links if not page and at} <= sections
