@@ -20,7 +20,7 @@ SAID: Any = [{"role": "user", "content": "Is the bank open?"}]
 POLICY = """
 policies:
   - name: p
-    timeout: {stream_idle: 300ms}
+    timeout: {stream_idle: 2s}
     retry:
       attempts: 3
       backoff: {base: 1ms, max: 2ms}
