@@ -218,7 +218,7 @@ class Journal:
         ends = self._clock.now() + grace
         self.relive(Stop(self._name(), reason))
         self.snapshot()
-        written = self.durable()
+        written = self._writer.written()
         await asyncio.wait([written], timeout=grace)
         await within((ends - self._clock.now()) / 2, self._keeper.stop)
         self._writer.put(Mark(self._end))

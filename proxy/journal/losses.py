@@ -35,6 +35,11 @@ class Losses:
             self.count += 1
             self._last = entry.id
 
+    @property
+    def untold(self) -> bool:
+        """Are there some that nothing told of yet?"""
+        return self.count > self._told
+
     def entry(self) -> Timed | None:
         """What tells of those that nothing told of yet; None: there are none."""
         with self._lock:

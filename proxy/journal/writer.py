@@ -129,13 +129,21 @@ class Writer:
             self._bell.put(None)
 
     def durable(self) -> "Future[bool]":
-        """When all that was noted until now is durable: True. False: it cannot be made so now.
+        """When all that was noted until now is durable: True. False: it cannot be made so now, or
+        some of it was lost, and perhaps just what is asked for.
 
         Nobody waits much longer than `stuck_seconds` for a disk that does not answer.
         """
+        return self._written(self._ended or self._losses.untold)
+
+    def written(self) -> "Future[bool]":
+        """The same of what was not lost."""
+        return self._written(self._ended)
+
+    def _written(self, never: bool) -> "Future[bool]":
         assert self._loop is not None, "durable() before start()"
         future: Future[bool] = self._loop.create_future()
-        if self._ended:
+        if never:
             future.set_result(False)
             return future
         waiting = self._waiting
@@ -246,14 +254,20 @@ class Writer:
         # First: whoever ends now says so before it notes its end, and so that comes behind.
         intents, self._others_begin = self.begun()
         held.extend((at, intent) for intent in intents)
+        late: list[Waiter] = []  # who waits for more than can be held
+        lost = False
         while queue:
             item = queue.popleft()
-            if isinstance(item, (Future, Mark)):
+            if isinstance(item, Future) and lost:
+                late.append(item)
+            elif isinstance(item, (Future, Mark)):
                 held.append(item)
             elif len(held) < self._limit:
                 held.append((at, item))
             else:
                 self._losses.add(item)
+                lost = True
+        self._tell(late, False)
 
     def _write(self) -> None:
         while self._held:

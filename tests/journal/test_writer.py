@@ -441,3 +441,43 @@ def test_a_loop_that_is_gone_is_no_harm(tmp_path):
     written.journal._writer.on_loop(lambda: None)
 
     assert written.note("a")
+
+
+async def test_what_is_lost_is_durable_for_nobody(tmp_path):
+    """More comes than can be held while a disk hangs that nobody calls stuck yet: who waits for
+    that is told no. When it is told that it was lost, others are told yes."""
+    written = Written(tmp_path, held=3).open()
+    writer = written.journal._writer
+    writer._loop = asyncio.get_running_loop()
+    for name in "ab":
+        writer.note(Note(name))
+    first = writer.durable()
+    for name in "cd":
+        writer.note(Note(name))
+    second = writer.durable()
+    written.round()
+    assert (await first, await second) == (True, False)
+    assert len(recoveries(tmp_path)) == 1
+    third = writer.durable()
+    written.round()
+    assert await third
+    assert ids(tmp_path) == ["a", "b"]
+
+
+async def test_who_waits_behind_what_cannot_be_held_is_told_no(tmp_path):
+    """It is lost when it is taken, for what could not be written before is held still."""
+    disk = FailingDisk()
+    written = Written(tmp_path, disk, held=2).open()
+    writer = written.journal._writer
+    writer._loop = asyncio.get_running_loop()
+    disk.fails = {"write": FULL}
+    written.note("a")
+    writer.note(Note("b"))
+    before = writer.durable()
+    writer.note(Note("c"))
+    behind = writer.durable()
+    disk.fails = {}
+    written.clock.advance(1)
+    written.round()
+    assert (await before, await behind) == (True, False)
+    assert ids(tmp_path) == ["a", "b"]
