@@ -88,17 +88,19 @@ class Promises:
 
     def _owe(self, account: Account, call: Call) -> None:
         """Its answer ends when that is promised."""
-        self._ask(account, 0)
-        if call.lasting is None:
+        waits = self._ask(account, 0)
+        if waits and call.lasting is None:
             call.lasting = self._trail.durable
 
-    def _ask(self, account: Account, micros: int) -> None:
+    def _ask(self, account: Account, micros: int) -> bool:
+        """Is it to be waited for?"""
         high = self._ledger.lease(account, micros)
         durable = self._trail.durable()
         if durable is None:
             account.promise(high)
-        else:
-            durable.add_done_callback(partial(_heard, account, high))
+            return False
+        durable.add_done_callback(partial(_heard, account, high))
+        return True
 
 
 def _promise(asked: _Asked) -> None:

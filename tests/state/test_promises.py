@@ -134,3 +134,14 @@ async def test_a_body_that_flows_within_what_is_promised_asks_for_nothing() -> N
     scene.account.reserve(5)
     scene.promises.follow([other, scene.account])
     assert [lease.key for lease in scene.leases] == ["k"]
+
+
+async def test_a_shadow_does_not_stand_in_the_way_of_who_must_wait() -> None:
+    """It has no journal; what the call itself owes is waited for all the same."""
+    shadow, scene = Scene(), Scene()
+    shadow.trail.durable = lambda: None  # type: ignore[method-assign,assignment,return-value]  # of a test
+    call = make_call()
+    for each in (shadow, scene):
+        each.account.total = 700
+        each.promises.heed(each.account, call)
+    assert (shadow.account.promised, call.lasting) == (800, scene.trail.durable)
