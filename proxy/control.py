@@ -17,7 +17,7 @@ from proxy.config.types import Loaded
 from proxy.journal.exhibits import SealedExhibits
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import KILLS, LEDGER, LOOPS, NEWS
+from proxy.keys import KILLS, LEDGER, LOOPS, NEWS, shadowed
 from proxy.news import BudgetChange, KillTrouble, News
 from proxy.protocols.clients import Holding
 from proxy.record import Beginnings, Noted
@@ -52,6 +52,7 @@ class Control:
 
     def __init__(self, keep: Keep, clock: Clock, data_dir: Path) -> None:
         self._clock = clock
+        self._keep = keep
         self._news = keep.of(NEWS, News)
         self._loaded: Loaded | None = None  # policies that came before the journal
         self._begun = False
@@ -117,7 +118,11 @@ class Control:
         """These policies are in force."""
         self._loaded = loaded
         # At once: what is rebuilt of the journal is of budgets that there are.
-        self.ledger.obey(budget.cap for budget in loaded.budgets)
+        caps = [budget.cap for budget in loaded.budgets]
+        self.ledger.obey(caps)
+        tried: Ledger | None = self._keep.seen(shadowed(LEDGER))
+        if tried is not None:
+            tried.obey(caps)
         if self._begun:
             self.kills.obey(loaded.kills)
 

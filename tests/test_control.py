@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 
+from proxy.config.money import Budget
+from proxy.config.places import Place
 from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.keep import Keep
-from proxy.keys import NEWS
+from proxy.keys import LEDGER, NEWS, shadowed
 from proxy.news import Event, KillTrouble, News
 from proxy.record import Beginnings
+from proxy.state.caps import Cap, Limit
 from proxy.state.killed import Kill
 from proxy.state.kills import PEOPLES, Stays, Unknown
+from proxy.state.ledger import Ledger
 from proxy.state.scopes import Scope
 from tests.fakes import FakeClock
 
@@ -204,3 +208,14 @@ async def test_it_follows_the_file_and_the_time(desk: Desk) -> None:
     assert desk.clock.slept[0] < 0.5
     with pytest.raises(Unknown):
         await desk.control.kills.revive(Scope("agent:a"), "alice", "")
+
+
+async def test_what_is_tried_in_shadow_obeys_new_limits_too(desk: Desk) -> None:
+    """Its accounts are of the same budgets, in a ledger of its own."""
+    tried = desk.keep.of(shadowed(LEDGER), lambda: Ledger(desk.clock.wall, desk.clock.uuid))
+    assert isinstance(tried, Ledger)
+    caps = [Cap("cap", "agent", (Limit("day", micros),)) for micros in (500, 900)]
+    account = tried.account(caps[0], "ann")
+    budget = Budget(Place("b.yaml", 1, 1), "budgets[0]", caps[1])
+    desk.control.obey(Loaded("", budgets=(budget,)))
+    assert account.cap is caps[1]
