@@ -14,13 +14,13 @@ So the usual question is one comparison, however many limits there are (`bound`)
 what was spent when a window ends, or somebody looks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 import msgspec
 
 from proxy.clock import NEVER
-from proxy.state.allotment import Allotment, Kept, allotted
+from proxy.state.allotment import Allotment, Kept, Rolling, allotted
 from proxy.state.caps import Cap, Limit
 
 _encode = msgspec.json.Encoder().encode
@@ -98,6 +98,7 @@ class Account:
             one = before.get((limit.window, limit.seconds))
             if one is None:
                 one = allotted(limit, cap.zone)
+                _adopt(one, {key: other.kept() for key, other in before.items()})
             one.limit = limit
             made.append(one)
         self._allotments = tuple(made)
@@ -109,6 +110,10 @@ class Account:
         ttl = self.cap.ttl
         if ttl and not self.reserved and at - self.touched > ttl:  # as if it were a new key
             self._allotments = tuple(allotted(limit, self.cap.zone) for limit in self.cap.limits)
+        self._enter(at)
+
+    def _enter(self, at: float) -> None:
+        ttl = self.cap.ttl
         since, until = -NEVER, at + ttl if ttl else NEVER
         for one in self._allotments:
             one.enter(at)
@@ -265,8 +270,7 @@ class Account:
 
     def raised(self, window: str, share: int, at: float) -> None:
         """One was, then, as the journal tells; what it was for may be told only after it."""
-        if not self.since <= at < self.until:
-            self.enter(at)
+        self._back_to(at)
         number = sum(each <= share for each in self.cap.alert_at)
         for one in self._allotments:
             if one.limit.window == window:
@@ -305,9 +309,17 @@ class Account:
 
     def charge(self, micros: int, at: float) -> None:
         """It was spent then, as the journal tells."""
+        self._back_to(at)
         overrun = self.overrun  # counted when it came about
         self.settle(0, micros, at)
         self.overrun = overrun
+
+    def _back_to(self, at: float) -> None:
+        """The journal tells of a call that ended then. It may have been under way since the one
+        before, so nothing is forgotten for the time between (`ttl`)."""
+        if not self.since <= at < self.until:
+            self._post()
+            self._enter(at)
 
     def row(self) -> bytes:
         """All that must be kept of it, as JSON. It is made anew only where something has changed:
@@ -334,8 +346,18 @@ class Account:
             found = known.get((one.limit.window, one.limit.seconds))
             if found is not None:
                 one.restore(found)
+            else:
+                _adopt(one, known)
         self.since = self.until = -1.0  # whoever asks next has the clock tell
         self._known = None
+
+
+def _adopt(one: Allotment, known: Mapping[tuple[str, int], Kept]) -> None:
+    """Another length was given to a window that rolls: what was spent stays spent."""
+    if isinstance(one, Rolling):
+        for (window, seconds), kept in known.items():
+            if window == "rolling":
+                one.adopt(kept, seconds)
 
 
 _ENDLESS = 1 << 62

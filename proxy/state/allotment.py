@@ -168,6 +168,12 @@ class Rolling:
             self.spent += int(spent)
             self.alerted = int(alerted)
 
+    def adopt(self, kept: Kept, seconds: int) -> None:
+        """Take what one of so many seconds gave. When in a part something was spent is not known,
+        so that it was at its end."""
+        later = max(0.0, seconds / _PARTS - self._part)
+        self.restore(tuple([start + later, spent, alerted] for start, spent, alerted in kept))
+
 
 def allotted(limit: Limit, zone: str) -> Allotment:
     """Nothing is spent of it yet."""

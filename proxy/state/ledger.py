@@ -135,7 +135,9 @@ class Ledger:
     # --- accounts ---
 
     def obey(self, caps: Iterable[Cap]) -> None:
-        """These are in force. Accounts of others stay as they are, for their caps may come back."""
+        """These are in force. Accounts of others stay as they are, for their caps may come back.
+        Alerts that are due by them are raised now: where a limit is full already, there may be no
+        call any more that would."""
         self.reckon()
         self._caps = {cap.name: cap for cap in caps}
         at = self.wall()
@@ -143,16 +145,19 @@ class Ledger:
             for account in self.of(name).values():
                 if account.cap != cap:
                     account.obey(cap, at)
+                if account.spent >= account.quiet_below:
+                    account.clear(0, at)  # perhaps that was in another window
+                    self.look(account)
 
-    def account(self, cap: Cap, key: str) -> Account:
-        """Of a cap that is in force, or was when a call began."""
+    def account(self, cap: Cap, key: str, at: float | None = None) -> Account:
+        """Of a cap that is in force, or was when a call began. `at`: then, and not now."""
         accounts = self._accounts.setdefault(cap.name, {})
         account = accounts.get(key)
         if account is None:
             if len(accounts) >= MOST_KEYS:
                 self._make_room(accounts)
             current = self._in_force(cap.name) or cap
-            account = accounts[key] = Account(current, key, self.wall())
+            account = accounts[key] = Account(current, key, self.wall() if at is None else at)
         return account
 
     def _make_room(self, accounts: dict[str, Account]) -> None:
@@ -345,19 +350,20 @@ class Ledger:
             workflow, caller = record.get("workflow", ""), record.get("caller", "")
             self.book(record["agent"], workflow, micros, caller, not counted, at)
         for label, charged in record.get("charges", {}).items():
-            account, more = self._labelled(label), charged - of.get(label, 0)
+            account, more = self._labelled(label, at), charged - of.get(label, 0)
             if account is not None and more > 0:
                 account.charge(more, at)
 
     def _recall(self, record: dict[str, Any]) -> None:
         """A promise, or an alert that was raised."""
-        account = self._labelled(f"{record['budget']}:{record['key']}")
+        at = _at(record)
+        account = self._labelled(f"{record['budget']}:{record['key']}", at)
         if account is None:
             return
         if record["type"] == "budget.lease":
             account.promise(record["high"])
             return
-        account.raised(record["window"], record["share"], _at(record))
+        account.raised(record["window"], record["share"], at)
 
     def _account_for(self, at: float) -> None:
         """The process begins anew. What was promised, and nobody accounts for, counts as spent."""
@@ -377,10 +383,10 @@ class Ledger:
             account.promised = account.asked = account.spent
             account.promise(account.spent)
 
-    def _labelled(self, label: str) -> Account | None:
+    def _labelled(self, label: str, at: float) -> Account | None:
         name, _, key = label.partition(":")
         cap = self._in_force(name)
-        return None if cap is None else self.account(cap, key)
+        return None if cap is None else self.account(cap, key, at)
 
 
 def _add(spent: dict[str, int], name: str, micros: int) -> None:

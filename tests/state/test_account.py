@@ -419,3 +419,31 @@ def test_a_row_is_made_anew_where_something_has_changed() -> None:
     changed()
     one.restore(5, 5, [])
     changed()
+
+
+WIDER, NARROWER = Limit("rolling", 1_000, seconds=6_000), Limit("rolling", 1_000, seconds=60)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize(
+    ("other", "at", "left"),
+    [
+        (WIDER, 300, 700), (WIDER, 599, 700), (WIDER, 6_099, 700), (WIDER, 6_110, 300),
+        (WIDER, 6_500, 0), (NARROWER, 300, 300), (NARROWER, 360, 300), (NARROWER, 380, 0),
+    ],
+)  # fmt: skip
+def test_another_length_of_a_rolling_window_forgets_nothing(
+    other: Limit, at: float, left: int, restarted: bool
+) -> None:
+    """What was spent in so long a time is spent; never is it forgotten sooner than it might be."""
+    one = account(ROLLING)
+    spend(one, 400, NOW)
+    spend(one, 300, NOW + 300)
+    if restarted:
+        again = account(other, at=NOW + 301)
+        again.restore(700, 700, kept(one))
+    else:
+        again = one
+        again.obey(Cap("agent", "agent", (other,)), NOW + 301)
+    again.enter(NOW + at)
+    assert spent(again) == [left]

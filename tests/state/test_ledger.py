@@ -423,3 +423,65 @@ def test_where_all_keys_are_in_use_none_is_forgotten(monkeypatch: pytest.MonkeyP
     for key in "abc":
         ledger.account(AGENT, key).reserve(1)
     assert ([one.key for one in ledger.accounts()], ledger.evicted) == (["a", "b", "c"], 0)
+
+
+def test_a_limit_that_is_lowered_below_what_is_spent_is_told(world: World) -> None:
+    """At once: no call goes any more that might tell. And once, whoever obeys again."""
+    spend(world, 400)
+    lower = (Cap("agent", "agent", (Limit("hour", 300), Limit("day", 2_000))), FLEET)
+    for _ in range(2):
+        world.ledger.obey(lower)
+    told = [(one["window"], one["share"]) for one in world.records if one["type"] == "budget.alert"]
+    assert told == [("hour", 750_000), ("hour", 900_000)]
+
+
+def test_an_alert_that_a_crash_lost_is_raised_by_the_next_process(world: World) -> None:
+    """What was promised counts as spent, so that there is room for no call that would."""
+    account = spend(world, 700)
+    world.promised(account, 290)
+    world.keep()
+    world.restart()
+    assert [one["type"] for one in world.records if one["type"] == "budget.alert"] == []
+    world.ledger.obey(world.caps)
+    told = [one["share"] for one in world.records if one["type"] == "budget.alert"]
+    assert told == [750_000, 900_000]
+
+
+FLOWS = (Cap("flow", "workflow", (Limit("total", 10_000),), ttl=600.0),)
+
+
+def flowed(world: World, at: float, micros: int) -> None:
+    """A call of a workflow ended then; its record is durable."""
+    told = {"type": "call.finished", "id": f"f{at}", "agent": "ann", "cost_micros": micros}
+    ts = rfc3339(int((NOW + at) * 1e9))
+    world.records.append({**told, "ts": ts, "charges": {"flow:w": micros}})
+    world.durable = len(world.records)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_call_that_takes_longer_than_a_workflow_lives_forgets_nothing(kept: bool) -> None:
+    """It began when the workflow was in use, and so it stays in use until its end; a restart sees
+    the ends alone."""
+    world = World(FLOWS)
+    if kept:
+        account = world.ledger.account(FLOWS[0], "w")
+        account.reserve(9_000)
+        account.settle(9_000, 9_000, NOW)
+        world.keep()
+    else:
+        flowed(world, 0, 9_000)
+    flowed(world, 700, 500)
+    world.now += 710
+    world.restart()
+    (account,) = world.ledger.accounts()
+    assert [one.spent for one in account.windows(world.now)] == [9_500]
+
+
+def test_a_workflow_that_came_to_its_end_long_ago_begins_anew_after_a_restart() -> None:
+    """What counts is when it was used, and not when the journal was read."""
+    world = World(FLOWS)
+    flowed(world, 0, 9_000)
+    world.now += 700
+    world.restart()
+    (account,) = world.ledger.accounts()
+    assert [one.spent for one in account.windows(world.now)] == [0]

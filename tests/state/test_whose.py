@@ -65,7 +65,7 @@ def test_names_are_keys_as_they_are(name: str) -> None:
     (account,) = whose.of(make_call(workflow=name))
     assert whose.of(make_call(workflow=name)) == (account,)
     assert account.key == name
-    assert ledger._labelled(account.label) is account
+    assert ledger._labelled(account.label, 0.0) is account
 
 
 def test_who_says_nothing_shares_an_account() -> None:
