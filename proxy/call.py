@@ -224,7 +224,7 @@ class Call(msgspec.Struct):
     kind: str = CALL  # or CONTROL
     stream: bool = False  # its agent asked for a stream
     tokens: int = 0  # of its request, an estimate: see `tokens_of`
-    output: int = -1  # the most tokens that it lets its answer have; -1: it does not say
+    output: int = -1  # the most tokens that it lets its answer have; -n: it says none, of n
     operation: str = ""  # of A2A, by its name of 1.0; of others the method of HTTP says it
     rpc: Any = None  # what its protocol needs to answer it: an id, an era, options of its upstream
     means: Callable[[bytes], bytes] | None = None

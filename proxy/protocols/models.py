@@ -56,7 +56,7 @@ class Request(msgspec.Struct):
 
     model: str = ""
     stream: bool = False
-    output: int = -1  # tokens that it lets its answer have, at most; -1: it does not say
+    output: int = -1  # tokens that it lets its answer have, at most; -n: it says none, of n
     choices: int = 1
     says_usage: bool = True  # its answer says what it used, without being asked
     workflow: str = ""

@@ -81,12 +81,12 @@ class OpenAI(Models):
         answers, best_of = number(body.get("n", ABSENT)) or 1, number(body.get("best_of", ABSENT))
         asked_for = prompts(body.get("prompt", ABSENT)) if chat else 1
         most = max(number(body.get(name, ABSENT)) for name in _LIMITS)
-        # Of the best of several, all are paid.
-        written = min(most * asked_for * max(answers, best_of), _MOST)
+        paid = min(asked_for * max(answers, best_of), _MOST)  # of the best of several, all
+        written = min(most * paid, _MOST)
         workflow, task = ids_in(body.get("metadata", ABSENT))
         return Request(
             stream=is_true(body.get("stream", ABSENT)),
-            output=0 if operation in _WRITE_NOTHING else written or -1,
+            output=0 if operation in _WRITE_NOTHING else written or -paid,
             choices=answers * asked_for,
             says_usage=not chat or _includes_usage(body.get("stream_options", ABSENT)),
             workflow=workflow,

@@ -74,8 +74,8 @@ class Price(msgspec.Struct, frozen=True):
         return max(1, self.tariff.at(wall).most(tokens_of(call), self.output_of(call)))
 
     def output_of(self, call: Call) -> int:
-        """For how many tokens of its answer something is reserved."""
-        most = self.usual if call.output < 0 else call.output
+        """For how many tokens of its answer, or answers, something is reserved."""
+        most = self.usual * -call.output if call.output < 0 else call.output
         return most if self.reserve_cap is None else min(most, self.reserve_cap)
 
     def sized(self, size: int) -> int:

@@ -69,10 +69,20 @@ def test_a_model_is_thought_to_write_as_much_as_it_may() -> None:
 
 @pytest.mark.parametrize(
     ("output", "cap", "tokens"),
-    [(-1, None, 100), (-1, 40, 40), (0, None, 0), (5_000, None, 5_000), (5_000, 40, 40), (9, 0, 0)],
+    [
+        (-1, None, 100),
+        (-3, None, 300),
+        (-3, 40, 40),
+        (-1, 40, 40),
+        (0, None, 0),
+        (5_000, None, 5_000),
+        (5_000, 40, 40),
+        (9, 0, 0),
+    ],
 )
 def test_how_much_of_an_answer_is_reserved(output: int, cap: int | None, tokens: int) -> None:
-    """What the agent lets it have, else what is usual; and no more than the policy says."""
+    """What the agent lets it have, else what is usual of each of its answers; and no more than the
+    policy says."""
     call = make_call()
     call.output = output
     price = Price(tariff=MODEL.tariff, usual=100, reserve_cap=cap)
