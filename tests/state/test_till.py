@@ -407,3 +407,23 @@ def test_two_caps_may_have_one_account(books: Books) -> None:
     assert agent.reserved == 160
     till.close()
     assert (agent.reserved, agent.total) == (0, 0)
+
+
+def test_each_of_its_calls_counts(books: Books) -> None:
+    """In the workflow whose money it is."""
+    till = books.opened(workflow="w")
+    for name in "abc":
+        books.pays(till, name)
+    assert books.ledger.by_workflow == {"w": Work({"ann": 30}, {"ann": 3})}
+
+
+def test_it_does_not_make_an_account_older_than_it_is(books: Books) -> None:
+    """Others may have settled since the last of its calls paid."""
+    till = books.opened()
+    books.pays(till, "a")
+    books.now += 5
+    (agent, _) = books.accounts()
+    agent.reserve(1)
+    agent.settle(1, 1, books.now)
+    till.close()
+    assert agent.touched == books.now
