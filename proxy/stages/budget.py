@@ -184,7 +184,8 @@ class Spending(Withdraws):
         """When the journal or a person has said yes. All is looked at again: others came between,
         and budgets that ask nobody have a say."""
         purse = self._purse(attempt.call)
-        verdict = await answer or (TOLD if purse.over else self._carefully(attempt, grant))
+        no = await answer or (TOLD if purse.over else self._payers.again(attempt.call, grant))
+        verdict = no or self._carefully(attempt, grant)
         return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
 
     def _took(self, attempt: Attempt, grant: Grant) -> None:

@@ -12,6 +12,7 @@ from proxy.refusal import Refusal
 from proxy.stage import Target
 from proxy.state.account import Account
 from proxy.state.caps import Cap
+from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
 from proxy.state.spent_out import nameless
 from proxy.state.whose import Whose
@@ -23,12 +24,13 @@ Asks: TypeAlias = Callable[[Call], bool | Refusal | None]
 class Payers:
     """Of the calls of one pipeline."""
 
-    __slots__ = ("_conditional", "_request", "_whose", "of", "plain", "reads")
+    __slots__ = ("_conditional", "_ledger", "_request", "_whose", "of", "plain", "reads")
 
     def __init__(
         self, caps: Iterable[tuple[Asks | None, Cap]], target: Target, ledger: Ledger
     ) -> None:
         caps = list(caps)
+        self._ledger = ledger
         kept = [(asks, cap) for asks, cap in caps if cap.per != "request"]
         self._request = [(asks, cap) for asks, cap in caps if cap.per == "request"]
         self._whose = Whose([cap for asks, cap in kept if asks is None], target, ledger)
@@ -53,6 +55,18 @@ class Payers:
                 lacking = lacking or whose.lacks(call)
                 accounts += whose.of(call)
         return accounts if lacking is None else nameless(lacking)
+
+    def again(self, call: Call, grant: Grant) -> Refusal | None:
+        """A call has waited with nothing reserved, so its accounts may have made room for other
+        keys: those of now take their place. A refusal, as `asked` gives it."""
+        known = self._ledger.seen
+        if all(known(account.cap, account.key) is account for account in grant.accounts):
+            return None
+        found = self.asked(call)
+        if isinstance(found, Refusal):
+            return found
+        grant.accounts = found
+        return None
 
     def alone(self, call: Call) -> list[Cap]:
         """The caps of this call by itself."""

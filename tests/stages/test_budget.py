@@ -18,6 +18,7 @@ from proxy.refusal import Refusal
 from proxy.reply import Failure, Reply
 from proxy.stage import Site, Verdict
 from proxy.stages.budget import Budgets, Spending
+from proxy.state import ledger as ledgers
 from proxy.state.ledger import Ledger
 from proxy.wire.body import Body
 from tests.fakes import (
@@ -734,6 +735,25 @@ async def test_others_may_take_the_room_while_one_waits() -> None:
     replies = [await first, await second]
     assert sorted(reply.status for reply in replies) == [0, 200]
     assert spent(desk) == {"cap:": (600_000, 0)}
+
+
+async def test_a_key_that_made_room_while_its_call_waits_is_charged_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing was reserved of it then. The call is charged to what stands there now."""
+    monkeypatch.setattr(ledgers, "MOST_KEYS", 1)
+    desk, trail = journalled("ok", TIGHT.replace("agent", "workflow"))
+    call = post("search")
+    call.workflow = "w"
+    task = await sent(desk, call)
+    (account,) = ledger(desk)._accounts["cap"].values()
+    for key in ("other", "w"):
+        ledger(desk).account(account.cap, key)
+    await trail.says(True)
+    await settled()
+    await trail.says(True)
+    assert (await task).status == 200
+    assert spent(desk) == {"cap:w": (300_000, 0)}
 
 
 async def test_a_call_that_is_cancelled_while_it_waits_gives_back() -> None:

@@ -8,6 +8,7 @@ import pytest
 from proxy.call import Call
 from proxy.refusal import Refusal
 from proxy.state.caps import Cap, Limit
+from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
 from proxy.state.payers import Payers
 from tests.fakes import make_call, make_target
@@ -110,3 +111,23 @@ def test_the_first_that_lacks_something_is_told() -> None:
     refusal = some.asked(make_call())
     assert isinstance(refusal, Refusal)
     assert refusal.policy == "task"
+
+
+def test_who_has_waited_may_be_charged_to_others() -> None:
+    """Where a key has made room meanwhile; else all stays as it was found."""
+    answers: list[bool | Refusal] = [True, True, TWO_WAYS]
+    some = payers((None, AGENT), (lambda _: answers.pop(0), FLEET))
+    call = make_call(agent="a")
+    found = some.asked(call)
+    assert isinstance(found, tuple)
+    grant = Grant(found, 5)
+    assert some.again(call, grant) is None
+    assert grant.accounts is found
+    some._ledger._accounts["agent"].clear()
+    some._ledger.evicted += 1
+    assert some.again(call, grant) is None
+    assert (names(grant.accounts), grant.accounts[1]) == (["agent:a", "fleet:"], found[1])
+    assert grant.accounts[0] is not found[0]
+    some._ledger._accounts["fleet"].clear()
+    some._ledger.evicted += 1
+    assert some.again(call, grant) is TWO_WAYS

@@ -137,6 +137,7 @@ def test_when_it_closes_what_is_left_goes_back(books: Books) -> None:
     books.takes(till, "b")
     assert [account.spent for account in books.accounts()] == [0, 0]
     till.close()
+    assert [account.tills for account in books.accounts()] == [{}, {}]
     assert [(one.spent, one.reserved, one.touched) for one in books.accounts()] == [
         (10, 10, books.now), (10, 10, books.now),
     ]  # fmt: skip
