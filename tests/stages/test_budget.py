@@ -19,7 +19,9 @@ from proxy.reply import Failure, Reply
 from proxy.stage import Site, Verdict
 from proxy.stages.budget import Budgets, Spending
 from proxy.state import ledger as ledgers
+from proxy.state.attribution import Work
 from proxy.state.ledger import Ledger
+from proxy.state.till import Till
 from proxy.wire.body import Body
 from tests.fakes import (
     FakeBody,
@@ -858,6 +860,47 @@ def _gate(desk: Desk, call: Call) -> Any:
     return Spending.build(section, Site(plan.enforced.target, plan.enforced.ground))
 
 
+def test_a_call_that_is_repeated_counts_once() -> None:
+    """In its workflow, however often it was paid for."""
+    desk = Desk(TIGHT.replace("cost: 0.30", "cost: 0.10, retry: {attempts: 3}"), 503, 503, 200)
+    call = post("search")
+    call.workflow = "w"
+    desk.call(call)
+    assert ledger(desk).by_workflow == {"w": Work({"": 300_000}, {"": 1})}
+
+
+def test_what_was_not_sent_leaves_no_price_to_tell() -> None:
+    """Nor does it take away that of an attempt before it."""
+    desk = Desk(TIGHT, 200)
+    call = post("search")
+    gate = _gate(desk, call)
+    known = []
+    for number, sent in enumerate((False, True, False), 1):
+        attempt = make_attempt(call, number=number)
+        assert gate.admit(attempt) is None
+        attempt.sent = sent
+        gate.settle(attempt, make_reply(503 if sent else Failure.CONNECT))
+        known.append(call.purse.known)
+    assert known == [-1, 300_000, 300_000]
+
+
+def test_what_it_costs_is_not_known_while_a_hedge_runs_beside() -> None:
+    """That may be paid for as well."""
+    desk = Desk(PAID % "{per_kb: 0.1}", 200)
+    call = post("search")
+    gate = _gate(desk, call)
+    attempts = [make_attempt(call, number=1), make_attempt(call, number=2, hedge=True)]
+    assert [gate.admit(attempt) for attempt in attempts] == [None, None]
+    reply = make_reply(200, body=FakeBody(b"x"))
+    attempts[0].sent = True
+    gate.committed(attempts[0], reply)
+    assert call.purse.known == -1
+    gate.settle(attempts[1], make_reply(Failure.CANCELLED))
+    gate.committed(attempts[0], reply)
+    assert call.purse.known == 100_000
+    gate.settle(attempts[0], reply)
+
+
 def test_it_says_what_is_left() -> None:
     """Without taking anything, or opening an account."""
     desk = Desk(TIGHT, 200, 200, 200)
@@ -1013,6 +1056,28 @@ def test_an_alert_counts_what_lies_in_tills() -> None:
     desk.call(post("pay"))
     assert [entry.spent for entry in noted if entry.type == "budget.alert"] == [500_120]
     assert (account.spent, account.reserved) == (500_120, 0)
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_a_call_pays_in_the_window_in_which_it_ends(days: int) -> None:
+    """Though it took its price of a till of another one, which nobody has closed yet."""
+    desk = Desk(TWO, *[200] * 3)
+    gate, call = _cheap(desk), post("search")
+    attempt = make_attempt(call, sent=True)
+    for number in range(3):
+        other = post("search")
+        other.id = f"o{number}"
+        took = make_attempt(other, sent=True)
+        assert gate.admit(took) is None
+        gate.settle(took, make_reply(200))
+    assert gate.admit(attempt) is None
+    assert type(call.purse) is Till
+    began = desk.clock.wall()
+    desk.clock.time += days * 86_400
+    gate.settle(attempt, make_reply(200))
+    (account,) = ledger(desk).accounts()
+    found = [account.windows(at)[0].spent for at in (began, began + days * 86_400)]
+    assert (found, account.reserved, call.purse.charges) == ([30, 10], 0, {"cap:": 10})
 
 
 def test_who_spends_is_not_mixed_up_by_tills() -> None:
