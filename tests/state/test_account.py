@@ -447,3 +447,11 @@ def test_another_length_of_a_rolling_window_forgets_nothing(
         again.obey(Cap("agent", "agent", (other,)), NOW + 301)
     again.enter(NOW + at)
     assert spent(again) == [left]
+
+
+def test_a_rolling_window_that_is_new_begins_with_nothing() -> None:
+    """What is spent in a day may have been so long before."""
+    one = account(DAY)
+    spend(one, 600)
+    one.obey(Cap("agent", "agent", (DAY, ROLLING)), NOW)
+    assert spent(one) == [600, 0]
