@@ -145,3 +145,15 @@ async def test_a_shadow_does_not_stand_in_the_way_of_who_must_wait() -> None:
         each.account.total = 700
         each.promises.heed(each.account, call)
     assert (shadow.account.promised, call.lasting) == (800, scene.trail.durable)
+
+
+async def test_a_body_that_outgrows_what_is_asked_for_asks_again() -> None:
+    """It does not wait for the answer to what was asked before: its call may never end."""
+    scene = Scene()
+    scene.account.reserve(5)
+    scene.promises.follow([scene.account])
+    scene.account.reserve(5_000)
+    scene.promises.follow([scene.account])
+    assert [lease.high for lease in scene.leases] == [105, 5_105]
+    await scene.trail.says(True)
+    assert scene.account.promised == 5_105

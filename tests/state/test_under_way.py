@@ -56,7 +56,8 @@ def test_a_call_that_gets_another_purse_has_no_second_intent() -> None:
     told(under_way)
     assert told(under_way) == (["c"], False)
     call.purse = Purse(under_way.calls, _made)
-    assert told(under_way) == ([], False)
+    for _ in range(3):  # however often that is looked at
+        assert told(under_way) == ([], False)
 
 
 def test_the_journal_is_woken_by_the_first_of_them() -> None:
