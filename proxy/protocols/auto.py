@@ -1,17 +1,26 @@
 """An upstream that may speak anything: each request is read by the first protocol that knows it.
 
 None of them claims a request that may be something else, but for one that could be read as its own
-as well: that it refuses, as it would on an upstream of its own. So no spelling leads past policies
-for what the request is in truth.
+as well: that it refuses, as it would on an upstream of its own. What would be a call of two of them
+is refused here: one more member would make a message of MCP, which is never refused for a tool's
+reasons, of any call. So no spelling leads past policies for what the request is in truth.
 """
 
 from collections.abc import Sequence
 from typing import Protocol as Shape
 
+import msgspec
+
 from proxy.call import Call, RequestHead
+from proxy.protocols.coding import MOST_PER_BYTE, decoded
+from proxy.protocols.document import Ambiguous
+from proxy.protocols.jsonrpc import members
 from proxy.protocols.protocol import Protocol, Reads, Rules
-from proxy.protocols.tools import Tools
+from proxy.protocols.tools import Tools, path_tool
 from proxy.refusal import Refusal
+
+_NO_TOOL = frozenset({"", "mcp"})
+"""What a path names where messages may stand: a server of MCP may be at `/v1/mcp`."""
 
 
 class Knows(Protocol, Shape):
@@ -26,9 +35,11 @@ class Auto(Tools):
 
     has_kinds = True
 
-    def __init__(self, others: Sequence[Knows]) -> None:
-        """`others` are asked in this order."""
-        self._others = tuple(others)
+    def __init__(self, messages: Knows, models: Sequence[Knows], peers: Knows) -> None:
+        """They are asked in this order. Messages may stand on any path, whatever it is for."""
+        self._messages = messages
+        self._models = tuple(models)
+        self._others = (messages, *models, peers)
 
     def reads(self, head: RequestHead) -> Reads:
         """See Protocol: as much as the one that reads most."""
@@ -39,8 +50,41 @@ class Auto(Tools):
         """See Protocol."""
         for each in self._others:
             if each.knows(call.head, content):
+                if content and call.head.method == "POST":
+                    other = self._other(call, content, rules, messages=each is self._messages)
+                    if other:
+                        return Refusal("ambiguous_call", f"the request can be read as {other} too")
                 return each.recognise(call, content, rules)
         return super().recognise(call, content, rules)
+
+    def _other(self, call: Call, content: bytes, rules: Rules, *, messages: bool) -> str:
+        """What else it would be to an upstream that does not speak the protocol that knows it."""
+        if _has_tool(call.head, content):
+            return "a call of a tool"
+        if not messages:
+            return ""
+        if any(each.knows(call.head, content) for each in self._models):
+            return "a call of a model"
+        if not call.target.partition(b"?")[0].strip(b"/"):
+            return ""  # the path is the upstream's own
+        named, deceptive = path_tool(rules.base + call.target)
+        return "a call of a tool" if deceptive or named.lower() not in _NO_TOOL else ""
+
+
+def _has_tool(head: RequestHead, content: bytes) -> bool:
+    """Does the body name a tool at its top level, in whatever spelling?"""
+    coding = head.fields.get(b"content-encoding")
+    if coding is not None:
+        plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
+        content = b"" if isinstance(plain, Refusal) else plain
+    if b"\\u" not in content and b'"tool"' not in content.lower():
+        return False  # nearly always
+    try:
+        return "tool" in (members(content, "tool") or ())
+    except Ambiguous:
+        return True  # more than one, perhaps
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False  # who knows it refuses it, or lets it pass as what cannot be read
 
 
 _MOST_FIRST = (Reads.WHOLE, Reads.BEGINNING, Reads.NOTHING)

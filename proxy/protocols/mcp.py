@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from proxy.call import CALL, CONTROL, Batch, Call, RequestHead, Whole
 from proxy.memo import remembered
 from proxy.protocols import jsonrpc, posted
+from proxy.protocols.a2a_operations import METHODS
 from proxy.protocols.arguments import NOTHING, Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_message
 from proxy.protocols.claims import may_be_json
@@ -24,6 +25,7 @@ from proxy.protocols.http import IS_LINE, Http, climbs_out, matched_path
 from proxy.protocols.identity import trace_of
 from proxy.protocols.made import Made
 from proxy.protocols.mcp_asked import (
+    EFFECTS,
     TOOL,
     Asked,
     Mismatch,
@@ -42,6 +44,8 @@ from proxy.reply import Reply
 
 _SESSION = frozenset({b"mcp-session-id", b"mcp-protocol-version"})
 _HEADERS = _SESSION | {b"mcp-method"}
+_OF_PEERS = METHODS.keys() - EFFECTS.keys()
+"""What only agents ask each other for, whatever the headers say."""
 _SPOKEN = (b"application/json", b"text/event-stream")
 _LARGEST = 16 << 20
 
@@ -82,9 +86,10 @@ class Mcp(Http):
             return not _HEADERS.isdisjoint(head.fields) or knows_method(plain)
         if document is None:
             return False
-        return not _HEADERS.isdisjoint(head.fields) or any(
-            knows_method(b'"%b"' % message.method.encode()) for message in document.messages
-        )
+        methods = [message.method for message in document.messages]
+        if not _HEADERS.isdisjoint(head.fields) and not _OF_PEERS.issuperset(methods):
+            return True
+        return any(knows_method(b'"%b"' % method.encode()) for method in methods)
 
     def spell(self, tool: str, method: str, target: bytes, content: bytes) -> Spelled:
         """See Protocol: a request; without a tool, the body is one."""

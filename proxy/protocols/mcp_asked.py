@@ -23,7 +23,7 @@ STATELESS = "2026-07-28"
 TOOL = "tools/call"
 _NAMED = {TOOL: "name", "prompts/get": "name", "resources/read": "uri"}
 """Calls, and which of their params says of what."""
-_EFFECTS = {
+EFFECTS = {
     "prompts/get": Effect.READ,
     "resources/read": Effect.READ,
     "completion/complete": Effect.READ,
@@ -45,7 +45,7 @@ _EFFECTS = {
     "tasks/update": Effect.WRITE,
 }
 """What the protocol itself says of its methods."""
-_CONTROL = _EFFECTS.keys() - _NAMED.keys()
+_CONTROL = EFFECTS.keys() - _NAMED.keys()
 _NOTIFICATIONS = "notifications/"
 _OWN_METHODS = re.compile(
     rb'"(?:tools/(?:call|list)|prompts/(?:get|list)|resources/(?:read|list|templates/list|subscribe'
@@ -107,7 +107,7 @@ def asked(message: Message, fields: dict[bytes, bytes]) -> Asked:
         message.id,
         name if method == TOOL else _known(method, "method"),
         kind,
-        _EFFECTS.get(method, Effect.WRITE),
+        EFFECTS.get(method, Effect.WRITE),
         version,
         workflow,
         task,

@@ -23,6 +23,6 @@ PROTOCOLS: dict[str, Protocol] = {
     "anthropic": ANTHROPIC,
     "a2a": A2A,
     "http": HTTP,
-    "auto": Auto((MCP, ANTHROPIC, OPENAI, A2A)),
+    "auto": Auto(MCP, (ANTHROPIC, OPENAI), A2A),
 }
 """By their names in an upstream's settings. Each gives what it does not know to plain HTTP."""

@@ -1,5 +1,6 @@
 """An upstream that may speak anything."""
 
+import gzip
 import json
 
 import pytest
@@ -55,6 +56,71 @@ def test_the_first_that_knows_a_request_reads_it(
     call = called(asked, content)
     assert isinstance(call, Call)
     assert (call.protocol, call.tool) == (protocol, tool)
+
+
+LISTS = RPC | {"method": "tools/list"}
+CHAT = {"model": "m", "messages": []}
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/", LISTS | {"tool": "pay", "input": {}}),
+        ("/", LISTS | {"Tool": "pay", "input": {}}),
+        ("/v1/pay", LISTS),
+        ("/mcp/v1/pay", LISTS),
+        ("/v1//pay/mcp", LISTS),
+        ("/v1/chat/completions", LISTS | CHAT),
+        ("/v1/messages", LISTS | CHAT),
+        ("/v1/chat/completions", CHAT | {"tool": "pay", "input": {}}),
+    ],
+)
+@pytest.mark.parametrize("session", [True, False])
+def test_what_would_be_a_call_of_two_is_refused(
+    target: str, body: dict[str, object], session: bool
+) -> None:
+    """A message that sets calls up is never refused for a tool's reasons: no call may pass as one,
+    with a member that who it is for does not look at."""
+    fields = JSON | ({b"mcp-session-id": b"s"} if session else {})
+    for content, more in (
+        (json.dumps(body).encode(), {}),
+        (gzip.compress(json.dumps(body).encode()), {b"content-encoding": b"gzip"}),
+        (json.dumps(body).encode().replace(b'"tool"', b'"t\\u006fol"'), {}),
+    ):
+        found = called(head(target, fields=fields | more), content)
+        assert isinstance(found, Refusal)
+        assert found.code == "ambiguous_call"
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/v1/mcp", LISTS),
+        ("/mcp", RPC | {"method": "tools/call", "params": {"name": "pay", "tool": "\u00e9"}}),
+        ("/v1/chat/completions", CHAT | {"messages": [{"role": "tool", "content": "\u00e9"}]}),
+    ],
+)
+def test_what_only_looks_like_a_call_of_two_is_not(target: str, body: dict[str, object]) -> None:
+    """A server of MCP may be at this path, and a tool be spoken of further inside."""
+    assert isinstance(called(head(target), json.dumps(body).encode()), Call)
+
+
+def test_what_cannot_be_read_is_refused_by_who_knows_it() -> None:
+    """As what it is: not for what else it might be."""
+    for content in (b'{"model":"m","tool":', b'\xff{"tool":1}'):
+        found = called(head("/v1/chat/completions"), content)
+        assert isinstance(found, Refusal)
+        assert "too" not in found.detail.split()
+
+
+def test_headers_of_mcp_do_not_hide_what_agents_ask_each_other() -> None:
+    """Its methods are known by their names; those of tasks are of both."""
+    session = JSON | {b"mcp-session-id": b"s"}
+    for method, protocol in (("message/send", "a2a"), ("tasks/get", "mcp"), ("own/one", "mcp")):
+        content = json.dumps(RPC | {"method": method, "params": {"message": MESSAGE}}).encode()
+        call = called(head("/", fields=session), content)
+        assert isinstance(call, Call)
+        assert call.protocol == protocol
 
 
 @pytest.mark.parametrize(
