@@ -8,7 +8,9 @@ A stream that ends without the end its protocol has is cut: its body may be whol
 to say is not. Clients take a tidy end for all there was, so it is made a failure here. What could
 not be heard (a coding that we do not know, a message too long to be read) is given the benefit of
 the doubt. So is a stream that says from where it can be asked for once more: its server may close
-it whenever it likes, and go on in another one (MCP 2025-11-25).
+it whenever it likes, and go on in another one (MCP 2025-11-25). But that what was not heard was
+nothing is not believed, or who asks for a coding would have a model's words for nothing: its bytes
+count as text.
 """
 
 import zlib
@@ -25,6 +27,9 @@ LONGEST = 1 << 20
 _WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 _MOST_PER_BYTE = 100  # a stream may decode to so many times its size, and
 _ALWAYS = 1 << 20  # this at least
+_PICTURE = 6_000
+"""Bytes of text that as much as is read of one message counts as, where it is not read. No model
+writes so much at once: it is a picture, or sound."""
 _NDJSON = b"application/x-ndjson"
 
 
@@ -61,8 +66,11 @@ class Screen:
         if self._inflater is not None:
             for plain in self._inflated(piece):
                 self._hear(plain)
+            if self._lost:
+                self._hearing.written += len(piece)
             return piece
         if self._coding != b"identity":
+            self._hearing.written += len(piece)
             return piece
         sifted = self._hear(piece)
         return sifted if self._hearing.sifts else piece
@@ -89,6 +97,8 @@ class Screen:
         """What goes on in its place, where it sifts."""
         if frame.missed or frame.resumes:
             self.deaf = True
+            if frame.missed:
+                self._hearing.written += min(len(frame.raw), _PICTURE)
         elif frame.data:
             instead = self._hearing.event(frame.kind, frame.data)
             if instead is not None:

@@ -213,6 +213,18 @@ async def test_what_does_not_say_what_it_used_is_an_estimate(upstream: RawUpstre
     assert 600 < record["cost_micros"] < 620  # a thousand tokens, and some dozens that came in
 
 
+async def test_an_answer_in_a_coding_that_nobody_reads_is_not_for_nothing(
+    upstream: RawUpstream,
+) -> None:
+    """It is the agent that asks for the coding. As much as passed counts as text."""
+    upstream.then(answer(200, *SSE, "Content-Encoding: br", body=None) + chunked(b"x" * 4_000))
+    async with holdfast(upstream, "openai") as proxy:
+        await asked(proxy, "chat", "gpt-4o-mini", stream=True)
+        (record,) = await recorded(proxy)
+    assert record["cost_estimated"] is True
+    assert 600 < record["cost_micros"] < 620
+
+
 @pytest.mark.parametrize("kind", ["chat", "messages"])
 async def test_an_agent_that_leaves_pays_for_what_was_written(
     upstream: RawUpstream, kind: str

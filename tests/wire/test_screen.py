@@ -132,6 +132,23 @@ def test_what_cannot_be_heard_is_not_said_to_be_cut(coding: bytes, whole: bytes)
     assert (seen.got, seen.ends, screen.deaf) == (whole, [None], True)
 
 
+@pytest.mark.parametrize(
+    ("coding", "whole", "least"),
+    [
+        (b"br", b"x" * 900, 900),
+        (b"gzip, identity", b"x" * 900, 900),
+        (b"gzip", gzip.compress(b"data: " + b"x" * (4 << 20)), 1_000),
+        (b"gzip", gzip.compress(b": \n\n") + b"no gzip" * 100, 700),
+        (b"identity", b"data: %b\n\n" % (b"x" * (3 << 20)), 3 * 6_000),
+    ],
+)
+def test_what_cannot_be_heard_counts_as_text(coding: bytes, whole: bytes, least: int) -> None:
+    """Who asks for a coding that we cannot read has no model's words for nothing."""
+    hearing = FakeHearing()
+    passed(whole, hearing, {b"content-encoding": coding}, size=900)
+    assert least <= hearing.written <= len(whole)
+
+
 def test_a_stream_may_be_coded_in_parts() -> None:
     """Each chunk by itself, as some servers do (RFC 1952 2.2)."""
     whole = b"".join(gzip.compress(part + b"\n\n") for part in EVENTS.split(b"\n\n")[:-1])
