@@ -223,6 +223,7 @@ class Call(msgspec.Struct):
     caller: str = ""  # the agent that waits for this one, where a chain says so
     kind: str = CALL  # or CONTROL
     stream: bool = False  # its agent asked for a stream
+    lasts: bool = False  # its answer is written on though nobody reads it, and fetched later
     tokens: int = 0  # of its request, an estimate: see `tokens_of`
     output: int = -1  # the most tokens that it lets its answer have; -n: it says none, of n
     operation: str = ""  # of A2A, by its name of 1.0; of others the method of HTTP says it

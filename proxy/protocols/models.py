@@ -56,6 +56,7 @@ class Request(msgspec.Struct):
 
     model: str = ""
     stream: bool = False
+    lasts: bool = False  # it goes on though nobody reads its answer
     output: int = -1  # tokens that it lets its answer have, at most; -n: it says none, of n
     choices: int = 1
     says_usage: bool = True  # its answer says what it used, without being asked
@@ -198,7 +199,7 @@ class Models(Http, abc.ABC):
         call.usual_effect = Effect.READ
         if not path.operation or path.operation in self.changing:
             call.usual_effect = Effect.WRITE
-        call.stream = said.stream
+        call.stream, call.lasts = said.stream, said.lasts
         call.tokens, call.output = said.tokens, said.output
         call.workflow = call.workflow or said.workflow
         call.task = call.task or said.task

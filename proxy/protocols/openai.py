@@ -64,6 +64,7 @@ class OpenAI(Models):
         "model",
         "stream",
         "stream_options",
+        "background",
         "max_tokens",
         "max_completion_tokens",
         "max_output_tokens",
@@ -86,6 +87,7 @@ class OpenAI(Models):
         workflow, task = ids_in(body.get("metadata", ABSENT))
         return Request(
             stream=is_true(body.get("stream", ABSENT)),
+            lasts=operation in _RESPONSES and is_true(body.get("background", ABSENT)),
             output=0 if operation in _WRITE_NOTHING else written or -paid,
             choices=answers * asked_for,
             says_usage=not chat or _includes_usage(body.get("stream_options", ABSENT)),

@@ -33,6 +33,8 @@ class Grant(msgspec.Struct):
     rates: Rates | None = None  # of a model, when it was sent
     received: int = 0  # tokens of the request to it, about
     streams: bool = False  # a stream was asked for: it is paid as far as it came
+    lasts: bool = False  # it is written on though nobody reads it
+    output: int = 0  # tokens that its answer may have
 
     @classmethod
     def thought(
@@ -48,7 +50,9 @@ class Grant(msgspec.Struct):
             price,
             rates=price.tariff.at(wall),
             received=tokens_of(call),
-            streams=call.stream,
+            streams=call.stream and not call.lasts,
+            lasts=call.lasts,
+            output=price.most_of(call),
         )
 
     def watch_request(self, call: Call, grow: "Grow") -> None:
@@ -104,8 +108,10 @@ class Grant(msgspec.Struct):
     def _paid(self, reply: Reply, rates: Rates) -> int:
         """What a model is paid for a sending that went. Of an answer that does not tell, or not to
         its end, that is what was heard of it. Where nothing was, though it may have written all of
-        it, it is what was thought: else who never waits for answers would have them for nothing. A
-        stream is written while it is read, and ends when nobody reads it any more."""
+        it, it is what was thought, be there reserved so much or not: else who never waits for
+        answers, or has them coded as we cannot read, would have them for nothing. A stream is
+        written while it is read, and ends when nobody reads it any more; but for one that is
+        fetched from elsewhere later."""
         heard = reply.hearing
         if reply.executed is Executed.NO or reply.result is Result.THROTTLED:  # it was turned away
             self.estimated = False
@@ -113,11 +119,16 @@ class Grant(msgspec.Struct):
         self.estimated = not is_told(heard)
         if heard is None:
             nothing = reply.status >= 400 or (self.streams and not reply.status)
-            return rates.most(self.received, 0) if nothing else self.amount
+            return rates.most(self.received, 0) if nothing else self._unheard(rates)
         silent = heard.usage is None and not heard.written
         if silent and not self.streams:
-            return self.amount
-        return so_far(rates, self.received, heard)
+            return self._unheard(rates)
+        cost = so_far(rates, self.received, heard)
+        return max(cost, self._unheard(rates)) if self.lasts and self.estimated else cost
+
+    def _unheard(self, rates: Rates) -> int:
+        """What a model is paid of whose answer nothing is known."""
+        return max(self.amount, rates.most(self.received, self.output))
 
     def step(self, missing: int) -> int:
         """How much to reserve where so much is missing, so that it need not be asked for soon

@@ -75,8 +75,12 @@ class Price(msgspec.Struct, frozen=True):
 
     def output_of(self, call: Call) -> int:
         """For how many tokens of its answer, or answers, something is reserved."""
-        most = self.usual * -call.output if call.output < 0 else call.output
+        most = self.most_of(call)
         return most if self.reserve_cap is None else min(most, self.reserve_cap)
+
+    def most_of(self, call: Call) -> int:
+        """How many tokens its answer may have, as far as that is known."""
+        return self.usual * -call.output if call.output < 0 else call.output
 
     def sized(self, size: int) -> int:
         """What so many bytes cost beside the fixed price."""

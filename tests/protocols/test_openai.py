@@ -137,6 +137,22 @@ def test_good_answers_are_listened_to(operation: str, kind: type) -> None:
     assert OPENAI.hears(call, Reply(302)) is None
 
 
+@pytest.mark.parametrize(
+    ("target", "background", "lasts"),
+    [
+        (b"/v1/responses", True, True),
+        (b"/v1/responses", False, False),
+        (b"/v1/responses", None, False),
+        (CHAT, True, False),  # it knows nothing of it
+    ],
+)
+def test_what_goes_on_in_the_background_lasts(
+    target: bytes, background: object, lasts: bool
+) -> None:
+    """Its agent may leave, and fetch it later."""
+    assert call_of(target, {"model": "m", "background": background}).lasts is lasts
+
+
 def test_a_stream_is_sifted_where_we_asked_for_more() -> None:
     """Each time that it is sent the same is asked."""
     call = call_of(CHAT, b'{"model":"m","stream":true,"n":2}', Rules(inject_usage=True))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from proxy.call import Whole
 from proxy.protocols.hearing import Usage
@@ -213,6 +214,35 @@ def test_what_a_model_is_paid(
     grant = reserved(stream=stream)
     reply = make_reply(200, hearing=heard)
     assert (grant.cost(reply, plainly), grant.estimated) == (cost, estimated)
+
+
+@pytest.mark.parametrize(
+    ("heard", "cost"),
+    [
+        (hearing(Usage(90, 7), 9_999, ended=True), 160),
+        (hearing(None, 20), 600),  # its agent has read one word, and fetches the rest later
+        (hearing(None, 400), 1_100),
+        (hearing(), 600),
+        (None, 600),
+    ],
+)
+def test_what_is_written_on_unread_is_paid(heard: FakeHearing | None, cost: int) -> None:
+    """Its agent leaves the stream, and fetches all of it when it is done."""
+    call = make_call(stream=True, lasts=True)
+    call.tokens = 100
+    grant = Grant.thought((), MODEL, call, 0.0)
+    assert grant.cost(make_reply(200, hearing=heard), plainly) == cost
+    if heard is None:
+        assert grant.cost(make_reply(Failure.DISCONNECT), plainly) == cost
+
+
+def test_what_is_reserved_is_no_limit_to_what_is_paid() -> None:
+    """Of an answer of which nothing can be heard."""
+    call = make_call()
+    call.tokens = 100
+    grant = Grant.thought((), replace(MODEL, reserve_cap=1), call, 0.0)
+    assert grant.amount == 110
+    assert grant.cost(make_reply(200, hearing=hearing()), plainly) == 600
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,31 @@ async def test_an_answer_in_a_coding_that_nobody_reads_is_not_for_nothing(
     assert 600 < record["cost_micros"] < 620
 
 
+async def test_who_leaves_what_goes_on_in_the_background_pays_for_all_of_it(
+    upstream: RawUpstream,
+) -> None:
+    """It can be fetched later, by a call that costs nothing."""
+    gone = asyncio.Event()
+
+    async def begun(connection: UpstreamConnection, asked: Message) -> None:
+        part = chunked(*RESPONSE_STREAM[:2]).removesuffix(b"0\r\n\r\n")
+        connection.send(answer(200, *SSE, body=None) + part)
+        await within(gone.wait())
+
+    upstream.then(begun)
+    async with holdfast(upstream, "openai") as proxy:
+        async with await proxy.connect() as agent:
+            body = {"model": "o3", "stream": True, "background": True, "max_output_tokens": 1_000}
+            content = json.dumps(body).encode()
+            agent.send(request(PATHS["responses"][1], JSON, method="POST", body=content))
+            await agent.until(RESPONSE_STREAM[1][-20:])
+        (record,) = await recorded(proxy)
+        gone.set()
+    assert record["outcome"] == "cancelled"
+    assert record["cost_estimated"] is True
+    assert record["cost_micros"] >= 8_000  # a thousand tokens at $8
+
+
 @pytest.mark.parametrize("kind", ["chat", "messages"])
 async def test_an_agent_that_leaves_pays_for_what_was_written(
     upstream: RawUpstream, kind: str

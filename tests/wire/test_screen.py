@@ -146,7 +146,7 @@ def test_what_cannot_be_heard_counts_as_text(coding: bytes, whole: bytes, least:
     """Who asks for a coding that we cannot read has no model's words for nothing."""
     hearing = FakeHearing()
     passed(whole, hearing, {b"content-encoding": coding}, size=900)
-    assert least <= hearing.written <= len(whole)
+    assert hearing.written >= least
 
 
 def test_a_stream_may_be_coded_in_parts() -> None:
