@@ -30,7 +30,7 @@ def called_as(model: str, link: Handler) -> Handler:
     return handle
 
 
-_WHY = "it is not here as a whole, or no plain JSON object that has a model"
+_WHY = "it is not here as a whole, or no plain JSON object that has a model, or its path names one"
 
 
 def sends_as(model: str, send: Sender) -> Sender:
@@ -53,7 +53,8 @@ def rewritten(call: Call, model: str) -> Message | None:
 
 
 def _message(call: Call, model: str) -> Message | None:
-    content = plain_content(call)
+    # Who is asked by a path that names a model does not look for another one in the body.
+    content = None if call.tool_in_path and call.layer == "llm" else plain_content(call)
     changed = None if content is None else with_model(content, model)
     return None if changed is None else Message(with_content(call.head, changed), changed, model)
 

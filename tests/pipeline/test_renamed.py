@@ -104,6 +104,15 @@ def test_what_cannot_be_rewritten_is_not_sent(call: Call) -> None:
     assert desk.upstream.attempts == []
 
 
+def test_where_the_path_names_the_model_the_body_is_not_asked() -> None:
+    """The deployment in it would serve the call, at the price of another one."""
+    call = asking()
+    call.tool_in_path, call.layer = True, "llm"
+    assert rewritten(call, "big") is None
+    call.layer = "tool"  # its path names something else
+    assert rewritten(call, "big") is not None
+
+
 def test_a_body_with_trailers_is_not_rewritten() -> None:
     """They belong to the bytes that came."""
     call = asking(chunked=True)
