@@ -158,6 +158,9 @@ class PriceList:
         here = next((each for each in vendors if url and re.match(each.url, url)), None)
         if here is not None:  # nobody else's prices count there
             yield here, name
+            base, *variants = name.split(":")
+            if variants and _FREE not in variants:  # the same model, by a faster way, say
+                yield here, base
             return
         before, _, rest = name.partition("/")
         if rest and (named := self._named(before)) is not None:
@@ -215,6 +218,8 @@ def _check(test: str) -> None:
             raise ValueError(f"no regular expression: {test[1:]!r}: {error}") from error
 
 
+_FREE = "free"
+"""A variant of a model that costs nothing, and has its own place in lists, if any."""
 _COMPACT = re.compile(r"-(20\d\d)(\d\d)(\d\d)(?=[-:]|$)")
 
 

@@ -112,6 +112,19 @@ def test_a_vendor_may_stand_before_the_name(model: str, alias: str) -> None:
     assert found == shipped().find(alias)
 
 
+@pytest.mark.parametrize("variant", ["nitro", "floor", "online", "thinking", "nitro:online"])
+def test_a_variant_costs_what_its_model_does(variant: str) -> None:
+    """Else any model would be free for who asks for it so. Where nobody knows who sells it, what
+    stands behind the colon may be another model."""
+    url = "https://openrouter.ai/api/v1"
+    usual = shipped().find("openai/gpt-4o", "openai", url)
+    found = shipped().find(f"openai/gpt-4o:{variant}", "openai", url)
+    assert usual is not None
+    assert found == usual
+    assert shipped().find("openai/gpt-4o:free", "openai", url) is None
+    assert shipped().find("gpt-4o:x", "openai", "http://127.0.0.1:4000") is None
+
+
 def test_who_makes_such_models_is_asked_last() -> None:
     """A gateway that speaks one vendor's protocol may sell another's models."""
     assert shipped().find("claude-opus-4-5", "openai") == shipped().find("claude-opus-4-5")
