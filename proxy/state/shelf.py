@@ -59,7 +59,13 @@ _SAYS_WHO = re.compile(
     rb"auth|token|secret|passw|credential|cookie|session|signature|key|cert|user|jwt|bearer|saml"
     rb"|oidc|dpop|assertion|identity|principal"
 )
-"""Somewhere in the name of a header that may. Another one is named in `vary`."""
+"""Somewhere in the name of a header that may."""
+_FOR_WHOM = re.compile(
+    rb"tenant|organi[sz]ation|account|behalf|impersonat|project|customer|workspace|subject"
+    rb"|version|-beta"
+)
+"""Likewise of one that says for whom, in whose place, or in which version of its protocol it asks.
+Another one is named in `vary`."""
 _SHORT = 512
 """Bytes of target and content that a key holds as they are: that costs less than a digest would."""
 _MEANING = (b"content-type", b"content-encoding")
@@ -163,9 +169,15 @@ def says_who(name: bytes) -> bool:
     return _SAYS_WHO.search(name) is not None
 
 
+@remembered
+def _counts(name: bytes) -> bool:
+    """May an answer hang on what a header of this name says of who asks?"""
+    return says_who(name) or _FOR_WHOM.search(name) is not None
+
+
 def _credentials(fields: dict[bytes, bytes], names: set[bytes]) -> dict[bytes, bytes] | None:
-    """Those of the headers that may say who asks, in one order; None: none does."""
-    found = sorted(filter(says_who, names))
+    """Those of the headers that may say who asks and for whom, in one order; None: none does."""
+    found = sorted(filter(_counts, names))
     return {name: fields[name] for name in found} or None
 
 

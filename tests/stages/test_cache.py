@@ -207,13 +207,13 @@ def test_a_section_is_built_where_its_policy_matches() -> None:
         {"domain": "core"},
         {"target": b"/?q"},
         {"fields": {b"authorization": b"Bearer b"}},
-        {"fields": {b"x-tenant": b"b"}},
+        {"fields": {b"x-shop": b"b"}},
         {"body": FakeBody(b"b")},
     ],
 )
 def test_nobody_gets_what_another_was_told(other: dict[str, Any]) -> None:
     """Agents, bulkheads, credentials, targets, bodies, and headers that `vary` names."""
-    pipeline = Pipeline(max_age=30, vary=("X-Tenant",))
+    pipeline = Pipeline(max_age=30, vary=("X-Shop",))
     assert pipeline.content() == b"1"
     changes = dict(other)
     fields = changes.pop("fields", None)
@@ -225,7 +225,7 @@ def test_other_headers_do_not_matter() -> None:
     """Unless `vary` names them, or the answer itself."""
     pipeline = Pipeline(max_age=30)
     pipeline()
-    assert pipeline.content(asking((b"x-tenant", b"b"), (b"traceparent", b"00-a"))) == b"1"
+    assert pipeline.content(asking((b"x-shop", b"b"), (b"traceparent", b"00-a"))) == b"1"
 
 
 def test_an_answer_that_varies_is_not_for_others() -> None:
