@@ -217,7 +217,7 @@ class A2a(Http):
         """See Protocol."""
         spoken: Spoken = call.rpc
         raw_id = spoken.ids[0] if spoken.ids else b""
-        if call.kind == CONTROL:
+        if call.operation in CARDS:
             if not is_known(reply.fields.get(b"content-encoding", b"")):
                 spoken.rules.warn(CODED)
             return Sifted(raw_id, partial(_led_back, call)) if reply.status == 200 else None
@@ -230,7 +230,7 @@ class A2a(Http):
         """See Protocol: with the id of this request. A card is asked for anew: it leads to where
         its reader came in, and the next one may come in elsewhere."""
         spoken: Spoken = call.rpc
-        if call.kind == CONTROL:
+        if call.operation in CARDS:
             return None
         if not spoken.ids:
             return content

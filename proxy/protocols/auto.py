@@ -11,7 +11,7 @@ from typing import Protocol as Shape
 
 import msgspec
 
-from proxy.call import Call, RequestHead
+from proxy.call import CALL, Call, RequestHead
 from proxy.protocols.coding import MOST_PER_BYTE, decoded
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.jsonrpc import members
@@ -39,6 +39,7 @@ class Auto(Tools):
         """They are asked in this order. Messages may stand on any path, whatever it is for."""
         self._messages = messages
         self._models = tuple(models)
+        self._peers = peers
         self._others = (messages, *models, peers)
 
     def reads(self, head: RequestHead) -> Reads:
@@ -54,7 +55,11 @@ class Auto(Tools):
                     other = self._other(call, content, rules, messages=each is self._messages)
                     if other:
                         return Refusal("ambiguous_call", f"the request can be read as {other} too")
-                return each.recognise(call, content, rules)
+                refusal = each.recognise(call, content, rules)
+                if each is self._peers and call.head.method == "POST":
+                    # Who asks for a card so may ask for something else, by another member.
+                    call.kind = CALL
+                return refusal
         return super().recognise(call, content, rules)
 
     def _other(self, call: Call, content: bytes, rules: Rules, *, messages: bool) -> str:

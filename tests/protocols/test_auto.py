@@ -5,10 +5,12 @@ import json
 
 import pytest
 
-from proxy.call import Call, RequestHead, Whole
+from proxy.call import CALL, CONTROL, Call, RequestHead, Whole
+from proxy.protocols.a2a_heard import Sifted
 from proxy.protocols.protocol import Reads, Rules
-from proxy.protocols.recognise import PROTOCOLS
+from proxy.protocols.recognise import A2A, PROTOCOLS
 from proxy.refusal import Refusal
+from proxy.reply import Reply
 
 AUTO = PROTOCOLS["auto"]
 JSON = {b"content-type": b"application/json"}
@@ -111,6 +113,20 @@ def test_what_cannot_be_read_is_refused_by_who_knows_it() -> None:
         found = called(head("/v1/chat/completions"), content)
         assert isinstance(found, Refusal)
         assert "too" not in found.detail.split()
+
+
+def test_a_card_that_a_body_asks_for_is_a_call() -> None:
+    """On an upstream of anything the same body may be an order, to who looks at another member: no
+    policy for it may be passed by as by what sets calls up. The answer is read as a card."""
+    asked = RPC | {"method": "GetExtendedAgentCard", "amount": 100}
+    call = called(head("/refunds"), json.dumps(asked).encode())
+    assert isinstance(call, Call)
+    assert (call.protocol, call.kind, call.path) == ("a2a", CALL, "/refunds")
+    reply = Reply(200, fields=dict(JSON))
+    assert isinstance(A2A.hears(call, reply), Sifted)
+    call = called(head("/.well-known/agent-card.json", "GET", {}), None)
+    assert isinstance(call, Call)
+    assert call.kind == CONTROL
 
 
 def test_headers_of_mcp_do_not_hide_what_agents_ask_each_other() -> None:
