@@ -9,7 +9,7 @@ from proxy.call import Call, RequestHead
 from proxy.protocols.anthropic_heard import AnthropicHeard, CountHeard
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.jsonrpc import Members
-from proxy.protocols.model_bodies import ABSENT, ids_in, is_true, number
+from proxy.protocols.model_bodies import ABSENT, ids_in, may_be_true, number
 from proxy.protocols.models import Asked, Models, Request
 from proxy.protocols.sse import event
 from proxy.refusal import Refusal
@@ -47,7 +47,7 @@ class Anthropic(Models):
         most = max(number(body.get(name, ABSENT)) for name in _LIMITS)
         workflow, task = ids_in(body.get("metadata", ABSENT))
         return Request(
-            stream=is_true(body.get("stream", ABSENT)),
+            stream=may_be_true(body.get("stream", ABSENT)),
             output=0 if operation == _COUNTS else most or -1,
             workflow=workflow,
             task=task,

@@ -25,6 +25,8 @@ LONGEST_NAME = 256
 
 _MOST = 1_000_000_000  # tokens, or answers: no model has so many
 
+_TRUE = frozenset({"true", "1", "1.0", "t", "y", "yes", "on"})
+_DIGITS = re.compile(r"\s*\+?[0-9]{1,30}(?:\.0*)?\s*", re.ASCII)
 _MOST_PIECES = 1_000  # of encoded bytes that are looked for in one body
 _ENCODED = re.compile(rb'\s*:?\s*"?([A-Za-z0-9+/_=\\-]{256,}+)')
 _MARKS = (b";base64,", b'"data"')
@@ -99,12 +101,21 @@ def is_true(raw: msgspec.Raw) -> bool:
     return bytes(raw) == b"true"
 
 
+def may_be_true(raw: msgspec.Raw) -> bool:
+    """A member that is `true`, or what lenient servers take for it: 1, "yes"."""
+    written = text(raw)
+    return (bytes(raw).decode("latin-1") if written is None else written.strip().lower()) in _TRUE
+
+
 def number(raw: msgspec.Raw) -> int:
-    """A member that is a whole number above 0, at most `_MOST`; else 0."""
+    """A member that is a whole number above 0, at most `_MOST`; else 0. Lenient servers also read
+    one that is a text."""
     try:
         found = msgspec.json.decode(raw)
     except ValueError:  # it is not there, or larger than Python's readers take
         return 0
+    if isinstance(found, str):
+        found = int(found.partition(".")[0]) if _DIGITS.fullmatch(found) else 0
     if isinstance(found, float) and found.is_integer():
         found = int(found)
     return min(found, _MOST) if type(found) is int and found > 0 else 0

@@ -7,7 +7,7 @@ import msgspec
 from proxy.call import Call
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.jsonrpc import Members
-from proxy.protocols.model_bodies import ABSENT, ids_in, is_true, number, prompts
+from proxy.protocols.model_bodies import ABSENT, ids_in, is_true, may_be_true, number, prompts
 from proxy.protocols.models import Asked, Models, Request, asked_of
 from proxy.protocols.openai_heard import ChatHeard, OpenAIHeard, ResponseHeard
 from proxy.protocols.sse import event
@@ -86,8 +86,8 @@ class OpenAI(Models):
         written = min(most * paid, _MOST)
         workflow, task = ids_in(body.get("metadata", ABSENT))
         return Request(
-            stream=is_true(body.get("stream", ABSENT)),
-            lasts=operation in _RESPONSES and is_true(body.get("background", ABSENT)),
+            stream=may_be_true(body.get("stream", ABSENT)),
+            lasts=operation in _RESPONSES and may_be_true(body.get("background", ABSENT)),
             output=0 if operation in _WRITE_NOTHING else written or -paid,
             choices=answers * asked_for,
             says_usage=not chat or _includes_usage(body.get("stream_options", ABSENT)),

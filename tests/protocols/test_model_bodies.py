@@ -18,6 +18,7 @@ from proxy.protocols.model_bodies import (
     ids_in,
     is_json,
     is_true,
+    may_be_true,
     names_model,
     number,
     prompts,
@@ -136,11 +137,22 @@ def test_a_member_is_a_text_or_not(written: bytes, found: str | None) -> None:
 @pytest.mark.parametrize(
     ("written", "found"),
     [(b"7", 7), (b"7.0", 7), (b"1e3", 1000), (b"0", 0), (b"-1", 0), (b"7.5", 0), (b"true", 0),
-     (b'"7"', 0), (b"null", 0), (b"", 0), (b"1e400", 0), (b"9" * 30, 1_000_000_000)],
+     (b'"7"', 7), (b'" 7.0 "', 7), (b'"-7"', 0), (b'"7e1"', 0),
+     (b"null", 0), (b"", 0), (b"1e400", 0), (b"9" * 30, 1_000_000_000)],
 )  # fmt: skip
 def test_a_member_is_a_number_or_not(written: bytes, found: int) -> None:
     """Whole and above zero. No model has more than a thousand million of anything."""
     assert number(raw(written)) == found
+
+
+def test_lenient_servers_know_more_that_is_true() -> None:
+    """What is a stream for them must be one for policies."""
+    words = (b"true", b"1", b"1.0", b'"true"', b'"True"', b'"1"', b'"yes"', b'"\\u006fn"')
+    assert all(may_be_true(raw(word)) for word in words)
+    assert not any(
+        may_be_true(raw(word)) for word in (b"false", b"0", b'"no"', b"null", b"{}", b'"\xff"')
+    )
+    assert not may_be_true(ABSENT)
 
 
 def test_only_true_is_true() -> None:
