@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.call import CALL, CONTROL, Call, Effect, RequestHead
-from proxy.protocols import jsonrpc
+from proxy.protocols import jsonrpc, posted
 from proxy.protocols.a2a_card import CODED, PATHS, Place, rewritten
 from proxy.protocols.a2a_heard import Responses, Sifted, Things
 from proxy.protocols.a2a_operations import (
@@ -29,15 +29,15 @@ from proxy.protocols.a2a_operations import (
 )
 from proxy.protocols.arguments import NOTHING, Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_request
-from proxy.protocols.claims import JSON, claimed, looks_like_json, may_be_json
+from proxy.protocols.claims import JSON, may_be_json
 from proxy.protocols.codes import CODES, OTHER
-from proxy.protocols.coding import MOST_PER_BYTE, decoded, is_known
+from proxy.protocols.coding import NO_LIMIT, is_known
 from proxy.protocols.document import Ambiguous, NotADocument, Pointer
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, answer, climbs_out, matched_path
 from proxy.protocols.identity import LONGEST
 from proxy.protocols.made import Made, of_kind
-from proxy.protocols.protocol import BODY_BUFFER, Reads, Rules, Spelled
+from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.tools import path_tool
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -89,7 +89,7 @@ class A2a(Http):
             return True
         if content is None or head.method != "POST" or any(path_tool(head.target)):
             return False
-        plain = _plain(head, content, BODY_BUFFER)
+        plain = posted.plain(head, content, NO_LIMIT)
         if isinstance(plain, Refusal) or not (b"\\u" in plain or b'"method"' in plain.lower()):
             return False  # nearly always
         try:
@@ -104,12 +104,7 @@ class A2a(Http):
 
     def reads(self, head: RequestHead) -> Reads:
         """See Protocol: the body of a POST, which may name another operation than its path."""
-        if head.method != "POST":
-            return Reads.NOTHING
-        kind = head.fields.get(b"content-type", b"")
-        if not kind or kind == JSON or claimed(kind)[0] or b"content-encoding" in head.fields:
-            return Reads.WHOLE
-        return Reads.BEGINNING
+        return posted.reads(head)
 
     def looks_read(self, beginning: bytes) -> bool:
         """See Protocol: it begins like JSON, or may still."""
@@ -148,7 +143,7 @@ class A2a(Http):
         if content is None:
             return self._by_path(call, asks, b"")
         call.content = content
-        plain = _plain(call.head, content, rules.body_buffer)
+        plain = posted.plain(call.head, content, rules.body_buffer)
         if isinstance(plain, Refusal):
             return plain
         try:
@@ -288,20 +283,9 @@ def _ambiguous(why: str) -> Refusal:
     return Refusal("ambiguous_call", why)
 
 
-def _plain(head: RequestHead, content: bytes, limit: int) -> bytes | Refusal:
-    """A body without its coding."""
-    coding = head.fields.get(b"content-encoding")
-    return content if coding is None else decoded(content, coding, limit)
-
-
 def _read(head: RequestHead, content: bytes) -> jsonrpc.Document | None:
     """The JSON-RPC request in a body; None: there is none. Raises Ambiguous."""
-    json, utf_8 = claimed(head.fields.get(b"content-type", b""))
-    if not content or not (json or looks_like_json(content)):
-        return None
-    if not utf_8:
-        raise NotADocument("the body's charset is not UTF-8")
-    return jsonrpc.read(content)
+    return jsonrpc.read(content) if content and posted.is_json(head, content) else None
 
 
 def _operation(method: str) -> str:
@@ -368,7 +352,7 @@ class MessageId:
         content = call.body.whole
         if content is None or call.protocol != A2a.name or call.operation not in SENDS:
             return None
-        plain = _plain(call.head, content, len(content) * MOST_PER_BYTE)
+        plain = posted.plain(call.head, content, NO_LIMIT)
         if isinstance(plain, Refusal):
             return None
         return (self._in_rpc if call.rpc.rpc else self._alone).read(plain)

@@ -1,12 +1,15 @@
 """Content codings, decoded to look; what is forwarded stays as it came."""
 
+import sys
 import zlib
 
 from proxy.refusal import Refusal
 
-MOST_PER_BYTE = 100
-"""A body may decode to so many times its size: what is more is a bomb."""
+NO_LIMIT = sys.maxsize
+"""For who asks what a call is, or what stands in it, and not whether there is room for it: with a
+limit of his own he would not see what those see who go by another one."""
 
+_MOST_PER_BYTE = 100  # a body may decode to so many times its size: what is more is a bomb
 _ALWAYS = 64 << 10  # bytes that may come out of however little
 
 _NONE = frozenset({b"", b"identity"})
@@ -20,7 +23,8 @@ def is_known(coding: bytes) -> bool:
 
 
 def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
-    """`content` as it reads without its coding, at most `limit` bytes; or why it cannot be read."""
+    """`content` as it reads without its coding, at most `limit` bytes; or why it cannot be read.
+    A bomb is not, whatever the limit."""
     coding = coding.strip().lower()
     if coding in _NONE:
         return content
@@ -29,7 +33,7 @@ def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
         return Refusal(
             "unsupported_encoding", "the body's Content-Encoding is not identity, gzip or deflate"
         )
-    most = min(limit, max(_ALWAYS, len(content) * MOST_PER_BYTE))
+    most = min(limit, max(_ALWAYS, len(content) * _MOST_PER_BYTE))
     if coding == b"deflate" and _could_be(content, -15, most):
         # RFC 9110 8.4.1.2: some send the bare stream. What reads as both may be read as either.
         if _could_be(content, window, most):

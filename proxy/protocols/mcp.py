@@ -18,7 +18,7 @@ from proxy.protocols.a2a_operations import METHODS
 from proxy.protocols.arguments import NOTHING, Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_message
 from proxy.protocols.claims import may_be_json
-from proxy.protocols.coding import decoded
+from proxy.protocols.coding import NO_LIMIT
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, climbs_out, matched_path
@@ -47,7 +47,6 @@ _HEADERS = _SESSION | {b"mcp-method"}
 _OF_PEERS = METHODS.keys() - EFFECTS.keys()
 """What only agents ask each other for, whatever the headers say."""
 _SPOKEN = (b"application/json", b"text/event-stream")
-_LARGEST = 16 << 20
 
 
 class Mcp(Http):
@@ -73,7 +72,7 @@ class Mcp(Http):
         read as a message of MCP in any way is taken for one, and so refused if it has two."""
         if content is None:
             return not _SESSION.isdisjoint(head.fields)
-        plain = decoded(content, head.fields.get(b"content-encoding", b""), _LARGEST)
+        plain = posted.plain(head, content, NO_LIMIT)
         if isinstance(plain, Refusal):
             return False
         if b'"method"' not in plain.lower() and b"\\u" not in plain:
@@ -108,7 +107,7 @@ class Mcp(Http):
             return self._session(call, rules)
         call.protocol = self.name  # whatever is said of it from here on is said in MCP
         call.content = content
-        plain = posted.plain(call, content, rules.body_buffer)
+        plain = posted.plain(call.head, content, rules.body_buffer)
         if type(plain) is Refusal:
             return plain
         try:
@@ -123,7 +122,7 @@ class Mcp(Http):
         """See Protocol: of a tool its arguments, of other calls their params."""
         if call.rpc is None or call.kind == CONTROL or call.content is None:
             return NOTHING
-        plain = posted.plain(call, call.content, _LARGEST)
+        plain = posted.plain(call.head, call.content, NO_LIMIT)
         if isinstance(plain, Refusal):
             raise NotADocument("the body cannot be read")
         return read_arguments(input_of(plain), b"")
@@ -182,12 +181,7 @@ class Mcp(Http):
     @staticmethod
     def _document(call: Call, plain: bytes) -> jsonrpc.Document | None:
         """The messages in its body; None: it is none of ours. Raises Ambiguous."""
-        json, utf_8 = posted.must_be_json(call.head.fields.get(b"content-type", b""), plain)
-        if not json:
-            return None
-        if not utf_8:
-            raise NotADocument("the body's charset is not UTF-8")
-        return jsonrpc.read(plain)
+        return jsonrpc.read(plain) if posted.is_json(call.head, plain) else None
 
     def _are(self, call: Call, document: jsonrpc.Document, rules: Rules) -> Refusal | None:
         """It is these messages."""

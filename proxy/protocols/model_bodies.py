@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from proxy.call import RequestHead
-from proxy.protocols.claims import JSON, claimed, looks_like_json
-from proxy.protocols.coding import MOST_PER_BYTE, decoded
+from proxy.protocols.coding import NO_LIMIT
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.identity import LONGEST
 from proxy.protocols.jsonrpc import Members, check_all, members
+from proxy.protocols.posted import plain
 from proxy.refusal import Refusal
 
 ABSENT: Final = msgspec.Raw()
@@ -42,18 +42,6 @@ _ids = msgspec.json.Decoder(_Ids)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def is_json(head: RequestHead, content: bytes) -> bool:
-    """Does a body claim to be JSON, or look like it? Raises NotADocument for a charset that is not
-    UTF-8."""
-    kind = head.fields.get(b"content-type", b"")
-    json, utf_8 = (True, True) if kind == JSON else claimed(kind)
-    if not json and not looks_like_json(content):
-        return False
-    if not utf_8:
-        raise NotADocument("the body's charset is not UTF-8")
-    return True
-
-
 def read_members(content: bytes, known: tuple[str, ...]) -> Members | None:
     """The members of the object that a body is; None: it is another JSON document.
 
@@ -73,12 +61,11 @@ def read_members(content: bytes, known: tuple[str, ...]) -> Members | None:
 
 def names_model(head: RequestHead, content: bytes) -> bool:
     """Does a body name a model at its top level, in whatever spelling?"""
-    coding = head.fields.get(b"content-encoding")
-    if coding is not None:
-        plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
-        content = b"" if isinstance(plain, Refusal) else plain
+    read = plain(head, content, NO_LIMIT)
+    if isinstance(read, Refusal):
+        return False
     try:
-        return "model" in (members(content, "model") or {})
+        return "model" in (members(read, "model") or {})
     except Ambiguous:
         return True  # more than one, perhaps
     except (ValueError, RecursionError):

@@ -19,7 +19,6 @@ from proxy.memo import remembered
 from proxy.protocols.arguments import Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_body
 from proxy.protocols.claims import claimed, may_be_json
-from proxy.protocols.coding import decoded
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, answer
@@ -28,13 +27,13 @@ from proxy.protocols.model_bodies import (
     ABSENT,
     LARGE_PICTURE,
     LONGEST_NAME,
-    is_json,
     names_model,
     read_members,
     text,
     tokens_in,
 )
 from proxy.protocols.model_paths import Path, find_path, is_listing
+from proxy.protocols.posted import is_json, plain
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -160,14 +159,11 @@ class Models(Http, abc.ABC):
     ) -> Request | Refusal:
         """What the body says, or why it cannot be read."""
         call.content = content
-        coding = call.head.fields.get(b"content-encoding")
-        if coding is not None and content is not None:
-            plain = decoded(content, coding, rules.body_buffer)
-            if isinstance(plain, Refusal):
-                return plain
-            content = plain
+        read = b"" if content is None else plain(call.head, content, rules.body_buffer)
+        if isinstance(read, Refusal):
+            return read
         try:
-            said = self._read(call.head, content, path) if content else Request()
+            said = self._read(call.head, read, path) if read else Request()
             said.model = _checked(path.model or said.model)
         except Ambiguous as why:
             if not (rules.pass_unrecognised and isinstance(why, NotADocument)):

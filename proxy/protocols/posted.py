@@ -4,9 +4,10 @@ A body that only looks like JSON is held to the same rules as one that says so (
 tools that read it whatever its type says.
 """
 
-from proxy.call import Call, RequestHead
+from proxy.call import RequestHead
 from proxy.protocols.claims import JSON, claimed, looks_like_json
 from proxy.protocols.coding import decoded
+from proxy.protocols.document import NotADocument
 from proxy.protocols.protocol import Reads
 from proxy.refusal import Refusal
 
@@ -24,15 +25,21 @@ def reads(head: RequestHead) -> Reads:
     return Reads.BEGINNING
 
 
-def must_be_json(kind: bytes, content: bytes) -> tuple[bool, bool]:
-    """Must a body of this type be one JSON document; and is its text UTF-8?"""
+def is_json(head: RequestHead, content: bytes) -> bool:
+    """Must a body be one JSON document: does it claim to be, or look like it? Raises NotADocument
+    for a charset that is not UTF-8."""
+    kind = head.fields.get(b"content-type", b"")
     if kind == JSON:
-        return True, True
+        return True
     json, utf_8 = claimed(kind)
-    return json or looks_like_json(content), utf_8
+    if not json and not looks_like_json(content):
+        return False
+    if not utf_8:
+        raise NotADocument("the body's charset is not UTF-8")
+    return True
 
 
-def plain(call: Call, content: bytes, limit: int) -> bytes | Refusal:
-    """A body without its coding, at most `limit` bytes; or why it cannot be read."""
-    coding = call.head.fields.get(b"content-encoding")
+def plain(head: RequestHead, content: bytes, limit: int) -> bytes | Refusal:
+    """A body without its coding, as `decoded` has it."""
+    coding = head.fields.get(b"content-encoding")
     return content if coding is None else decoded(content, coding, limit)

@@ -11,8 +11,8 @@ from proxy.call import Call, Effect, RequestHead
 from proxy.memo import remembered
 from proxy.protocols.arguments import Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_tool
-from proxy.protocols.claims import DECEPTIVE, JSON, claimed, looks_like_json, may_be_json
-from proxy.protocols.coding import MOST_PER_BYTE, decoded
+from proxy.protocols.claims import DECEPTIVE, JSON, claimed, may_be_json
+from proxy.protocols.coding import NO_LIMIT, decoded
 from proxy.protocols.document import (
     Ambiguous,
     NotADocument,
@@ -23,6 +23,7 @@ from proxy.protocols.document import (
 )
 from proxy.protocols.http import IS_LINE, Http, matched_path
 from proxy.protocols.identity import LONGEST
+from proxy.protocols.posted import is_json
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 
@@ -162,12 +163,8 @@ class Tools(Http):
 
     def _tool(self, call: Call, content: bytes, named: str) -> str:
         """The tool's name; empty if this is no call of a tool. Raises Ambiguous."""
-        kind = call.head.fields.get(b"content-type", b"")
-        json, utf_8 = (True, True) if kind == JSON else claimed(kind)
-        if not json and not looks_like_json(content):
+        if not is_json(call.head, content):
             return named
-        if not utf_8:
-            raise NotADocument("the body's charset is not UTF-8")
         envelope = _read(content)
         if envelope is None:
             return named
@@ -269,7 +266,7 @@ class Argument:
             if self._surely_absent(content):
                 return None  # nearly always
         else:
-            plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
+            plain = decoded(content, coding, NO_LIMIT)
             content = b"" if isinstance(plain, Refusal) else plain  # it was read before
         if call.protocol != Tools.name:
             return self._in_message.read(content)

@@ -1,6 +1,7 @@
 """An upstream that may speak anything."""
 
 import gzip
+import hashlib
 import json
 
 import pytest
@@ -173,3 +174,31 @@ def test_what_has_two_readings_is_refused_by_who_has_one_of_them(body: bytes) ->
     found = called(head("/"), body)
     assert isinstance(found, Refusal)
     assert found.code == "ambiguous_call"
+
+
+def padding(size: int) -> str:
+    """So many characters that shrink as well as they may: up to 64 KiB to nothing, more of them to
+    a hundredth."""
+    digests = (hashlib.sha256(b"%d" % n).hexdigest() for n in range((size >> 16) * 30))
+    return "".join(digests).ljust(size)
+
+
+@pytest.mark.parametrize("size", [60_000, 17 << 20], ids=["a little", "much"])
+@pytest.mark.parametrize(
+    ("target", "body", "protocol"),
+    [
+        ("/mcp", RPC | {"method": "tools/call", "params": {"name": "pay"}}, "mcp"),
+        ("/", RPC | {"method": "SendMessage", "params": {"message": MESSAGE}}, "a2a"),
+        ("/v1/embeddings", {"model": "m", "input": "x"}, "openai"),
+        ("/v1/messages", {"model": "m", "messages": []}, "anthropic"),
+    ],
+)
+def test_no_padding_hides_what_a_packed_body_says(
+    target: str, body: dict[str, object], protocol: str, size: int
+) -> None:
+    """Whoever asks whether a call is his own unpacks as much as who then reads it."""
+    asked = head(target, fields=JSON | {b"content-encoding": b"gzip"})
+    packed = gzip.compress(json.dumps(body | {"pad": padding(size)}).encode())
+    call = Call("c1", asked, Whole(packed), 0.0, asked.target, upstream="peer")
+    assert AUTO.recognise(call, packed, Rules(body_buffer=64 << 20)) is None
+    assert call.protocol == protocol

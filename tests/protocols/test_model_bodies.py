@@ -16,7 +16,6 @@ from proxy.protocols.model_bodies import (
     ABSENT,
     LARGE_PICTURE,
     ids_in,
-    is_json,
     is_true,
     may_be_true,
     names_model,
@@ -40,16 +39,6 @@ def head(**fields: bytes) -> RequestHead:
 def raw(written: bytes) -> msgspec.Raw:
     """A member, as it is written."""
     return msgspec.Raw(written)
-
-
-def test_a_body_is_json_by_its_word_or_its_looks() -> None:
-    """A form is neither."""
-    assert is_json(head(content_type=b"application/json"), b"x")
-    assert is_json(head(content_type=b"text/plain"), b" {}")
-    assert not is_json(head(content_type=b"multipart/form-data"), b"--x")
-    assert not is_json(head(), b"a=b")
-    with pytest.raises(NotADocument, match="charset"):
-        is_json(head(content_type=b"application/json; charset=utf-16"), b"{}")
 
 
 def test_an_object_is_read_others_are_passed_by() -> None:

@@ -2,12 +2,13 @@
 
 import gzip
 
+import pytest
+
 from proxy.call import RequestHead
 from proxy.protocols import posted
-from proxy.protocols.claims import JSON
+from proxy.protocols.document import NotADocument
 from proxy.protocols.protocol import Reads
 from proxy.refusal import Refusal
-from tests.fakes import make_call
 
 
 def head(method: str = "POST", **fields: bytes) -> RequestHead:
@@ -29,18 +30,21 @@ def test_only_what_is_posted_is_read():
     assert posted.reads(head(content_type=b"image/png")) is Reads.BEGINNING
 
 
-def test_what_claims_or_looks_like_json_must_be_it():
+def test_a_body_is_json_by_its_word_or_its_looks():
     """In UTF-8, if it says a charset at all."""
-    assert posted.must_be_json(JSON, b"x") == (True, True)
-    assert posted.must_be_json(b"text/json; charset=latin-1", b"x") == (True, False)
-    assert posted.must_be_json(b"text/plain", b" {") == (True, True)
-    assert posted.must_be_json(b"text/plain", b"x") == (False, True)
+    assert posted.is_json(head(content_type=b"application/json"), b"x")
+    assert posted.is_json(head(content_type=b"text/json; charset=utf-8"), b"x")
+    assert posted.is_json(head(content_type=b"text/plain"), b" {")
+    assert not posted.is_json(head(content_type=b"multipart/form-data; charset=latin-1"), b"--x")
+    assert not posted.is_json(head(), b"a=b")
+    for kind in (b"application/json; charset=utf-16", b"text/plain; charset=latin-1"):
+        with pytest.raises(NotADocument, match="charset"):
+            posted.is_json(head(content_type=kind), b"{}")
 
 
 def test_a_body_is_read_without_its_coding():
     """As far as there is one, and it is not too large."""
-    call = make_call()
-    assert posted.plain(call, b"x", 10) == b"x"
-    call.head.fields[b"content-encoding"] = b"gzip"
-    assert posted.plain(call, gzip.compress(b"x"), 10) == b"x"
-    assert isinstance(posted.plain(call, b"x", 10), Refusal)
+    packed = gzip.compress(b"x")
+    assert posted.plain(head(), b"x", 10) == b"x"
+    assert posted.plain(head(content_encoding=b"gzip"), packed, 10) == b"x"
+    assert isinstance(posted.plain(head(content_encoding=b"gzip"), b"x", 10), Refusal)
