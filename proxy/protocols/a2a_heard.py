@@ -13,8 +13,8 @@ import msgspec
 
 from proxy.protocols.answers import Answers, Meanings
 from proxy.protocols.hearing import Told, Usage
-from proxy.protocols.http import Http
-from proxy.reply import Executed, Reply, Result
+from proxy.protocols.statuses import executed_by, result_of
+from proxy.reply import Executed, Result
 
 _DID_NOT_RUN = Told(400, Result.CALLER_ERROR, Executed.NO)
 MEANINGS: Meanings = {
@@ -34,11 +34,8 @@ _OVER = frozenset(
     {"completed", "failed", "canceled", "cancelled", "rejected", "input-required", "auth-required"}
 )
 _PREFIX = "task_state_"  # of 1.0
-
-
 _ERRORS = range(400, 600)
 _FAILED = Told(500, Result.FAILURE)
-_HTTP = Http()
 
 Change: TypeAlias = Callable[[bytes], bytes | None]
 """What passes on of an answer; None: it passes as it came."""
@@ -110,10 +107,9 @@ def _error(data: bytes) -> Told | None:
         status = _failing.decode(data).error.code
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    reply = Reply(status=status if status in _ERRORS else 500)
-    _HTTP.judge(reply)
-    assert reply.result is not None  # that is what judging is
-    return Told(reply.status, reply.result, reply.executed, reply.quota_exhausted)
+    status = status if status in _ERRORS else 500
+    result = result_of(status)
+    return Told(status, result, executed_by(result, status), quota=status == 402)
 
 
 class Responses(Answers):

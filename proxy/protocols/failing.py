@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from proxy.protocols.hearing import Told
-from proxy.reply import Executed, Result
+from proxy.protocols.statuses import executed_by, result_of
+from proxy.reply import Executed
 
 QUOTA_CODES = (
     b"insufficient_quota",
@@ -48,8 +49,6 @@ _STATUSES = {
     "overloaded_error": 529,
 }
 _OF_A_PICTURE = ("image", "invalid")  # in the codes of what is wrong with what was handed in
-_NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
-_PERHAPS_RUN = frozenset({408, 409})
 
 
 def used_up(content: bytes) -> bool:
@@ -63,17 +62,9 @@ def told_of(error: Any, *, said: bool) -> Told:
     quota = status == 402 or used_up(msgspec.json.encode(error))
     if quota and status not in {402, 429}:
         status = 429
-    result = _result(status)
-    ran = said or result is not Result.CALLER_ERROR or status in _PERHAPS_RUN
-    return Told(status, result, Executed.UNKNOWN if ran else Executed.NO, quota)
-
-
-def _result(status: int) -> Result:
-    if status in {402, 429}:
-        return Result.THROTTLED
-    if status < 500 or status in _NOT_ERRORS_OF_THE_SERVER:
-        return Result.CALLER_ERROR
-    return Result.FAILURE
+    result = result_of(status)
+    executed = Executed.UNKNOWN if said else executed_by(result, status)
+    return Told(status, result, executed, quota)
 
 
 def _status(error: Any) -> int:

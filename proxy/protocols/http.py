@@ -17,6 +17,7 @@ from proxy.protocols.hearing import Hearing
 from proxy.protocols.made import Made
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.sse import event
+from proxy.protocols.statuses import executed_by, result_of
 from proxy.refusal import Refusal
 from proxy.reply import NEVER_SENT, SUCCESS, Executed, Failure, Reply, Result
 
@@ -43,8 +44,6 @@ IS_LINE = re.compile(r"[A-Z-]+ /[!-~]*")
 """A tool of plain HTTP, as policies and metrics have it."""
 _STREAMS = (b"text/event-stream", b"application/x-ndjson")
 _ESCAPE = re.compile(rb"%[0-9a-fA-F]{2}")
-_NOT_ERRORS_OF_THE_SERVER = frozenset({501, 505})
-_PERHAPS_RUN = frozenset({408, 409})
 _LONGEST_TOOL = 256
 
 _YES = Executed.YES  # looking into an enum costs more than the rest
@@ -171,8 +170,7 @@ class Http:
             reply.executed = _YES
         else:
             reply.result, reply.quota_exhausted = _of_error(reply, status)
-            ran = reply.result is not Result.CALLER_ERROR or status in _PERHAPS_RUN
-            reply.executed = Executed.UNKNOWN if ran else Executed.NO
+            reply.executed = executed_by(reply.result, status)
 
     def hears(self, call: Call, reply: Reply) -> Hearing | None:
         """See Protocol: an answer may be anything."""
@@ -281,16 +279,12 @@ def _of_failure(failure: Failure) -> Result:
 
 def _of_error(reply: Reply, status: int) -> tuple[Result, bool]:
     """The result of a status from 400 on, and whether a quota is used up."""
-    if status == 402:
-        return Result.THROTTLED, True
     if status == 429:
         content = b"" if reply.body is None else reply.body.whole or b""
         return Result.THROTTLED, used_up(content)
     if status == 503 and b"retry-after" in reply.fields:
         return Result.THROTTLED, False
-    if status < 500 or status in _NOT_ERRORS_OF_THE_SERVER:
-        return Result.CALLER_ERROR, False
-    return Result.FAILURE, False
+    return result_of(status), status == 402
 
 
 REASONS = {
