@@ -8,7 +8,7 @@ import msgspec
 from proxy.call import Call, RequestHead
 from proxy.protocols.anthropic_heard import AnthropicHeard, CountHeard
 from proxy.protocols.hearing import Hearing
-from proxy.protocols.jsonrpc import Members
+from proxy.protocols.members import Members
 from proxy.protocols.model_bodies import ABSENT, ids_in, may_be_true, number
 from proxy.protocols.models import Asked, Models, Request
 from proxy.protocols.sse import event

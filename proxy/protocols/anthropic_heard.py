@@ -7,7 +7,7 @@ of a cache and written to one stands beside the number of tokens that came in, n
 
 from typing import Any
 
-from proxy.protocols.heard import Heard, count, members, read_event, read_whole
+from proxy.protocols.heard import Heard, count, object_of, read_event, read_whole
 from proxy.protocols.hearing import Usage
 
 _NO_WORD_YET = frozenset({"content_block_stop", "message_delta", "message_start", "ping"})
@@ -25,10 +25,10 @@ class Meter:
 
     def add(self, said: Any) -> None:
         """Something said of it. What is no number, or smaller than what was said, says nothing."""
-        used = members(said)
+        used = object_of(said)
         self._take(used)
-        self._take(members(used.get("cache_creation")))
-        self._take(members(used.get("output_tokens_details")))
+        self._take(object_of(used.get("cache_creation")))
+        self._take(object_of(used.get("output_tokens_details")))
 
     def _take(self, used: dict[str, Any]) -> None:
         for name in _NUMBERS & used.keys():
@@ -94,9 +94,9 @@ class AnthropicHeard(Heard):
             self.say()
             self.ended = True
         elif kind == "content_block_start":
-            self._begin(members(event.get("content_block")))
+            self._begin(object_of(event.get("content_block")))
         elif kind in _NO_WORD_YET:
-            self._use(members(event.get("message")).get("usage"))
+            self._use(object_of(event.get("message")).get("usage"))
             self._use(event.get("usage"))
         elif kind == "content_block_delta":
             self.add(event.get("delta"))

@@ -96,13 +96,13 @@ def read_event(data: bytes) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def members(value: Any) -> dict[str, Any]:
-    """An object's; none of what is no object."""
+def object_of(value: Any) -> dict[str, Any]:
+    """Its members, if it is an object; else none."""
     return value if isinstance(value, dict) else {}
 
 
-def items(value: Any) -> Iterable[Any]:
-    """An array's; none of what is no array."""
+def array_of(value: Any) -> Iterable[Any]:
+    """Its items, if it is an array; else none."""
     return value if isinstance(value, list) else ()
 
 

@@ -1,35 +1,23 @@
 """JSON-RPC 2.0, which MCP and A2A speak: a message or a batch read so that nobody can read it as
 another (spec 2.2), and results and errors as bytes.
 
-What is read of a message is its outermost object. A library that takes the first of two `method`s,
-or `Params` for `params`, would be asked for something else than what a policy has seen, so such a
-message is refused. Looking is cheap: the members of a compact object account for each of its bytes,
-unless one of them stands twice.
+What is read of a message is its outermost object (`members.py`). A library that takes the first of
+two `method`s, or `Params` for `params`, would be asked for something else than what a policy has
+seen, so such a message is refused.
 """
 
-import functools
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from proxy.protocols.document import (
-    DEEPEST,
-    MOST_READ,
-    Ambiguous,
-    NotADocument,
-    check_depth,
-    check_text,
-    more_values,
-)
+from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.members import Members, check_all, members, text
 
 LARGEST_BATCH = 100
 """Messages of one body: each is a call, with all that this costs."""
 LONGEST_ID = 1024
 """Bytes of an id: a refusal repeats it."""
-
-Members = dict[str, msgspec.Raw]
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -40,7 +28,6 @@ INTERNAL_ERROR = -32603
 _NAMES = ("jsonrpc", "method", "id", "params", "result", "error")
 _object = msgspec.json.Decoder(Members)
 _array = msgspec.json.Decoder(list[msgspec.Raw])
-_text = msgspec.json.Decoder(str)
 _BEGINS_LIKE_AN_ID = b'"-0123456789n'
 
 
@@ -83,14 +70,6 @@ def read(content: bytes) -> Document | None:
         return _batch(content) if content.lstrip().startswith(b"[") else _single(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise NotADocument("the body is not one JSON document") from None
-
-
-def check_all(content: bytes) -> None:
-    """Its text is UTF-8, and it is not too deep. Raises NotADocument."""
-    if not content.isascii():
-        check_text(content)
-    if len(content) - len(content.translate(None, b"{[")) > DEEPEST:
-        check_depth(content)
 
 
 def _batch(content: bytes) -> Document | None:
@@ -141,64 +120,6 @@ def _id(raw: msgspec.Raw | bytes) -> bytes:
     if written and written[0] not in _BEGINS_LIKE_AN_ID:
         raise Ambiguous("the id is neither a string nor a number")
     return written
-
-
-def text(raw: msgspec.Raw | bytes) -> str | None:
-    """What a member says; None: it is not a string, or one that Python cannot hold."""
-    try:
-        return _text.decode(raw)
-    except (msgspec.DecodeError, UnicodeError):
-        return None
-
-
-def members(content: bytes | msgspec.Raw, *known: str) -> Members | None:
-    """The members of the object that `content` is, as they are written; None: it is no object.
-
-    Raises Ambiguous where a name stands twice, or one that is like one of `known` but for its
-    letters' case, and msgspec's errors for what is no JSON.
-    """
-    try:
-        found = _object.decode(content)
-    except msgspec.ValidationError:
-        return None
-    if len(found) > MOST_READ:
-        raise Ambiguous(f"the body has an object with more than {MOST_READ:,} members")
-    if _unaccounted(len(content), found):
-        compact = msgspec.json.format(bytes(content), indent=-1)
-        if _unaccounted(len(compact), _object.decode(compact)):
-            _check_names(compact)
-    usual = _usual(known)
-    for name in found:
-        if name not in known and name.casefold() in usual:
-            raise Ambiguous(f"the body names {usual[name.casefold()]} in another spelling")
-    return found
-
-
-@functools.cache
-def _usual(known: tuple[str, ...]) -> dict[str, str]:
-    """Each by how it reads to who takes all letters alike."""
-    return {name.casefold(): name for name in known}
-
-
-def _unaccounted(length: int, found: Members) -> int:
-    """How many bytes of an object are neither its members nor what stands between them: white
-    space, escapes in names, or a member that stands twice."""
-    # Two quotes and a colon for each, a comma between two, and two braces.
-    length -= 4 * len(found) + 1 if found else 2
-    for name, value in found.items():
-        length -= (len(name) if name.isascii() else len(name.encode())) + len(value)
-    return length
-
-
-def _check_names(content: bytes) -> None:
-    if more_values(content, MOST_READ):
-        raise Ambiguous("the body is too large to tell whether it names a member twice")
-    # No number is too long to be read so.
-    pairs: list[tuple[str, Any]] = json.loads(content, object_pairs_hook=list, parse_int=float)
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise Ambiguous(f"the body names {twice[:32]} more than once")
 
 
 def meaning(raw_id: bytes) -> str | int | float | bytes | None:

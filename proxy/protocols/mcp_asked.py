@@ -14,7 +14,8 @@ import msgspec
 from proxy.call import CALL, CONTROL, Effect
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.identity import LONGEST
-from proxy.protocols.jsonrpc import Members, Message, members, text
+from proxy.protocols.jsonrpc import Message
+from proxy.protocols.members import Members, members, text
 
 LONGEST_NAME = 256
 STATELESS = "2026-07-28"

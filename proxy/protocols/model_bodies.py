@@ -13,7 +13,7 @@ from proxy.call import RequestHead
 from proxy.protocols.coding import NO_LIMIT
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.identity import LONGEST
-from proxy.protocols.jsonrpc import Members, check_all, members
+from proxy.protocols.members import Members, check_all, members
 from proxy.protocols.posted import plain
 from proxy.refusal import Refusal
 

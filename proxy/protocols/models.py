@@ -22,7 +22,7 @@ from proxy.protocols.claims import claimed, may_be_json
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, answer
-from proxy.protocols.jsonrpc import Members
+from proxy.protocols.members import Members
 from proxy.protocols.model_bodies import (
     ABSENT,
     LARGE_PICTURE,

@@ -6,7 +6,7 @@ import msgspec
 
 from proxy.call import Call
 from proxy.protocols.hearing import Hearing
-from proxy.protocols.jsonrpc import Members
+from proxy.protocols.members import Members
 from proxy.protocols.model_bodies import ABSENT, ids_in, is_true, may_be_true, number, prompts
 from proxy.protocols.models import Asked, Models, Request, asked_of
 from proxy.protocols.openai_heard import ChatHeard, OpenAIHeard, ResponseHeard

@@ -8,7 +8,7 @@ other. Cached tokens are inside the number of those that came in.
 
 from typing import Any
 
-from proxy.protocols.heard import Heard, count, items, members, read_event, read_whole
+from proxy.protocols.heard import Heard, array_of, count, object_of, read_event, read_whole
 from proxy.protocols.hearing import Usage
 
 _DONE = b"[DONE]"
@@ -35,15 +35,15 @@ def usage_of(said: Any) -> Usage | None:
 
     What the sum has beyond input and output was written too: some count reasoning apart.
     """
-    used = members(said)
+    used = object_of(said)
     tokens_in = _first(used, "prompt_tokens", "input_tokens")
     tokens_out = _first(used, "completion_tokens", "output_tokens")
     total = count(used.get("total_tokens"))
     if tokens_in is None and tokens_out is None:
         return None if total is None else Usage(input=total)
     into, out = tokens_in or 0, tokens_out or 0
-    read = members(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
-    written = members(used.get("completion_tokens_details") or used.get("output_tokens_details"))
+    read = object_of(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
+    written = object_of(used.get("completion_tokens_details") or used.get("output_tokens_details"))
     return Usage(
         input=into,
         output=max(out, (total or 0) - into),
@@ -132,8 +132,8 @@ class ChatHeard(OpenAIHeard):
     def hear(self, event: dict[str, Any]) -> bytes | None:
         """A chunk. The one that says what was used has no choice in it."""
         choices = event.get("choices")
-        for choice in items(choices):
-            self._choice(members(choice))
+        for choice in array_of(choices):
+            self._choice(object_of(choice))
         ours = self.sifts and choices == [] and isinstance(event.get("usage"), dict)
         return b"" if ours else None
 
@@ -159,7 +159,7 @@ class ResponseHeard(OpenAIHeard):
         """An event: the type stands in it."""
         kind = str(event.get("type"))
         if kind in _ENDS:
-            self._end(kind, members(event.get("response")))
+            self._end(kind, object_of(event.get("response")))
         elif kind.endswith(".delta") and _SOUND not in kind:
             self.add(event.get("delta"))
         elif kind not in _NO_WORD_YET:

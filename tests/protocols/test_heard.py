@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from proxy.protocols.heard import (
     Heard,
     Whole,
+    array_of,
     count,
-    items,
-    members,
+    object_of,
     read_event,
     read_whole,
     text_in,
@@ -61,10 +61,10 @@ def test_text_is_what_a_model_wrote() -> None:
 
 def test_what_is_of_another_shape_has_nothing_in_it() -> None:
     """Nobody promised what an upstream sends."""
-    assert members([1]) == {}
-    assert members({"a": 1}) == {"a": 1}
-    assert list(items({"a": 1})) == []
-    assert list(items([1])) == [1]
+    assert object_of([1]) == {}
+    assert object_of({"a": 1}) == {"a": 1}
+    assert list(array_of({"a": 1})) == []
+    assert list(array_of([1])) == [1]
 
 
 def test_the_first_error_counts() -> None:
