@@ -37,12 +37,12 @@ from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, answer, climbs_out, matched_path
 from proxy.protocols.identity import LONGEST
 from proxy.protocols.made import Made, of_kind
+from proxy.protocols.names import LONGEST_NAME
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.protocols.tools import path_tool
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
-_LONGEST_NAME = 256
 _FOLDED = frozenset(name.casefold() for name in METHODS)
 _NAMES = re.compile("|".join(map(re.escape, METHODS)).encode(), re.IGNORECASE)
 _ORIGIN = {"origin": "holdfast"}
@@ -296,8 +296,8 @@ def _operation(method: str) -> str:
         return known
     if method.strip().casefold() in _FOLDED:
         raise Ambiguous("the method is one of A2A in another spelling")
-    if len(method) > _LONGEST_NAME or not method.isprintable():
-        raise Ambiguous(f"the method is not {_LONGEST_NAME} printed characters at most")
+    if len(method) > LONGEST_NAME or not method.isprintable():
+        raise Ambiguous(f"the method is not {LONGEST_NAME} printed characters at most")
     return method
 
 

@@ -16,8 +16,8 @@ from proxy.protocols.document import Ambiguous
 from proxy.protocols.identity import LONGEST
 from proxy.protocols.jsonrpc import Message
 from proxy.protocols.members import Members, members, text
+from proxy.protocols.names import LONGEST_NAME, stays_whole
 
-LONGEST_NAME = 256
 STATELESS = "2026-07-28"
 """The first version that knows of no sessions."""
 
@@ -63,7 +63,6 @@ _OF_PARAMS = ("name", "uri", "arguments", "_meta")
 _OF_META = (_OF_VERSION, _WORKFLOW, _TASK, "baggage", "traceparent")
 _OF_THE_WAY = frozenset({"progressToken", "traceparent", "tracestate", "baggage"})
 _ENCODED = re.compile(rb"=\?base64\?([A-Za-z0-9+/]*={0,2})\?=")
-_CONTROL_SIGNS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NO_MEMBERS: Members = {}
 
 
@@ -171,8 +170,7 @@ def _known(name: str | None, member: str) -> str:
     """A name by which policies and servers know the same. Raises Ambiguous."""
     if not name:
         raise Ambiguous(f"{member} is not a string with something in it")
-    # Some servers cut blank ends off, or stop at a NUL.
-    if name != name.strip() or not (name.isprintable() or not _CONTROL_SIGNS.search(name)):
+    if not stays_whole(name):
         raise Ambiguous(f"{member} holds what is not printed, or begins or ends blank")
     if member != "uri" and len(name) > LONGEST_NAME:
         raise Ambiguous(f"{member} is longer than {LONGEST_NAME} characters")

@@ -11,11 +11,11 @@ from collections.abc import Iterable
 import msgspec
 
 from proxy.call import Effect
+from proxy.protocols.names import LONGEST_NAME
 from proxy.protocols.protocol import Rules
 
 _MOST_UPSTREAMS = 256
 _MOST_TOOLS = 4096
-_LONGEST_NAME = 256
 
 
 class Annotations(msgspec.Struct, rename="camel", frozen=True):
@@ -61,7 +61,7 @@ class Hints:
             effect = Effect.WRITE if tool.annotations is None else tool.annotations.effect
             if effect is Effect.WRITE:
                 known.pop(tool.name, None)  # what nobody knows anything of is one too
-            elif len(tool.name) <= _LONGEST_NAME:
+            elif len(tool.name) <= LONGEST_NAME:
                 known[tool.name] = effect
                 known.move_to_end(tool.name)
         while len(known) > _MOST_TOOLS:

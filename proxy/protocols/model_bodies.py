@@ -21,7 +21,6 @@ ABSENT: Final = msgspec.Raw()
 """Of a member that is not there."""
 LARGE_PICTURE = 1_500
 """Tokens that a picture, a sound or a file counts as at most: a large picture with most vendors."""
-LONGEST_NAME = 256
 
 _MOST = 1_000_000_000  # tokens, or answers: no model has so many
 

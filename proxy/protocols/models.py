@@ -26,13 +26,13 @@ from proxy.protocols.members import Members
 from proxy.protocols.model_bodies import (
     ABSENT,
     LARGE_PICTURE,
-    LONGEST_NAME,
     names_model,
     read_members,
     text,
     tokens_in,
 )
 from proxy.protocols.model_paths import Path, find_path, is_listing
+from proxy.protocols.names import LONGEST_NAME
 from proxy.protocols.posted import is_json, plain
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal

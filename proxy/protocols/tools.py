@@ -23,6 +23,7 @@ from proxy.protocols.document import (
 )
 from proxy.protocols.http import IS_LINE, Http, matched_path
 from proxy.protocols.identity import LONGEST
+from proxy.protocols.names import LONGEST_NAME, stays_whole
 from proxy.protocols.posted import is_json
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
@@ -30,9 +31,7 @@ from proxy.refusal import Refusal
 _IN_PATH = re.compile(rb"(?:^|.*/)(?i:v1)/([^/]+)/?", re.DOTALL)
 # No control characters, spaces, slashes, parameters, nor what was no UTF-8.
 _NAME = re.compile(r"[!-.0-:<-~\xa1-\ufffc\U00010000-\U0010ffff]+")
-_LONGEST_NAME = 256
 _OF_AN_ENVELOPE = frozenset({"tool", "input"})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 # Looking into an enum costs more than the question.
 _NOTHING, _WHOLE, _WRITE = Reads.NOTHING, Reads.WHOLE, Effect.WRITE
@@ -152,8 +151,8 @@ class Tools(Http):
         return of_tool
 
     def _is_for(self, call: Call, tool: str) -> Refusal | None:
-        if len(tool) > _LONGEST_NAME:
-            return _ambiguous(f"the tool's name is longer than {_LONGEST_NAME} characters")
+        if len(tool) > LONGEST_NAME:
+            return _ambiguous(f"the tool's name is longer than {LONGEST_NAME} characters")
         call.protocol = "tools"
         call.layer = "tool"
         call.tool = tool
@@ -168,7 +167,7 @@ class Tools(Http):
         envelope = _read(content)
         if envelope is None:
             return named
-        if envelope.tool and not _is_name(envelope.tool):
+        if envelope.tool and not stays_whole(envelope.tool):
             raise Ambiguous("the tool's name holds what is not printed, or begins or ends blank")
         tool = envelope.tool or named
         if named and named != tool:
@@ -205,11 +204,6 @@ def _not_an_envelope(content: bytes) -> None:
     check_depth(content)
     if content.lstrip().startswith(b"{"):
         raise Ambiguous("tool is not a string")
-
-
-def _is_name(tool: str) -> bool:
-    """Some tools cut blank ends off, or stop at a NUL: not the name that policies knew it by."""
-    return tool == tool.strip() and (tool.isprintable() or not _CONTROL.search(tool))
 
 
 def _note_ids(call: Call, workflow: str, task: str) -> None:
