@@ -9,17 +9,20 @@ NO_LIMIT = sys.maxsize
 """For who asks what a call is, or what stands in it, and not whether there is room for it: with a
 limit of his own he would not see what those see who go by another one."""
 
-_MOST_PER_BYTE = 100  # a body may decode to so many times its size: what is more is a bomb
+WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
+"""Codings that are known, as zlib's `wbits`."""
+MOST_PER_BYTE = 100
+"""A body may decode to so many times its size: what is more is a bomb."""
+
 _ALWAYS = 64 << 10  # bytes that may come out of however little
 
 _NONE = frozenset({b"", b"identity"})
-_WINDOW = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 
 
 def is_known(coding: bytes) -> bool:
     """Can it be decoded here?"""
     coding = coding.strip().lower()
-    return coding in _NONE or coding in _WINDOW
+    return coding in _NONE or coding in WINDOWS
 
 
 def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
@@ -28,12 +31,12 @@ def decoded(content: bytes, coding: bytes, limit: int) -> bytes | Refusal:
     coding = coding.strip().lower()
     if coding in _NONE:
         return content
-    window = _WINDOW.get(coding)
+    window = WINDOWS.get(coding)
     if window is None:
         return Refusal(
             "unsupported_encoding", "the body's Content-Encoding is not identity, gzip or deflate"
         )
-    most = min(limit, max(_ALWAYS, len(content) * _MOST_PER_BYTE))
+    most = min(limit, max(_ALWAYS, len(content) * MOST_PER_BYTE))
     if coding == b"deflate" and _could_be(content, -15, most):
         # RFC 9110 8.4.1.2: some send the bare stream. What reads as both may be read as either.
         if _could_be(content, window, most):

@@ -16,7 +16,7 @@ count as text.
 import zlib
 from collections.abc import Iterator
 
-from proxy.protocols.coding import decoded
+from proxy.protocols.coding import MOST_PER_BYTE, WINDOWS, decoded
 from proxy.protocols.frames import Frame, Frames, written
 from proxy.protocols.hearing import Hearing
 from proxy.refusal import Refusal
@@ -24,9 +24,7 @@ from proxy.reply import Reply
 
 LONGEST = 1 << 20
 """Bytes of an answer that is no stream, which are read."""
-_WINDOWS = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
-_MOST_PER_BYTE = 100  # a stream may decode to so many times its size, and
-_ALWAYS = 1 << 20  # this at least
+_ALWAYS = 1 << 20  # bytes that may come out of however little
 _PICTURE = 6_000
 """Bytes of text that as much as is read of one message counts as, where it is not read. No model
 writes so much at once: it is a picture, or sound."""
@@ -53,8 +51,8 @@ class Screen:
         self._lines = fields.get(b"content-type", b"").lower().startswith(_NDJSON)
         self._frames = Frames(lines=self._lines)
         self._hearing = hearing
-        self._coding = fields.get(b"content-encoding", b"identity").strip().lower()
-        window = _WINDOWS.get(self._coding)
+        self._coding = fields.get(b"content-encoding", b"").strip().lower() or b"identity"
+        window = WINDOWS.get(self._coding)
         self._inflater = None if window is None else zlib.decompressobj(wbits=window)
         self._into = self._out = 0  # bytes that were decoded
         self._lost = False  # nothing more can be
@@ -109,7 +107,7 @@ class Screen:
         """The piece without its coding. What is no such coding, or a bomb, is heard no more."""
         self._into += len(piece)
         while piece and not self._lost:
-            most = max(_ALWAYS, self._into * _MOST_PER_BYTE) - self._out
+            most = max(_ALWAYS, self._into * MOST_PER_BYTE) - self._out
             inflater = self._inflater
             assert inflater is not None
             try:
@@ -123,7 +121,7 @@ class Screen:
                 self.deaf = self._lost = True
             piece = inflater.unused_data
             if piece:  # there may be several of them, one after the other (RFC 1952 2.2)
-                self._inflater = zlib.decompressobj(wbits=_WINDOWS[self._coding])
+                self._inflater = zlib.decompressobj(wbits=WINDOWS[self._coding])
 
 
 class Reading:

@@ -84,6 +84,12 @@ def test_one_that_tells_an_error_has_ended() -> None:
     assert (seen.got, seen.ends) == (whole, [None])
 
 
+def test_a_coding_without_a_name_is_none() -> None:
+    """It is heard, and cut where it should be."""
+    _, screen = passed(b"data: a\n\n", FakeHearing(), {b"content-encoding": b" "})
+    assert (screen.deaf, screen.cut) == (False, True)
+
+
 def test_an_end_without_an_empty_line_counts() -> None:
     """Some upstreams leave it out."""
     whole = b"data: a\n\ndata: end"
