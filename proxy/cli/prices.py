@@ -187,6 +187,8 @@ def _write(path: Path, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             os.fchmod(handle, 0o644)
+            file.flush()
+            os.fsync(handle)
         os.replace(name, path)
     except OSError:
         os.unlink(name)

@@ -18,7 +18,7 @@ from typing import TypeAlias
 import msgspec
 
 from proxy.config.disk import LARGEST, content
-from proxy.state.rates import Rates, Spell, Stepped, Tariff, rates_of
+from proxy.state.rates import KINDS, Rates, Spell, Stepped, Tariff, rates_of
 
 SHIPPED = Path(__file__).with_name("prices.json")
 _LONGEST_NAME = 256
@@ -68,8 +68,7 @@ class Offer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         )
 
     def _rates(self) -> Rates:
-        names = self.__struct_fields__[4:]
-        given = {name: getattr(self, name) for name in names}
+        given = {name: getattr(self, name) for name in KINDS}
         steps = {name: _stepped(amount) for name, amount in given.items() if amount is not None}
         return rates_of(steps, _decimal(self.answer))
 
@@ -130,7 +129,7 @@ class PriceList:
                 _check(test)
             for model in self.models(vendor.id):
                 try:
-                    assert model.tariff or not model.offers
+                    _ = model.tariff
                 except ValueError as error:
                     raise ValueError(f"{vendor.id}, {model.id}: {error}") from error
 

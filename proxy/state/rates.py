@@ -137,13 +137,14 @@ class Tariff(msgspec.Struct, frozen=True):
 Stepped: TypeAlias = Mapping[int, Decimal]
 """US dollars for a million tokens, by how many must come in for it to hold: more than the key. The
 least key is 0."""
-_NAMES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
+KINDS = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning")
+"""Of tokens: each may have a price of its own."""
 
 
 def rates_of(prices: Mapping[str, Stepped], answer: Decimal = Decimal(0)) -> Rates:
-    """Of what is written, by the names of the fields of `Rates`; `answer` in US dollars. What is
-    not given is the input's, but for `cache_write_1h`: as `cache_write`, and `reasoning`: as
-    `output`. What has neither costs nothing."""
+    """Of what is written, by `KINDS`; `answer` in US dollars. What is not given is the input's, but
+    for `cache_write_1h`: as `cache_write`, and `reasoning`: as `output`. What has neither costs
+    nothing."""
     starts = sorted({start for steps in prices.values() for start in steps if start})
     above = tuple((start, _rates(prices, answer, start)) for start in starts)
     return msgspec.structs.replace(_rates(prices, answer, 0), above=above)
@@ -151,7 +152,7 @@ def rates_of(prices: Mapping[str, Stepped], answer: Decimal = Decimal(0)) -> Rat
 
 def _rates(prices: Mapping[str, Stepped], answer: Decimal, start: int) -> Rates:
     """Those that hold above so many tokens."""
-    given = {name: _scaled(_step(prices[name], start)) for name in _NAMES if name in prices}
+    given = {name: _scaled(_step(prices[name], start)) for name in KINDS if name in prices}
     received, written = given.get("input", 0), given.get("output", 0)
     cached = given.get("cache_write", received)
     return Rates(
