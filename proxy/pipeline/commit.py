@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 
 from proxy.attempt import Attempt
 from proxy.clock import Clock
-from proxy.pipeline.heard import listen
+from proxy.pipeline.listening import listen
 from proxy.protocols.http import Http, as_price
 from proxy.protocols.protocol import Protocol
 from proxy.reply import Failure, Reply

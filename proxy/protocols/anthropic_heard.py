@@ -7,8 +7,8 @@ of a cache and written to one stands beside the number of tokens that came in, n
 
 from typing import Any
 
-from proxy.protocols.heard import Heard, count, object_of, read_event, read_whole
 from proxy.protocols.hearing import Usage
+from proxy.protocols.model_heard import ModelHeard, count, object_of, read_event, read_whole
 
 _NO_WORD_YET = frozenset({"content_block_stop", "message_delta", "message_start", "ping"})
 _EMPTY_AT_FIRST = frozenset({"text", "thinking"})
@@ -69,7 +69,7 @@ _NUMBERS = frozenset(
 )
 
 
-class AnthropicHeard(Heard):
+class AnthropicHeard(ModelHeard):
     """A message."""
 
     __slots__ = ("_meter",)
@@ -125,7 +125,7 @@ class AnthropicHeard(Heard):
         self.usage = self._meter.usage
 
 
-class CountHeard(Heard):
+class CountHeard(ModelHeard):
     """A count of tokens: it costs nothing."""
 
     __slots__ = ()

@@ -8,8 +8,15 @@ other. Cached tokens are inside the number of those that came in.
 
 from typing import Any
 
-from proxy.protocols.heard import Heard, array_of, count, object_of, read_event, read_whole
 from proxy.protocols.hearing import Usage
+from proxy.protocols.model_heard import (
+    ModelHeard,
+    array_of,
+    count,
+    object_of,
+    read_event,
+    read_whole,
+)
 
 _DONE = b"[DONE]"
 _NO_WORD_YET = frozenset(
@@ -58,7 +65,7 @@ def _first(used: dict[str, Any], *names: str) -> int | None:
     return next((number for number in found if number is not None), None)
 
 
-class OpenAIHeard(Heard):
+class OpenAIHeard(ModelHeard):
     """An answer of which only usage and errors are known: pictures, sounds, what comes next."""
 
     __slots__ = ()

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.protocols.heard import (
-    Heard,
-    Whole,
+from proxy.protocols.model_heard import (
+    ModelHeard,
+    WholeAnswer,
     array_of,
     count,
     object_of,
@@ -40,7 +40,7 @@ def test_whatever_an_upstream_says_can_be_listened_to(content: bytes) -> None:
 def test_an_answer_may_be_of_any_shape() -> None:
     """An array, a word, nothing, more than can be held."""
     for content in (b"[]", b'"x"', b"", b"{", b"[" * 100_000, b'{"usage":"\xff"}'):
-        assert read_whole(content) == Whole()
+        assert read_whole(content) == WholeAnswer()
         assert read_event(content) is None
     assert read_whole(b'{"content":"\xff"}').text == 0
 
@@ -69,7 +69,7 @@ def test_what_is_of_another_shape_has_nothing_in_it() -> None:
 
 def test_the_first_error_counts() -> None:
     """What comes after it is not what went wrong."""
-    heard = Heard()
+    heard = ModelHeard()
     heard.tell({"type": "overloaded_error"})
     heard.tell({"type": "invalid_request_error"})
     assert heard.told is not None
@@ -81,7 +81,7 @@ def test_the_first_error_counts() -> None:
 )
 def test_a_part_without_anything_in_it_says_nothing(part: Any) -> None:
     """Not that the role is the assistant's either."""
-    heard = Heard()
+    heard = ModelHeard()
     heard.add(part)
     assert (heard.content, heard.written) == (False, 0)
 
@@ -97,6 +97,6 @@ def test_a_part_without_anything_in_it_says_nothing(part: Any) -> None:
 )
 def test_a_part_with_something_in_it_says_it(part: Any, written: int) -> None:
     """Text is counted, what is no text is said all the same."""
-    heard = Heard()
+    heard = ModelHeard()
     heard.add(part)
     assert (heard.content, heard.written) == (True, written)

@@ -20,7 +20,7 @@ _WHOLE = 64 << 10
 """Bytes of an answer that is read for what it came to."""
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Listening(msgspec.Struct, frozen=True):
     """What is listened to, and how."""
 
     reply: Reply
@@ -66,7 +66,7 @@ class Heard(msgspec.Struct, frozen=True):
             _sift(self.reply, self.hearing, whole)
 
 
-def listen(reply: Reply, hearing: Hearing, *, streams: bool) -> Heard:
+def listen(reply: Reply, hearing: Hearing, *, streams: bool) -> Listening:
     """From here on it is heard: what is here of it at once, and the rest as it comes."""
     reply.hearing = hearing
     body = reply.body
@@ -79,7 +79,7 @@ def listen(reply: Reply, hearing: Hearing, *, streams: bool) -> Heard:
     elif not hearing.sifts:
         assert isinstance(body, Body)
         body.hear(Reading(reply, hearing))
-    return Heard(reply, hearing, streams)
+    return Listening(reply, hearing, streams)
 
 
 def _all_here(reply: Reply, hearing: Hearing, content: bytes, *, streams: bool) -> None:

@@ -23,7 +23,7 @@ _NO_WORD = frozenset({"index", "role", "type"})
 """Members of a part that say nothing by themselves."""
 
 
-class Heard:
+class ModelHeard:
     """A hearing (see `hearing.py`) that has heard nothing yet."""
 
     __slots__ = (
@@ -58,7 +58,7 @@ class Heard:
             self.say(text_in(said))
 
 
-class Whole(msgspec.Struct):
+class WholeAnswer(msgspec.Struct):
     """The members of an answer that are looked at."""
 
     error: Any = None
@@ -76,15 +76,15 @@ class Whole(msgspec.Struct):
         return sum(map(_text_of, (self.choices, self.output, self.content)))
 
 
-_whole = msgspec.json.Decoder(Whole)
+_whole = msgspec.json.Decoder(WholeAnswer)
 
 
-def read_whole(content: bytes) -> Whole:
+def read_whole(content: bytes) -> WholeAnswer:
     """An answer that is no stream. Nothing stands in what is no object."""
     try:
         return _whole.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return Whole()
+        return WholeAnswer()
 
 
 def read_event(data: bytes) -> dict[str, Any] | None:
