@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from proxy.attempt import Attempt
 from proxy.clock import Clock
 from proxy.pipeline.listening import listen
-from proxy.protocols.http import Http, as_price
+from proxy.protocols.http import as_price
 from proxy.protocols.protocol import Protocol
 from proxy.reply import Failure, Reply
 from proxy.wire.body import Body
@@ -32,8 +32,7 @@ class Commit:
         """
         self._judge = as_price(protocol.judge) if priced else protocol.judge
         self._streams = protocol.streams
-        deaf = getattr(protocol.hears, "__func__", None) is Http.hears
-        self._hears = None if deaf else protocol.hears
+        self._hears = protocol.hears if protocol.listens else None
         self._clock = clock
         self._hold = hold
 

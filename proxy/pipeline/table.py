@@ -314,10 +314,11 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
     """Reads the facts by which calls are told apart: always these three, others where asked for.
 
     The layer is that of the protocol, and the fleet the same for all calls of a process. What a
-    tool does is known by its name and protocol, and what is no call by its path, but for MCP: there
-    a tool may be called like traffic that sets up sessions, and its server say what it does.
+    tool does is known by its name and protocol, and what is no call by its path, but where an
+    upstream's protocol `has_kinds`: in MCP a tool may be called like traffic that sets up sessions,
+    and its server say what it does.
     """
-    mcp = any(PROTOCOLS[each.protocol].has_kinds for each in loaded.upstreams.values())
+    kinds = any(PROTOCOLS[each.protocol].has_kinds for each in loaded.upstreams.values())
     matches = [
         *(policy.match for policy in loaded.policies),
         *(one.match for one in loaded.budgets),
@@ -329,7 +330,7 @@ def _key_of(loaded: Loaded) -> Callable[[Call], object]:
         "protocol",
         "tool",
         *(["domain"] if loaded.bulkheads else []),
-        *(["kind", "usual_effect"] if mcp else []),
+        *(["kind", "usual_effect"] if kinds else []),
         *more,
     ]
     return attrgetter(*names)

@@ -78,6 +78,7 @@ class A2a(Http):
 
     name = "a2a"
     has_kinds = True
+    listens = True
 
     def knows(self, head: RequestHead, content: bytes | None) -> bool:
         """Is this surely a request of A2A, on an upstream that may speak anything?

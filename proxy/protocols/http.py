@@ -112,6 +112,7 @@ class Http:
     name = "http"
     names_tools = False
     has_kinds = False
+    listens = False
 
     def reads(self, head: RequestHead) -> Reads:
         """Nothing: any body passes as it comes."""

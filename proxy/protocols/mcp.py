@@ -55,6 +55,7 @@ class Mcp(Http):
     name = "mcp"
     names_tools = True
     has_kinds = True
+    listens = True
 
     def __init__(self) -> None:
         self._hints = Hints()

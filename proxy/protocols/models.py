@@ -69,6 +69,7 @@ class Models(Http, abc.ABC):
 
     names_tools = True
     has_kinds = True
+    listens = True
 
     operations: ClassVar[tuple[str, ...]]
     """By the ends of their paths; longer ones stand before those that they end with."""

@@ -64,6 +64,8 @@ class Protocol(Shape):
     has_kinds: bool
     """Has it traffic beside its calls (`Call.kind`), or tools of which only their server knows what
     they do?"""
+    listens: bool
+    """Does it hear some of its answers? Else `hears` need not be asked."""
 
     def reads(self, head: RequestHead, /) -> Reads:
         """What must be read before `recognise`."""

@@ -23,6 +23,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: x\r\nETag: a\r\n"
 class Talk(Http):
     """A protocol that listens."""
 
+    listens = True
+
     def __init__(self, hearing: FakeHearing | None) -> None:
         self.hearing = hearing
 

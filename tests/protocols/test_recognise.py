@@ -3,6 +3,7 @@
 import pytest
 
 from proxy.call import Call, RequestHead
+from proxy.protocols.http import Http
 from proxy.protocols.protocol import Reads, Rules
 from proxy.protocols.recognise import PROTOCOLS
 from tests.fakes import FakeBody
@@ -41,3 +42,9 @@ def test_whatever_it_does_not_know_is_plain_http(protocol, method, content):
 def test_plain_http_looks_into_nothing():
     """An envelope is a body like any other there."""
     assert recognised("http", "POST", b"/v1/search", ENVELOPE) == ("http", "POST /v1/search")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_who_hears_answers_says_that_he_listens(protocol):
+    """Else nobody asks him."""
+    assert protocol.listens == (type(protocol).hears is not Http.hears)
