@@ -138,7 +138,8 @@ class A2a(Http):
             return super().recognise(call, None, rules)  # which refuses it
         asks = asked(call.head.method, rules.base + call.target)
         if asks.deceptive:
-            return _ambiguous("the path can be read as that of more than one operation")
+            why = "the path can be read as that of more than one operation"
+            return Refusal("ambiguous_call", why)
         call.protocol = self.name
         call.rpc = Spoken(rules, rpc=content is not None and not asks.operation)
         if content is None:
@@ -150,9 +151,7 @@ class A2a(Http):
         try:
             return self._posted(call, asks, plain, _read(call.head, plain))
         except Ambiguous as why:
-            if not (rules.pass_unrecognised and isinstance(why, NotADocument)):
-                return _ambiguous(str(why))
-        return self._by_path(call, asks, b"")
+            return posted.refused(why, rules) or self._by_path(call, asks, b"")
 
     def _posted(
         self, call: Call, asks: Asks, content: bytes, read: jsonrpc.Document | None
@@ -278,10 +277,6 @@ def _error(refusal: Refusal, call: Call, attempts: int, raw_id: bytes) -> bytes:
     problem = refusal.problem(call.id, attempts) | _ORIGIN
     code = CODES.get(refusal.code, OTHER)
     return jsonrpc.error(raw_id, code, problem["message_for_model"], problem)
-
-
-def _ambiguous(why: str) -> Refusal:
-    return Refusal("ambiguous_call", why)
 
 
 def _read(head: RequestHead, content: bytes) -> jsonrpc.Document | None:

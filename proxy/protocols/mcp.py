@@ -114,9 +114,7 @@ class Mcp(Http):
         try:
             document = self._document(call, plain)
         except Ambiguous as why:
-            if rules.pass_unrecognised and isinstance(why, NotADocument):
-                return self._http(call, rules)
-            return Refusal("ambiguous_call", str(why))
+            return posted.refused(why, rules) or self._http(call, rules)
         return self._http(call, rules) if document is None else self._are(call, document, rules)
 
     def arguments(self, call: Call) -> Arguments:

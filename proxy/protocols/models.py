@@ -19,7 +19,7 @@ from proxy.memo import remembered
 from proxy.protocols.arguments import Arguments, read_arguments
 from proxy.protocols.canonical import Canonical, of_body
 from proxy.protocols.claims import claimed, may_be_json
-from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.document import Ambiguous
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, answer
 from proxy.protocols.members import Members
@@ -33,7 +33,7 @@ from proxy.protocols.model_bodies import (
 )
 from proxy.protocols.model_paths import Path, find_path, is_listing
 from proxy.protocols.names import LONGEST_NAME
-from proxy.protocols.posted import is_json, plain
+from proxy.protocols.posted import is_json, plain, refused
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -146,7 +146,8 @@ class Models(Http, abc.ABC):
         if path.operation:
             call.protocol = self.name  # its client also understands why it cannot be read
         if path.deceptive:
-            return _ambiguous("the path around the model's name can be read in more than one way")
+            why = "the path around the model's name can be read in more than one way"
+            return Refusal("ambiguous_call", why)
         said = self._said(call, content, path, rules)
         if isinstance(said, Refusal):
             return said
@@ -167,9 +168,7 @@ class Models(Http, abc.ABC):
             said = self._read(call.head, read, path) if read else Request()
             said.model = _checked(path.model or said.model)
         except Ambiguous as why:
-            if not (rules.pass_unrecognised and isinstance(why, NotADocument)):
-                return _ambiguous(str(why))
-            return Request(model=path.model)
+            return refused(why, rules) or Request(model=path.model)
         return said
 
     def _read(self, head: RequestHead, content: bytes, path: Path) -> Request:
@@ -238,7 +237,3 @@ def _checked(model: str) -> str:
     if model != model.strip() or not model.isprintable():
         raise Ambiguous("the model's name holds what is not printed, or begins or ends blank")
     return model
-
-
-def _ambiguous(why: str) -> Refusal:
-    return Refusal("ambiguous_call", why)

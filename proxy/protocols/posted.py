@@ -7,8 +7,8 @@ tools that read it whatever its type says.
 from proxy.call import RequestHead
 from proxy.protocols.claims import JSON, claimed, looks_like_json
 from proxy.protocols.coding import decoded
-from proxy.protocols.document import NotADocument
-from proxy.protocols.protocol import Reads
+from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 
 _NOTHING, _WHOLE = Reads.NOTHING, Reads.WHOLE  # looking into an enum costs more than the question
@@ -43,3 +43,11 @@ def plain(head: RequestHead, content: bytes, limit: int) -> bytes | Refusal:
     """A body without its coding, as `decoded` has it."""
     coding = head.fields.get(b"content-encoding")
     return content if coding is None else decoded(content, coding, limit)
+
+
+def refused(why: Ambiguous, rules: Rules) -> Refusal | None:
+    """What is said of a body that cannot be read in one way; None: it is no JSON document, and its
+    upstream takes whatever comes."""
+    if rules.pass_unrecognised and isinstance(why, NotADocument):
+        return None
+    return Refusal("ambiguous_call", str(why))

@@ -24,7 +24,7 @@ from proxy.protocols.document import (
 from proxy.protocols.http import IS_LINE, Http, matched_path
 from proxy.protocols.identity import LONGEST
 from proxy.protocols.names import LONGEST_NAME, stays_whole
-from proxy.protocols.posted import is_json
+from proxy.protocols.posted import is_json, refused
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 
@@ -103,7 +103,7 @@ class Tools(Http):
             return super().recognise(call, content, rules)
         named, deceptive = path_tool(rules.base + call.target)  # as the upstream sees it
         if deceptive:
-            return _ambiguous(deceptive)
+            return Refusal("ambiguous_call", deceptive)
         if content is None:
             return self._is_for(call, named) if named else super().recognise(call, None, rules)
         call.content = content
@@ -117,8 +117,9 @@ class Tools(Http):
         try:
             tool = self._tool(call, content, named)
         except Ambiguous as why:
-            if not (rules.pass_unrecognised and isinstance(why, NotADocument)):
-                return _ambiguous(str(why))
+            refusal = refused(why, rules)
+            if refusal is not None:
+                return refusal
             tool = named
         if not tool:
             return super().recognise(call, None, rules)
@@ -152,7 +153,8 @@ class Tools(Http):
 
     def _is_for(self, call: Call, tool: str) -> Refusal | None:
         if len(tool) > LONGEST_NAME:
-            return _ambiguous(f"the tool's name is longer than {LONGEST_NAME} characters")
+            why = f"the tool's name is longer than {LONGEST_NAME} characters"
+            return Refusal("ambiguous_call", why)
         call.protocol = "tools"
         call.layer = "tool"
         call.tool = tool
@@ -231,10 +233,6 @@ def path_tool(target: bytes) -> tuple[str, str]:
             "the tool's name in the path holds characters that can be read in more than one way",
         )
     return name, ""
-
-
-def _ambiguous(why: str) -> Refusal:
-    return Refusal("ambiguous_call", why)
 
 
 _WITH_ARGUMENTS = frozenset({"tools", "mcp"})

@@ -6,8 +6,8 @@ import pytest
 
 from proxy.call import RequestHead
 from proxy.protocols import posted
-from proxy.protocols.document import NotADocument
-from proxy.protocols.protocol import Reads
+from proxy.protocols.document import Ambiguous, NotADocument
+from proxy.protocols.protocol import Reads, Rules
 from proxy.refusal import Refusal
 
 
@@ -48,3 +48,15 @@ def test_a_body_is_read_without_its_coding():
     assert posted.plain(head(), b"x", 10) == b"x"
     assert posted.plain(head(content_encoding=b"gzip"), packed, 10) == b"x"
     assert isinstance(posted.plain(head(content_encoding=b"gzip"), b"x", 10), Refusal)
+
+
+def test_what_has_two_readings_is_refused_whatever_an_upstream_takes():
+    """What is no document at all is a matter of its settings."""
+    lenient = Rules(pass_unrecognised=True)
+    assert posted.refused(NotADocument("x"), lenient) is None
+    for why, rules in (
+        (NotADocument("x"), Rules()),
+        (Ambiguous("x"), Rules()),
+        (Ambiguous("x"), lenient),
+    ):
+        assert posted.refused(why, rules) == Refusal("ambiguous_call", "x")
