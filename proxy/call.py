@@ -227,7 +227,7 @@ class Call(msgspec.Struct):
     tokens: int = 0  # of its request, an estimate: see `tokens_of`
     output: int = -1  # the most tokens that it lets its answer have; -n: it says none, of n
     operation: str = ""  # of A2A, by its name of 1.0; of others the method of HTTP says it
-    rpc: Any = None  # what its protocol needs to answer it: an id, an era, options of its upstream
+    spoken: Any = None  # how it was made: what its protocol needs to answer it (its `Spoken`)
     means: Callable[[bytes], bytes] | None = None
     """What of its body makes it this very call, also when it comes again; None: every byte."""
     batch: Batch | None = None  # it came in one message with others

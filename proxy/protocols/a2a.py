@@ -141,7 +141,7 @@ class A2a(Http):
             why = "the path can be read as that of more than one operation"
             return Refusal("ambiguous_call", why)
         call.protocol = self.name
-        call.rpc = Spoken(rules, rpc=content is not None and not asks.operation)
+        call.spoken = Spoken(rules, rpc=content is not None and not asks.operation)
         if content is None:
             return self._by_path(call, asks, b"")
         call.content = content
@@ -162,7 +162,7 @@ class A2a(Http):
             return self._by_path(call, asks, content)
         if asks.operation:
             raise Ambiguous("the path names an operation, and the body is a JSON-RPC request")
-        call.rpc = Spoken(call.rpc.rules, True, read.ids, read.batch)
+        call.spoken = Spoken(call.spoken.rules, True, read.ids, read.batch)
         if read.batch:
             return Refusal("bad_request", "A2A has no batches: send each request by itself")
         if _tool.read(content) is not None:
@@ -175,9 +175,9 @@ class A2a(Http):
     def _by_path(self, call: Call, asks: Asks, content: bytes) -> Refusal | None:
         """What the path says; where it says nothing it is a plain HTTP call."""
         if not asks.operation:
-            call.rpc = None
+            call.spoken = None
             return super().recognise(call, None, Rules())
-        call.rpc = Spoken(call.rpc.rules)
+        call.spoken = Spoken(call.spoken.rules)
         call.task = call.task or asks.task[:LONGEST]
         if content:
             _name_work(call, content, about_a_task=False)
@@ -200,7 +200,7 @@ class A2a(Http):
         if call.head.method != "POST":
             return NOTHING
         read = read_arguments(call.content, call.head.fields.get(b"content-encoding", b""))
-        if not call.rpc.rpc:
+        if not call.spoken.rpc:
             return read
         return replace(read, value=read.value.get("params", {}))
 
@@ -210,7 +210,7 @@ class A2a(Http):
 
     def hears(self, call: Call, reply: Reply) -> Hearing | None:
         """See Protocol."""
-        spoken: Spoken = call.rpc
+        spoken: Spoken = call.spoken
         raw_id = spoken.ids[0] if spoken.ids else b""
         if call.operation in CARDS:
             if not is_known(reply.fields.get(b"content-encoding", b"")):
@@ -224,7 +224,7 @@ class A2a(Http):
     def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
         """See Protocol: with the id of this request. A card is asked for anew: it leads to where
         its reader came in, and the next one may come in elsewhere."""
-        spoken: Spoken = call.rpc
+        spoken: Spoken = call.spoken
         if call.operation in CARDS:
             return None
         if not spoken.ids:
@@ -233,11 +233,11 @@ class A2a(Http):
 
     def reads_body(self, call: Call, status: int) -> bool:
         """See Protocol: not in the place of a JSON-RPC response."""
-        return not call.rpc.rpc and super().reads_body(call, status)
+        return not call.spoken.rpc and super().reads_body(call, status)
 
     def result(self, call: Call, result: dict[str, Any]) -> Made | None:
         """See Protocol. Over HTTP it is the body; a stream is one of this one event."""
-        spoken: Spoken = call.rpc
+        spoken: Spoken = call.spoken
         if not spoken.rpc:
             content = msgspec.json.encode(result)
         elif len(spoken.ids) == 1:
@@ -251,7 +251,7 @@ class A2a(Http):
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol: an error of JSON-RPC under a good status, for under another its clients
         throw it away unread; else a problem."""
-        spoken: Spoken = call.rpc or _unread(call)
+        spoken: Spoken = call.spoken or _unread(call)
         if not spoken.rpc:
             return super().refuse(refusal, call, attempts)
         errors = [_error(refusal, call, attempts, raw_id) for raw_id in spoken.ids or (b"",)]
@@ -260,7 +260,7 @@ class A2a(Http):
 
     def breaks_off(self, refusal: Refusal, call: Call, attempts: int) -> bytes:
         """See Protocol."""
-        spoken: Spoken = call.rpc
+        spoken: Spoken = call.spoken
         if not spoken.rpc:
             return super().breaks_off(refusal, call, attempts)
         raw_id = spoken.ids[0] if spoken.ids else b""
@@ -316,7 +316,7 @@ def _asked_for(target: bytes, name: str) -> str:
 
 def _led_back(call: Call, content: bytes) -> bytes | None:
     """The agent card in an answer, with the upstream's URLs as agents reach them."""
-    spoken: Spoken = call.rpc
+    spoken: Spoken = call.spoken
     rules, fields = spoken.rules, call.head.fields
     there = urlsplit(rules.origin.decode())
     host = fields.get(b"host", b"").decode("latin-1")
@@ -351,4 +351,4 @@ class MessageId:
         plain = posted.plain(call.head, content, NO_LIMIT)
         if isinstance(plain, Refusal):
             return None
-        return (self._in_rpc if call.rpc.rpc else self._alone).read(plain)
+        return (self._in_rpc if call.spoken.rpc else self._alone).read(plain)

@@ -10,7 +10,7 @@ from proxy.protocols.anthropic_heard import AnthropicHeard, CountHeard
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.members import Members
 from proxy.protocols.model_bodies import ABSENT, ids_in, may_be_true, number
-from proxy.protocols.models import Asked, Models, Request
+from proxy.protocols.models import Models, Request, Spoken
 from proxy.protocols.sse import event
 from proxy.refusal import Refusal
 
@@ -59,9 +59,9 @@ class Anthropic(Models):
             return bool(self.find(head.target).operation)
         return super().knows(head, content)
 
-    def hearing(self, asked: Asked) -> Hearing | None:
+    def hearing(self, spoken: Spoken) -> Hearing | None:
         """See Models."""
-        heard = _HEARD.get(asked.operation)
+        heard = _HEARD.get(spoken.operation)
         return None if heard is None else heard()
 
     def shaped(self, refusal: Refusal, call: Call, attempts: int) -> bytes:

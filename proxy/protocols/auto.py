@@ -14,7 +14,7 @@ import msgspec
 from proxy.call import CALL, Call, RequestHead
 from proxy.protocols.coding import MOST_PER_BYTE, decoded
 from proxy.protocols.document import Ambiguous
-from proxy.protocols.jsonrpc import members
+from proxy.protocols.members import members
 from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.tools import Tools, path_tool
 from proxy.refusal import Refusal

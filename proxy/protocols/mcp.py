@@ -119,7 +119,7 @@ class Mcp(Http):
 
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: of a tool its arguments, of other calls their params."""
-        if call.rpc is None or call.kind == CONTROL or call.content is None:
+        if call.spoken is None or call.kind == CONTROL or call.content is None:
             return NOTHING
         plain = posted.plain(call.head, call.content, NO_LIMIT)
         if isinstance(plain, Refusal):
@@ -133,24 +133,24 @@ class Mcp(Http):
     def hears(self, call: Call, reply: Reply) -> Hearing | None:
         """See Protocol: a good answer to a message, or a stream of a session."""
         kind = reply.fields.get(b"content-type", b"").lower()
-        if type(call.rpc) is not Spoken or reply.status >= 400 or not kind.startswith(_SPOKEN):
+        if type(call.spoken) is not Spoken or reply.status >= 400 or not kind.startswith(_SPOKEN):
             return None
-        return Heard(call.rpc, reply, self._hints, call.hides)
+        return Heard(call.spoken, reply, self._hints, call.hides)
 
     def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
         """See Protocol: with the id of this request. Equal batches have the same ids."""
-        spoken = call.rpc
+        spoken = call.spoken
         if type(spoken) is not Spoken or spoken.batch or not spoken.ids:
             return content
         return None if coding else jsonrpc.readdressed(content, spoken.ids[0])
 
     def reads_body(self, call: Call, status: int) -> bool:
         """See Protocol: not in the place of a message."""
-        return type(call.rpc) is not Spoken
+        return type(call.spoken) is not Spoken
 
     def result(self, call: Call, result: dict[str, Any]) -> Made | None:
         """See Protocol: to a request that comes alone."""
-        spoken = call.rpc
+        spoken = call.spoken
         alone = type(spoken) is Spoken and len(spoken.ids) == 1 and not spoken.batch
         return resulting(spoken, call, result) if alone else None
 
@@ -163,7 +163,7 @@ class Mcp(Http):
         return broken_off(refusal, call, attempts)
 
     def _http(self, call: Call, rules: Rules) -> Refusal | None:
-        call.rpc = None
+        call.spoken = None
         return super().recognise(call, None, rules)
 
     def _session(self, call: Call, rules: Rules) -> Refusal | None:
@@ -174,7 +174,7 @@ class Mcp(Http):
         ends = method == "DELETE" and b"mcp-session-id" in fields
         if refusal is None and (listens or ends) and _is_endpoint(call.path):
             call.protocol, call.layer, call.kind = self.name, "tool", CONTROL
-            call.rpc = Spoken(rules)
+            call.spoken = Spoken(rules)
         return refusal
 
     @staticmethod
@@ -191,10 +191,10 @@ class Mcp(Http):
             all_asked = tuple([asked(message, fields) for message in document.messages])
         except Ambiguous as why:
             mismatch = isinstance(why, Mismatch)
-            call.rpc = Spoken(rules, batch=batch, ids=ids, mismatch=mismatch)
+            call.spoken = Spoken(rules, batch=batch, ids=ids, mismatch=mismatch)
             return Refusal("ambiguous_call", str(why))
         era = stateless(fields, next((one.version for one in all_asked if one.version), ""))
-        call.rpc = Spoken(rules, all_asked, batch, era, ids=ids)
+        call.spoken = Spoken(rules, all_asked, batch, era, ids=ids)
         call.path = matched_path(call.target)
         call.layer = "tool"
         if not _is_endpoint(call.path):

@@ -31,7 +31,7 @@ _ANYTHING = (b"application/json", b"application/*", b"*/*")
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """What a body asks for, and how its answer must look. It is what `Call.rpc` is for MCP."""
+    """What a body asks for, and how its answer must look. It is what `Call.spoken` is for MCP."""
 
     rules: Rules
     asked: tuple[Asked, ...] = ()
@@ -76,7 +76,7 @@ def broken_off(refusal: Refusal, call: Call, attempts: int) -> bytes:
 
 
 def _spoken(call: Call) -> Spoken:
-    spoken = call.rpc
+    spoken = call.spoken
     return spoken if type(spoken) is Spoken else Spoken(Rules())
 
 

@@ -41,8 +41,8 @@ from proxy.reply import Reply
 _ASKING = frozenset({"GET", "HEAD"})
 
 
-class Asked(msgspec.Struct):
-    """What is kept of a call, so that its answer is understood (`Call.rpc`)."""
+class Spoken(msgspec.Struct):
+    """What is kept of a call, so that its answer is understood (`Call.spoken`)."""
 
     operation: str = ""
     choices: int = 1  # answers that it asks for
@@ -92,7 +92,7 @@ class Models(Http, abc.ABC):
         """What a body says, but for its model and its text."""
 
     @abc.abstractmethod
-    def hearing(self, asked: Asked) -> Hearing | None:
+    def hearing(self, spoken: Spoken) -> Hearing | None:
         """Who listens to a good answer to this; None: nobody understands it."""
 
     @abc.abstractmethod
@@ -200,7 +200,7 @@ class Models(Http, abc.ABC):
         call.workflow = call.workflow or said.workflow
         call.task = call.task or said.task
         injects = rules.inject_usage and said.stream and not said.says_usage
-        call.rpc = Asked(path.operation, said.choices, injects)
+        call.spoken = Spoken(path.operation, said.choices, injects)
 
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: the whole body."""
@@ -216,7 +216,7 @@ class Models(Http, abc.ABC):
         kind = reply.fields.get(b"content-type", b"json")
         if reply.status >= 300 or not (claimed(kind)[0] or self.streams(reply)):
             return None
-        return self.hearing(call.rpc) if isinstance(call.rpc, Asked) else None
+        return self.hearing(call.spoken) if isinstance(call.spoken, Spoken) else None
 
     def refuse(self, refusal: Refusal, call: Call, attempts: int) -> Reply:
         """See Protocol. The id of the call is where SDKs look for that of a request."""
@@ -225,9 +225,9 @@ class Models(Http, abc.ABC):
         return reply
 
 
-def asked_of(call: Call) -> Asked:
+def spoken_of(call: Call) -> Spoken:
     """What is kept of a call; nothing, where it is none of a model."""
-    return call.rpc if isinstance(call.rpc, Asked) else Asked()
+    return call.spoken if isinstance(call.spoken, Spoken) else Spoken()
 
 
 def _checked(model: str) -> str:

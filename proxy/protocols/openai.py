@@ -8,7 +8,7 @@ from proxy.call import Call
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.members import Members
 from proxy.protocols.model_bodies import ABSENT, ids_in, is_true, may_be_true, number, prompts
-from proxy.protocols.models import Asked, Models, Request, asked_of
+from proxy.protocols.models import Models, Request, Spoken, spoken_of
 from proxy.protocols.openai_heard import ChatHeard, OpenAIHeard, ResponseHeard
 from proxy.protocols.sse import event
 from proxy.protocols.usage_asked import asking_usage
@@ -97,16 +97,16 @@ class OpenAI(Models):
 
     def amends(self, call: Call, content: bytes) -> bytes | None:
         """See Protocol. Whether it could be changed is noted: the answer is then sifted."""
-        asked = asked_of(call)
-        more = asking_usage(content) if asked.injects else None
-        asked.injected = asked.injected or more is not None
+        spoken = spoken_of(call)
+        more = asking_usage(content) if spoken.injects else None
+        spoken.injected = spoken.injected or more is not None
         return more
 
-    def hearing(self, asked: Asked) -> Hearing:
+    def hearing(self, spoken: Spoken) -> Hearing:
         """See Models."""
-        if asked.operation in CHATS:
-            return ChatHeard(asked.choices, sifts=asked.injected)
-        return ResponseHeard() if asked.operation in _RESPONSES else OpenAIHeard()
+        if spoken.operation in CHATS:
+            return ChatHeard(spoken.choices, sifts=spoken.injected)
+        return ResponseHeard() if spoken.operation in _RESPONSES else OpenAIHeard()
 
     def shaped(self, refusal: Refusal, call: Call, attempts: int) -> bytes:
         """See Models."""
@@ -115,7 +115,7 @@ class OpenAI(Models):
     def breaks_off(self, refusal: Refusal, call: Call, attempts: int) -> bytes:
         """See Protocol: an error, and no `[DONE]`. In a stream of responses events have types."""
         told = _error(refusal, call, attempts)
-        if asked_of(call).operation not in _RESPONSES:
+        if spoken_of(call).operation not in _RESPONSES:
             return b"data: %b\n\n" % msgspec.json.encode(told)
         error = told["error"]
         told |= {"type": "error", "message": error["message"], "param": None}

@@ -134,7 +134,7 @@ def test_whatever_else_comes_is_plain_http(
 ) -> None:
     """An answer, a form, another document."""
     call = good(content, method, target, fields)
-    assert (call.protocol, call.layer, call.operation, call.rpc) == ("http", "http", "", None)
+    assert (call.protocol, call.layer, call.operation, call.spoken) == ("http", "http", "", None)
     assert call.method == method
 
 
@@ -651,7 +651,7 @@ def test_who_asked_for_a_stream_has_one_of_the_result_alone() -> None:
         assert made is not None
         assert b"content-type: text/event-stream\r\n" in made[1]
         assert made[2].startswith(b"data: {")
-        assert made[2].endswith(b'"message":{}}\n\n' if not call.rpc.rpc else b"{}}}\n\n")
+        assert made[2].endswith(b'"message":{}}\n\n' if not call.spoken.rpc else b"{}}}\n\n")
 
 
 def test_what_is_no_request_of_json_rpc_has_no_result() -> None:

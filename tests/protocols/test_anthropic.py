@@ -62,7 +62,7 @@ def test_a_stream_says_what_it_uses_by_itself() -> None:
     content = {"model": "m", "stream": True}
     call = recognised(ANTHROPIC, MESSAGES, content, rules=Rules(inject_usage=True))
     assert call.stream
-    assert not call.rpc.injects
+    assert not call.spoken.injects
 
 
 def test_its_clients_say_that_they_are() -> None:

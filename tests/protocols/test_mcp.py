@@ -54,7 +54,7 @@ def test_a_tools_call_is_one():
     call = known(LOOK)
     assert (call.protocol, call.layer, call.tool, call.kind) == ("mcp", "tool", "look", CALL)
     assert (call.usual_effect, call.path, call.batch) == (Effect.WRITE, "/mcp", None)
-    assert call.rpc.ids == (b"1",)
+    assert call.spoken.ids == (b"1",)
 
 
 def test_what_sets_calls_up_is_no_call():
@@ -89,7 +89,7 @@ def test_an_encoded_body_is_read():
 def test_whatever_is_no_message_is_a_plain_call(content, fields):
     """Servers of MCP also hand out tokens."""
     call = known(content, fields, b"/token")
-    assert (call.protocol, call.tool, call.rpc) == ("http", "POST /token", None)
+    assert (call.protocol, call.tool, call.spoken) == ("http", "POST /token", None)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,8 @@ def test_headers_that_deny_the_body_are_refused():
 
 def test_eras_are_told_apart():
     """By the header, where the message says nothing."""
-    assert not known(LOOK).rpc.stateless
-    assert known(LOOK, {**JSON, b"mcp-protocol-version": b"2026-07-28"}).rpc.stateless
+    assert not known(LOOK).spoken.stateless
+    assert known(LOOK, {**JSON, b"mcp-protocol-version": b"2026-07-28"}).spoken.stateless
 
 
 # --- sessions ---
@@ -222,7 +222,7 @@ def test_each_call_of_a_batch_is_one_by_itself():
     assert gzip.decompress(call.batch.content) == content
     assert call.batch.head.fields[b"content-encoding"] == b"gzip"
     assert call.attempts is not other.attempts
-    assert call.rpc.ids == other.rpc.ids == (b"4", b"1", b"2")
+    assert call.spoken.ids == other.spoken.ids == (b"4", b"1", b"2")
 
 
 def test_a_batch_without_calls_is_no_call():
@@ -365,7 +365,7 @@ def test_what_only_mcp_says_is_known(content, fields, knows):
 def test_an_answer_is_refused_for_whoever_asked():
     """It has what it needs in the call."""
     call = known(LOOK)
-    assert isinstance(call.rpc, Spoken)
+    assert isinstance(call.spoken, Spoken)
     assert MCP.refuse(Refusal("denied", "no"), call, 0).status == 200
 
 

@@ -30,7 +30,7 @@ def said(content: bytes, accept: bytes = BOTH, **more: Any) -> Call:
     wanted = tuple(asked(message, {}) for message in document.messages)
     head = RequestHead("POST", b"/", 1, [], {b"accept": accept})
     spoken = Spoken(rules, wanted, document.batch, ids=document.ids, **more)
-    return Call(id="c1", head=head, body=FakeBody(content), started=0.0, rpc=spoken)
+    return Call(id="c1", head=head, body=FakeBody(content), started=0.0, spoken=spoken)
 
 
 def body(reply: Reply) -> Any:
@@ -96,13 +96,13 @@ def test_each_request_of_a_batch_has_its_answer():
 def test_what_could_not_be_read_keeps_its_status():
     """And the ids that it has."""
     call = said(CALL)
-    call.rpc = Spoken(Rules(), ids=(b"5",))
+    call.spoken = Spoken(Rules(), ids=(b"5",))
     reply = refused(Refusal("ambiguous_call", "two names"), call, 0)
     assert (reply.status, body(reply)["id"], body(reply)["error"]["code"]) == (400, 5, 7061)
-    call.rpc = None
+    call.spoken = None
     reply = refused(Refusal("body_too_large", "too large"), call, 0)
     assert (reply.status, body(reply)["id"]) == (413, None)
-    call.rpc = Spoken(Rules(), batch=True, ids=(b"5", b"6"))
+    call.spoken = Spoken(Rules(), batch=True, ids=(b"5", b"6"))
     reply = refused(Refusal("ambiguous_call", "two names"), call, 0)
     assert [answer["id"] for answer in body(reply)] == [5, 6]
 
@@ -110,7 +110,7 @@ def test_what_could_not_be_read_keeps_its_status():
 def test_a_header_that_denies_the_body_has_the_code_of_the_protocol():
     """And the status that it asks for."""
     call = said(CALL)
-    call.rpc = Spoken(Rules(), ids=(b"5",), mismatch=True)
+    call.spoken = Spoken(Rules(), ids=(b"5",), mismatch=True)
     reply = refused(Refusal("ambiguous_call", "two names"), call, 0)
     assert (reply.status, body(reply)["error"]["code"]) == (400, HEADER_MISMATCH)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from proxy.call import CALL, CONTROL, Call, Effect, RequestHead
 from proxy.protocols.anthropic import Anthropic
 from proxy.protocols.document import Ambiguous, NotADocument
-from proxy.protocols.models import Asked, Models, asked_of
+from proxy.protocols.models import Models, Spoken, spoken_of
 from proxy.protocols.openai import OpenAI
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
@@ -94,7 +94,7 @@ def test_what_names_no_model_elsewhere_is_plain_http(
     call = recognised(protocol, b"/v1/things/thing_123456/cancel", content, fields)
     assert (call.protocol, call.layer, call.model) == ("http", "http", "")
     assert call.tool == "POST /v1/things/{id}/cancel"
-    assert call.rpc is None
+    assert call.spoken is None
 
 
 @both
@@ -292,7 +292,7 @@ def test_its_operations_are_known_where_no_protocol_is_said(
 def test_what_is_no_call_of_a_model_was_asked_nothing() -> None:
     """Its answer has no operation."""
     call, _ = asked(OPENAI, b"/v1/files", b"a=b", {})
-    assert asked_of(call) == Asked()
+    assert spoken_of(call) == Spoken()
 
 
 @both
@@ -312,7 +312,7 @@ def test_what_holds_no_words_is_not_listened_to(protocol: Models, target: bytes)
     assert not heard(200, b"audio/mpeg")
     assert not heard(302, None)
     assert not heard(529, b"application/json")
-    call.rpc = None
+    call.spoken = None
     assert not heard(200, None)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from proxy.call import Call, Effect, RequestHead
-from proxy.protocols.models import Asked
+from proxy.protocols.models import Spoken
 from proxy.protocols.openai import OpenAI
 from proxy.protocols.openai_heard import ChatHeard, OpenAIHeard, ResponseHeard
 from proxy.protocols.protocol import Rules
@@ -35,7 +35,7 @@ def test_its_operations_are_known_below_any_path(operation: str) -> None:
     for base in ("", "/v1", "/some/base/v1"):
         call = call_of(f"{base}/{operation}".encode(), {"model": "m"})
         assert (call.protocol, call.tool, call.usual_effect) == ("openai", "m", Effect.READ)
-        assert call.rpc.operation == operation
+        assert call.spoken.operation == operation
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_an_answer_has_so_many_tokens_at_most(
 )
 def test_an_answer_has_so_many_choices(members: dict[str, Any], choices: int) -> None:
     """Each of them must end."""
-    assert call_of(CHAT, {"model": "m", **members}).rpc.choices == choices
+    assert call_of(CHAT, {"model": "m", **members}).spoken.choices == choices
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_usage_is_asked_for_where_a_stream_would_not_tell_it(
     content = {"model": "m", **members}
     call = call_of(target, content, Rules(inject_usage=True))
     assert call.stream is (members.get("stream") is True)
-    assert call.rpc.injects is injects
-    assert not call_of(target, content).rpc.injects
+    assert call.spoken.injects is injects
+    assert not call_of(target, content).spoken.injects
 
 
 def test_a_deployment_is_the_model() -> None:
@@ -181,7 +181,7 @@ def test_a_stream_that_was_not_asked_more_is_not_sifted(injects: bool) -> None:
 def call_as(operation: str) -> Call:
     """One that is refused; perhaps nobody knows yet what it is."""
     head = RequestHead("POST", CHAT, 1, [], {b"accept": b"text/markdown"})
-    return Call("call-1", head, FakeBody(), 0.0, rpc=Asked(operation) if operation else None)
+    return Call("call-1", head, FakeBody(), 0.0, spoken=Spoken(operation) if operation else None)
 
 
 @pytest.mark.parametrize(

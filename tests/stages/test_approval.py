@@ -128,7 +128,7 @@ async def test_it_waits_and_goes_once(again: bool) -> None:
 
 def asking(raw_id: bytes) -> Call:
     """The same by MCP, as the request of this id."""
-    return paying(protocol="mcp", rpc=Spoken(Rules(), ids=(raw_id,)))
+    return paying(protocol="mcp", spoken=Spoken(Rules(), ids=(raw_id,)))
 
 
 async def test_its_answer_is_that_to_who_asks() -> None:
