@@ -35,9 +35,9 @@ from proxy.protocols.mcp_asked import (
     meant,
     stateless,
 )
-from proxy.protocols.mcp_heard import Heard
+from proxy.protocols.mcp_heard import McpAnswers
 from proxy.protocols.mcp_hints import Hints
-from proxy.protocols.mcp_refused import Spoken, broken_off, refused, resulting
+from proxy.protocols.mcp_replies import Spoken, broken_off, refused, resulting
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -135,7 +135,7 @@ class Mcp(Http):
         kind = reply.fields.get(b"content-type", b"").lower()
         if type(call.spoken) is not Spoken or reply.status >= 400 or not kind.startswith(_SPOKEN):
             return None
-        return Heard(call.spoken, reply, self._hints, call.hides)
+        return McpAnswers(call.spoken, reply, self._hints, call.hides)
 
     def again(self, call: Call, content: bytes, coding: bytes) -> bytes | None:
         """See Protocol: with the id of this request. Equal batches have the same ids."""

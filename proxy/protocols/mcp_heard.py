@@ -16,7 +16,7 @@ from proxy.protocols.answers import Answers, Meanings
 from proxy.protocols.hearing import Told
 from proxy.protocols.mcp_asked import Asked
 from proxy.protocols.mcp_hints import Hints, Listed
-from proxy.protocols.mcp_refused import HEADER_MISMATCH, Spoken
+from proxy.protocols.mcp_replies import HEADER_MISMATCH, Spoken
 from proxy.reply import Executed, Reply, Result
 
 _NOT_RUN = Told(400, Result.CALLER_ERROR, Executed.NO)
@@ -51,7 +51,7 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ERRORS = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-class Heard(Answers):
+class McpAnswers(Answers):
     """Hears one answer of a server."""
 
     def __init__(

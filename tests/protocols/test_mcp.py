@@ -10,8 +10,8 @@ from proxy.call import CALL, CONTROL, Call, Effect, RequestHead
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.made import Made
 from proxy.protocols.mcp import Mcp
-from proxy.protocols.mcp_heard import Heard
-from proxy.protocols.mcp_refused import Spoken
+from proxy.protocols.mcp_heard import McpAnswers
+from proxy.protocols.mcp_replies import Spoken
 from proxy.protocols.protocol import Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import Reply
@@ -195,7 +195,7 @@ def test_a_server_is_believed_where_it_is_trusted():
     mcp = Mcp()
     lists = known(LIST, rules=trusting, mcp=mcp)
     hearing = mcp.hears(lists, Reply(200, fields=JSON))
-    assert isinstance(hearing, Heard)
+    assert isinstance(hearing, McpAnswers)
     tool = {"name": "look", "annotations": {"readOnlyHint": True}}
     hearing.whole(json.dumps({"id": 3, "result": {"tools": [tool]}}).encode())
     assert known(LOOK, rules=trusting, mcp=mcp).usual_effect is Effect.READ
@@ -301,7 +301,7 @@ def test_an_answer_is_given_again_to_who_asks():
 def test_good_answers_are_heard(fields, status, hears):
     """Errors are known by their status."""
     heard = MCP.hears(known(LOOK), Reply(status, fields=fields))
-    assert isinstance(heard, Heard) is hears
+    assert isinstance(heard, McpAnswers) is hears
 
 
 def test_plain_calls_are_not_heard():

@@ -8,9 +8,9 @@ import pytest
 from proxy.call import Effect
 from proxy.protocols.jsonrpc import read
 from proxy.protocols.mcp_asked import asked
-from proxy.protocols.mcp_heard import Heard, without
+from proxy.protocols.mcp_heard import McpAnswers, without
 from proxy.protocols.mcp_hints import Hints
-from proxy.protocols.mcp_refused import Spoken
+from proxy.protocols.mcp_replies import Spoken
 from proxy.protocols.protocol import Rules
 from proxy.reply import Executed, Reply, Result
 
@@ -37,11 +37,13 @@ def answer(result: Any, raw_id: int = 1) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": raw_id, "result": result}).encode()
 
 
-def hearing(content: bytes = LOOK, hidden: str = "", **more: Any) -> tuple[Heard, Reply, Hints]:
+def hearing(
+    content: bytes = LOOK, hidden: str = "", **more: Any
+) -> tuple[McpAnswers, Reply, Hints]:
     """Who hears the answer to a body, the answer, and what is learned of it."""
     reply, hints = Reply(200), Hints()
     hides = hidden.__eq__ if hidden else None
-    return Heard(spoken(content, **more), reply, hints, hides), reply, hints
+    return McpAnswers(spoken(content, **more), reply, hints, hides), reply, hints
 
 
 def test_a_good_result_is_the_end():
@@ -118,7 +120,7 @@ def test_a_result_that_is_not_as_it_should_be_is_one(result):
 def test_a_stream_that_nobody_ends_has_no_end():
     """What is listened to; and that of a session, which answers nothing."""
     assert hearing(LISTEN)[0].ended
-    assert Heard(Spoken(TRUSTS), Reply(200), Hints()).ended
+    assert McpAnswers(Spoken(TRUSTS), Reply(200), Hints()).ended
 
 
 def test_lists_teach_what_tools_do():
@@ -181,7 +183,7 @@ def test_only_lists_are_sifted():
     """And streams of sessions, in which the answer to one may come again."""
     assert not hearing(LOOK, hidden="drop")[0].sifts
     assert not hearing(LIST)[0].sifts
-    session = Heard(Spoken(TRUSTS), Reply(200), Hints(), "drop".__eq__)
+    session = McpAnswers(Spoken(TRUSTS), Reply(200), Hints(), "drop".__eq__)
     assert session.sifts
     assert session.event(b"message", answer({"tools": TOOLS})) is not None
     assert without(answer({"tools": TOOLS}), "x".__eq__) is None

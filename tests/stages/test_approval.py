@@ -10,7 +10,7 @@ from proxy.call import Call, Effect, Risk
 from proxy.counts import EXPRESSION_ERRORS
 from proxy.expression import Expression
 from proxy.keys import InFlightKey
-from proxy.protocols.mcp_refused import Spoken
+from proxy.protocols.mcp_replies import Spoken
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply

@@ -8,7 +8,7 @@ import pytest
 from proxy.call import Call, RequestHead
 from proxy.protocols.jsonrpc import read
 from proxy.protocols.mcp_asked import asked
-from proxy.protocols.mcp_refused import HEADER_MISMATCH, Spoken, broken_off, refused
+from proxy.protocols.mcp_replies import HEADER_MISMATCH, Spoken, broken_off, refused
 from proxy.protocols.protocol import Rules
 from proxy.refusal import Refusal
 from proxy.reply import Reply
