@@ -21,6 +21,7 @@ from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
 from proxy.config.wording import nearest
 from proxy.globs import holds
 from proxy.protocols.a2a_operations import EFFECTS
+from proxy.protocols.recognise import OF_CALLS
 from proxy.protocols.safety import SAYS_NOT_RUN
 from proxy.stages import GATES, READS_ONLY, SECTIONS, WRAPPERS
 from proxy.stages.approval import Approval
@@ -31,7 +32,6 @@ from proxy.symptom import symptoms
 from proxy.units import in_utc
 
 LAYERS = ("llm", "tool", "agent", "http")
-PROTOCOLS = ("tools", "mcp", "openai", "anthropic", "a2a", "http")
 
 
 _SHOWN = 3  # names in a warning: a thousand of them say no more
@@ -113,7 +113,7 @@ def idle_kills(
 
 def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
     """Names in a match that nothing has, or nothing yet."""
-    allowed = {"upstream": upstreams, "layer": LAYERS, "protocol": PROTOCOLS}
+    allowed = {"upstream": upstreams, "layer": LAYERS, "protocol": tuple(OF_CALLS)}
     for key, known in allowed.items():
         globs = policy.match.globs.get(key, Globs(("*",)))
         for name in (*globs.wanted, *globs.excluded):
@@ -131,7 +131,7 @@ def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
         yield _at(policy, f"match.{impossible[0]}", message)
         return
     yield from _never_sent(policy)
-    there = {"upstream": {*upstreams}, "layer": {*LAYERS}, "protocol": {*PROTOCOLS}}
+    there = {"upstream": {*upstreams}, "layer": {*LAYERS}, "protocol": {*OF_CALLS}}
     for key, names in there.items():
         if key in globs and not any(map(globs[key].hold, names)):
             yield _at(policy, f"match.{key}", f"unreachable: it matches no {key}")

@@ -7,20 +7,10 @@ from proxy.config.elsewhere import may_hold
 from proxy.config.match import Globs, truth
 from proxy.config.places import Problem
 from proxy.config.types import Mode, Policy, Upstream
+from proxy.protocols.recognise import OF_CALLS
 
-_LAYERS = {
-    "tools": "tool",
-    "mcp": "tool",
-    "openai": "llm",
-    "anthropic": "llm",
-    "a2a": "agent",
-    "http": "http",
-}
-"""What each protocol's calls are. What an upstream of one of them is asked beside these is left
-aside: it is plain HTTP, and few."""
-_RESULTS = frozenset({"mcp", "a2a"})
-_STREAMS = frozenset({"openai", "anthropic", "a2a"})
-"""Protocols whose clients say whether they want a stream."""
+_RESULTS = frozenset(name for name, each in OF_CALLS.items() if each.has_results)
+_STREAMS = frozenset(name for name, each in OF_CALLS.items() if each.asks_for_streams)
 _ANY = Globs(("*",))
 
 
@@ -58,15 +48,16 @@ def unreached(policies: list[Policy], upstreams: Mapping[str, Upstream]) -> Iter
 
 
 def _spoken(policy: Policy, upstreams: Mapping[str, Upstream]) -> set[str]:
-    """The protocols of the calls that the policy may be for."""
+    """The protocols of the calls that the policy may be for. What an upstream of one of them is
+    asked beside these is left aside: it is plain HTTP, and little."""
     globs = policy.match.globs
     held = [each.protocol for name, each in upstreams.items() if may_hold(policy, name, each)]
     return {
         protocol
         for spoken in held
-        for protocol in (_LAYERS if spoken == "auto" else (spoken,))
+        for protocol in (OF_CALLS if spoken == "auto" else (spoken,))
         if globs.get("protocol", _ANY).hold(protocol)
-        and globs.get("layer", _ANY).hold(_LAYERS[protocol])
+        and globs.get("layer", _ANY).hold(OF_CALLS[protocol].layer)
     }
 
 

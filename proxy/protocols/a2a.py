@@ -77,8 +77,11 @@ class A2a(Http):
     """See the head of this file. Whatever is no such call is a plain HTTP call."""
 
     name = "a2a"
+    layer = "agent"
     has_kinds = True
     listens = True
+    has_results = True
+    asks_for_streams = True
 
     def knows(self, head: RequestHead, content: bytes | None) -> bool:
         """Is this surely a request of A2A, on an upstream that may speak anything?

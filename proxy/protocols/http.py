@@ -110,9 +110,12 @@ class Http:
     """Anything: the tool is its method and path."""
 
     name = "http"
+    layer = "http"
     names_tools = False
     has_kinds = False
     listens = False
+    has_results = False
+    asks_for_streams = False
 
     def reads(self, head: RequestHead) -> Reads:
         """Nothing: any body passes as it comes."""

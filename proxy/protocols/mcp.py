@@ -53,9 +53,11 @@ class Mcp(Http):
     """See the head of this file. Whatever is no message of MCP is a plain HTTP call."""
 
     name = "mcp"
+    layer = "tool"
     names_tools = True
     has_kinds = True
     listens = True
+    has_results = True
 
     def __init__(self) -> None:
         self._hints = Hints()

@@ -67,9 +67,11 @@ class Request(msgspec.Struct):
 class Models(Http, abc.ABC):
     """See the head of this file."""
 
+    layer = "llm"
     names_tools = True
     has_kinds = True
     listens = True
+    asks_for_streams = True
 
     operations: ClassVar[tuple[str, ...]]
     """By the ends of their paths; longer ones stand before those that they end with."""

@@ -59,6 +59,8 @@ class Protocol(Shape):
     """One way in which agents and tools speak."""
 
     name: str
+    layer: str
+    """Of its calls, as `Call.layer` has it."""
     names_tools: bool
     """Have its tools names of their own? Else a method and a path stand for one."""
     has_kinds: bool
@@ -66,6 +68,10 @@ class Protocol(Shape):
     they do?"""
     listens: bool
     """Does it hear some of its answers? Else `hears` need not be asked."""
+    has_results: bool
+    """Is a policy's own answer to one of its calls a `result`, and not a body?"""
+    asks_for_streams: bool
+    """Do its clients say whether they want a stream (`Call.stream`)?"""
 
     def reads(self, head: RequestHead, /) -> Reads:
         """What must be read before `recognise`."""

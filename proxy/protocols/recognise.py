@@ -26,3 +26,5 @@ PROTOCOLS: dict[str, Protocol] = {
     "auto": Auto(MCP, (ANTHROPIC, OPENAI), A2A),
 }
 """By their names in an upstream's settings. Each gives what it does not know to plain HTTP."""
+OF_CALLS = {name: protocol for name, protocol in PROTOCOLS.items() if name != "auto"}
+"""Those that a call can be read as."""

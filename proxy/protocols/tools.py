@@ -66,6 +66,7 @@ class Tools(Http):
     """See the head of this file. Whatever is no such call is a plain HTTP call."""
 
     name = "tools"
+    layer = "tool"
     names_tools = True
 
     def reads(self, head: RequestHead) -> Reads:
