@@ -29,13 +29,14 @@ class Frame(NamedTuple):
 class Frames:
     """Cuts one stream. A frame is there when its end is."""
 
-    __slots__ = ("_buffer", "_end", "_long", "_read", "_seen")
+    __slots__ = ("_buffer", "_end", "_lines", "_long", "_read", "_seen")
 
     def __init__(self, *, lines: bool) -> None:
         """`lines`: each line is a message, as in NDJSON."""
         self._buffer = bytearray()
         self._seen = 0  # bytes of it in which no end begins
         self._long = False  # the message under way is: what came of it is gone
+        self._lines = lines
         self._end = re.compile(rb"\n") if lines else _END
         self._read = _line if lines else _event
 
@@ -46,6 +47,9 @@ class Frames:
 
     def feed(self, piece: bytes) -> list[Frame]:
         """The messages that end in these bytes. One that is too long comes in several frames."""
+        if not self._buffer and not self._lines and _is_plain(piece):
+            # By far the most: one event, all of it, and nothing of it need be put together.
+            return [_plain(piece)]
         self._buffer += piece
         found: list[Frame] = []
         at = 0
@@ -81,9 +85,22 @@ def _line(raw: bytes) -> Frame:
     return Frame(raw, b"", raw.strip())
 
 
+def _is_plain(piece: bytes) -> bool:
+    """Is it one event, whose lines end as most do? The first empty line ends it."""
+    return 0 <= piece.find(b"\n\n") == len(piece) - 2 <= MOST - 2 and b"\r" not in piece
+
+
+def _plain(raw: bytes) -> Frame:
+    """Such an event; most have only data."""
+    if raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2:
+        return Frame(raw, b"", raw[6:-2])
+    return _event(raw)
+
+
 def _event(raw: bytes) -> Frame:
     kind, data, named = b"", [], False
-    for line in _LINES.split(raw.removeprefix(_MARK)):
+    plain = raw.removeprefix(_MARK)
+    for line in _LINES.split(plain) if b"\r" in plain else plain.split(b"\n"):
         name, _, value = line.partition(b":")
         if name == b"data":
             data.append(value.removeprefix(b" "))

@@ -122,7 +122,7 @@ def text_in(value: Any) -> int:
     while left:
         inner = left.pop()
         if isinstance(inner, str):
-            found += len(inner.encode(errors="replace"))
+            found += len(inner) if inner.isascii() else len(inner.encode(errors="replace"))
         elif isinstance(inner, list):
             left.extend(inner)
         elif isinstance(inner, dict):

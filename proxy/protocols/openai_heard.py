@@ -108,8 +108,8 @@ class OpenAIHeard(ModelHeard):
         return None
 
     def use(self, said: Any) -> None:
-        """It says what it used; the newest word counts."""
-        usage = usage_of(said)
+        """It says what it used, which most events do not; the newest word counts."""
+        usage = usage_of(said) if said else None
         if usage is not None:
             self.usage = usage
 

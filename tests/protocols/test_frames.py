@@ -63,6 +63,32 @@ def test_events_are_the_same_wherever_they_are_cut(
     assert told == said
 
 
+PARTS = st.sampled_from(
+    [
+        b"data: a",
+        b"data:",
+        b"event: x",
+        b"id: 7",
+        b" ",
+        b"b",
+        b"\n",
+        b"\n\n",
+        b"\r",
+        b"\xef\xbb\xbf",
+    ]
+)
+
+
+@given(st.lists(st.lists(PARTS, max_size=5).map(b"".join), max_size=6))
+def test_pieces_say_what_their_bytes_say(pieces: list[bytes]) -> None:
+    """An event that comes in one piece is cut in a shorter way, to the same end."""
+    whole, bytewise = Frames(lines=False), Frames(lines=False)
+    found = [frame for piece in pieces for frame in whole.feed(piece)]
+    single = [bytes([byte]) for byte in b"".join(pieces)]
+    assert found == [frame for byte in single for frame in bytewise.feed(byte)]
+    assert whole.rest == bytewise.rest
+
+
 @given(st.lists(st.binary(max_size=6).map(lambda raw: raw.replace(b"\n", b""))), st.integers(0, 40))
 def test_lines_are_messages(lines: list[bytes], cut: int) -> None:
     """Of NDJSON."""
