@@ -23,9 +23,11 @@ from tests.bench.process import Cores, Missing, raise_file_limit
 from tests.bench.report import report
 from tests.bench.targets import Results, targets
 
-MEASUREMENTS = ("calls", "sections", "journal", "budgets", "upload", "streams", "start")
+MEASUREMENTS = ("calls", "sections", "journal", "budgets", "upload", "streams", "models", "start")
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
 STREAMS = 1000
+MODELS = 500
+SPEAKS = {"holdfast": "http", "openai": "openai", "auto": "auto"}
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -146,6 +148,14 @@ class Bench:
                 if peer is not None:
                     self.results.streams[name] = streams.measure(peer, STREAMS, seconds)
 
+    def models(self) -> None:
+        """Chats of a model: as they are, and as they are heard."""
+        seconds = 2.0 if self.quick else 5.0
+        for name in ("direct", "holdfast", "openai", "auto"):
+            with self._large_peer(name, "models") as peer:
+                if peer is not None:
+                    self.results.models[name] = streams.measure(peer, MODELS, seconds, streams.CHAT)
+
     def _large(self) -> list[str]:
         """Those that are asked for; `direct` always, as what the others are compared with."""
         return [name for name in LARGE_PEERS if name == "direct" or name in self._peers]
@@ -156,7 +166,7 @@ class Bench:
         with ExitStack() as stack:
             yard = self.yard.beside(stack)
             try:
-                yield yard.holdfast("http") if name == "holdfast" else yard.start(name)
+                yield yard.holdfast(SPEAKS[name]) if name in SPEAKS else yard.start(name)
             except Missing as reason:
                 self.results.missing.setdefault(name, f"{name}: {reason}")
                 yield None
@@ -183,7 +193,7 @@ class Bench:
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
             *(self.calls, self.sections, self.journal, self.budgets),
-            *(self.upload, self.streams, self.start),
+            *(self.upload, self.streams, self.models, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
 

@@ -6,6 +6,7 @@ from tests.bench import budgets, journal
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
+from tests.bench.streams import Delays
 from tests.bench.targets import US, Results, against, ratio, targets
 
 MEANS = {
@@ -19,6 +20,8 @@ MEANS = {
     "every": "this, every section",
     "unkept": "without records of calls",
     "kept": "with them",
+    "openai": "this, openai",
+    "auto": "this, auto",
     "free": "nothing has a price",
     "priced": "a price, three budgets",
 }
@@ -40,7 +43,9 @@ def report(results: Results) -> Iterator[str]:
     if results.uploads:
         yield from _uploads(results)
     if results.streams:
-        yield from _streams(results)
+        yield from _streams(results, results.streams, "event streams")
+    if results.models:
+        yield from _streams(results, results.models, "chats of a model")
     if results.start:
         start = results.start
         yield ""
@@ -154,14 +159,14 @@ def _uploads(results: Results) -> Iterator[str]:
             )
 
 
-def _streams(results: Results) -> Iterator[str]:
+def _streams(results: Results, streams: dict[str, Delays], title: str) -> Iterator[str]:
     yield ""
     yield (
-        f"{'event streams':<28}{'streams':>9}{'events':>9}{'p50 us':>9}{'p99 us':>9}"
+        f"{title:<28}{'streams':>9}{'events':>9}{'p50 us':>9}{'p99 us':>9}"
         f"{'added p50':>11}{'added p99':>11}{'RSS MB':>14}"
     )
-    for name, seen in results.streams.items():
-        added = results.added_delay(name) if name != "direct" else None
+    for name, seen in streams.items():
+        added = results.added_delay(name, streams) if name != "direct" else None
         p50, p99 = (f"{value / US:.0f}" for value in added) if added else ("", "")
         rss = f"{_mb(seen.rss_before_mb)} > {_mb(seen.rss_mb)}" if seen.rss_mb else ""
         lost = f"  INVALID: {seen.lost} streams ended" if seen.lost else ""

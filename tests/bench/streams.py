@@ -16,6 +16,12 @@ from tests.bench.peers import Address, Peer
 
 BATCH = 50  # streams opened at a time
 OPEN_LIMIT = 30.0  # seconds until every stream has had its first event
+EVENTS = b"GET /events HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n"
+ASKED = b'{"model":"bench","stream":true,"messages":[{"role":"user","content":"Go on"}]}'
+CHAT = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n%b" % (len(ASKED), ASKED)
+)
 STAMP = re.compile(rb'"at":(\d+)')
 
 
@@ -53,15 +59,14 @@ class Watch:
 class Reader(asyncio.Protocol):
     """One stream."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, request: bytes) -> None:
         self._watch = watch
+        self._request = request
         self._rest = b""
         self._has_begun = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).write(
-            b"GET /events HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n"
-        )
+        cast("asyncio.Transport", transport).write(self._request)
 
     def data_received(self, received: bytes) -> None:
         now = time.monotonic_ns()
@@ -82,9 +87,9 @@ class Reader(asyncio.Protocol):
             self._watch.lost += 1
 
 
-def measure(peer: Peer, streams: int, seconds: float) -> Delays:
+def measure(peer: Peer, streams: int, seconds: float, request: bytes = EVENTS) -> Delays:
     """Open them, wait until all run, measure, close."""
-    work = _measure(peer, streams, seconds)
+    work = _measure(peer, streams, seconds, request)
     try:
         import uvloop
     except ImportError:
@@ -92,10 +97,10 @@ def measure(peer: Peer, streams: int, seconds: float) -> Delays:
     return uvloop.run(work)
 
 
-async def _measure(peer: Peer, streams: int, seconds: float) -> Delays:
+async def _measure(peer: Peer, streams: int, seconds: float, request: bytes) -> Delays:
     watch = Watch(streams)
     rss_before = peer.process.rss_mb if peer.process else None
-    transports = await _open(peer.listen, streams, watch)
+    transports = await _open(peer.listen, streams, watch, request)
     try:
         await asyncio.wait_for(watch.all_begun.wait(), OPEN_LIMIT)
         watch.measuring = True
@@ -113,13 +118,15 @@ async def _measure(peer: Peer, streams: int, seconds: float) -> Delays:
     )
 
 
-async def _open(target: Address, streams: int, watch: Watch) -> list[asyncio.Transport]:
+async def _open(
+    target: Address, streams: int, watch: Watch, request: bytes
+) -> list[asyncio.Transport]:
     loop = asyncio.get_running_loop()
     transports: list[asyncio.Transport] = []
     while len(transports) < streams:
         batch = min(BATCH, streams - len(transports))
         opened = await asyncio.gather(
-            *(loop.create_connection(lambda: Reader(watch), *target) for _ in range(batch))
+            *(loop.create_connection(lambda: Reader(watch, request), *target) for _ in range(batch))
         )
         transports.extend(transport for transport, _ in opened)
     return transports

@@ -22,6 +22,7 @@ class Results:
     calls: dict[str, Row] = field(default_factory=dict)
     uploads: dict[str, list[Upload]] = field(default_factory=dict)
     streams: dict[str, Delays] = field(default_factory=dict)
+    models: dict[str, Delays] = field(default_factory=dict)
     start: Start | None = None
     sections: dict[str, Row] = field(default_factory=dict)
     journal: dict[str, Row] = field(default_factory=dict)
@@ -36,9 +37,12 @@ class Results:
             return None
         return row.figures[connections]
 
-    def added_delay(self, peer: str) -> tuple[float, float] | None:
+    def added_delay(
+        self, peer: str, streams: Mapping[str, Delays] | None = None
+    ) -> tuple[float, float] | None:
         """Median and p99 of a chunk's delay, less those without a peer; in seconds."""
-        through, direct = self.streams.get(peer), self.streams.get("direct")
+        streams = self.streams if streams is None else streams
+        through, direct = streams.get(peer), streams.get("direct")
         if through is None or direct is None or through.lost or not through.events:
             return None
         return through.p50 - direct.p50, through.p99 - direct.p99
@@ -141,6 +145,7 @@ def _memory(results: Results) -> list[Target]:
     largest = max(results.uploads.get("holdfast", ()), key=lambda up: up.size_mb, default=None)
     size = f"{largest.size_mb:,} MB" if largest else "body"
     delay = results.added_delay("holdfast") or (None, None)
+    heard = results.added_delay("openai", results.models) or (None, None)
     return [
         Target("ready after its start", 0.7, False, "s", start.ready if start else None),
         Target("RSS idle", 55, False, "MB", start.idle_rss_mb if start else None),
@@ -148,6 +153,8 @@ def _memory(results: Results) -> list[Target]:
         Target(f"RSS growth, {size}", 10, False, "MB", largest.rss_growth_mb if largest else None),
         Target("a chunk's added delay, median", 1.0, False, "ms", _scaled(delay[0], 1e-3)),
         Target("a chunk's added delay, p99", 5.0, False, "ms", _scaled(delay[1], 1e-3)),
+        Target("likewise, of a model's, median", 1.0, False, "ms", _scaled(heard[0], 1e-3)),
+        Target("likewise, of a model's, p99", 5.0, False, "ms", _scaled(heard[1], 1e-3)),
     ]
 
 

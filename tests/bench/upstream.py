@@ -4,6 +4,7 @@
     POST /upload      the number of body bytes received, as JSON
     GET  /events      an endless event stream; one stream after the other gets an event, about a
                       thousand events a second in all, each with the monotonic time of its sending
+    POST /v1/...      the same in chunks of OpenAI's chats, five thousand a second
 
 It is no HTTP server: requests must have a Content-Length (or no body) and an honest head.
 """
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -57,10 +59,23 @@ def event() -> bytes:
     return f"{len(line):x}\r\n{line}\r\n".encode()
 
 
+def chunk() -> bytes:
+    """The same as a chunk of a chat, as OpenAI writes them."""
+    line = (
+        'data: {"id":"chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT","object":"chat.completion.chunk",'
+        f'"created":1741569952,"model":"bench","at":{time.monotonic_ns()},"choices":[{{"index":0,'
+        '"delta":{"content":" token"},"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+    )
+    return f"{len(line):x}\r\n{line}\r\n".encode()
+
+
 class Streams:
     """All open event streams, served in turn by one timer."""
 
-    def __init__(self) -> None:
+    def __init__(self, event: Callable[[], bytes], burst: int) -> None:
+        """`burst`: so many of them get an event at a time."""
+        self._event = event
+        self._burst = burst
         self._open: list[asyncio.Transport] = []
         self._turn = 0
         self._ticking = False
@@ -80,12 +95,14 @@ class Streams:
         if not self._open:
             self._ticking = False
             return
-        self._turn = (self._turn + 1) % len(self._open)
-        self._open[self._turn].write(event())
+        for _ in range(self._burst):
+            self._turn = (self._turn + 1) % len(self._open)
+            self._open[self._turn].write(self._event())
         asyncio.get_running_loop().call_later(TICK, self._tick)
 
 
-STREAMS = Streams()
+STREAMS = Streams(event, 1)
+CHATS = Streams(chunk, 5)
 
 
 class Upstream(asyncio.Protocol):
@@ -98,6 +115,7 @@ class Upstream(asyncio.Protocol):
         self._start = b""  # of a head that has not ended yet
         self._missing = 0  # body bytes that are still to come
         self._answer = b""
+        self._streams = False  # the answer has no end
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's classes.
@@ -105,6 +123,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         STREAMS.drop(self._transport)
+        CHATS.drop(self._transport)
 
     def data_received(self, received: bytes) -> None:
         if self._missing:
@@ -130,6 +149,7 @@ class Upstream(asyncio.Protocol):
             return received[end + 4 :]
         is_upload = head.startswith(b"POST /upload")
         self._answer = answer(b'{"bytes": %d}' % length) if is_upload else BALANCE
+        self._streams = head.startswith(b"POST /v1/")
         self._missing = length
         return self._body(received[end + 4 :])
 
@@ -138,7 +158,10 @@ class Upstream(asyncio.Protocol):
         taken = min(self._missing, len(received))
         self._missing -= taken
         if not self._missing:
-            self._transport.write(self._answer)
+            if self._streams:
+                CHATS.add(self._transport)
+            else:
+                self._transport.write(self._answer)
         return received[taken:]
 
     def _length(self, head: bytes) -> int:
