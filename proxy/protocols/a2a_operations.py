@@ -111,6 +111,7 @@ def asked(method: str, path: bytes) -> Asks:
     return _NOTHING if not ways else ways.get(method, _NOTHING)
 
 
+@remembered
 def is_distinct(path: bytes) -> bool:
     """Is this the path of an operation, and of nothing else?"""
     return _DISTINCT.fullmatch(unquote_to_bytes(path.partition(b"?")[0])) is not None

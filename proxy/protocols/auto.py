@@ -44,8 +44,12 @@ class Auto(Tools):
 
     def reads(self, head: RequestHead) -> Reads:
         """See Protocol: as much as the one that reads most."""
-        wanted = {each.reads(head) for each in self._others} | {super().reads(head)}
-        return next(much for much in _MOST_FIRST if much in wanted)
+        most = super().reads(head)
+        for each in self._others:
+            if most is _WHOLE:
+                break  # at once, for what nearly all send
+            most = max(most, each.reads(head), key=_LEAST_FIRST.index)
+        return most
 
     def recognise(self, call: Call, content: bytes | None, rules: Rules) -> Refusal | None:
         """See Protocol."""
@@ -92,4 +96,5 @@ def _has_tool(head: RequestHead, content: bytes) -> bool:
         return False  # who knows it refuses it, or lets it pass as what cannot be read
 
 
-_MOST_FIRST = (Reads.WHOLE, Reads.BEGINNING, Reads.NOTHING)
+_WHOLE = Reads.WHOLE
+_LEAST_FIRST = (Reads.NOTHING, Reads.BEGINNING, Reads.WHOLE)

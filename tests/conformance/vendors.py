@@ -1,6 +1,7 @@
 """llmock's own tests: the SDKs of OpenAI and Anthropic, against a server that fails them."""
 
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -21,14 +22,17 @@ LIMIT = 120
 
 
 def fetch() -> Path:
-    """The tests of the llmock that is installed. pip holds the archive against the lock."""
-    asked = [str(PYTHON), "-c", "from importlib.metadata import version; print(version('llmock'))"]
-    version = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    source = VENV / f"llmock-{version}"
+    """The tests of the llmock that is locked. pip holds the archive against the lock's hashes."""
+    pinned = re.search(r"^(llmock)==(\S+)[^#]+", LOCK.read_text(), re.MULTILINE)
+    assert pinned is not None
+    source = VENV / f"llmock-{pinned[2]}"
     if not source.exists():
+        wanted = VENV / "llmock.txt"
+        wanted.write_text(pinned[0])
         pip = [str(PYTHON), "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
-        pip += ["--no-binary", "llmock", "--no-deps", "--no-build-isolation", "--dest", str(VENV)]
-        subprocess.run([*pip, "--constraint", str(LOCK), f"llmock=={version}"], check=True)
+        pip += ["--no-binary", "llmock", "--no-deps", "--no-build-isolation"]
+        pip += ["--require-hashes", "--requirement", str(wanted), "--dest", str(VENV)]
+        subprocess.run(pip, check=True)
         unpack(VENV / f"{source.name}.tar.gz")
     return source
 
