@@ -29,12 +29,13 @@ class Frame(NamedTuple):
 class Frames:
     """Cuts one stream. A frame is there when its end is."""
 
-    __slots__ = ("_buffer", "_end", "_lines", "_long", "_read", "_seen")
+    __slots__ = ("_buffer", "_end", "_feed", "_lines", "_long", "_read", "_return", "_seen")
 
     def __init__(self, *, lines: bool) -> None:
         """`lines`: each line is a message, as in NDJSON."""
         self._buffer = bytearray()
         self._seen = 0  # bytes of it in which no end begins
+        self._feed = self._return = -1  # the next ends of a line, as far as they are known
         self._long = False  # the message under way is: what came of it is gone
         self._lines = lines
         self._end = re.compile(rb"\n") if lines else _END
@@ -51,9 +52,11 @@ class Frames:
             # By far the most: one event, all of it, and nothing of it need be put together.
             return [_plain(piece)]
         self._buffer += piece
+        self._feed = self._buffer.find(b"\n", self._seen)
+        self._return = self._buffer.find(b"\r", self._seen)
         found: list[Frame] = []
         at = 0
-        while (end := self._end.search(self._buffer, max(at, self._seen))) is not None:
+        while (end := self._next_end(max(at, self._seen))) is not None:
             found.append(self._frame(bytes(self._buffer[at : end.end()])))
             at = self._seen = end.end()
             self._long = False
@@ -63,6 +66,18 @@ class Frames:
         if len(self._buffer) > MOST:
             found.append(self._part())
         return found
+
+    def _next_end(self, start: int) -> re.Match[bytes] | None:
+        """Of a message. Where a line ends is found much faster than by the expression; and looked
+        for once, however many messages there are: a byte that is not there is not sought again."""
+        if -1 < self._feed < start:
+            self._feed = self._buffer.find(b"\n", start)
+        if -1 < self._return < start:
+            self._return = self._buffer.find(b"\r", start)
+        first = max(self._feed, self._return)
+        if min(self._feed, self._return) > -1:
+            first = min(self._feed, self._return)
+        return None if first < 0 else self._end.search(self._buffer, first)
 
     def last(self) -> Frame | None:
         """The message under way, if the stream has ended: some leave the last empty line out."""
