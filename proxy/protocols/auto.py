@@ -12,15 +12,13 @@ from typing import Protocol as Shape
 import msgspec
 
 from proxy.call import CALL, Call, RequestHead
-from proxy.protocols.coding import MOST_PER_BYTE, decoded
+from proxy.protocols.a2a_operations import is_distinct
+from proxy.protocols.coding import NO_LIMIT, decoded
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.members import members
 from proxy.protocols.protocol import Protocol, Reads, Rules
 from proxy.protocols.tools import Tools, path_tool
 from proxy.refusal import Refusal
-
-_NO_TOOL = frozenset({"", "mcp"})
-"""What a path names where messages may stand: a server of MCP may be at `/v1/mcp`."""
 
 
 class Knows(Protocol, Shape):
@@ -36,10 +34,12 @@ class Auto(Tools):
     has_kinds = True
 
     def __init__(self, messages: Knows, models: Sequence[Knows], peers: Knows) -> None:
-        """They are asked in this order. Messages may stand on any path, whatever it is for."""
-        self._messages = messages
+        """They are asked in this order. Messages, and those of peers, could stand on any path, and
+        an upstream that knows nothing of them would read the path: so few paths count."""
         self._models = tuple(models)
         self._peers = peers
+        self._words: dict[Knows, str] = {messages: "mcp", peers: "a2a"}
+        """What a path says where their messages may stand; a server of MCP may be at `/v1/mcp`."""
         self._others = (messages, *models, peers)
 
     def reads(self, head: RequestHead) -> Reads:
@@ -56,7 +56,7 @@ class Auto(Tools):
         for each in self._others:
             if each.knows(call.head, content):
                 if content and call.head.method == "POST":
-                    other = self._other(call, content, rules, messages=each is self._messages)
+                    other = self._other(call, content, rules, each)
                     if other:
                         return Refusal("ambiguous_call", f"the request can be read as {other} too")
                 refusal = each.recognise(call, content, rules)
@@ -66,25 +66,29 @@ class Auto(Tools):
                 return refusal
         return super().recognise(call, content, rules)
 
-    def _other(self, call: Call, content: bytes, rules: Rules, *, messages: bool) -> str:
+    def _other(self, call: Call, content: bytes, rules: Rules, knows: Knows) -> str:
         """What else it would be to an upstream that does not speak the protocol that knows it."""
         if _has_tool(call.head, content):
             return "a call of a tool"
-        if not messages:
-            return ""
+        word = self._words.get(knows)
+        path = call.target.partition(b"?")[0]
+        if word is None or is_distinct(path) or not path.strip(b"/"):
+            return ""  # a model's own path, an operation's, or the upstream's
         if any(each.knows(call.head, content) for each in self._models):
             return "a call of a model"
-        if not call.target.partition(b"?")[0].strip(b"/"):
-            return ""  # the path is the upstream's own
         named, deceptive = path_tool(rules.base + call.target)
-        return "a call of a tool" if deceptive or named.lower() not in _NO_TOOL else ""
+        if deceptive or named.lower() not in {"", word}:
+            return "a call of a tool"
+        if word.encode() in path.lower().split(b"/"):
+            return ""
+        return f"one to this path; if its upstream speaks {word}, say so (protocol: {word})"
 
 
 def _has_tool(head: RequestHead, content: bytes) -> bool:
     """Does the body name a tool at its top level, in whatever spelling?"""
     coding = head.fields.get(b"content-encoding")
     if coding is not None:
-        plain = decoded(content, coding, len(content) * MOST_PER_BYTE)
+        plain = decoded(content, coding, NO_LIMIT)
         content = b"" if isinstance(plain, Refusal) else plain
     if b"\\u" not in content and b'"tool"' not in content.lower():
         return False  # nearly always

@@ -190,11 +190,11 @@ class Spending(Withdraws):
 
     def _took(self, attempt: Attempt, grant: Grant) -> None:
         call = attempt.call
-        purse, amount = self._purse(call), grant.amount
-        purse.held += amount
-        purse.known = purse.spent + purse.held
-        purse.grants += (grant,)
+        purse = self._purse(call)
+        purse.take(grant)
         attempt.taken[self] = grant
+        if len(purse.grants) == 1 and self._books:
+            self._ledger.under_way.enter(call)
 
     def _purse(self, call: Call) -> Purse:
         purse: Purse | Till | Paid | None = call.purse

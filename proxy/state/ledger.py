@@ -242,10 +242,9 @@ class Ledger:
             self.reckon()
 
     def purse(self, call: Call, intent: Callable[[Call], Intent] | None) -> Purse:
-        """For a call that begins to spend, until its record is noted. `intent`: makes its intent,
-        if it needs one."""
+        """For a call that may spend, until its record is noted. `intent`: makes its intent, if it
+        needs one."""
         made = call.purse = Purse(self.under_way.calls, intent)
-        self.under_way.enter(call)
         return made
 
     def book(

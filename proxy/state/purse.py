@@ -26,6 +26,12 @@ class Purse(msgspec.Struct):
     """All that were given for it. A tuple: the journal's thread may look at them."""
     over: bool = False  # the call is: no intent is made of it any more
 
+    def take(self, grant: Grant) -> None:
+        """One more of its sendings has this."""
+        self.held += grant.amount
+        self.known = self.spent + self.held
+        self.grants += (grant,)
+
     def ends(self) -> None:
         """The call is over; its record will be noted."""
         self.over = True

@@ -23,7 +23,8 @@ class UnderWay:
         self._known: dict[str, bool] = {}  # those seen at the last look: have they an intent?
 
     def enter(self, call: Call) -> None:
-        """It begins to spend. It leaves by what it spends from (`told`)."""
+        """It begins to spend: something is reserved, and so its intent can tell of it. It leaves by
+        what it spends from (`told`)."""
         self.calls[call.id] = call
         if len(self.calls) == 1:
             self.stir()

@@ -120,7 +120,7 @@ def test_a_card_that_a_body_asks_for_is_a_call() -> None:
     """On an upstream of anything the same body may be an order, to who looks at another member: no
     policy for it may be passed by as by what sets calls up. The answer is read as a card."""
     asked = RPC | {"method": "GetExtendedAgentCard", "amount": 100}
-    call = called(head("/refunds"), json.dumps(asked).encode())
+    call = called(head("/"), json.dumps(asked).encode())
     assert isinstance(call, Call)
     assert (call.protocol, call.kind, call.path) == ("a2a", CALL, "/refunds")
     reply = Reply(200, fields=dict(JSON))
@@ -201,4 +201,33 @@ def test_no_padding_hides_what_a_packed_body_says(
     packed = gzip.compress(json.dumps(body | {"pad": padding(size)}).encode())
     call = Call("c1", asked, Whole(packed), 0.0, asked.target, upstream="peer")
     assert AUTO.recognise(call, packed, Rules(body_buffer=64 << 20)) is None
+    assert call.protocol == protocol
+
+
+@pytest.mark.parametrize("method", ["tools/list", "tools/call", "message/send", "SendMessage"])
+@pytest.mark.parametrize("path", ["/refunds", "/orders/7/cancel"])
+def test_a_message_is_none_on_a_path_that_says_something_else(path: str, method: str) -> None:
+    """What serves such a path may know nothing of messages: one more member would make another call
+    of it, which no policy for the path and its method is for."""
+    params = {"name": "pay", "message": MESSAGE}
+    found = called(head(path), json.dumps(RPC | {"method": method, "params": params}).encode())
+    assert isinstance(found, Refusal)
+    assert found.code == "ambiguous_call"
+    assert "protocol: " in found.detail
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "protocol"),
+    [
+        ("/v1/mcp", "tools/call", "mcp"),
+        ("/servers/bank/MCP", "tools/call", "mcp"),
+        ("/agents/a2a", "SendMessage", "a2a"),
+        ("/v1/a2a", "message/send", "a2a"),
+    ],
+)
+def test_a_path_may_say_that_messages_are_sent_there(path: str, method: str, protocol: str) -> None:
+    """By a segment of its own."""
+    params = {"name": "pay", "message": MESSAGE}
+    call = called(head(path), json.dumps(RPC | {"method": method, "params": params}).encode())
+    assert isinstance(call, Call)
     assert call.protocol == protocol

@@ -293,6 +293,7 @@ def test_a_snapshot_in_the_middle_of_a_call_counts_it_once(world: World) -> None
     """What its first attempt cost is in the state, and in the record that comes later."""
     call = make_call(id="c")
     purse = world.ledger.purse(call, None)
+    world.ledger.under_way.enter(call)
     attempt(world, purse, 300)
     world.keep()
     attempt(world, purse, 200)
@@ -310,6 +311,7 @@ def test_a_snapshot_in_the_middle_of_a_call_that_never_ends(world: World) -> Non
     """It counts as what it reserved, once; and what others may have spent is counted too."""
     call = make_call(id="c")
     purse = world.ledger.purse(call, None)
+    world.ledger.under_way.enter(call)
     account = attempt(world, purse, 100)
     world.keep()
     account.reserve(100)
@@ -362,6 +364,7 @@ def test_a_call_that_was_dearer_than_its_intent_says_stays_so(world: World) -> N
     """Nothing that is known to be spent is given back."""
     call = make_call(id="c")
     purse = world.ledger.purse(call, None)
+    world.ledger.under_way.enter(call)
     account = attempt(world, purse, 300)
     world.keep()
     charges = {account.label: 100}
@@ -375,6 +378,7 @@ def test_calls_that_have_spent_nothing_are_not_in_a_snapshot(world: World) -> No
     """Nor those whose records are noted."""
     call = make_call(id="c")
     purse = world.ledger.purse(call, None)
+    world.ledger.under_way.enter(call)
     assert world.ledger.dump()["purses"] == []
     attempt(world, purse, 5)
     assert world.ledger.dump()["purses"] == [["c", 5, {"agent:ann": 5}]]
