@@ -122,7 +122,7 @@ def test_a_card_that_a_body_asks_for_is_a_call() -> None:
     asked = RPC | {"method": "GetExtendedAgentCard", "amount": 100}
     call = called(head("/"), json.dumps(asked).encode())
     assert isinstance(call, Call)
-    assert (call.protocol, call.kind, call.path) == ("a2a", CALL, "/refunds")
+    assert (call.protocol, call.kind, call.path) == ("a2a", CALL, "/")
     reply = Reply(200, fields=dict(JSON))
     assert isinstance(A2A.hears(call, reply), Sifted)
     call = called(head("/.well-known/agent-card.json", "GET", {}), None)
@@ -222,7 +222,6 @@ def test_a_message_is_none_on_a_path_that_says_something_else(path: str, method:
         ("/v1/mcp", "tools/call", "mcp"),
         ("/servers/bank/MCP", "tools/call", "mcp"),
         ("/agents/a2a", "SendMessage", "a2a"),
-        ("/v1/a2a", "message/send", "a2a"),
     ],
 )
 def test_a_path_may_say_that_messages_are_sent_there(path: str, method: str, protocol: str) -> None:
