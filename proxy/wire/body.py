@@ -180,6 +180,9 @@ class Body:
         """The rest will not come."""
         if self.ended or self.failure is not None:
             return
+        if failure is Failure.TIMEOUT and self._screen is not None and self._screen.complete:
+            self.finish(b"", [])  # it has said all, and only its connection was not closed
+            return
         self.failure = failure
         self._source = None
         sink = self._sink

@@ -53,6 +53,10 @@ class Hears(Protocol):
     def cut(self) -> bool:
         """It has ended: earlier than it should have?"""
 
+    @property
+    def complete(self) -> bool:
+        """Has it said all, though the end of its bytes has not come?"""
+
     def passes(self, piece: bytes, /) -> bytes:
         """What goes on of these bytes, perhaps none yet."""
 

@@ -36,6 +36,7 @@ class Screen:
 
     __slots__ = (
         "_coding",
+        "_ends_early",
         "_frames",
         "_hearing",
         "_inflater",
@@ -58,6 +59,8 @@ class Screen:
         self._lost = False  # nothing more can be
         self.deaf = self._coding != b"identity" and window is None
         """Was something of it not heard?"""
+        # One that has no end, or must have so many bytes, goes on until its bytes end.
+        self._ends_early = not hearing.ended and reply.length is None
 
     def passes(self, piece: bytes) -> bytes:
         """What goes on of these bytes, perhaps none yet."""
@@ -87,6 +90,11 @@ class Screen:
         """It has ended: too early?"""
         hearing = self._hearing
         return not (hearing.ended or hearing.told is not None or self.deaf)
+
+    @property
+    def complete(self) -> bool:
+        """Has it said all, though its bytes have not ended?"""
+        return self._hearing.ended and self._ends_early
 
     def _hear(self, plain: bytes) -> bytes:
         return b"".join([self._heard(frame) for frame in self._frames.feed(plain)])
@@ -151,7 +159,7 @@ class Reading:
             self._copy = bytearray()
         return passed
 
-    cut = False
+    cut = complete = False
     """Its framing alone says if it is whole."""
 
 

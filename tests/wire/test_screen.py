@@ -90,6 +90,28 @@ def test_a_coding_without_a_name_is_none() -> None:
     assert (screen.deaf, screen.cut) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("said", "length", "ended", "end"),
+    [
+        (EVENTS, None, False, None),
+        (EVENTS.removesuffix(b"data: end\n\n"), None, False, Failure.TIMEOUT),
+        (EVENTS, 1000, False, Failure.TIMEOUT),
+        (EVENTS, None, True, Failure.TIMEOUT),
+    ],
+)
+def test_one_that_has_said_all_is_not_waited_for(
+    said: bytes, length: int | None, ended: bool, end: Failure | None
+) -> None:
+    """Some upstreams leave the connection open behind their end. Not so where more bytes are
+    promised, or nothing is the end."""
+    body, seen = Body(FakeSource()), Seen()
+    body.hear(Screen(Reply(200, fields=SSE, length=length), FakeHearing(ended=ended)))
+    body.flow(seen)
+    body.feed(said)
+    body.fail(Failure.TIMEOUT)
+    assert (seen.got, seen.ends) == (said, [end])
+
+
 def test_an_end_without_an_empty_line_counts() -> None:
     """Some upstreams leave it out."""
     whole = b"data: a\n\ndata: end"
