@@ -157,10 +157,10 @@ class Things:
 
     def event(self, kind: bytes, data: bytes) -> bytes | None:
         """Part of Hearing."""
-        error = _error(data) if data else None
+        error = _error(data)
         if error is not None or kind == b"error":
             self.told, self.ended = error or _FAILED, True
-        elif data:
+        else:
             self.whole(data)
         return None
 

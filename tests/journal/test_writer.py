@@ -467,7 +467,7 @@ async def test_what_is_lost_is_durable_for_nobody(tmp_path):
 async def test_who_waits_behind_what_cannot_be_held_is_told_no(tmp_path):
     """It is lost when it is taken, for what could not be written before is held still."""
     disk = FailingDisk()
-    written = Written(tmp_path, disk, held=2).open()
+    written = Written(tmp_path, disk, held=3).open()
     writer = written.journal._writer
     writer._loop = asyncio.get_running_loop()
     disk.fails = {"write": FULL}
