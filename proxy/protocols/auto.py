@@ -58,7 +58,7 @@ class Auto(Tools):
                 if content and call.head.method == "POST":
                     other = self._other(call, content, rules, each)
                     if other:
-                        return Refusal("ambiguous_call", f"the request can be read as {other} too")
+                        return Refusal("ambiguous_call", f"the request can also be read as {other}")
                 refusal = each.recognise(call, content, rules)
                 if each is self._peers and call.head.method == "POST":
                     # Who asks for a card so may ask for something else, by another member.
@@ -81,7 +81,7 @@ class Auto(Tools):
             return "a call of a tool"
         if word.encode() in path.lower().split(b"/"):
             return ""
-        return f"one to this path; if its upstream speaks {word}, say so (protocol: {word})"
+        return f"plain HTTP to its path; if the upstream speaks {word}, give it protocol: {word}"
 
 
 def _has_tool(head: RequestHead, content: bytes) -> bool:

@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_refused_by_who_knows_it() -> None:
     for content in (b'{"model":"m","tool":', b'\xff{"tool":1}'):
         found = called(head("/v1/chat/completions"), content)
         assert isinstance(found, Refusal)
-        assert "too" not in found.detail.split()
+        assert "also" not in found.detail.split()
 
 
 def test_a_card_that_a_body_asks_for_is_a_call() -> None:
