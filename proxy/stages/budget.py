@@ -281,22 +281,21 @@ class PlainSpending(Spending):
 class TilledSpending(PlainSpending):
     """Where limits are far: most calls take what they cost of a till (`state/till.py`)."""
 
-    __slots__ = ("_calls", "_enter", "_few", "_found", "_tills", "_who")
+    __slots__ = ("_calls", "_enter", "_found", "_tills", "_who")
 
     def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
         super().__init__(section, site, payers)
         under_way = self._ledger.under_way
         self._calls, self._enter = under_way.calls, under_way.enter
         self._tills = tills = Tills(self._ledger, section.price, self._intent, payers.reads)
-        self._found, self._few, self._who = tills.found, tills.few, tills.who
+        self._found, self._who = tills.found, tills.who
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Mostly it was done before, for many calls at once."""
         call = attempt.call
         if call.purse is not None or attempt.hedge:
             return super().admit(attempt)
-        few = self._few and not call.workflow  # as in `Tills.who`
-        till = self._found.get(call.agent if few else self._who(call))
+        till = self._found.get(self._who(call))
         if till is None or not till.left:
             accounts, now = self._payers.of(call), self._wall()
             till = self._tills.opened(call, accounts, now)

@@ -189,7 +189,7 @@ def worth_while(price: Price, caps: Iterable[Cap]) -> bool:
 class Tills:
     """Of one gate: those of its callers."""
 
-    __slots__ = ("_by", "_intent", "_ledger", "_price", "few", "found")
+    __slots__ = ("_by", "_few", "_intent", "_ledger", "_price", "found")
 
     def __init__(
         self, ledger: Ledger, price: Price, intent: Makes | None, reads: tuple[str, ...]
@@ -202,13 +202,13 @@ class Tills:
         """By `who`; None: such a call came once."""
         fields = dict.fromkeys((*_BOOKED, *reads))
         self._by: Callable[[Call], Any] = attrgetter(*fields)
-        self.few = len(fields) == len(_BOOKED)
+        self._few = len(fields) == len(_BOOKED)
         """Is nothing else asked of calls? Those of no workflow are found by their agent: who waits
         for them counts in workflows only."""
 
     def who(self, call: Call) -> Hashable:
         """By what its till is found."""
-        if self.few and not call.workflow:
+        if self._few and not call.workflow:
             return call.agent
         return self._by(call)  # type: ignore[no-any-return]  # a tuple
 
