@@ -15,6 +15,7 @@ from proxy.admin.sight import Recorder, Sight
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.approvers import too_few
+from proxy.config.doors import MEMORY
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
@@ -37,6 +38,7 @@ from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
 from proxy.record import Record
 from proxy.reply import Reply
+from proxy.sharing import Sharing
 from proxy.stage import Sender
 from proxy.state.chains import Chains
 from proxy.state.killed import Kill
@@ -73,6 +75,7 @@ class App:
         news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
         self._control = Control(self._keep, self.clock, Path(settings.data_dir))
+        self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
         self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
@@ -113,7 +116,7 @@ class App:
 
         Raises ConfigError for policies that cannot be used, OSError for an address or a folder that
         cannot be had, Locked for a folder that another process has, BadKey for the journal's key,
-        Trouble for the side store of payloads.
+        Trouble for the side store of payloads, Rejected for a store that does not want us.
         """
         try:
             app = cls(settings, upstream, disk, also)
@@ -134,6 +137,7 @@ class App:
         await self._trail.start()
         self.health.kills = self._control.kills
         await self._control.begin(self._trail, self._server.calls)
+        await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
         self.health.side_store = self._trail.side_store
@@ -161,6 +165,17 @@ class App:
         self._obeying = self.clock.spawn(self._control.run())
         self._access.start()
         self._trail.speak()
+
+    async def _share(self) -> None:
+        """With the other pods of the fleet, if the settings name a store. Raises Rejected."""
+        if self._settings.store == MEMORY:
+            return
+        parts = self._control.parts
+        self._sharing = Sharing(self._settings, self.clock, self._keep, parts)
+        self.health.store = self._sharing.link
+        self.health.needs_store = "store" in self._settings.readiness
+        await self._sharing.begin()
+        _ = self.clock.spawn(self._sharing.run())
 
     async def _open_to_changes(self, admin: "AdminServer") -> None:
         """Changes are made at a socket that only our own user reaches. Calls can do without."""
@@ -244,6 +259,8 @@ class App:
         self._outbound.stop()
         if self._admin is not None:
             await self._admin.stop()
+        if self._sharing is not None:
+            await self._sharing.end()
         self._control.end()
         await self.clock.stop()
         closed = await self._trail.stop(reason)

@@ -29,6 +29,7 @@ from proxy.state.desk import Desk
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.ledger import Ledger
+from proxy.state.link import Part
 from proxy.state.loops import Loops
 from proxy.state.price import dollars
 from proxy.state.scopes import Scope
@@ -66,6 +67,8 @@ class Control:
         self._exhibits = SealedExhibits(data_dir, clock)
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
+        self.parts: Sequence[Part] = ()
+        """What is shared with other pods, where there is a store."""
 
     async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:
         """They have been rebuilt, and what they do from now on is noted. `calls`: those under way.

@@ -132,6 +132,8 @@ KILLS = SoleKey("kills")
 """What is killed."""
 LEDGER = SoleKey("ledger")
 """All accounts of all budgets."""
+LINK = SoleKey("link")
+"""The link to the store that pods share, where there is one."""
 LOOPS = SoleKey("loops")
 """What agents did a moment ago."""
 NEWS = SoleKey("news")

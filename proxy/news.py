@@ -157,6 +157,20 @@ class UpstreamTrouble(msgspec.Struct, frozen=True):
     message: str
 
 
+class StoreChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The store that pods share is there, or is not, or has a say again."""
+
+    word: ClassVar[str] = "store"
+
+    state: str  # up | down | gathering | open | foreign
+    why: str = ""
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state in {"down", "gathering", "foreign"}
+
+
 class BudgetChange(msgspec.Struct, frozen=True):
     """A part of a budget is spent for which somebody wants to be told."""
 
@@ -186,6 +200,7 @@ Change: TypeAlias = (
     | KillChange
     | KillTrouble
     | Overlap
+    | StoreChange
     | UpstreamTrouble
 )
 Event: TypeAlias = Change | Escalation

@@ -13,6 +13,7 @@ from proxy.journal.journal import Journal
 from proxy.journal.side_store import SideStore
 from proxy.mirrors.webhook import WebhookAnchor
 from proxy.state.kills import Kills
+from proxy.state.link import Link
 
 if TYPE_CHECKING:
     from proxy.journal.payloads import PayloadsState
@@ -34,6 +35,8 @@ class Health(msgspec.Struct):
     webhooks: tuple[WebhookAnchor, ...] = ()  # that its checkpoints are posted to
     side_store: SideStore | None = None  # likewise; it is open only where it is needed
     kills: Kills | None = None
+    store: Link | None = None  # that pods share, where the settings name one
+    needs_store: bool = False  # is the proxy not ready without it?
 
     def listening(self, address: str) -> None:
         """Agents can come in; an empty address: no longer."""
@@ -51,7 +54,8 @@ class Health(msgspec.Struct):
     def ready(self) -> bool:
         """Should calls be sent here?"""
         writable = self.journal is None or self.journal.state.kind == "ok"
-        return bool(self.listen) and bool(self.version) and writable and not self.draining
+        there = not self.needs_store or (self.store is not None and self.store.up)
+        return bool(self.listen and self.version and writable and there and not self.draining)
 
     def report(self) -> dict[str, Any]:
         """The body of `/readyz`: a verdict, and each part with its own."""
@@ -59,6 +63,7 @@ class Health(msgspec.Struct):
         kept = None if self.side_store is None else self.side_store.payloads
         payloads = {} if kept is None else {"payloads": _writable(kept.state)}
         killed = {} if self.kills is None else {"kills": _killed(self.kills)}
+        store = {} if self.store is None else {"store": _standing(self.store)}
         wrong = "\n".join(self.tokens_rejected)
         tokens = {"tokens": {"ok": False, "last_reload_error": wrong}} if wrong else {}
         return {
@@ -74,6 +79,7 @@ class Health(msgspec.Struct):
                 **journal,
                 **payloads,
                 **killed,
+                **store,
                 "draining": {"ok": not self.draining, "draining": self.draining},
             },
         }
@@ -87,6 +93,17 @@ def _killed(kills: Kills) -> dict[str, Any]:
 
 
 _MOST = 20
+
+
+def _standing(link: Link) -> dict[str, Any]:
+    """How the store does that pods share. Calls go on without it."""
+    return {
+        "ok": link.up,
+        "why": link.why or None,
+        "grants": link.grants,
+        "pods": link.live,
+        "on_failure": link.on_failure,
+    }
 
 
 def _writable(state: "PayloadsState") -> dict[str, Any]:

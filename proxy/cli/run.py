@@ -23,6 +23,7 @@ from proxy.cli.problems import loading
     help="Of --upstream: auto, tools, mcp, openai, anthropic, a2a or http.",
 )
 @click.option("--agent-id", metavar="ID", help="Who calls.")
+@click.option("--store", metavar="URL", help="What pods share: memory, or a Redis.")
 @click.option("--tokens", metavar="FILE", help="Who may use the admin side.")
 @click.option("--drain", metavar="DURATION", help="How long calls may finish after SIGTERM.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Gets both addresses as JSON.")

@@ -20,6 +20,7 @@ from proxy.journal.folder import Locked
 from proxy.journal.notes import BadKey
 from proxy.journal.sealing import Trouble
 from proxy.observe.logs import Log
+from proxy.state.store import Rejected
 
 _FILES = 65_536
 """Open files that are asked for at most."""
@@ -82,6 +83,10 @@ async def _served(
     except ConfigError as error:
         for problem in error.problems:
             log.error("policy", problem=str(problem))
+        return 1
+    except Rejected as error:
+        do = "look at the credentials and certificates in store and store_tls"
+        log.error("the store does not want us", why=str(error), store=str(settings.store), do=do)
         return 1
     except (Locked, BadKey, Trouble) as error:
         log.error("cannot start", why=str(error), data_dir=settings.data_dir)

@@ -5,11 +5,6 @@ LATER: dict[str, frozenset[str]] = {
     "Policy": frozenset({"canary", "chaos", "contract", "record"}),
     "breaker": frozenset({"quorum"}),
     "Agent": frozenset({"version"}),
-    "Settings": frozenset(
-        {
-            *("store", "store_tls", "store_timeout", "on_store_failure"),
-            *("readiness", "trace"),
-        }
-    ),
+    "Settings": frozenset({"trace"}),
 }
 """By the name of the type that would have them."""

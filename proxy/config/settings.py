@@ -17,6 +17,7 @@ from msgspec import inspect as mi
 from proxy.config import document
 from proxy.config.addresses import Url
 from proxy.config.document import Document, Node, Scalar, Sequence
+from proxy.config.doors import MEMORY, StoreUrl
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.tokens import FILE as FILE_OF_TOKENS
@@ -208,6 +209,19 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"key: {error}") from None
 
 
+class StoreTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the store proves who it is, and how we do."""
+
+    ca: Annotated[str, Meta(description="A PEM file of authorities; empty: the system's.")] = ""
+    cert: Annotated[str, Meta(description="Our own certificate: a PEM file.")] = ""
+    key: Annotated[str, Meta(description="Its key: a PEM file.")] = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for half of a pair."""
+        if bool(self.cert) != bool(self.key):
+            raise ValueError("expected both cert and key, or neither")
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Settings of one Holdfast."""
 
@@ -226,11 +240,34 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Source, ...],
         Meta(min_length=1, description="Who calls: the first that answers."),
     ] = (Source("static"),)
+    store: Annotated[
+        StoreUrl,
+        Meta(
+            description="What pods share: memory (nothing), or a Redis: redis://[user:pass@]host:"
+            "port/db, rediss://…, redis+sentinel://host:port,…/service/db, redis+cluster://host:"
+            "port,…"
+        ),
+    ] = StoreUrl(MEMORY)
+    store_tls: StoreTls = StoreTls()
+    store_timeout: Annotated[
+        Seconds, Meta(description="The longest that a call waits for the store.")
+    ] = Seconds(0.05)
+    on_store_failure: Annotated[
+        Literal["local", "deny", "allow"],
+        Meta(
+            description="Where the store does not answer: go on with what was leased, refuse what "
+            "it would have a say in, or let it go unguarded."
+        ),
+    ] = "local"
+    readiness: Annotated[
+        tuple[Literal["store"], ...],
+        Meta(description="What else must be there for the proxy to be ready."),
+    ] = ()
     fleet_key: Annotated[
         Secret,
         Meta(
-            description="A secret that the pods of a fleet share; it signs call chains. Empty: "
-            "each believes its own links only."
+            description="A secret that the pods of a fleet share; it signs call chains, and "
+            "encrypts what approvers see. Empty: each believes its own links only."
         ),
     ] = Secret("")
     tokens: Annotated[
@@ -255,6 +292,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Raises ValueError where two settings contradict each other."""
         if self.listen == self.admin and not self.listen.endswith(":0"):
             raise ValueError("admin: must not be the address of listen")
+        if not 0.001 <= self.store_timeout <= 5:
+            raise ValueError("store_timeout: must be from 1ms to 5s")
+        if self.store_tls != StoreTls() and not self.store.door.tls:
+            raise ValueError("store_tls: store has no TLS; give a URL that begins with rediss")
+        if self.readiness and self.store == MEMORY:
+            raise ValueError("readiness: there is no store; set one, or leave this out")
         if 0 < len(self.fleet_key) < _LEAST_KEY:
             raise ValueError(f"fleet_key: must have at least {_LEAST_KEY} characters")
 

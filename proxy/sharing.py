@@ -1,0 +1,188 @@
+"""What this pod shares with the others of its fleet, where the settings name a store.
+
+Every second it says that it lives, and each part (kills, budgets, circuits …) exchanges what is
+new, at its own pace. What cannot wait for that is published, and heard at once. When the store is
+gone, all go on by what they have; when it is back, or another one is in its place, all is told
+again before it grants anything (`proxy/state/shared/fleet.py`).
+"""
+
+import contextlib
+import re
+import secrets
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from proxy.clock import Clock
+from proxy.config.settings import Settings
+from proxy.journal.disk import Disk, RealDisk, write_whole
+from proxy.keep import Keep
+from proxy.keys import LINK, NEWS
+from proxy.news import News
+from proxy.state.link import Link, Part
+from proxy.state.shared.fleet import Beat, Known, Leave, Pod
+from proxy.state.store import Store, Unreachable
+
+EVERY = 1.0
+"""Seconds from beat to beat."""
+_WHOLE = 5
+"""With each so many beats, all pods are asked for."""
+_TICK = 0.1
+_AGAIN = 0.25
+"""Seconds until a store that is not there is tried again."""
+_OPENS = 3.0
+"""Seconds that a start waits for a store that gathers. One that is not there is not waited for."""
+_FILE = "pod.json"
+_LONGEST_NAME = 64
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Sharing:
+    """`begin` before calls come, `run` until cancelled, `end` when the last call has ended."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        keep: Keep,
+        parts: Sequence[Part],
+        disk: Disk | None = None,
+    ) -> None:
+        """Takes the data dir's own name for this pod, so the data dir must be ours. Raises OSError
+        where it cannot be kept."""
+        self._clock = clock
+        self._store = _store(settings)
+        pod = _pod(Path(settings.data_dir), disk or RealDisk())
+        self.link = keep.of(
+            LINK,
+            lambda: Link(
+                self._store,
+                pod,
+                clock,
+                keep.of(NEWS, News),
+                float(settings.store_timeout),
+                settings.on_store_failure,
+            ),
+        )
+        self._parts = tuple(parts)
+        self.link.loses.extend(part.lost for part in self._parts)
+        self.pods: tuple[Known, ...] = ()
+        """All that are known, as of late."""
+        self._beats = 0
+        self._gathered = 0
+        self._due = dict.fromkeys(self._parts, 0.0)
+
+    async def begin(self) -> None:
+        """The store was asked, and all was told to it; or it is not there. Raises Rejected where
+        it does not want us."""
+        check = getattr(self._store, "check", None)
+        if check is not None:
+            with contextlib.suppress(Unreachable):
+                await check()
+        until = self._clock.now() + _OPENS
+        while await self._beat() and not self.link.fleet.open and self._clock.now() < until:
+            await self._clock.sleep(_TICK)
+
+    async def run(self) -> None:
+        """Live with the others, until cancelled."""
+        listening = self._clock.spawn(self._listen())
+        due = self._clock.now() + EVERY
+        try:
+            while True:
+                await self._clock.sleep(_TICK if self.link.up else _AGAIN)
+                now = self._clock.now()
+                if now >= due or not self.link.up or not self.link.fleet.open:
+                    due = now + EVERY
+                    await self._beat()
+                await self._exchange(now)
+        finally:
+            listening.cancel()
+
+    async def end(self) -> None:
+        """All is given back, and the pod leaves. What the store does not take, it has to wait for
+        (`holdfast budget reconcile`)."""
+        with contextlib.suppress(Unreachable):
+            for part in self._parts:
+                await part.leave(self.link)
+            await self.link.ask(Leave((self.link.pod.id,)))
+        await self._store.close()
+
+    async def _beat(self) -> bool:
+        """False: the store is not there."""
+        link, epoch = self.link, self.link.fleet.epoch
+        crowd = link.fleet.live != len(self.pods)
+        whole = crowd or self._beats % _WHOLE == 0 or not link.fleet.open
+        self._beats += 1
+        peers = tuple(known.pod.id for known in self.pods)
+        try:
+            fleet = await link.beat(Beat(link.pod, self._gathered, peers, whole))
+            if fleet.pods:
+                self.pods = fleet.pods
+            if fleet.epoch != epoch:
+                for part in self._parts:
+                    part.anew()
+            if fleet.ours and fleet.epoch != self._gathered:
+                await self._tell_all()
+                self._gathered = fleet.epoch
+                if not fleet.open:
+                    await link.beat(Beat(link.pod, self._gathered, peers))
+        except Unreachable:
+            return False
+        return True
+
+    async def _tell_all(self) -> None:
+        for part in self._parts:
+            await part.exchange(self.link)
+
+    async def _exchange(self, now: float) -> None:
+        for part in self._parts:
+            if not self.link.up:
+                return
+            if now >= self._due[part]:
+                self._due[part] = now + part.every
+                with contextlib.suppress(Unreachable):
+                    await part.exchange(self.link)
+
+    async def _listen(self) -> None:
+        """Hear what is published, as long as there is somebody to be heard."""
+        topics = {part.topic: part.heard for part in self._parts}
+
+        def heard(topic: str, said: bytes) -> None:
+            tell = topics.get(topic)
+            if tell is not None:
+                tell(said)
+
+        while True:
+            if self.link.up:
+                with contextlib.suppress(Unreachable):
+                    await self._store.listen(heard)
+            await self._clock.sleep(_AGAIN)
+
+
+def _store(settings: Settings) -> Store:
+    from proxy.state.redis import RedisStore  # takes 60 ms and 7 MB, and few have one
+
+    tls = settings.store_tls
+    door = settings.store.door._replace(ca=tls.ca, cert=tls.cert, key=tls.key)
+    return RedisStore(door, settings.agent.fleet, float(settings.store_timeout))
+
+
+class _Lives(msgspec.Struct):
+    id: str
+    life: int
+
+
+def _pod(data_dir: Path, disk: Disk) -> Pod:
+    """A pod is its data dir, and its life grows with each start. Durable before anybody hears of
+    it."""
+    path = data_dir / _FILE
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=_Lives)
+    except (FileNotFoundError, msgspec.DecodeError):  # such as one that is cut off: another pod
+        kept = _Lives(secrets.token_hex(8), 0)
+    kept.life += 1
+    write_whole(disk, path, msgspec.json.encode(kept) + b"\n")
+    name = _NOT_IN_A_NAME.sub("-", socket.gethostname())[:_LONGEST_NAME]
+    return Pod(kept.id, kept.life, secrets.token_hex(8), name or "-")

@@ -1,0 +1,167 @@
+"""The link of a pod to the store: is it there, who waits for it, and what follows if it is not.
+
+Nothing on the path of a call waits for the store, but for who needs a share of something that is
+nearly used up. Such a call asks with `ask_now`: it waits `store_timeout` at most, and once in
+`RESTS` only: when the store was too slow for one, the next ones are told at once. All else is asked
+from beside the path (`ask`), with more patience, for nobody waits there.
+
+The link is *up* from the first beat that was answered (`proxy/state/shared/fleet.py`) until
+something was not. Where it is not up, who asks is told so at once; only beats go on trying.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from proxy.clock import Clock
+from proxy.keys import LINK
+from proxy.news import News, StoreChange
+from proxy.stage import Ground
+from proxy.state.shared.fleet import Beat, Fleet, Pod
+from proxy.state.store import Answer, Store, Unreachable, Verb
+
+RESTS = 5.0
+"""Seconds after a call has waited for nothing, in which no other one waits."""
+PATIENCE = 1.0
+"""Seconds for what nobody waits for."""
+
+
+class Part(Protocol):
+    """What a pod shares of one subject: kills, budgets, circuits …"""
+
+    topic: str
+    """Of what is published for it."""
+    every: float
+    """Seconds from one exchange to the next."""
+
+    async def exchange(self, link: "Link", /) -> None:
+        """Tell what is new here, and take what is new there. Unreachable is the caller's."""
+        ...
+
+    def heard(self, said: bytes, /) -> None:
+        """Something was published. Never waits, never raises; it may be anything."""
+
+    def anew(self) -> None:
+        """The store may have forgotten anything: all is to be told again at the next exchange."""
+
+    def lost(self) -> None:
+        """The store is not there any more."""
+
+    async def leave(self, link: "Link", /) -> None:
+        """The pod ends: what is idle goes back. Unreachable is the caller's."""
+
+
+class Counts(msgspec.Struct):
+    """For metrics."""
+
+    asked: int = 0
+    failed: int = 0
+    waited: int = 0  # calls that waited for nothing
+    seconds: float = 0.0  # that answers took, in all
+
+
+class Link:
+    """One for the process, where a store is configured."""
+
+    idle = False  # never makes room for others in the Keep
+
+    def __init__(
+        self, store: Store, pod: Pod, clock: Clock, news: News, timeout: float, on_failure: str
+    ) -> None:
+        """`timeout`: seconds that a call waits at most. `on_failure`: local, deny or allow."""
+        self.pod = pod
+        self.clock = clock
+        self.on_failure = on_failure
+        self.up = False
+        self.why = "it was not asked yet"
+        """Why it is not up."""
+        self.fleet = Fleet(0)
+        """As it was told last."""
+        self.counts = Counts()
+        self.ahead = 0.0
+        """Seconds by which the store's clock is ahead of ours."""
+        self.loses: list[Callable[[], None]] = []
+        """Are told when it is not up any more."""
+        self._store = store
+        self._news = news
+        self._timeout = timeout
+        self._rests_until = 0.0
+
+    @classmethod
+    def of(cls, ground: Ground) -> "Link | None":
+        """That of the process; None: pods share nothing. A shadow shares nothing either."""
+        return None if ground.shadow else ground.keep.seen(LINK)
+
+    @property
+    def live(self) -> int:
+        """Pods that are alive, as far as it is known; this one at least."""
+        return max(1, self.fleet.live)
+
+    @property
+    def grants(self) -> bool:
+        """Is it up, and gives something new?"""
+        return self.up and self.fleet.open and self.fleet.ours
+
+    def wall(self) -> float:
+        """Seconds since 1970, as the store's clock shows them."""
+        return self.clock.wall() + self.ahead
+
+    async def ask(self, verb: Verb[Answer]) -> Answer:
+        """From beside the path of calls. Raises Unreachable."""
+        if not self.up:
+            raise Unreachable(self.why)
+        return await self._asked(verb, max(PATIENCE, self._timeout))
+
+    async def ask_now(self, verb: Verb[Answer]) -> Answer:
+        """A call waits for it. Raises Unreachable; mostly at once."""
+        if not self.up or self.clock.now() < self._rests_until:
+            raise Unreachable(self.why or "it was too slow a moment ago")
+        try:
+            return await self._asked(verb, self._timeout)
+        except Unreachable:
+            self.counts.waited += 1
+            self._rests_until = self.clock.now() + RESTS
+            raise
+
+    async def beat(self, beat: Beat) -> Fleet:
+        """Say that this pod lives; the link is up again when that is answered. Raises
+        Unreachable."""
+        fleet = await self._asked(beat, max(PATIENCE, self._timeout))
+        self.ahead = fleet.now / 1000 - self.clock.wall()
+        before, self.fleet = self.fleet, fleet
+        if not self.up:
+            self.up, self.why = True, ""
+            self._news.tell(StoreChange("up", ""))
+        if fleet.open is not before.open or fleet.ours is not before.ours:
+            self._told()
+        return fleet
+
+    def _told(self) -> None:
+        fleet = self.fleet
+        if not fleet.ours:
+            why = "another process speaks for this pod: its data dir was copied"
+            self._news.tell(StoreChange("foreign", why))
+        else:
+            why = "" if fleet.open else "it gathers what pods hold, and grants nothing new"
+            self._news.tell(StoreChange("open" if fleet.open else "gathering", why))
+
+    async def _asked(self, verb: Verb[Answer], within: float) -> Answer:
+        began = self.clock.now()
+        self.counts.asked += 1
+        try:
+            return await self._store.ask(verb, within)
+        except Unreachable as error:
+            self.counts.failed += 1
+            self.fails(str(error))
+            raise
+        finally:
+            self.counts.seconds += self.clock.now() - began
+
+    def fails(self, why: str) -> None:
+        """It did not answer, or broke off."""
+        was, self.up, self.why = self.up, False, why
+        if was:
+            self._news.tell(StoreChange("down", why))
+            for lost in self.loses:
+                lost()

@@ -1,0 +1,153 @@
+"""The fleet: which pods there are, and from when on what the store knows can be trusted.
+
+**Pods.** Each says every second that it lives (`Beat`). One that was not heard of for `ALIVE`
+counts as gone for a while or for good: nobody can tell which, so what it holds stays held. One that
+ends as it should leaves (`Leave`). A pod is its data dir: who comes back with the same one is the
+same pod, in a later *life*, and what an earlier life still sends is void. Two processes that say to
+be the same life of the same pod have copies of one data dir; the second is turned away.
+
+**Epochs.** A store that was restarted, emptied or failed over may have forgotten what it granted
+last. So each life of the server is an epoch of its own. It begins *gathering*: nothing new is
+granted until every pod that is known has told what it holds. Pods that died count as known: their
+journals tell it, or a person says that it goes on without (`holdfast budget reconcile`). In a store
+that knows nobody the first pod to come waits a moment, for others that may be on their way back;
+each names those that it has heard of.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from proxy.state.memory import Memory
+from proxy.state.store import Argument, Verb
+
+ALIVE = 5_000
+"""Milliseconds after its last beat for which a pod counts as alive."""
+SETTLE = 1_500
+"""Milliseconds in which pods that were here before may come, where a store knows none."""
+KEPT = 40 * 86_400_000
+"""Milliseconds for which all this is kept when nobody comes."""
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """Who speaks."""
+
+    id: str  # of its data dir
+    life: int = 1  # grows with each start
+    mark: str = "-"  # of this process: no two have the same
+    name: str = "-"  # for people: the name of its machine
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A pod as the store knows it."""
+
+    pod: Pod
+    seen: int  # its last beat; 0: another one named it
+    gathered: bool  # it has told what it holds, in this epoch
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """What a pod is told when it says that it lives."""
+
+    now: int
+    ours: bool = True  # False: another process speaks for this pod
+    epoch: int = 0
+    open: bool = False  # False: the store gathers, and grants nothing new
+    live: int = 1  # pods heard of within `ALIVE`
+    pods: tuple[Known, ...] = ()  # all that are known; only where it was asked for
+
+
+class _Epoch(NamedTuple):
+    number: int
+    run: str
+    open: bool
+    until: int  # it does not open before
+
+
+class Beat(Verb[Fleet], frozen=True):
+    """A pod lives."""
+
+    script = "beat"
+
+    pod: Pod
+    gathered: int = 0
+    """The epoch in which it has told all that it holds."""
+    peers: tuple[str, ...] = ()
+    """Pods that it has heard of, for a store that knows none."""
+    whole: bool = False
+    """All pods are to be told of."""
+
+    def on(self, memory: Memory) -> Fleet:
+        """Part of Verb."""
+        pods: dict[str, tuple[Pod, int]] = memory.of("pods", dict)
+        told: set[str] = memory.of("gathered", set)
+        now, known = memory.now(), pods.get(self.pod.id)
+        if known is not None and _is_other(known[0], self.pod):
+            return Fleet(now, ours=False)
+        pods[self.pod.id] = self.pod, now
+        epoch: _Epoch = memory.of("epoch", lambda: _Epoch(0, "", open=False, until=0))
+        if epoch.run != memory.run:
+            until = now + (0 if epoch.number else SETTLE)
+            epoch = _Epoch(max(now, epoch.number + 1), memory.run, open=False, until=until)
+            told.clear()
+        if not epoch.open:
+            for peer in self.peers:
+                pods.setdefault(peer, (Pod(peer, 0), 0))
+            if self.gathered == epoch.number:
+                told.add(self.pod.id)
+            if now >= epoch.until and told >= pods.keys():
+                epoch = epoch._replace(open=True)
+        memory.put("epoch", epoch)
+        for name in ("pods", "gathered", "epoch"):
+            memory.ends(name, KEPT)
+        live = sum(seen > now - ALIVE for _, seen in pods.values())
+        every = [Known(pod, seen, pod.id in told) for pod, seen in pods.values()]
+        every.sort(key=lambda each: each.pod.id)
+        return Fleet(
+            now, True, epoch.number, epoch.open, live, tuple(every) if self.whole else ()
+        )  # fmt: skip
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        pod = self.pod
+        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name]
+        return [*head, self.gathered, int(self.whole), ALIVE, SETTLE, KEPT, *self.peers]
+
+    def answer(self, reply: Any) -> Fleet:
+        """Part of Verb."""
+        now, ours, epoch, is_open, live, *pods = reply
+        known = (_known(*pods[at : at + 4]) for at in range(0, len(pods), 4))
+        every = sorted(known, key=lambda each: each.pod.id)
+        return Fleet(now, bool(ours), epoch, bool(is_open), live, tuple(every))
+
+
+class Leave(Verb[None], frozen=True):
+    """Pods are no more, and hold nothing: they have left, or a person says so."""
+
+    script = "leave"
+
+    pods: tuple[str, ...]
+
+    def on(self, memory: Memory) -> None:
+        """Part of Verb."""
+        pods: dict[str, tuple[Pod, int]] = memory.of("pods", dict)
+        for pod in self.pods:
+            pods.pop(pod, None)
+        memory.of("gathered", set).difference_update(self.pods)
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return list(self.pods)
+
+    def answer(self, reply: Any) -> None:
+        """Part of Verb."""
+
+
+def _is_other(known: Pod, pod: Pod) -> bool:
+    """Is it a later life than this one, or a copy of it?"""
+    return known.life > pod.life or (known.life == pod.life and known.mark != pod.mark)
+
+
+def _known(pod: bytes, told: bytes, seen: bytes, gathered: int) -> Known:
+    life, mark, name = told.decode().split(" ", 2)
+    return Known(Pod(pod.decode(), int(life), mark, name), int(seen), bool(gathered))
