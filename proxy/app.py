@@ -170,8 +170,7 @@ class App:
         """With the other pods of the fleet, if the settings name a store. Raises Rejected."""
         if self._settings.store == MEMORY:
             return
-        parts = self._control.parts
-        self._sharing = Sharing(self._settings, self.clock, self._keep, parts)
+        self._sharing = Sharing(self._settings, self.clock, self._keep, self._control.shares)
         self.health.store = self._sharing.link
         self.health.needs_store = "store" in self._settings.readiness
         await self._sharing.begin()

@@ -258,6 +258,7 @@ class Call(msgspec.Struct):
     answered: float | None = None  # when the head of a streamed answer went out
     shadowed: tuple[str, str] | None = None
     """The first refusal of a policy in shadow mode: its code, and the policy."""
+    unguarded: bool = False  # the store had a say in it and was not there, and it may go then
     stopped: Stop | None = None
     because: "Refusal | None" = None  # what is told of it, where somebody decided so
     goes_on: bool = False  # though it was stopped

@@ -22,18 +22,20 @@ from proxy.news import BudgetChange, KillTrouble, News
 from proxy.protocols.clients import Holding
 from proxy.record import Beginnings, Noted
 from proxy.refusal import Refusal
-from proxy.state.account import Account, Passed
+from proxy.state.account import Account
 from proxy.state.asking import Terms
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
+from proxy.state.leases import Leases
 from proxy.state.ledger import Ledger
-from proxy.state.link import Part
+from proxy.state.link import Link, Part
 from proxy.state.loops import Loops
 from proxy.state.price import dollars
 from proxy.state.scopes import Scope
 from proxy.state.spent_out import told_at
+from proxy.state.told_of_money import Passed
 
 HELD = 50.0
 """Seconds that a call is held for people, where no `approval` section says it."""
@@ -69,6 +71,10 @@ class Control:
         """Those that the journal rebuilds before anybody is served."""
         self.parts: Sequence[Part] = ()
         """What is shared with other pods, where there is a store."""
+
+    def shares(self, link: Link) -> Iterable[Part]:
+        """With other pods, by this link."""
+        return (*self.parts, Leases(self.ledger, link))
 
     async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:
         """They have been rebuilt, and what they do from now on is noted. `calls`: those under way.

@@ -10,7 +10,7 @@ import contextlib
 import re
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -47,7 +47,7 @@ class Sharing:
         settings: Settings,
         clock: Clock,
         keep: Keep,
-        parts: Sequence[Part],
+        parts: Callable[[Link], Iterable[Part]],
         disk: Disk | None = None,
     ) -> None:
         """Takes the data dir's own name for this pod, so the data dir must be ours. Raises OSError
@@ -66,7 +66,7 @@ class Sharing:
                 settings.on_store_failure,
             ),
         )
-        self._parts = tuple(parts)
+        self._parts = tuple(parts(self.link))
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""

@@ -85,10 +85,10 @@ class Spending(Withdraws):
 
     def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
         ground, target = site.ground, site.target
-        self._wall = ground.clock.wall
         self._soon = ground.clock.soon
         trail = Trackless() if ground.shadow else ground.trail
         self._ledger = ledger = Ledger.on(ground)
+        self._wall = ledger.wall
         self._books = not ground.shadow  # else nobody has spent it
         self._payers = payers
         self._price, self._otherwise = section.price, section.otherwise
@@ -100,7 +100,7 @@ class Spending(Withdraws):
         denied = target.unrecorded is Unrecorded.DENY
         self._promises = Promises(ledger, trail, missed, denied=denied)
         shadowed = ground.kept(REFUSALS.key, REFUSALS.counts)
-        self._room = Room(payers.alone, self._purse, shadowed, self._wall)
+        self._room = Room(payers.alone, self._purse, shadowed, ledger)
         # A call that must leave a trace anyhow has its intent from the stage that sees to that.
         bare = bool(section.caps) and not target.traced and not ground.shadow
         self._intent = partial(intent_of, effect=target.effect, risk=target.risk) if bare else None
@@ -146,6 +146,9 @@ class Spending(Withdraws):
         """Something is to be thought of: a limit, the time, a promise, what one call may cost."""
         if attempt.call.purse is not None:
             self._purse(attempt.call)  # from now on it has one by itself
+        asked = self._room.asked(attempt.call, grant)
+        if asked is not None:
+            return asked if isinstance(asked, Refusal) else self._after(attempt, grant, asked)
         exceeded = self._room.lacks(attempt, grant)
         if exceeded is not None:
             return self._said_no(attempt, grant, *exceeded)

@@ -12,6 +12,9 @@ A reservation makes it greater, settling makes it what it is in truth. It may no
 
 So the usual question is one comparison, however many limits there are (`bound`). Limits are told
 what was spent when a window ends, or somebody looks.
+
+Where pods share a limit, each may spend its share of it and no more (`Allotment.share`): then the
+ceiling is where the smallest share ends, and `state/leases.py` sees to it that it moves.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,23 +23,14 @@ from typing import Protocol
 import msgspec
 
 from proxy.clock import NEVER
-from proxy.state.allotment import Allotment, Kept, Rolling, allotted
+from proxy.state.allotment import ENDLESS, Allotment, Kept, Rolling, allotted
 from proxy.state.caps import Cap, Limit
+from proxy.state.told_of_money import Passed
 
 _encode = msgspec.json.Encoder().encode
 _MILLION = 1_000_000
 AHEAD = 100
 """A promise is for so much of the smallest limit: a hundredth."""
-
-
-class Passed(msgspec.Struct, frozen=True):
-    """A part of a limit that alerts are for was spent."""
-
-    window: str
-    share: int  # parts per million of the limit
-    spent: int
-    limit: int
-    resets_at: float
 
 
 class Reserves(Protocol):
@@ -50,13 +44,19 @@ class Account:
     """Of one cap and one key. Amounts are micro-dollars, times are seconds since 1970."""
 
     __slots__ = (
-        "_allotments", "_claimed", "_known", "_posted", "_renews_at", "_row", "asked", "bound",
-        "cap", "ceiling", "key", "label", "overrun", "promised", "quiet_below", "reserved", "since",
-        "tills", "total", "touched", "until",
+        "_allotments", "_claimed", "_known", "_posted", "_renews_at", "_row", "asked", "barred",
+        "bound", "cap", "ceiling", "key", "label", "leased", "margin", "overrun", "promised",
+        "quiet_below", "reserved", "since", "tills", "total", "touched", "until",
     )  # fmt: skip
 
-    def __init__(self, cap: Cap, key: str, at: float) -> None:
+    def __init__(self, cap: Cap, key: str, at: float, *, leased: bool = False) -> None:
+        """`leased`: what may be spent is shared with other pods."""
         self.key = key
+        self.leased = leased
+        self.margin = 0
+        """So much before the end of its share more is to be asked for."""
+        self.barred = False
+        """Is to be asked about each time, whatever there is?"""
         self.label = f"{cap.name}:{key}"
         self.total = self.reserved = self.overrun = 0
         self.promised = self.asked = 0
@@ -81,6 +81,11 @@ class Account:
         return self.cap.on_exceed == "shadow"
 
     @property
+    def _shares(self) -> bool:
+        """Does it ask others before it spends? What only counts asks nobody."""
+        return self.leased and not self._boundless
+
+    @property
     def ahead(self) -> int:
         """How much more than is asked for is promised at a time."""
         limits = [limit.micros for limit in self.cap.limits]
@@ -97,7 +102,7 @@ class Account:
         for limit in cap.limits:
             one = before.get((limit.window, limit.seconds))
             if one is None:
-                one = allotted(limit, cap.zone)
+                one = allotted(limit, cap.zone, leased=self._shares)
                 _adopt(one, {key: other.kept() for key, other in before.items()})
             one.limit = limit
             made.append(one)
@@ -109,7 +114,9 @@ class Account:
         self._post()
         ttl = self.cap.ttl
         if ttl and not self.reserved and at - self.touched > ttl:  # as if it were a new key
-            self._allotments = tuple(allotted(limit, self.cap.zone) for limit in self.cap.limits)
+            self._allotments = tuple(
+                allotted(limit, self.cap.zone, leased=self._shares) for limit in self.cap.limits
+            )
         self._enter(at)
 
     def _enter(self, at: float) -> None:
@@ -139,21 +146,21 @@ class Account:
     def _measure(self) -> None:
         self._known = None
         posted = self._posted
-        rooms = [one.limit.micros - one.spent for one in self._allotments]
-        self.ceiling = posted + min(rooms) if rooms else posted + _ENDLESS
-        alerts = [self._next_alert(one) - one.spent for one in self._allotments]
-        self.quiet_below = posted + min(alerts, default=_ENDLESS)
+        rooms = [one.room for one in self._allotments]
+        self.ceiling = posted + min(rooms) if rooms else posted + ENDLESS
+        alerts = [self._next_alert(one) - one.spent - one.others for one in self._allotments]
+        self.quiet_below = posted + min(alerts, default=ENDLESS)
         self._bound()
 
     def _rearm(self, one: Allotment) -> None:
         """What rolls never ends: an alert is raised again when half of it was not spent since."""
         one.alerted = min(one.alerted, len(self.cap.alert_at))
-        while one.alerted and 2 * one.spent < self._share(one, one.alerted - 1):
+        while one.alerted and 2 * (one.spent + one.others) < self._share(one, one.alerted - 1):
             one.alerted -= 1
 
     def _next_alert(self, one: Allotment) -> int:
         if one.alerted >= len(self.cap.alert_at):
-            return _ENDLESS
+            return ENDLESS
         return self._share(one, one.alerted)
 
     def _share(self, one: Allotment, number: int) -> int:
@@ -165,7 +172,7 @@ class Account:
         promised = self.promised
         more = self._boundless or promised < self.ceiling
         self._renews_at = promised - self.ahead // 2 if more else promised
-        self.bound = min(self.ceiling, self._renews_at)
+        self.bound = -1 if self.barred else min(self.ceiling - self.margin, self._renews_at)
 
     # --- reserving ---
 
@@ -181,6 +188,38 @@ class Account:
         """Is there, in every window? Where the price may still grow, ask for one at least."""
         return self.total + micros <= self.ceiling
 
+    def starves(self, micros: int) -> bool:
+        """Is there no room for so much, but there may be where other pods have some?"""
+        if not self._shares or self.total + micros <= self.ceiling:
+            return False
+        left = self.reserved + micros
+        self._post()
+        return all(one.spent + left <= one.limit.micros for one in self._allotments)
+
+    def runs_low(self, micros: int) -> bool:
+        """Will it starve soon?"""
+        return self._shares and self.total + micros > self.ceiling - self.margin
+
+    def shared(self, margin: int) -> None:
+        """Its shares are others now; where to ask for more."""
+        self.margin = margin
+        self._measure()
+
+    def bar(self, barred: bool) -> None:  # that is all it says
+        """Nothing more is taken of it without asking; or as usual."""
+        self.barred = barred
+        self.reckon()
+        self._bound()
+
+    def lease(self) -> None:
+        """From now on it is shared with other pods."""
+        self.leased = True
+        self._post()
+        for one in self._allotments:
+            one.leased = self._shares
+            one.share = one.spent if self._shares else ENDLESS
+        self._measure()
+
     @property
     def used(self) -> float:
         """Of the limit of which least is left: 0 nothing, 1 all."""
@@ -189,7 +228,9 @@ class Account:
 
     def _used(self) -> float:
         since = self.total - self._posted
-        shares = ((one.spent + since) / max(1, one.limit.micros) for one in self._allotments)
+        shares = (
+            (one.spent + one.others + since) / max(1, one.limit.micros) for one in self._allotments
+        )
         return max(shares, default=0.0)
 
     def is_beyond(self, share: float) -> bool:
@@ -215,7 +256,7 @@ class Account:
         asks: they wait for the same commit. But not beyond what there is, however many ask: it
         counts as spent, should we die."""
         self._claimed = max(self._claimed, self.total) + micros
-        most = _ENDLESS if self._boundless else max(self.ceiling, self.total + micros)
+        most = ENDLESS if self._boundless else max(self.ceiling, self.total + micros)
         self.asked = max(self.asked, min(self._claimed + self.ahead, most))
         return self.asked
 
@@ -261,11 +302,11 @@ class Account:
         """The alerts that are due, each once in a window."""
         self._post()
         for one in self._allotments:
-            while one.spent >= self._next_alert(one):
+            while one.spent + one.others >= self._next_alert(one):
                 share = self.cap.alert_at[one.alerted]
                 one.alerted += 1
-                resets = one.resets_at
-                yield Passed(one.limit.window, share, one.spent, one.limit.micros, resets)
+                spent = one.spent + one.others
+                yield Passed(one.limit.window, share, spent, one.limit.micros, one.resets_at)
         self._measure()
 
     def raised(self, window: str, share: int, at: float) -> None:
@@ -284,7 +325,7 @@ class Account:
         self._post()
         self._measure()
         left = self.reserved + micros
-        return [one for one in self._allotments if one.spent + left > one.limit.micros]
+        return [one for one in self._allotments if left > one.room]
 
     def windows(self, at: float | None = None) -> tuple[Allotment, ...]:
         """All its limits, told what was spent; and which windows are on, where the clock shows
@@ -302,7 +343,7 @@ class Account:
         """Of each limit, what is spent in its window and reserved. From any thread: it changes
         nothing, and is read in an order in which it never seems more than it was."""
         for one in self._allotments:
-            spent, total = one.spent, self.total
+            spent, total = one.spent + one.others, self.total
             yield one.limit, spent + total - self._posted
 
     # --- the journal ---
@@ -358,7 +399,3 @@ def _adopt(one: Allotment, known: Mapping[tuple[str, int], Kept]) -> None:
         for (window, seconds), kept in known.items():
             if window == "rolling":
                 one.adopt(kept, seconds)
-
-
-_ENDLESS = 1 << 62
-"""Where there is no limit."""

@@ -24,6 +24,9 @@ _ON: dict[tuple[str, str], tuple[float, float]] = {}
 """The hour, day and month of each zone that was asked for last: to work it out takes a hundred
 times as long."""
 
+ENDLESS = 1 << 62
+"""Where there is no limit."""
+
 Kept: TypeAlias = tuple[list[float | int], ...]
 """As a snapshot has it: of each window its start, what was spent in it, and the alerts raised."""
 
@@ -39,6 +42,31 @@ class Allotment(Protocol):
     """In it, in micro-dollars."""
     alerted: int
     """So many of the alerts were raised for it."""
+    leased: bool
+    """Is it shared with other pods? Then only so much may be spent in it as they leave to us."""
+    share: int
+    """All that may be spent in this window by this pod; ENDLESS where it is not shared."""
+    others: int
+    """What other pods have spent in it, as far as is known."""
+    gone: dict[int, int]
+    """What pods have spent that are gone, by the part; as the store has told it."""
+    rolled: int
+    """What has rolled out of it since it was made, and so out of `share` as well."""
+
+    @property
+    def room(self) -> int:
+        """What may be spent yet."""
+
+    @property
+    def line(self) -> tuple[int, int, int]:
+        """Of its window that is on: its beginning in seconds, where it has one; the oldest of its
+        parts that counts, and the newest (`state/shared/money.py`)."""
+
+    def parts(self) -> dict[int, int]:
+        """What was spent in each."""
+
+    def recall(self, part: int, micros: int, /) -> None:
+        """So much was spent in it besides, which was forgotten here."""
 
     def enter(self, at: float, /) -> None:
         """The clock shows this: the window is on that holds it."""
@@ -60,9 +88,13 @@ class Allotment(Protocol):
 class Calendar:
     """Hours, days, months, or all of time, in a zone."""
 
-    def __init__(self, limit: Limit, zone: str) -> None:
+    def __init__(self, limit: Limit, zone: str, *, leased: bool = False) -> None:
         self.limit = limit
         self.zone = zone
+        self.leased = leased
+        self.share = 0 if leased else ENDLESS
+        self.others = self.rolled = 0
+        self.gone: dict[int, int] = {}
         self.since = self.until = _NOWHEN
         self.spent = self.alerted = 0
         self._before: dict[float, tuple[int, int]] = {}
@@ -78,9 +110,30 @@ class Calendar:
                 self._before[self.since] = (self.spent, self.alerted)
             self.since = since
             self.spent, self.alerted = self._before.pop(since, (0, 0))
+            self.others, self.gone = 0, {}
+            if self.leased:
+                self.share = self.spent
             while len(self._before) > _REMEMBERED:
                 del self._before[next(iter(self._before))]
         self.until = until
+
+    @property
+    def room(self) -> int:
+        """Part of Allotment."""
+        return min(self.limit.micros, self.share) - self.spent
+
+    @property
+    def line(self) -> tuple[int, int, int]:
+        """Part of Allotment."""
+        return (0 if self.since <= 0 else int(self.since), 0, 0)
+
+    def parts(self) -> dict[int, int]:
+        """Part of Allotment. There is one."""
+        return {0: self.spent}
+
+    def recall(self, part: int, micros: int) -> None:
+        """Part of Allotment."""
+        self.spent += micros
 
     def spend(self, micros: int) -> None:
         """Part of Allotment."""
@@ -106,8 +159,12 @@ class Calendar:
 class Rolling:
     """The last so many seconds, whenever they are asked for."""
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, *, leased: bool = False) -> None:
         self.limit = limit
+        self.leased = leased
+        self.share = 0 if leased else ENDLESS
+        self.others = self.rolled = 0
+        self.gone: dict[int, int] = {}
         self._part = limit.seconds / _PARTS
         self._parts: deque[list[float | int]] = deque()  # when each began, and what was spent in it
         # Those that have rolled out of it, for a clock that jumps back.
@@ -125,7 +182,7 @@ class Rolling:
             parts.append([start, 0])
         while parts[0][0] + part <= at - self.limit.seconds:
             gone = parts.popleft()
-            self.spent -= int(gone[1])
+            self._roll(int(gone[1]))
             if gone[1]:
                 self._before.append(gone)
         if not self.spent:
@@ -135,12 +192,47 @@ class Rolling:
     def _back(self, start: float) -> None:
         """The clock went back to this part. What was spent after it counts from now on."""
         every = [*self._before, *self._parts]
-        self.spent = sum(int(spent) for _, spent in every)
+        self._roll(self.spent - sum(int(spent) for _, spent in every))
         ahead = sum(int(spent) for begun, spent in every if begun >= start)
         self._before.clear()
         self._parts.clear()
         self._parts.extend(one for one in every if one[0] < start)
         self._parts.append([start, ahead])
+
+    def _roll(self, micros: int) -> None:
+        """So much of what was spent does not count any more, and is anybody's again."""
+        self.spent -= micros
+        if self.leased:
+            self.share -= micros
+            self.rolled += micros
+
+    @property
+    def room(self) -> int:
+        """Part of Allotment."""
+        return min(self.limit.micros, self.share) - self.spent
+
+    @property
+    def line(self) -> tuple[int, int, int]:
+        """Part of Allotment."""
+        newest = self._number(self.since)
+        return 0, newest - _PARTS, newest
+
+    def parts(self) -> dict[int, int]:
+        """Part of Allotment."""
+        return {self._number(start): int(spent) for start, spent in self._parts if spent}
+
+    def recall(self, part: int, micros: int) -> None:
+        """Part of Allotment."""
+        self.spent += micros
+        for one in self._parts:
+            if self._number(one[0]) == part:
+                one[1] += micros
+                return
+        self._parts.append([part * self._part, micros])
+        self._parts = deque(sorted(self._parts))
+
+    def _number(self, start: float) -> int:
+        return round(start / self._part)
 
     def spend(self, micros: int) -> None:
         """Part of Allotment."""
@@ -167,6 +259,8 @@ class Rolling:
             self._parts.append([float(start), int(spent)])
             self.spent += int(spent)
             self.alerted = int(alerted)
+        if self.leased:
+            self.share = self.spent
 
     def adopt(self, kept: Kept, seconds: int) -> None:
         """Take what one of so many seconds gave. When in a part something was spent is not known,
@@ -175,6 +269,8 @@ class Rolling:
         self.restore(tuple([start + later, spent, alerted] for start, spent, alerted in kept))
 
 
-def allotted(limit: Limit, zone: str) -> Allotment:
+def allotted(limit: Limit, zone: str, *, leased: bool = False) -> Allotment:
     """Nothing is spent of it yet."""
-    return Rolling(limit) if limit.window == "rolling" else Calendar(limit, zone)
+    if limit.window == "rolling":
+        return Rolling(limit, leased=leased)
+    return Calendar(limit, zone, leased=leased)

@@ -12,8 +12,9 @@ holds is one by something that it cannot make up.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 
@@ -21,10 +22,13 @@ from proxy.call import Call
 from proxy.keys import LEDGER
 from proxy.record import Intent
 from proxy.stage import Ground
-from proxy.state.account import Account, Passed, Reserves
+from proxy.state.account import Account, Reserves
 from proxy.state.attribution import Work
 from proxy.state.caps import Cap
+from proxy.state.partners import Shares
 from proxy.state.purse import Purse
+from proxy.state.today import Today
+from proxy.state.told_of_money import Alert, Lease, Passed
 from proxy.state.under_way import UnderWay
 from proxy.units import Moment
 
@@ -33,45 +37,7 @@ MOST_KEYS = 10_000
 _MOST_NAMES = 10_000  # agents, and workflows, of which it is known what they spent
 _MOST_TILLS = 1_024
 _LOOKED_THROUGH = 64  # accounts, for one that may make room
-_DAY = 86_400
 _NOTHING: tuple[int, dict[str, int]] = (0, {})
-
-
-class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An account may come to so much, all that was ever spent and is reserved, before there is
-    another one."""
-
-    id: str
-    budget: str
-    key: str
-    high: int  # micro-dollars
-    type: ClassVar[str] = "budget.lease"
-
-
-class Alert(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a budget was spent, for which somebody wants to be told."""
-
-    id: str
-    budget: str
-    key: str
-    window: str
-    share: int  # parts per million of the limit
-    spent: int  # micro-dollars in this window
-    limit: int
-    type: ClassVar[str] = "budget.alert"
-
-
-class Today(msgspec.Struct):
-    """What each agent spent since midnight, in UTC."""
-
-    until: float = 0.0  # the next midnight
-    spent: dict[str, int] = {}
-
-    def on(self, at: float) -> dict[str, int]:
-        """That of the day in which it is; of a day before the last one it counts as of that."""
-        if at >= self.until:
-            self.until, self.spent = at // _DAY * _DAY + _DAY, {}
-        return self.spent
 
 
 def _nowhere(entry: Any) -> None:
@@ -91,8 +57,8 @@ class Ledger:
 
     __slots__ = (
         "__weakref__", "_accounts", "_by_agent", "_by_workflow", "_caps", "_counted", "_open",
-        "_today", "_total", "_uuid", "abort", "ask", "evicted", "forgotten", "heard", "note",
-        "tills", "under_way", "wall",
+        "_today", "_total", "_uuid", "abort", "ask", "evicted", "forgotten", "heard", "leases",
+        "note", "tills", "under_way", "wall",
     )  # fmt: skip
 
     name = "ledger"
@@ -114,6 +80,8 @@ class Ledger:
         self.tills: dict[Reserves, None] = {}
         """Those that are open."""
         self.under_way = UnderWay()
+        self.leases: Shares | None = None
+        """Asks other pods, where limits are shared."""
         self.note: Callable[[Any], None] = _nowhere
         self.heard: Callable[[Account, Passed], None] = _nobody
         self.abort: Callable[[Any, Any], None] = _goes_on
@@ -157,8 +125,16 @@ class Ledger:
             if len(accounts) >= MOST_KEYS:
                 self._make_room(accounts)
             current = self._in_force(cap.name) or cap
-            account = accounts[key] = Account(current, key, self.wall() if at is None else at)
+            at = self.wall() if at is None else at
+            account = accounts[key] = Account(current, key, at, leased=self.leases is not None)
+            account.barred = self.leases is not None and self.leases.barred
         return account
+
+    def share(self, leases: Shares, wall: Callable[[], float]) -> None:
+        """From now on limits are shared with other pods. `wall`: the clock that they share."""
+        self.leases, self.wall = leases, wall
+        for account in self.accounts():
+            account.lease()
 
     def _make_room(self, accounts: dict[str, Account]) -> None:
         """The one used longest ago of some of the oldest, of which nothing is reserved."""
@@ -171,6 +147,8 @@ class Ledger:
         if idle:
             gone = accounts.pop(min(idle, key=lambda account: account.touched).key)
             self.evicted += 1
+            if self.leases is not None:
+                self.leases.gone(gone)
             if gone.overrun:
                 _add(self.forgotten, gone.cap.name, gone.overrun)
 
@@ -286,13 +264,21 @@ class Ledger:
     def look(self, account: Account) -> None:
         """Much was spent of it: are there alerts to be raised?"""
         for passed in account.passed():
-            self.note(
-                Alert(
-                    self._uuid(), account.cap.name, account.key, passed.window, passed.share,
-                    passed.spent, passed.limit,
-                )
-            )  # fmt: skip
-            self.heard(account, passed)
+            say = partial(self._alert, account, passed)
+            if self.leases is None:
+                say()
+            else:
+                told = (account.label, passed.window, passed.share, passed.resets_at)
+                self.leases.once("|".join(map(str, told)), say)
+
+    def _alert(self, account: Account, passed: Passed) -> None:
+        self.note(
+            Alert(
+                self._uuid(), account.cap.name, account.key, passed.window, passed.share,
+                passed.spent, passed.limit,
+            )
+        )  # fmt: skip
+        self.heard(account, passed)
 
     # --- the journal: part of Rebuilt ---
 

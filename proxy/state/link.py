@@ -9,6 +9,7 @@ The link is *up* from the first beat that was answered (`proxy/state/shared/flee
 something was not. Where it is not up, who asks is told so at once; only beats go on trying.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from proxy.state.store import Answer, Store, Unreachable, Verb
 
 RESTS = 5.0
 """Seconds after a call has waited for nothing, in which no other one waits."""
+_SLOW = "it was too slow a moment ago"
 PATIENCE = 1.0
 """Seconds for what nobody waits for."""
 
@@ -81,6 +83,8 @@ class Link:
         self.counts = Counts()
         self.ahead = 0.0
         """Seconds by which the store's clock is ahead of ours."""
+        self.finds: list[Callable[[], None]] = []
+        """Are told when it is up again."""
         self.loses: list[Callable[[], None]] = []
         """Are told when it is not up any more."""
         self._store = store
@@ -113,16 +117,36 @@ class Link:
             raise Unreachable(self.why)
         return await self._asked(verb, max(PATIENCE, self._timeout))
 
+    @property
+    def rests(self) -> bool:
+        """Did a call wait for nothing, a moment ago?"""
+        return self.clock.now() < self._rests_until
+
+    async def hold(self, work: "asyncio.Future[None]") -> None:
+        """A call waits for this, which goes on in any case. Raises Unreachable if it takes too
+        long; mostly at once."""
+        if not self.up or self.rests:
+            raise Unreachable(self.why or _SLOW)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await asyncio.shield(work)
+        except TimeoutError as error:
+            self._waited()
+            raise Unreachable(_SLOW) from error
+
     async def ask_now(self, verb: Verb[Answer]) -> Answer:
         """A call waits for it. Raises Unreachable; mostly at once."""
-        if not self.up or self.clock.now() < self._rests_until:
-            raise Unreachable(self.why or "it was too slow a moment ago")
+        if not self.up or self.rests:
+            raise Unreachable(self.why or _SLOW)
         try:
             return await self._asked(verb, self._timeout)
         except Unreachable:
-            self.counts.waited += 1
-            self._rests_until = self.clock.now() + RESTS
+            self._waited()
             raise
+
+    def _waited(self) -> None:
+        self.counts.waited += 1
+        self._rests_until = self.clock.now() + RESTS
 
     async def beat(self, beat: Beat) -> Fleet:
         """Say that this pod lives; the link is up again when that is answered. Raises
@@ -133,6 +157,8 @@ class Link:
         if not self.up:
             self.up, self.why = True, ""
             self._news.tell(StoreChange("up", ""))
+            for found in self.finds:
+                found()
         if fleet.open is not before.open or fleet.ours is not before.ours:
             self._told()
         return fleet

@@ -2,7 +2,7 @@
 of time (`state/account.py` has the reason)."""
 
 from asyncio import Future
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -64,15 +64,19 @@ class Promises:
         _promise(asked)
         return None
 
-    def renew(self, accounts: Iterable[Account], micros: int) -> None:
+    def renew(self, accounts: Sequence[Account], micros: int) -> None:
         """Of those that will soon need more. Ahead of time, so that nobody waits."""
+        if self._ledger.leases is not None:
+            self._ledger.leases.renew(accounts, micros)
         for account in accounts:
             if account.wears_thin(micros):
                 self._ask(account, micros)
 
-    def follow(self, accounts: Iterable[Account]) -> None:
+    def follow(self, accounts: Sequence[Account]) -> None:
         """They were drawn on while a body flowed, which waits for nobody: it is promised as soon
         as may be, for its call may never end."""
+        if self._ledger.leases is not None:
+            self._ledger.leases.renew(accounts, 0)
         for account in accounts:
             if account.total > account.asked or account.wears_thin(0):
                 self._ask(account, 0)

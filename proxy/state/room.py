@@ -1,13 +1,15 @@
 """Is there room for a sending? In every budget that it falls under, and for its call by itself."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from proxy.attempt import Attempt
 from proxy.call import Call
 from proxy.counts import Counts
 from proxy.refusal import Refusal
+from proxy.stage import Verdict
 from proxy.state.caps import Cap
 from proxy.state.grant import Grant
+from proxy.state.ledger import Ledger
 from proxy.state.purse import Purse
 from proxy.state.spent_out import one_call, spent_out
 
@@ -18,25 +20,31 @@ _NOT_FOR_TWO = 0.7
 class Room:
     """For the calls of one link."""
 
-    __slots__ = ("_alone", "_purse", "_shadowed", "_wall")
+    __slots__ = ("_alone", "_ledger", "_purse", "_shadowed")
 
     def __init__(
         self,
         alone: Callable[[Call], list[Cap]],
         purse: Callable[[Call], Purse],
         shadowed: Counts,
-        wall: Callable[[], float],
+        ledger: Ledger,
     ) -> None:
         """`alone`: the caps of a call by itself; `purse`: what it has spent. `shadowed` counts what
         goes though a cap in shadow mode has no room."""
         self._alone = alone
         self._purse = purse
         self._shadowed = shadowed
-        self._wall = wall
+        self._ledger = ledger
+
+    def asked(self, call: Call, grant: Grant) -> Verdict | Awaitable[Verdict]:
+        """Must other pods be asked before? None: look what `lacks`. To be awaited: then look at
+        all again."""
+        leases = self._ledger.leases
+        return None if leases is None else leases.lets(call, grant)
 
     def lacks(self, attempt: Attempt, grant: Grant) -> tuple[Cap, Refusal] | None:
         """The first budget that has none, and what is said then."""
-        amount, now = grant.amount, self._wall()
+        amount, now = grant.amount, self._ledger.wall()
         for account in grant.accounts:
             account.clear(amount, now)
             crowded = attempt.hedge and account.is_beyond(_NOT_FOR_TWO)

@@ -36,13 +36,14 @@ def _refusal(
 ) -> Refusal:
     limit, resets = one.limit, max(map(_resets, full))
     held = f", {dollars(reserved)} is reserved" if reserved else ""
-    left = f"{dollars(one.spent)} of {dollars(limit.micros)} USD is spent{held}"
+    spent = one.spent + one.others
+    left = f"{dollars(spent)} of {dollars(limit.micros)} USD is spent{held}"
     return Refusal(
         "budget_exceeded",
         f"Budget {cap.name} for {whose} has no room for {dollars(micros)} USD: {left}",
         policy=cap.name,
         scope=cap.per,
-        facts=_facts(cap, limit.window, limit.micros, one.spent, told_at(resets)),
+        facts=_facts(cap, limit.window, limit.micros, spent, told_at(resets)),
     )
 
 
@@ -105,7 +106,7 @@ def left(cap: Cap, account: Account | None, at: float) -> str:
         limits = ", ".join(f"{dollars(one.micros)} {_within(one)}" for one in cap.limits)
         return f"{cap.name}: nothing spent of {limits}"
     told = (
-        f"{dollars(one.spent)} of {dollars(one.limit.micros)} {_within(one.limit)}"
+        f"{dollars(one.spent + one.others)} of {dollars(one.limit.micros)} {_within(one.limit)}"
         for one in account.windows(at)
     )
     return f"{cap.name}: {', '.join(told)}, {dollars(account.reserved)} reserved"

@@ -7,7 +7,7 @@ from proxy.journal import entries
 from proxy.journal.entries import TYPES
 from proxy.journal.erasures import Erasure
 from proxy.record import Intent, Record
-from proxy.state.ledger import Alert, Lease
+from proxy.state.told_of_money import Alert, Lease
 
 OURS = [
     found

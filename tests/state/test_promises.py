@@ -9,8 +9,9 @@ from proxy.counts import UNRECORDED
 from proxy.refusal import Refusal
 from proxy.state.account import Account
 from proxy.state.caps import Cap, Limit
-from proxy.state.ledger import Lease, Ledger
+from proxy.state.ledger import Ledger
 from proxy.state.promises import UNPROMISED, Promises
+from proxy.state.told_of_money import Lease
 from tests.fakes import FakeTrail, make_call
 
 CAP = Cap("cap", "agent", (Limit("day", 10_000),))

@@ -5,6 +5,7 @@ from proxy.counts import REFUSALS, Counts
 from proxy.state.account import Account
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
+from proxy.state.ledger import Ledger
 from proxy.state.price import Price
 from proxy.state.purse import Purse
 from proxy.state.room import Room
@@ -46,7 +47,8 @@ def lacks(
     def caps(call: Call) -> list[Cap]:
         return [alone] if alone else []
 
-    room = Room(caps, lambda call: of, counts or REFUSALS.counts(), lambda: at)
+    ledger = Ledger(lambda: at, lambda: "id")
+    room = Room(caps, lambda call: of, counts or REFUSALS.counts(), ledger)
     found = room.lacks(make_attempt(make_call(), hedge=hedge), Grant(accounts, micros, Price(1)))
     return "" if found is None else f"{found[0].name} {found[1].code}"
 

@@ -8,4 +8,16 @@ local function clock()
 end
 -- Which life of the server this is: another one after a restart or a failover.
 local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
+-- Is what a pod says not void? Then nothing that it said before counts any more.
+local function is_next(pod, its, number)
+  local before = redis.call('HGET', key('numbers'), pod)
+  if before then
+    local known, last = string.match(before, '^(%d+) (%d+)$')
+    known, last = tonumber(known), tonumber(last)
+    if known > its or (known == its and last >= number) then return false end
+  end
+  redis.call('HSET', key('numbers'), pod, whole(its) .. ' ' .. whole(number))
+  redis.call('PEXPIRE', key('numbers'), 3456000000)
+  return true
+end
 local function publish(topic, said) redis.call('PUBLISH', key('news'), topic .. ' ' .. said) end

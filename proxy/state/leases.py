@@ -1,0 +1,266 @@
+"""Leases: what this pod may spend of limits that all pods share (spec 3.11, 4.2).
+
+Of each limit the pod *holds* a share, granted by the store (`state/shared/money.py`). It spends it
+as if it were a limit of its own (`Allotment.share`), without asking anybody. Over all pods what is
+spent and held never passes the limit, and what a pod holds never passes what the store knows that
+it holds. All else follows from how a share changes:
+
+- it *grows* only when the store has answered, by what was granted;
+- it *shrinks* before the store is told: what is given back is not spent any more from that moment,
+  be the message lost or late. One that comes too late is void, by its number;
+- an answer that is lost is money that the store thinks is held and nobody spends: until the next
+  exchange, a second later.
+
+How much. The store gives half of what is free divided by who lives, so that shares get smaller as a
+limit nears, down to what the calls that wait need. A pod asks for more before it has none: each
+time for twice as much if the last share was used up within a half second. What it has not used for
+a second or two goes back; at once, if another pod needs it and finds that all is held (`heard`).
+
+What a call waits for is one answer of the store, and only where its pod has nothing left: calls
+that wait share the next question. One question is on its way at a time, for they are numbered.
+
+Where the store is gone, what is held is spent and then nothing more: a cap is a cap. Where another
+one is in its place, or what was granted last may be forgotten (an epoch), all is told again before
+anything is granted (`state/shared/fleet.py`). A pod that comes back after a crash knows by its
+journal what it spent; it tells that, and what it held and did not spend is free again (`Close`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+
+from proxy.call import Call
+from proxy.refusal import Refusal
+from proxy.stage import Verdict
+from proxy.state.account import Account
+from proxy.state.grant import Grant
+from proxy.state.ledger import Ledger
+from proxy.state.link import Link
+from proxy.state.share import Share
+from proxy.state.shared.money import TOPIC, Close, Draw, Drawn, Line, Once
+from proxy.state.store import Unreachable
+
+_AT_ONCE = 64
+"""Accounts of one question."""
+_DRY = 0.1
+"""Seconds for which nothing is asked for an account of which nothing is free."""
+CLOSED = Refusal(
+    "store_unavailable",
+    "The store that pods share does not answer, and without it nobody knows what may be spent",
+    scope="call",
+)
+
+
+class Leases:
+    """Of all accounts of a ledger. Part of Part."""
+
+    topic = TOPIC
+    every = 1.0
+
+    def __init__(self, ledger: Ledger, link: Link) -> None:
+        self._ledger = ledger
+        self._link = link
+        self._clock = link.clock
+        self._shares: dict[Account, Share] = {}
+        """Of accounts that hold something, or have something to tell."""
+        self._by_line: dict[str, Share] = {}
+        self._wanted: dict[Share, None] = {}
+        self._turn: asyncio.Future[None] | None = None  # done when what is wanted now was asked for
+        self._asking = asyncio.Lock()
+        self._number = 0
+        self._ready = False  # it has told what it spent before this life
+        self._told_all = False
+        link.finds.append(self.found)
+        ledger.share(self, link.wall)
+        self.lost()
+
+    @property
+    def barred(self) -> bool:
+        """Is nothing spent now without asking whether the store is there?"""
+        return self._link.on_failure == "deny" and not self._link.up
+
+    # --- the path of a call ---
+
+    def lets(self, call: Call, grant: Grant) -> Verdict | Awaitable[Verdict]:
+        """A sending is to be reserved. None: look whether there is room. To be awaited where the
+        store is asked for more first; then look at all again."""
+        link = self._link
+        if self.barred and grant.accounts:
+            return CLOSED
+        now, wall = self._clock.now(), link.wall()
+        for account in grant.accounts:
+            account.clear(grant.amount, wall)
+        short = [one for one in grant.accounts if one.starves(grant.amount)]
+        if not (short and grant.amount):
+            return None
+        if link.grants and self._ready and not link.rests:
+            shares = [self._share(account) for account in short]
+            if all(share.dry_until <= now for share in shares):
+                return self._waits(shares, grant.amount)
+        elif link.on_failure == "allow":
+            call.unguarded = True
+            for account in short:
+                self._share(account).stretch(grant.amount)
+        return None
+
+    async def _waits(self, shares: list[Share], amount: int) -> None:
+        for share in shares:
+            share.waits(amount)
+        try:
+            with contextlib.suppress(Unreachable):  # then what there is has to do
+                await self._link.hold(self._asked(shares))
+        finally:
+            for share in shares:
+                share.waited(amount)
+
+    def renew(self, accounts: Iterable[Account], micros: int) -> None:
+        """Of those that will soon need more. Nobody waits for it."""
+        if not (self._link.grants and self._ready):
+            return
+        now = self._clock.now()
+        low = (one for one in accounts if one.runs_low(micros))
+        thirsty = [share for share in map(self._share, low) if share.may_grow(micros, now)]
+        if thirsty:
+            _ = self._asked(thirsty)
+
+    def gone(self, account: Account) -> None:
+        """It makes room for others: what it holds goes back."""
+        share = self._shares.get(account)
+        if share is not None:
+            share.closes = True
+            if self._link.up:
+                _ = self._asked([share])
+
+    def _share(self, account: Account) -> Share:
+        share = self._shares.get(account)
+        if share is None:
+            share = self._shares[account] = Share(account, self._clock.now())
+        return share
+
+    # --- asking ---
+
+    def _asked(self, shares: Iterable[Share]) -> "asyncio.Future[None]":
+        """They are asked for with the next question; done when that is answered, or not."""
+        self._wanted.update(dict.fromkeys(shares))
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().create_future()
+            _ = self._clock.spawn(self._ask_wanted(self._turn))
+        return self._turn
+
+    async def _ask_wanted(self, turn: "asyncio.Future[None]") -> None:
+        try:
+            with contextlib.suppress(Unreachable):  # who waits looks at what there is
+                async with self._asking:
+                    wanted, self._wanted, self._turn = list(self._wanted), {}, None
+                    await self._draw(wanted)
+        finally:
+            if self._turn is turn:
+                self._turn = None
+            turn.set_result(None)
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _draw(self, shares: list[Share]) -> None:
+        """Tell the store, and take what it says. Raises Unreachable."""
+        for at in range(0, len(shares), _AT_ONCE):
+            some = shares[at : at + _AT_ONCE]
+            now, wall = self._clock.now(), self._link.wall()
+            lines: list[Line] = []
+            for share in some:
+                asked = share.asks(now, wall)
+                self._by_line.update((line.name, share) for line in asked)
+                lines += asked
+            epoch = self._link.fleet.epoch
+            draw = Draw(self._link.pod, self._next(), epoch, tuple(lines))
+            self._take(some, lines, await self._link.ask(draw))
+
+    def _take(
+        self, shares: list[Share], lines: list[Line], drawn: tuple[Drawn, ...] | None
+    ) -> None:
+        if drawn is None:  # another epoch: the next beat tells
+            return
+        answers = {line.name: one for line, one in zip(lines, drawn, strict=True)}
+        now = self._clock.now()
+        for share in shares:
+            account = share.account
+            if share.takes(answers):
+                share.dry_until = now + _DRY
+            if account.spent >= account.quiet_below:
+                self._ledger.look(account)
+            if share.over:
+                self._shares.pop(account, None)
+                for line in share.lines:
+                    self._by_line.pop(line.name, None)
+
+    def once(self, name: str, then: Callable[[], None]) -> None:
+        """Do it if no other pod has, for a while; where nobody knows, it is done."""
+        _ = self._clock.spawn(self._once(name, then))
+
+    async def _once(self, name: str, then: Callable[[], None]) -> None:
+        first = True
+        with contextlib.suppress(Unreachable):
+            first = await self._link.ask(Once(name))
+        if first:
+            then()
+
+    # --- part of Part ---
+
+    async def exchange(self, link: Link) -> None:
+        """Part of Part: what was spent, and what is idle goes back."""
+        if not self._ready or not self._told_all:
+            await self._tell_all(link)
+            return
+        async with self._asking:
+            await self._draw([one for one in self._shares.values() if one.has_news])
+
+    async def _tell_all(self, link: Link) -> None:
+        """What it has spent, and what it holds, of all; and in a new life, that it holds nothing
+        else."""
+        known = [one for one in self._ledger.accounts() if _matters(one)]
+        async with self._asking:
+            await self._draw([self._share(account) for account in known])
+            if not self._ready:
+                pod = link.pod
+                await link.ask(Close(pod.id, pod.life, self._next()))
+            self._ready = self._told_all = True
+
+    def heard(self, said: bytes) -> None:
+        """Part of Part: somebody needs what is idle here."""
+        share = self._by_line.get(said.decode(errors="replace"))
+        if share is not None and self._link.up:
+            share.recalled = True
+            _ = self._asked([share])
+
+    def anew(self) -> None:
+        """Part of Part."""
+        self._told_all = False
+
+    def lost(self) -> None:
+        """Part of Part."""
+        self._bar()
+
+    def found(self) -> None:
+        """The store answers again."""
+        self._bar()
+
+    def _bar(self) -> None:
+        if self._link.on_failure == "deny":
+            for account in self._ledger.accounts():
+                account.bar(self.barred)
+
+    async def leave(self, link: Link) -> None:
+        """Part of Part: nothing is held any more, and what was spent stands with what was spent by
+        others that are gone."""
+        self._ready = False
+        for share in self._shares.values():
+            share.recalled = True
+        async with self._asking:
+            await self._draw(list(self._shares.values()))
+            await link.ask(Close(link.pod.id, link.pod.life, self._next(), leaves=True))
+
+
+def _matters(account: Account) -> bool:
+    """Must a store that knows nothing be told of it?"""
+    return any(one.spent or one.share or one.gone for one in account.windows())

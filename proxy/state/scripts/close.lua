@@ -1,0 +1,39 @@
+local pod, leaves, lost = ARGV[1], ARGV[4] == '1', ARGV[5] == '1'
+if not is_next(pod, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
+
+local function added(text, more)
+  local parts, texts = {}, {}
+  for part, micros in string.gmatch(text or '', '(%d+) (%d+)') do
+    parts[part] = tonumber(micros)
+  end
+  for part, micros in pairs(more) do parts[part] = (parts[part] or 0) + micros end
+  for part, micros in pairs(parts) do
+    if micros > 0 then table.insert(texts, part .. ' ' .. whole(micros)) end
+  end
+  return table.concat(texts, ' ')
+end
+
+local mine = key('lines:' .. pod)
+for _, name in ipairs(redis.call('SMEMBERS', mine)) do
+  local line = key(name)
+  if redis.call('EXISTS', line) == 1 then
+    local found = redis.call('HMGET', line, 's:' .. pod, 'f:' .. pod, 'h:' .. pod, 'sums', 'gone', 'held', 'newest')
+    local held, newest = tonumber(found[3] or 0), found[7] or '0'
+    redis.call('HSET', line, 'held', whole(tonumber(found[6] or 0) - held))
+    redis.call('HDEL', line, 'h:' .. pod)
+    if leaves then
+      local spent, less = {}, {}
+      for part, micros in string.gmatch(found[1] or '', '(%d+) (%d+)') do
+        spent[part] = tonumber(micros)
+        less[part] = -tonumber(micros)
+        if tonumber(part) > tonumber(newest) then newest = part end
+      end
+      redis.call('HDEL', line, 's:' .. pod)
+      redis.call('HSET', line, 'sums', added(found[4], less))
+      if lost and held > 0 then spent[newest] = (spent[newest] or 0) + held end
+      redis.call('HSET', line, 'f:' .. pod, added(found[2], spent), 'gone', added(found[5], spent))
+    end
+  end
+end
+if leaves then redis.call('DEL', mine) end
+return 1

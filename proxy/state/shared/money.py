@@ -1,0 +1,270 @@
+"""Money that pods share: of each limit one *line*, on which stands who spent and who holds what.
+
+A pod *holds* what it was granted and has not spent: it may spend that without asking anybody. Of a
+line `spent + held <= limit` is true at every moment, over all pods, and so whatever a pod does with
+what it holds, the limit stands. Everything is said as totals: so much I have spent in this window,
+so much I keep. Whoever says it twice has said it once; what was said before and comes later is void
+(`Draw.number` grows).
+
+A window that rolls is cut into parts, as it is in a pod (`state/allotment.py`); a calendar's has
+one. What pods have spent that are gone (`Close`) is kept as a sum, so that a fleet that grows and
+shrinks every minute costs no more than one that does not. It is told to who draws, so that pods can
+tell it to a store that has forgotten it.
+"""
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from proxy.state.memory import Memory
+from proxy.state.shared.fleet import Pod
+from proxy.state.store import Argument, Verb
+
+Parts = dict[int, int]
+"""By the number of the part, what was spent in it. Micro-dollars, as all amounts are."""
+RECALL = 100
+"""Milliseconds in which pods are asked once at most to give back what is idle."""
+TOPIC = "money"
+"""What is published of it: lines of which somebody needs more than is free."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What a pod says of one limit, and asks."""
+
+    name: str  # see `name_of`
+    limit: int
+    spent: Parts  # by this pod; parts that it does not name stay as they were told
+    keep: int  # of what it holds
+    oldest: int = 0  # of the parts that count; all after it do, for a clock may be ahead
+    newest: int = 0  # the one that is on
+    least: int = 0  # more is of no use to it if it is less than this
+    need: int = 0  # calls wait for so much
+    want: int = 0  # it would take so much
+    gone: Parts = {}  # what pods had spent that are gone, as far as it knows
+    young: bool = False  # the window has just begun: others may still hold something of before
+    kept: int = 86_400_000  # milliseconds for which the line is kept
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """What comes of it."""
+
+    held: int
+    spent: int  # by all pods, in the window
+    all_held: int  # by all pods
+    own: Parts  # by this pod, as far as the store knows
+    gone: Parts
+
+
+class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
+    """Tell what was spent, keep some, give back the rest, take more. None: nothing was done, for
+    the pod or the epoch is not the one that the store has, or a later draw was there before."""
+
+    script = "draw"
+
+    pod: Pod
+    number: int
+    epoch: int
+    lines: tuple[Line, ...]
+
+    def on(self, memory: Memory) -> tuple[Drawn, ...] | None:
+        """Part of Verb."""
+        pods = memory.of("pods", dict)
+        known = pods.get(self.pod.id)
+        epoch = memory.seen("epoch")
+        if known is None or known[0] != self.pod or epoch is None:
+            return None
+        if epoch.run != memory.run or epoch.number != self.epoch:
+            return None
+        if not _is_next(memory, self.pod.id, self.pod.life, self.number):
+            return None
+        live = max(1, sum(seen > memory.now() - 5_000 for _, seen in pods.values()))
+        return tuple(_drawn(memory, self.pod.id, line, live, epoch.open) for line in self.lines)
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        pod = self.pod
+        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number, self.epoch]
+        return [*head, RECALL, *(msgspec.msgpack.encode(_row(line)) for line in self.lines)]
+
+    def answer(self, reply: Any) -> tuple[Drawn, ...] | None:
+        """Part of Verb."""
+        if not reply:
+            return None
+        return tuple(
+            Drawn(held, spent, all_held, _pairs(own), _pairs(gone))
+            for held, spent, all_held, own, gone in reply
+        )
+
+
+class Close(Verb[None], frozen=True):
+    """What this pod holds is free again, as far as it is not spent; `leaves`: what it spent stands
+    with what others have that are gone. For one that has told all that it spent (its last draw is
+    done), or of which nobody will hear again: `lost` has what it held count as spent."""
+
+    script = "close"
+
+    pod: str
+    life: int
+    number: int
+    """As those of a draw."""
+    leaves: bool = False
+    lost: bool = False
+
+    def on(self, memory: Memory) -> None:
+        """Part of Verb."""
+        if not _is_next(memory, self.pod, self.life, self.number):
+            return
+        mine: set[str] = memory.of(f"lines:{self.pod}", set)
+        for name in tuple(mine):
+            line: _Kept | None = memory.seen(name)
+            if line is None:
+                continue
+            held, spent = line.held.pop(self.pod, 0), line.spent.get(self.pod, {})
+            line.all_held -= held
+            if self.leaves:
+                line.spent.pop(self.pod, None)
+                folded = line.folded.setdefault(self.pod, {})
+                for part, micros in spent.items():
+                    _add(folded, part, micros)
+                    _add(line.gone, part, micros)
+                    _add(line.sums, part, -micros)
+                if self.lost:
+                    part = max(line.newest, *spent) if spent else line.newest
+                    _add(folded, part, held)
+                    _add(line.gone, part, held)
+        if self.leaves:
+            memory.drop(f"lines:{self.pod}")
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return [self.pod, self.life, self.number, int(self.leaves), int(self.lost)]
+
+    def answer(self, reply: Any) -> None:
+        """Part of Verb."""
+
+
+LAST = (1 << 53) - 1
+"""The number after which nothing of a life counts."""
+
+
+class Once(Verb[bool], frozen=True):
+    """Was this not done yet, by any pod, for a month?"""
+
+    script = "once"
+
+    name: str
+
+    def on(self, memory: Memory) -> bool:
+        """Part of Verb."""
+        known = memory.seen(self._key) is not None
+        if not known:
+            memory.put(self._key, True)
+            memory.ends(self._key, _MONTH)
+        return not known
+
+    @property
+    def _key(self) -> str:
+        return f"once:{blake2b(self.name.encode(), digest_size=16).hexdigest()}"
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return [self._key, _MONTH]
+
+    def answer(self, reply: Any) -> bool:
+        """Part of Verb."""
+        return bool(reply)
+
+
+_MONTH = 32 * 86_400_000
+
+
+class _Kept(msgspec.Struct):
+    """A line, in memory."""
+
+    spent: dict[str, Parts] = {}  # by pod
+    held: dict[str, int] = {}
+    folded: dict[str, Parts] = {}  # what pods had spent when they left
+    sums: Parts = {}  # of `spent`
+    gone: Parts = {}
+    all_held: int = 0
+    newest: int = 0
+
+
+def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str:
+    """Of a line. Keys are what agents call themselves: nothing of them gets into the store."""
+    told = msgspec.json.encode((budget, key, window, seconds, since))
+    return f"line:{blake2b(told, digest_size=16).hexdigest()}"
+
+
+def _is_next(memory: Memory, pod: str, life: int, number: int) -> bool:
+    """Is it not void? Then nothing of before counts any more."""
+    numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
+    if numbers.get(pod, (0, 0)) >= (life, number):
+        return False
+    numbers[pod] = life, number
+    return True
+
+
+def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:
+    line: _Kept = memory.of(asked.name, _Kept)
+    memory.ends(asked.name, asked.kept)
+    memory.of(f"lines:{pod}", set).add(asked.name)
+    line.newest = max(line.newest, asked.newest)
+    _tell(line, pod, asked)
+    total = sum(line.sums.values()) + sum(line.gone.values())
+    others = line.all_held - line.held.get(pod, 0)
+    limit = asked.limit // 2 if asked.young else asked.limit
+    free = limit - total - others - asked.keep
+    more = 0
+    if granting and free > 0 and free >= asked.least:
+        more = min(free, max(asked.need, min(asked.want, free // (2 * live))))
+    held = asked.keep + more
+    line.all_held, line.held[pod] = others + held, held
+    if more < asked.need and others > 0 and memory.seen(f"recall:{asked.name}") is None:
+        memory.put(f"recall:{asked.name}", True)
+        memory.ends(f"recall:{asked.name}", RECALL)
+        memory.publish(TOPIC, asked.name.encode())
+    own, folded = line.spent.get(pod, {}), line.folded.get(pod, {})
+    return Drawn(
+        held,
+        total,
+        line.all_held,
+        {part: own.get(part, 0) + folded.get(part, 0) for part in {*own, *folded}},
+        dict(line.gone),
+    )
+
+
+def _tell(line: _Kept, pod: str, asked: Line) -> None:
+    """What the pod says that it and others spent. Parts that are over for long are forgotten."""
+    own, folded = line.spent.setdefault(pod, {}), line.folded.get(pod, {})
+    for part, micros in asked.spent.items():
+        more = micros - folded.get(part, 0) - own.get(part, 0)
+        if more > 0:
+            _add(own, part, more)
+            _add(line.sums, part, more)
+    for part, micros in asked.gone.items():
+        line.gone[part] = max(line.gone.get(part, 0), micros)
+    for parts in (own, folded, line.sums, line.gone):
+        for part in [part for part in parts if part < asked.oldest]:
+            del parts[part]
+
+
+def _add(parts: Parts, part: int, micros: int) -> None:
+    parts[part] = parts.get(part, 0) + micros
+
+
+def _row(line: Line) -> list[Any]:
+    """As the script reads it."""
+    return [
+        line.name, line.limit, line.oldest, line.newest, line.keep, line.least, line.need,
+        line.want, line.young, line.kept, _flat(line.spent), _flat(line.gone),
+    ]  # fmt: skip
+
+
+def _flat(parts: Parts) -> list[int]:
+    return [number for pair in parts.items() for number in pair]
+
+
+def _pairs(flat: list[int]) -> Parts:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
