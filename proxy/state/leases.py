@@ -93,9 +93,11 @@ class Leases:
         short = [one for one in grant.accounts if one.starves(grant.amount)]
         if not (short and grant.amount):
             return None
-        if link.grants and self._ready and not link.rests:
+        if link.grants and self._ready:
             shares = [self._share(account) for account in short]
-            if all(share.dry_until <= now for share in shares):
+            if link.rests:  # it cannot wait, but who comes next may find something
+                self._ask_ahead(shares, grant.amount)
+            elif all(share.dry_until <= now for share in shares):
                 return self._waits(shares, grant.amount)
         elif link.on_failure == "allow":
             call.unguarded = True
@@ -117,9 +119,13 @@ class Leases:
         """Of those that will soon need more. Nobody waits for it."""
         if not (self._link.grants and self._ready):
             return
+        low = [one for one in accounts if one.runs_low(micros)]
+        if low:
+            self._ask_ahead([self._share(account) for account in low], micros)
+
+    def _ask_ahead(self, shares: Iterable[Share], micros: int) -> None:
         now = self._clock.now()
-        low = (one for one in accounts if one.runs_low(micros))
-        thirsty = [share for share in map(self._share, low) if share.may_grow(micros, now)]
+        thirsty = [share for share in shares if share.may_grow(micros, now)]
         if thirsty:
             _ = self._asked(thirsty)
 
