@@ -13,9 +13,9 @@ used; then what is reserved is an estimate, and the truth may be more. That is c
 shown as overrun. A stream that grows past its reservation takes more, or is ended (`cut_streams`).
 Where nothing of that can be, the money of many sendings is reserved at once (`state/till.py`).
 
-Two things make a call wait, both rarely. An account may only be drawn on as far as the journal has
-promised (`state/account.py`), so the first call of a key, and one that spends more than a hundredth
-of a limit at once, wait for one commit. And a budget may ask a person (`on_exceed: approve`).
+Three things make a call wait, all rarely: an account may only be drawn on as far as the journal has
+promised (`state/account.py`); where pods share limits, only as far as others leave it to this one
+(`state/leases.py`); and a budget may ask a person (`on_exceed: approve`).
 """
 
 from collections.abc import Awaitable, Iterator
@@ -154,11 +154,9 @@ class Spending(Withdraws):
             return self._said_no(attempt, grant, *exceeded)
         short = [account for account in grant.accounts if account.wants(grant.amount)]
         if short:
-            promised = self._promises.make(short, grant.amount)
-            if isinstance(promised, Refusal):
-                return promised
-            if promised is not None:
-                return self._after(attempt, grant, promised)
+            asked = self._promises.make(short, grant.amount)
+            if asked is not None:
+                return asked if isinstance(asked, Refusal) else self._after(attempt, grant, asked)
         self._promises.renew(grant.accounts, grant.amount)
         for account in grant.accounts:
             account.reserve(grant.amount)

@@ -18,26 +18,19 @@ ceiling is where the smallest share ends, and `state/leases.py` sees to it that 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 import msgspec
 
 from proxy.clock import NEVER
 from proxy.state.allotment import ENDLESS, Allotment, Kept, Rolling, allotted
 from proxy.state.caps import Cap, Limit
+from proxy.state.reserves import Reserves
 from proxy.state.told_of_money import Passed
 
 _encode = msgspec.json.Encoder().encode
 _MILLION = 1_000_000
 AHEAD = 100
 """A promise is for so much of the smallest limit: a hundredth."""
-
-
-class Reserves(Protocol):
-    """Holds a reservation for calls that may come (`state/till.py`)."""
-
-    def close(self) -> None:
-        """Give back what is left of it, and let it be known what was spent."""
 
 
 class Account:
@@ -81,7 +74,7 @@ class Account:
         return self.cap.on_exceed == "shadow"
 
     @property
-    def _shares(self) -> bool:
+    def shares(self) -> bool:
         """Does it ask others before it spends? What only counts asks nobody."""
         return self.leased and not self._boundless
 
@@ -102,9 +95,10 @@ class Account:
         for limit in cap.limits:
             one = before.get((limit.window, limit.seconds))
             if one is None:
-                one = allotted(limit, cap.zone, leased=self._shares)
+                one = allotted(limit, cap.zone, leased=self.shares)
                 _adopt(one, {key: other.kept() for key, other in before.items()})
             one.limit = limit
+            self._lease(one)
             made.append(one)
         self._allotments = tuple(made)
         self.enter(at)
@@ -115,7 +109,7 @@ class Account:
         ttl = self.cap.ttl
         if ttl and not self.reserved and at - self.touched > ttl:  # as if it were a new key
             self._allotments = tuple(
-                allotted(limit, self.cap.zone, leased=self._shares) for limit in self.cap.limits
+                allotted(limit, self.cap.zone, leased=self.shares) for limit in self.cap.limits
             )
         self._enter(at)
 
@@ -190,7 +184,7 @@ class Account:
 
     def starves(self, micros: int) -> bool:
         """Is there no room for so much, but there may be where other pods have some?"""
-        if not self._shares or self.total + micros <= self.ceiling:
+        if not self.shares or self.total + micros <= self.ceiling:
             return False
         left = self.reserved + micros
         self._post()
@@ -198,7 +192,7 @@ class Account:
 
     def runs_low(self, micros: int) -> bool:
         """Will it starve soon?"""
-        return self._shares and self.total + micros > self.ceiling - self.margin
+        return self.shares and self.total + micros > self.ceiling - self.margin
 
     def shared(self, margin: int) -> None:
         """Its shares are others now; where to ask for more."""
@@ -216,9 +210,13 @@ class Account:
         self.leased = True
         self._post()
         for one in self._allotments:
-            one.leased = self._shares
-            one.share = one.spent if self._shares else ENDLESS
+            self._lease(one)
         self._measure()
+
+    def _lease(self, one: Allotment) -> None:
+        if one.leased is not self.shares:
+            one.leased = self.shares
+            one.share = one.spent if one.leased else ENDLESS
 
     @property
     def used(self) -> float:

@@ -175,6 +175,7 @@ class Leases:
             now, wall = self._clock.now(), self._link.wall()
             lines: list[Line] = []
             for share in some:
+                self._forget(share)
                 asked = share.asks(now, wall)
                 self._by_line.update((line.name, share) for line in asked)
                 lines += asked
@@ -197,8 +198,11 @@ class Leases:
                 self._ledger.look(account)
             if share.over:
                 self._shares.pop(account, None)
-                for line in share.lines:
-                    self._by_line.pop(line.name, None)
+                self._forget(share)
+
+    def _forget(self, share: Share) -> None:
+        for line in share.lines:
+            self._by_line.pop(line.name, None)
 
     def once(self, name: str, then: Callable[[], None]) -> None:
         """Do it if no other pod has, for a while; where nobody knows, it is done."""
@@ -219,7 +223,10 @@ class Leases:
             await self._tell_all(link)
             return
         async with self._asking:
-            await self._draw([one for one in self._shares.values() if one.has_news])
+            told = [one for one in self._shares.values() if one.has_news]
+            for share in told:
+                share.tidies = True
+            await self._draw(told)
 
     async def _tell_all(self, link: Link) -> None:
         """What it has spent, and what it holds, of all; and in a new life, that it holds nothing
@@ -269,4 +276,4 @@ class Leases:
 
 def _matters(account: Account) -> bool:
     """Must a store that knows nothing be told of it?"""
-    return any(one.spent or one.share or one.gone for one in account.windows())
+    return account.shares and any(one.spent or one.share or one.gone for one in account.windows())

@@ -22,11 +22,12 @@ from proxy.call import Call
 from proxy.keys import LEDGER
 from proxy.record import Intent
 from proxy.stage import Ground
-from proxy.state.account import Account, Reserves
+from proxy.state.account import Account
 from proxy.state.attribution import Work
 from proxy.state.caps import Cap
 from proxy.state.partners import Shares
 from proxy.state.purse import Purse
+from proxy.state.reserves import Reserves
 from proxy.state.today import Today
 from proxy.state.told_of_money import Alert, Lease, Passed
 from proxy.state.under_way import UnderWay

@@ -40,8 +40,9 @@ class Share:
     """See the head of this file. Amounts are micro-dollars."""
 
     __slots__ = (
-        *("_asked", "_grown", "_least", "_need", "_said", "_seen", "_spent", "_step", "_told"),
-        *("account", "closes", "dry_until", "recalled"),
+        *("_asked", "_grown", "_least", "_need", "_said", "_seen", "_spent", "_step", "_tidied"),
+        "_told",
+        *("account", "closes", "dry_until", "recalled", "tidies"),
     )
 
     def __init__(self, account: Account, now: float) -> None:
@@ -50,6 +51,8 @@ class Share:
         """Its account is not there any more, and holds nothing."""
         self.recalled = False
         """Others need what is idle."""
+        self.tidies = False
+        """What is idle goes back with the next question, if it is not used as fast as that."""
         self.dry_until = 0.0
         """Nothing is free; until then nobody asks."""
         self._told: list[_Told] = []
@@ -57,8 +60,8 @@ class Share:
         self._least = 0  # what the cheapest of them needs
         self._step = 0  # that is asked for ahead
         self._grown = -NEVER
-        self._asked = now
-        self._spent = account.spent  # when it was asked for last
+        self._asked = self._tidied = now
+        self._spent = account.spent  # when it was tidied last
         self._said = 0, 0  # spent and reserved, as the store was told
         self._seen: tuple[int, int, int] | None = None  # the same, once it knows, and the shares
 
@@ -120,40 +123,43 @@ class Share:
     @property
     def _idle(self) -> int:
         account = self.account
-        if not account.leased:
-            return 0
         return max(one.share - one.spent - account.reserved for one in account.windows())
 
     def asks(self, now: float, wall: float) -> list[Line]:
         """What it is told and asked now. What goes back is gone from here on."""
         account = self.account
         account.used_at(wall)
+        self._asked = now
         if self._need:
             self._grow(self._least, now)
         grows = bool(self._need) or account.runs_low(0)
-        spare = self._spare(now)
+        spare = self._spare(now, grows=grows)
         self._said = account.spent, account.reserved
         self._told = []
         for one in account.windows():
             idle = max(0, one.share - one.spent - account.reserved)
-            keeps = idle if grows and not self.recalled else min(idle, spare)
+            keeps = min(idle, spare)
             one.share = one.spent + account.reserved + keeps
             least, need = max(0, self._least - keeps), max(0, self._need - keeps)
             step = min(self._step, one.limit.micros // _MOST) if grows else 0
             want = max(need, step - keeps if keeps < step // 2 else 0)
             line = self._line(one, account.reserved + keeps, (least, need, want), wall)
             self._told.append(_Told(one, one.line[0], line, one.spent, one.rolled, least))
-        if not grows:
+        if self.tidies and not grows:
             self._step //= 2
-        self.recalled = False
+        self.recalled = self.tidies = False
         account.shared(account.margin)
         return self.lines
 
-    def _spare(self, now: float) -> int:
+    def _spare(self, now: float, *, grows: bool) -> int:
         """What of the idle is kept: as much as was spent in the last seconds."""
-        lasted, used = max(now - self._asked, _OFTEN), self.account.spent - self._spent
-        self._asked, self._spent = now, self.account.spent
-        return 0 if self.recalled or self.closes else int(_SPARE * used / lasted)
+        if self.recalled or self.closes:
+            return 0
+        if grows or not self.tidies:
+            return ENDLESS
+        lasted, used = max(now - self._tidied, _OFTEN), self.account.spent - self._spent
+        self._tidied, self._spent = now, self.account.spent
+        return int(_SPARE * used / lasted)
 
     def _line(self, one: Allotment, keep: int, asked: tuple[int, int, int], wall: float) -> Line:
         cap, limit = self.account.cap, one.limit

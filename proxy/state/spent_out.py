@@ -130,7 +130,8 @@ def _full(cap: Cap, account: Account | None, micros: int, at: float) -> Refusal 
         limit = cap.limits[0].micros
         return one_call(cap, limit, 0, micros) if micros > limit else None
     account = account or Account(cap, "", at)
-    return None if account.has_room(micros) else spent_out(account, micros)
+    there = account.has_room(micros) or account.starves(micros)  # other pods may have some
+    return None if there else spent_out(account, micros)
 
 
 def _within(limit: Limit) -> str:
