@@ -48,8 +48,6 @@ class Allotment(Protocol):
     """All that may be spent in this window by this pod; ENDLESS where it is not shared."""
     others: int
     """What other pods have spent in it, as far as is known."""
-    gone: dict[int, int]
-    """What pods have spent that are gone, by the part; as the store has told it."""
     rolled: int
     """What has rolled out of it since it was made, and so out of `share` as well."""
 
@@ -94,7 +92,6 @@ class Calendar:
         self.leased = leased
         self.share = 0 if leased else ENDLESS
         self.others = self.rolled = 0
-        self.gone: dict[int, int] = {}
         self.since = self.until = _NOWHEN
         self.spent = self.alerted = 0
         self._before: dict[float, tuple[int, int]] = {}
@@ -110,7 +107,7 @@ class Calendar:
                 self._before[self.since] = (self.spent, self.alerted)
             self.since = since
             self.spent, self.alerted = self._before.pop(since, (0, 0))
-            self.others, self.gone = 0, {}
+            self.others = 0
             if self.leased:
                 self.share = self.spent
             while len(self._before) > _REMEMBERED:
@@ -164,7 +161,6 @@ class Rolling:
         self.leased = leased
         self.share = 0 if leased else ENDLESS
         self.others = self.rolled = 0
-        self.gone: dict[int, int] = {}
         self._part = limit.seconds / _PARTS
         self._parts: deque[list[float | int]] = deque()  # when each began, and what was spent in it
         # Those that have rolled out of it, for a clock that jumps back.

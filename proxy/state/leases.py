@@ -29,6 +29,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 
+import msgspec
+
 from proxy.call import Call
 from proxy.refusal import Refusal
 from proxy.stage import Verdict
@@ -37,11 +39,24 @@ from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
 from proxy.state.link import Link
 from proxy.state.share import Share
-from proxy.state.shared.money import TOPIC, Close, Draw, Drawn, Line, Once
+from proxy.state.shared.money import (
+    DEPARTED,
+    TOPIC,
+    Close,
+    Departed,
+    Draw,
+    Drawn,
+    Gone,
+    Line,
+    Once,
+    Recall,
+)
 from proxy.state.store import Unreachable
 
 _AT_ONCE = 64
 """Accounts of one question."""
+_MOST_GONE = 20_000
+"""Lines of which it is remembered what is gone, before those that are over are forgotten."""
 _DRY = 0.1
 """Seconds for which nothing is asked for an account of which nothing is free."""
 CLOSED = Refusal(
@@ -70,6 +85,8 @@ class Leases:
         self._number = 0
         self._ready = False  # it has told what it spent before this life
         self._told_all = False
+        self._departed = 0  # so many departures were heard of
+        self._gone: dict[str, tuple[Gone, float]] = {}  # by line, and until when it matters
         link.finds.append(self.found)
         ledger.share(self, link.wall)
         self.lost()
@@ -186,10 +203,12 @@ class Leases:
     def _take(
         self, shares: list[Share], lines: list[Line], drawn: tuple[Drawn, ...] | None
     ) -> None:
+        now = self._clock.now()
         if drawn is None:  # another epoch: the next beat tells
+            for share in shares:
+                share.dry_until = now + _DRY
             return
         answers = {line.name: one for line, one in zip(lines, drawn, strict=True)}
-        now = self._clock.now()
         for share in shares:
             account = share.account
             if share.takes(answers):
@@ -227,10 +246,12 @@ class Leases:
             for share in told:
                 share.tidies = True
             await self._draw(told)
+        await self._hear_of_gone(link)
 
     async def _tell_all(self, link: Link) -> None:
         """What it has spent, and what it holds, of all; and in a new life, that it holds nothing
         else."""
+        await self._tell_of_gone(link)
         known = [one for one in self._ledger.accounts() if _matters(one)]
         async with self._asking:
             await self._draw([self._share(account) for account in known])
@@ -239,16 +260,42 @@ class Leases:
                 await link.ask(Close(pod.id, pod.life, self._next()))
             self._ready = self._told_all = True
 
+    async def _hear_of_gone(self, link: Link) -> None:
+        """What is gone is remembered by all, for a store that forgets it."""
+        self._departed, every = await link.ask(Departed(self._departed))
+        now = self._clock.now()
+        for one in every:
+            self._gone[one.name] = one, now + one.kept / 1000
+        if len(self._gone) > _MOST_GONE:
+            self._gone = {name: each for name, each in self._gone.items() if each[1] > now}
+
+    async def _tell_of_gone(self, link: Link) -> None:
+        now = self._clock.now()
+        every = [
+            msgspec.structs.replace(one, kept=int(1000 * (until - now)))
+            for one, until in self._gone.values()
+            if until > now
+        ]
+        for at in range(0, len(every), _AT_ONCE):
+            await link.ask(Recall(tuple(every[at : at + _AT_ONCE])))
+
     def heard(self, said: bytes) -> None:
-        """Part of Part: somebody needs what is idle here."""
+        """Part of Part: somebody needs what is idle here, or a pod has left."""
+        if said == DEPARTED and self._link.up:
+            _ = self._clock.spawn(self._heard_of_gone())
         share = self._by_line.get(said.decode(errors="replace"))
         if share is not None and self._link.up:
             share.recalled = True
             _ = self._asked([share])
 
+    async def _heard_of_gone(self) -> None:
+        with contextlib.suppress(Unreachable):
+            await self._hear_of_gone(self._link)
+
     def anew(self) -> None:
         """Part of Part."""
         self._told_all = False
+        self._departed = 0
 
     def lost(self) -> None:
         """Part of Part."""
@@ -276,4 +323,4 @@ class Leases:
 
 def _matters(account: Account) -> bool:
     """Must a store that knows nothing be told of it?"""
-    return account.shares and any(one.spent or one.share or one.gone for one in account.windows())
+    return account.shares and any(one.spent or one.share for one in account.windows())

@@ -53,6 +53,10 @@ class Memory:
         """It is gone in so many milliseconds, if nobody says so again."""
         self._until[key] = self.now() + after
 
+    def left(self, key: str) -> int:
+        """Milliseconds until it is gone; 0: it is not there, or nobody said."""
+        return max(0, self._until.get(key, 0) - self.now())
+
     def publish(self, topic: str, said: bytes) -> None:
         """Everybody who listens is told."""
         for heard in tuple(self._listeners):

@@ -180,7 +180,6 @@ class Share:
             least,
             need,
             want,
-            one.gone,
             young=since > 0 and wall - since < _YOUNG,
             kept=int(max(lasts, 1.0) * 1000),
         )
@@ -202,7 +201,6 @@ class Share:
                     one.recall(part, more)
                     one.share += more
             one.others = max(0, drawn.spent - sum(own.values()))
-            one.gone = drawn.gone
             idle = min(idle, drawn.held - account.reserved)
             dry = dry or drawn.held - line.keep < thirst
         account.shared(min(max(0, idle), self._step) // 2)

@@ -7,7 +7,7 @@ from proxy.state.grant import Grant
 from proxy.state.leases import Leases
 from proxy.state.store import Near
 from proxy.state.told_of_money import Alert
-from tests.fakes import make_call
+from tests.fakes import Turn, make_call
 from tests.state.fleets import DAY, APod, World
 
 
@@ -144,6 +144,7 @@ async def test_a_store_that_forgot_is_told_again():
     assert await first.spend(times=4) == 4
     await world.lasts(1)
     await first.end()
+    await Turn()
     assert await second.spend(times=2) == 2
     world.memory.restarts(empty=True)
 

@@ -14,7 +14,9 @@ local function added(text, more)
 end
 
 local mine = key('lines:' .. pod)
-for _, name in ipairs(redis.call('SMEMBERS', mine)) do
+local names = redis.call('SMEMBERS', mine)
+table.sort(names)
+for _, name in ipairs(names) do
   local line = key(name)
   if redis.call('EXISTS', line) == 1 then
     local found = redis.call('HMGET', line, 's:' .. pod, 'f:' .. pod, 'h:' .. pod, 'sums', 'gone', 'held', 'newest')
@@ -32,8 +34,12 @@ for _, name in ipairs(redis.call('SMEMBERS', mine)) do
       redis.call('HSET', line, 'sums', added(found[4], less))
       if lost and held > 0 then spent[newest] = (spent[newest] or 0) + held end
       redis.call('HSET', line, 'f:' .. pod, added(found[2], spent), 'gone', added(found[5], spent))
+      departed(name)
     end
   end
 end
-if leaves then redis.call('DEL', mine) end
+if leaves then
+  redis.call('DEL', mine)
+  publish('money', 'departed')
+end
 return 1

@@ -48,9 +48,6 @@ local function drawn(row)
       sums[part] = (sums[part] or 0) + more
     end
   end
-  for i = 1, #row[12], 2 do
-    gone[row[12][i]] = math.max(gone[row[12][i]] or 0, row[12][i + 1])
-  end
   for _, parts in ipairs({own, folded, sums, gone}) do
     for part in pairs(parts) do if part < oldest then parts[part] = nil end end
   end
@@ -79,7 +76,7 @@ local function drawn(row)
     publish('money', name)
   end
   for part, micros in pairs(folded) do own[part] = (own[part] or 0) + micros end
-  return {held, total, others + held, flat(own), flat(gone)}
+  return {held, total, others + held, flat(own)}
 end
 
 local answer = {}

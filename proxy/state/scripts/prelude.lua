@@ -20,4 +20,11 @@ local function is_next(pod, its, number)
   redis.call('PEXPIRE', key('numbers'), 3456000000)
   return true
 end
+-- A line has more on it of pods that are gone: others are to hear of it.
+local function departed(name)
+  local number = redis.call('INCR', key('departures'))
+  redis.call('ZADD', key('departed'), number, name)
+  redis.call('PEXPIRE', key('departures'), 3456000000)
+  redis.call('PEXPIRE', key('departed'), 3456000000)
+end
 local function publish(topic, said) redis.call('PUBLISH', key('news'), topic .. ' ' .. said) end

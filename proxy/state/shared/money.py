@@ -8,8 +8,8 @@ so much I keep. Whoever says it twice has said it once; what was said before and
 
 A window that rolls is cut into parts, as it is in a pod (`state/allotment.py`); a calendar's has
 one. What pods have spent that are gone (`Close`) is kept as a sum, so that a fleet that grows and
-shrinks every minute costs no more than one that does not. It is told to who draws, so that pods can
-tell it to a store that has forgotten it.
+shrinks every minute costs no more than one that does not. All pods hear of it (`Departed`), so that
+they can tell it to a store that has forgotten it (`Recall`): nobody else is there who could.
 """
 
 from hashlib import blake2b
@@ -26,7 +26,9 @@ Parts = dict[int, int]
 RECALL = 100
 """Milliseconds in which pods are asked once at most to give back what is idle."""
 TOPIC = "money"
-"""What is published of it: lines of which somebody needs more than is free."""
+"""What is published of it: lines of which somebody needs more than is free; and DEPARTED."""
+DEPARTED = b"departed"
+"""There is more that is gone."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -41,7 +43,6 @@ class Line(msgspec.Struct, frozen=True):
     least: int = 0  # more is of no use to it if it is less than this
     need: int = 0  # calls wait for so much
     want: int = 0  # it would take so much
-    gone: Parts = {}  # what pods had spent that are gone, as far as it knows
     young: bool = False  # the window has just begun: others may still hold something of before
     kept: int = 86_400_000  # milliseconds for which the line is kept
 
@@ -53,7 +54,6 @@ class Drawn(msgspec.Struct, frozen=True):
     spent: int  # by all pods, in the window
     all_held: int  # by all pods
     own: Parts  # by this pod, as far as the store knows
-    gone: Parts
 
 
 class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
@@ -91,10 +91,7 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
         """Part of Verb."""
         if not reply:
             return None
-        return tuple(
-            Drawn(held, spent, all_held, _pairs(own), _pairs(gone))
-            for held, spent, all_held, own, gone in reply
-        )
+        return tuple(Drawn(held, spent, of_all, _pairs(own)) for held, spent, of_all, own in reply)
 
 
 class Close(Verb[None], frozen=True):
@@ -116,7 +113,7 @@ class Close(Verb[None], frozen=True):
         if not _is_next(memory, self.pod, self.life, self.number):
             return
         mine: set[str] = memory.of(f"lines:{self.pod}", set)
-        for name in tuple(mine):
+        for name in sorted(mine):
             line: _Kept | None = memory.seen(name)
             if line is None:
                 continue
@@ -133,8 +130,10 @@ class Close(Verb[None], frozen=True):
                     part = max(line.newest, *spent) if spent else line.newest
                     _add(folded, part, held)
                     _add(line.gone, part, held)
+                _departed(memory, name)
         if self.leaves:
             memory.drop(f"lines:{self.pod}")
+            memory.publish(TOPIC, DEPARTED)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -144,6 +143,71 @@ class Close(Verb[None], frozen=True):
         """Part of Verb."""
 
 
+class Gone(msgspec.Struct, frozen=True):
+    """What pods have spent of a line that are gone."""
+
+    name: str
+    parts: Parts
+    kept: int  # milliseconds for which that matters
+
+
+class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
+    """What has been added to what is gone, since a number; and the number of now."""
+
+    script = "departed"
+
+    since: int
+
+    def on(self, memory: Memory) -> tuple[int, tuple[Gone, ...]]:
+        """Part of Verb."""
+        every: dict[str, int] = memory.of("departed", dict)
+        found: list[Gone] = []
+        for name, number in sorted(every.items(), key=lambda pair: pair[1]):
+            line: _Kept | None = memory.seen(name)
+            if line is None:
+                del every[name]
+            elif number > self.since and len(found) < _AT_ONCE:
+                found.append(Gone(name, dict(line.gone), memory.left(name)))
+        last = max((every[one.name] for one in found), default=self.since)
+        return last, tuple(found)
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return [self.since, _AT_ONCE]
+
+    def answer(self, reply: Any) -> tuple[int, tuple[Gone, ...]]:
+        """Part of Verb."""
+        last, *rows = reply
+        return last, tuple(Gone(name.decode(), _pairs(parts), kept) for name, parts, kept in rows)
+
+
+class Recall(Verb[None], frozen=True):
+    """Pods that are gone had spent so much at least, as somebody has heard."""
+
+    script = "recall"
+
+    gone: tuple[Gone, ...]
+
+    def on(self, memory: Memory) -> None:
+        """Part of Verb."""
+        for one in self.gone:
+            line: _Kept = memory.of(one.name, _Kept)
+            memory.ends(one.name, max(one.kept, memory.left(one.name)))
+            for part, micros in one.parts.items():
+                line.gone[part] = max(line.gone.get(part, 0), micros)
+            _departed(memory, one.name)
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        rows = ((one.name, _flat(one.parts), one.kept) for one in self.gone)
+        return [msgspec.msgpack.encode(row) for row in rows]
+
+    def answer(self, reply: Any) -> None:
+        """Part of Verb."""
+
+
+_AT_ONCE = 500
+"""Lines that are told of in one answer."""
 LAST = (1 << 53) - 1
 """The number after which nothing of a life counts."""
 
@@ -206,6 +270,11 @@ def _is_next(memory: Memory, pod: str, life: int, number: int) -> bool:
     return True
 
 
+def _departed(memory: Memory, name: str) -> None:
+    memory.put("departures", memory.of("departures", int) + 1)
+    memory.of("departed", dict)[name] = memory.seen("departures")
+
+
 def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:
     line: _Kept = memory.of(asked.name, _Kept)
     memory.ends(asked.name, asked.kept)
@@ -231,20 +300,17 @@ def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> 
         total,
         line.all_held,
         {part: own.get(part, 0) + folded.get(part, 0) for part in {*own, *folded}},
-        dict(line.gone),
     )
 
 
 def _tell(line: _Kept, pod: str, asked: Line) -> None:
-    """What the pod says that it and others spent. Parts that are over for long are forgotten."""
+    """What the pod says that it spent. Parts that are over for long are forgotten."""
     own, folded = line.spent.setdefault(pod, {}), line.folded.get(pod, {})
     for part, micros in asked.spent.items():
         more = micros - folded.get(part, 0) - own.get(part, 0)
         if more > 0:
             _add(own, part, more)
             _add(line.sums, part, more)
-    for part, micros in asked.gone.items():
-        line.gone[part] = max(line.gone.get(part, 0), micros)
     for parts in (own, folded, line.sums, line.gone):
         for part in [part for part in parts if part < asked.oldest]:
             del parts[part]
@@ -258,7 +324,7 @@ def _row(line: Line) -> list[Any]:
     """As the script reads it."""
     return [
         line.name, line.limit, line.oldest, line.newest, line.keep, line.least, line.need,
-        line.want, line.young, line.kept, _flat(line.spent), _flat(line.gone),
+        line.want, line.young, line.kept, _flat(line.spent),
     ]  # fmt: skip
 
 

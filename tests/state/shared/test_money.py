@@ -6,7 +6,7 @@ import pytest
 
 from proxy.state.shared import fleet
 from proxy.state.shared.fleet import Beat, Pod
-from proxy.state.shared.money import LAST, Close, Draw, Line, Once, name_of
+from proxy.state.shared.money import LAST, Close, Departed, Draw, Gone, Line, Once, Recall, name_of
 
 WITHIN = 5.0
 A, B = Pod("a", 1, "m1", "host-a"), Pod("b", 1, "m2", "host-b")
@@ -151,10 +151,10 @@ async def test_what_is_spent_stays_when_its_pod_leaves(pods):
     pods.number += 1
     back = await pods.draw(A, spent=250, keep=0)
 
-    assert (gone.spent, gone.gone) == (200, {0: 200})
-    assert (back.spent, back.own, back.gone) == (250, {0: 250}, {0: 200})
+    assert gone.spent == 200
+    assert (back.spent, back.own) == (250, {0: 250})
     await pods.store.ask(Close("a", 1, pods.number + 1, leaves=True), WITHIN)
-    assert (await pods.draw(B)).gone == {0: 250}
+    assert (await pods.draw(B)).spent == 250
 
 
 async def test_of_a_lost_pod_all_counts_as_spent(pods):
@@ -166,7 +166,7 @@ async def test_of_a_lost_pod_all_counts_as_spent(pods):
     await pods.store.ask(Close("never there", 1, LAST, leaves=True, lost=True), WITHIN)
 
     told = await pods.draw(B, least=1, need=1000, want=1000)
-    assert (told.held, told.spent, told.gone) == (400, 600, {0: 600})
+    assert (told.held, told.spent) == (400, 600)
 
 
 async def test_a_line_that_ended_is_passed_over(pods):
@@ -176,26 +176,42 @@ async def test_a_line_that_ended_is_passed_over(pods):
         pass
 
     await pods.store.ask(Close("a", 1, pods.number + 1, leaves=True), WITHIN)
+    await pods.store.ask(Recall((Gone(NAME + "y", {0: 1}, 1),)), WITHIN)
+    while await _there(pods, NAME + "y"):
+        pass
 
-    assert (await pods.draw(B)).gone == {}
+    assert (await pods.draw(B)).spent == 0
+    assert await pods.store.ask(Departed(0), WITHIN) == (0, ())
 
 
-async def _there(pods):
+async def _there(pods, name=NAME):
     """Is the line there still? Asking does not keep it alive: it is another one's name."""
     clock = getattr(getattr(pods.store, "_memory", None), "_wall", None)
     if clock is not None:
         clock.__self__.advance(1.0)
         return False
-    prefix = pods.store._prefix + NAME.encode()
+    prefix = pods.store._prefix + name.encode()
     return bool(await pods.store._client.exists(prefix))
 
 
-async def test_others_told_of_who_is_gone_is_kept(pods):
-    """A store that was emptied hears it from who is left: the most that anybody knows."""
-    await pods.draw(A, gone={0: 700})
-    told = await pods.draw(B, gone={0: 600}, least=1, need=1000, want=1000)
+async def test_all_hear_of_what_is_gone(pods):
+    """Each time that there is more; and what they tell a store that forgot it counts."""
+    assert await pods.store.ask(Departed(0), WITHIN) == (0, ())
+    await pods.draw(A, least=1, need=600, want=600)
+    await pods.draw(A, spent=200, keep=0)
+    await pods.store.ask(Close("a", 1, 90, leaves=True), WITHIN)
 
-    assert (told.held, told.spent, told.gone) == (300, 700, {0: 700})
+    last, (gone,) = await pods.store.ask(Departed(0), WITHIN)
+    assert (gone.name, gone.parts) == (NAME, {0: 200})
+    assert 0 < gone.kept <= 86_400_000
+    assert await pods.store.ask(Departed(last), WITHIN) == (last, ())
+
+    more = Gone(NAME, {0: 100, 1: 50}, 1_000), Gone(NAME + "x", {0: 700}, 1_000)
+    await pods.store.ask(Recall(more), WITHIN)
+    told = await pods.draw(B, name=NAME + "x", least=1, need=1000, want=1000)
+    assert (told.held, told.spent) == (300, 700)
+    _, every = await pods.store.ask(Departed(last), WITHIN)
+    assert {one.name: one.parts for one in every} == {NAME: {0: 200, 1: 50}, NAME + "x": {0: 700}}
 
 
 async def test_a_young_window_is_given_half(pods):
