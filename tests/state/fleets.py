@@ -82,6 +82,7 @@ class APod:
             world.mode,
         )  # fmt: skip
         self.gathered = 0
+        self.peers: tuple[str, ...] = ()
 
     def remember(self, micros: int, key: str = "") -> None:
         """Its journal tells that it was spent, before it begins."""
@@ -98,13 +99,14 @@ class APod:
     async def beat(self) -> None:
         """It lives, and exchanges what is new. Raises Unreachable."""
         before = self.link.fleet.epoch
-        fleet = await self.link.beat(Beat(self.link.pod, self.gathered))
+        fleet = await self.link.beat(Beat(self.link.pod, self.gathered, self.peers, whole=True))
+        self.peers = tuple(known.pod.id for known in fleet.pods)
         if fleet.epoch != before:
             self.leases.anew()
         await self.leases.exchange(self.link)
         if self.gathered != fleet.epoch:
             self.gathered = fleet.epoch
-            await self.link.beat(Beat(self.link.pod, self.gathered))
+            await self.link.beat(Beat(self.link.pod, self.gathered, self.peers))
 
     async def end(self) -> None:
         """As it should."""
