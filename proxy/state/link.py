@@ -151,7 +151,10 @@ class Link:
     async def beat(self, beat: Beat) -> Fleet:
         """Say that this pod lives; the link is up again when that is answered. Raises
         Unreachable."""
+        beat = msgspec.structs.replace(beat, knows=self.fleet.epoch)
         fleet = await self._asked(beat, max(PATIENCE, self._timeout))
+        if fleet.ours and fleet.epoch < self.fleet.epoch:  # it was on its way for long
+            raise Unreachable("it answers with what was true before")
         self.ahead = fleet.now / 1000 - self.clock.wall()
         before, self.fleet = self.fleet, fleet
         if not self.up:

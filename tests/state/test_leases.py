@@ -145,6 +145,7 @@ async def test_a_store_that_forgot_is_told_again():
     await world.lasts(1)
     await first.end()
     await Turn()
+    await second.beat()
     assert await second.spend(times=2) == 2
     world.memory.restarts(empty=True)
 

@@ -1,6 +1,6 @@
 local pod, mark, name = ARGV[1], ARGV[3], ARGV[4]
 local mine, gathered, all = tonumber(ARGV[2]), tonumber(ARGV[5]), ARGV[6] == '1'
-local alive, settle, kept = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local knows, alive, settle, kept = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
 local now, run = clock(), life()
 local pods, live, told, epoch = key('pods'), key('live'), key('gathered'), key('epoch')
 
@@ -15,15 +15,15 @@ redis.call('ZADD', live, now, pod)
 
 local found = redis.call('HMGET', epoch, 'number', 'run', 'open', 'until')
 local number, open, till = tonumber(found[1] or 0), found[3] == '1', tonumber(found[4] or 0)
-if found[2] ~= run then
+if found[2] ~= run or knows > number then
   till = now
   if number == 0 then till = now + settle end
-  number = math.max(now, number + 1)
+  number = math.max(now, number + 1, knows + 1)
   open = false
   redis.call('DEL', told)
 end
 if not open then
-  for i = 10, #ARGV do
+  for i = 11, #ARGV do
     if redis.call('HSETNX', pods, ARGV[i], '0 - -') == 1 then redis.call('ZADD', live, 0, ARGV[i]) end
   end
   if gathered == number then redis.call('SADD', told, pod) end

@@ -1,5 +1,7 @@
 local pod, leaves, lost = ARGV[1], ARGV[4] == '1', ARGV[5] == '1'
 if not is_next(pod, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
+local is = redis.call('HMGET', key('epoch'), 'run', 'open')
+local folds = leaves and (lost or (is[1] == life() and is[2] == '1'))
 
 local function added(text, more)
   local parts, texts = {}, {}
@@ -23,7 +25,7 @@ for _, name in ipairs(names) do
     local held, newest = tonumber(found[3] or 0), found[7] or '0'
     redis.call('HSET', line, 'held', whole(tonumber(found[6] or 0) - held))
     redis.call('HDEL', line, 'h:' .. pod)
-    if leaves then
+    if folds then
       local spent, less = {}, {}
       for part, micros in string.gmatch(found[1] or '', '(%d+) (%d+)') do
         spent[part] = tonumber(micros)
@@ -38,7 +40,7 @@ for _, name in ipairs(names) do
     end
   end
 end
-if leaves then
+if folds then
   redis.call('DEL', mine)
   publish('money', 'departed')
 end

@@ -76,6 +76,9 @@ class Beat(Verb[Fleet], frozen=True):
     """Pods that it has heard of, for a store that knows none."""
     whole: bool = False
     """All pods are to be told of."""
+    knows: int = 0
+    """The newest epoch that it has heard of. A store that has an older one has forgotten something,
+    or is one that lost its place to another: it begins anew."""
 
     def on(self, memory: Memory) -> Fleet:
         """Part of Verb."""
@@ -86,9 +89,10 @@ class Beat(Verb[Fleet], frozen=True):
             return Fleet(now, ours=False)
         pods[self.pod.id] = self.pod, now
         epoch: _Epoch = memory.of("epoch", lambda: _Epoch(0, "", open=False, until=0))
-        if epoch.run != memory.run:
+        if epoch.run != memory.run or self.knows > epoch.number:
             until = now + (0 if epoch.number else SETTLE)
-            epoch = _Epoch(max(now, epoch.number + 1), memory.run, open=False, until=until)
+            number = max(now, epoch.number + 1, self.knows + 1)
+            epoch = _Epoch(number, memory.run, open=False, until=until)
             told.clear()
         if not epoch.open:
             for peer in self.peers:
@@ -111,7 +115,8 @@ class Beat(Verb[Fleet], frozen=True):
         """Part of Verb."""
         pod = self.pod
         head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name]
-        return [*head, self.gathered, int(self.whole), ALIVE, SETTLE, KEPT, *self.peers]
+        asked: list[Argument] = [self.gathered, int(self.whole), self.knows]
+        return [*head, *asked, ALIVE, SETTLE, KEPT, *self.peers]
 
     def answer(self, reply: Any) -> Fleet:
         """Part of Verb."""

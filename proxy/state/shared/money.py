@@ -97,7 +97,10 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
 class Close(Verb[None], frozen=True):
     """What this pod holds is free again, as far as it is not spent; `leaves`: what it spent stands
     with what others have that are gone. For one that has told all that it spent (its last draw is
-    done), or of which nobody will hear again: `lost` has what it held count as spent."""
+    done), or of which nobody will hear again: `lost` has what it held count as spent.
+
+    While the store gathers, what a pod spent stays its own though it leaves: others may have to
+    tell first what was gone before, and that would be taken for all of it."""
 
     script = "close"
 
@@ -112,6 +115,9 @@ class Close(Verb[None], frozen=True):
         """Part of Verb."""
         if not _is_next(memory, self.pod, self.life, self.number):
             return
+        epoch = memory.seen("epoch")
+        is_open = epoch is not None and epoch.open and epoch.run == memory.run
+        folds = self.leaves and (is_open or self.lost)
         mine: set[str] = memory.of(f"lines:{self.pod}", set)
         for name in sorted(mine):
             line: _Kept | None = memory.seen(name)
@@ -119,7 +125,7 @@ class Close(Verb[None], frozen=True):
                 continue
             held, spent = line.held.pop(self.pod, 0), line.spent.get(self.pod, {})
             line.all_held -= held
-            if self.leaves:
+            if folds:
                 line.spent.pop(self.pod, None)
                 folded = line.folded.setdefault(self.pod, {})
                 for part, micros in spent.items():
@@ -131,7 +137,7 @@ class Close(Verb[None], frozen=True):
                     _add(folded, part, held)
                     _add(line.gone, part, held)
                 _departed(memory, name)
-        if self.leaves:
+        if folds:
             memory.drop(f"lines:{self.pod}")
             memory.publish(TOPIC, DEPARTED)
 

@@ -93,3 +93,15 @@ async def test_who_left_is_not_waited_for(store):
 
     assert told.open
     assert [known.pod.id for known in told.pods] == ["a"]
+
+
+async def test_a_store_that_has_an_older_epoch_begins_anew(store):
+    """It was emptied, or is one that lost its place: whoever has heard of a newer one says so."""
+    told = await opened(store, A, B)
+
+    later = await store.ask(Beat(A, told.epoch, knows=told.epoch + 9), WITHIN)
+    assert later.epoch > told.epoch + 9
+    assert not later.open
+
+    assert not (await store.ask(Beat(A, later.epoch, knows=later.epoch), WITHIN)).open
+    assert (await store.ask(Beat(B, later.epoch, knows=later.epoch), WITHIN)).open

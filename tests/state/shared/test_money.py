@@ -262,3 +262,20 @@ async def test_what_is_done_once_is_done_once(store):
     assert await store.ask(Once("alert"), WITHIN)
     assert not await store.ask(Once("alert"), WITHIN)
     assert await store.ask(Once("another"), WITHIN)
+
+
+async def test_who_leaves_while_the_store_gathers_is_not_summed_up(store):
+    """What was gone before is told only then, and must not be taken for all of it."""
+    told = await store.ask(Beat(A, peers=("b",)), WITHIN)
+    await store.ask(Draw(A, 1, told.epoch, (Line(NAME, 1000, {0: 300}, 0),)), WITHIN)
+    await store.ask(Close("a", 1, 2, leaves=True), WITHIN)
+    await store.ask(Recall((Gone(NAME, {0: 400}, 86_400_000),)), WITHIN)
+    await store.ask(Beat(B), WITHIN)
+    for pod in (A, B):
+        told = await store.ask(Beat(pod, told.epoch), WITHIN)
+    assert told.open
+
+    lines = (Line(NAME, 1000, {}, 0, least=1, need=900, want=900),)
+    (drawn,) = await store.ask(Draw(B, 1, told.epoch, lines), WITHIN)
+
+    assert (drawn.held, drawn.spent) == (300, 700)
