@@ -6,23 +6,20 @@ gone, all go on by what they have; when it is back, or another one is in its pla
 again before it grants anything (`proxy/state/shared/fleet.py`).
 """
 
+import asyncio
 import contextlib
-import re
-import secrets
-import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
-
 from proxy.clock import Clock
 from proxy.config.settings import Settings
-from proxy.journal.disk import Disk, RealDisk, write_whole
+from proxy.journal.disk import Disk, RealDisk
+from proxy.journal.pod_file import Self
 from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
 from proxy.state.link import Link, Part
-from proxy.state.shared.fleet import Beat, Known, Leave, Pod
+from proxy.state.shared.fleet import Beat, Known, Leave
 from proxy.state.store import Store, Unreachable
 
 EVERY = 1.0
@@ -34,9 +31,6 @@ _AGAIN = 0.25
 """Seconds until a store that is not there is tried again."""
 _OPENS = 3.0
 """Seconds that a start waits for a store that gathers. One that is not there is not waited for."""
-_FILE = "pod.json"
-_LONGEST_NAME = 64
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class Sharing:
@@ -54,7 +48,8 @@ class Sharing:
         where it cannot be kept."""
         self._clock = clock
         self._store = _store(settings)
-        pod = _pod(Path(settings.data_dir), disk or RealDisk())
+        self._self = Self(Path(settings.data_dir), disk or RealDisk())
+        pod = self._self.pod
         self.link = keep.of(
             LINK,
             lambda: Link(
@@ -70,6 +65,7 @@ class Sharing:
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""
+        self._peers = self._self.peers  # those, and before they are known those of the last life
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
@@ -115,11 +111,10 @@ class Sharing:
         crowd = link.fleet.live != len(self.pods)
         whole = crowd or self._beats % _WHOLE == 0 or not link.fleet.open
         self._beats += 1
-        peers = tuple(known.pod.id for known in self.pods)
         try:
-            fleet = await link.beat(Beat(link.pod, self._gathered, peers, whole))
+            fleet = await link.beat(Beat(link.pod, self._gathered, self._peers, whole))
             if fleet.pods:
-                self.pods = fleet.pods
+                await self._meet(fleet.pods)
             if fleet.epoch != epoch:
                 for part in self._parts:
                     part.anew()
@@ -127,10 +122,19 @@ class Sharing:
                 await self._tell_all()
                 self._gathered = fleet.epoch
                 if not fleet.open:
-                    await link.beat(Beat(link.pod, self._gathered, peers))
+                    await link.beat(Beat(link.pod, self._gathered, self._peers))
         except Unreachable:
             return False
         return True
+
+    async def _meet(self, pods: tuple[Known, ...]) -> None:
+        """These are the fleet. It is kept, should all of us and the store begin anew."""
+        self.pods = pods
+        peers = tuple(known.pod.id for known in pods)
+        if peers != self._peers:
+            self._peers = peers
+            with contextlib.suppress(OSError):  # a full disk has alarms of its own
+                await asyncio.to_thread(self._self.meet, peers)
 
     async def _tell_all(self) -> None:
         for part in self._parts:
@@ -167,22 +171,3 @@ def _store(settings: Settings) -> Store:
     tls = settings.store_tls
     door = settings.store.door._replace(ca=tls.ca, cert=tls.cert, key=tls.key)
     return RedisStore(door, settings.agent.fleet, float(settings.store_timeout))
-
-
-class _Lives(msgspec.Struct):
-    id: str
-    life: int
-
-
-def _pod(data_dir: Path, disk: Disk) -> Pod:
-    """A pod is its data dir, and its life grows with each start. Durable before anybody hears of
-    it."""
-    path = data_dir / _FILE
-    try:
-        kept = msgspec.json.decode(path.read_bytes(), type=_Lives)
-    except (FileNotFoundError, msgspec.DecodeError):  # such as one that is cut off: another pod
-        kept = _Lives(secrets.token_hex(8), 0)
-    kept.life += 1
-    write_whole(disk, path, msgspec.json.encode(kept) + b"\n")
-    name = _NOT_IN_A_NAME.sub("-", socket.gethostname())[:_LONGEST_NAME]
-    return Pod(kept.id, kept.life, secrets.token_hex(8), name or "-")

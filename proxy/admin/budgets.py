@@ -149,9 +149,9 @@ def _window(account: Account, one: Allotment) -> Item:
         "window": one.limit.window,
         "seconds": one.limit.seconds or None,
         "limit": dollars(micros),
-        "spent": dollars(one.spent),
+        "spent": dollars(one.all_spent),
         "reserved": dollars(account.reserved),
-        "share": round((one.spent + account.reserved) / micros, 4) if micros else 1.0,
+        "share": round((one.all_spent + account.reserved) / micros, 4) if micros else 1.0,
         "resets_at": told_at(one.resets_at),
         "alerts": [share / WHOLE for share in raised],
     }

@@ -44,7 +44,7 @@ class BudgetRows:
                 for one in account.windows(now):
                     row = rows[one.limit.window]
                     row[0] += one.limit.micros
-                    row[1] += one.spent
+                    row[1] += one.all_spent
                     row[2] += account.reserved
             for window, row in rows.items():
                 for found, micros in zip((limits, spent, reserved), row, strict=True):

@@ -142,14 +142,14 @@ class Account:
         posted = self._posted
         rooms = [one.room for one in self._allotments]
         self.ceiling = posted + min(rooms) if rooms else posted + ENDLESS
-        alerts = [self._next_alert(one) - one.spent - one.others for one in self._allotments]
+        alerts = [self._next_alert(one) - one.all_spent for one in self._allotments]
         self.quiet_below = posted + min(alerts, default=ENDLESS)
         self._bound()
 
     def _rearm(self, one: Allotment) -> None:
         """What rolls never ends: an alert is raised again when half of it was not spent since."""
         one.alerted = min(one.alerted, len(self.cap.alert_at))
-        while one.alerted and 2 * (one.spent + one.others) < self._share(one, one.alerted - 1):
+        while one.alerted and 2 * one.all_spent < self._share(one, one.alerted - 1):
             one.alerted -= 1
 
     def _next_alert(self, one: Allotment) -> int:
@@ -226,9 +226,7 @@ class Account:
 
     def _used(self) -> float:
         since = self.total - self._posted
-        shares = (
-            (one.spent + one.others + since) / max(1, one.limit.micros) for one in self._allotments
-        )
+        shares = ((one.all_spent + since) / max(1, one.limit.micros) for one in self._allotments)
         return max(shares, default=0.0)
 
     def is_beyond(self, share: float) -> bool:
@@ -300,11 +298,11 @@ class Account:
         """The alerts that are due, each once in a window."""
         self._post()
         for one in self._allotments:
-            while one.spent + one.others >= self._next_alert(one):
+            while one.all_spent >= self._next_alert(one):
                 share = self.cap.alert_at[one.alerted]
                 one.alerted += 1
-                spent = one.spent + one.others
-                yield Passed(one.limit.window, share, spent, one.limit.micros, one.resets_at)
+                resets = one.resets_at
+                yield Passed(one.limit.window, share, one.all_spent, one.limit.micros, resets)
         self._measure()
 
     def raised(self, window: str, share: int, at: float) -> None:
@@ -341,7 +339,7 @@ class Account:
         """Of each limit, what is spent in its window and reserved. From any thread: it changes
         nothing, and is read in an order in which it never seems more than it was."""
         for one in self._allotments:
-            spent, total = one.spent + one.others, self.total
+            spent, total = one.all_spent, self.total
             yield one.limit, spent + total - self._posted
 
     # --- the journal ---

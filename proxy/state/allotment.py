@@ -52,8 +52,12 @@ class Allotment(Protocol):
     """What has rolled out of it since it was made, and so out of `share` as well."""
 
     @property
+    def all_spent(self) -> int:
+        """By this pod and others."""
+
+    @property
     def room(self) -> int:
-        """What may be spent yet."""
+        """What may be spent yet, by this pod."""
 
     @property
     def line(self) -> tuple[int, int, int]:
@@ -113,6 +117,11 @@ class Calendar:
             while len(self._before) > _REMEMBERED:
                 del self._before[next(iter(self._before))]
         self.until = until
+
+    @property
+    def all_spent(self) -> int:
+        """Part of Allotment."""
+        return self.spent + self.others
 
     @property
     def room(self) -> int:
@@ -201,6 +210,11 @@ class Rolling:
         if self.leased:
             self.share -= micros
             self.rolled += micros
+
+    @property
+    def all_spent(self) -> int:
+        """Part of Allotment."""
+        return self.spent + self.others
 
     @property
     def room(self) -> int:

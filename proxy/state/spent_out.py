@@ -36,7 +36,7 @@ def _refusal(
 ) -> Refusal:
     limit, resets = one.limit, max(map(_resets, full))
     held = f", {dollars(reserved)} is reserved" if reserved else ""
-    spent = one.spent + one.others
+    spent = one.all_spent
     left = f"{dollars(spent)} of {dollars(limit.micros)} USD is spent{held}"
     return Refusal(
         "budget_exceeded",
@@ -106,7 +106,7 @@ def left(cap: Cap, account: Account | None, at: float) -> str:
         limits = ", ".join(f"{dollars(one.micros)} {_within(one)}" for one in cap.limits)
         return f"{cap.name}: nothing spent of {limits}"
     told = (
-        f"{dollars(one.spent + one.others)} of {dollars(one.limit.micros)} {_within(one.limit)}"
+        f"{dollars(one.all_spent)} of {dollars(one.limit.micros)} {_within(one.limit)}"
         for one in account.windows(at)
     )
     return f"{cap.name}: {', '.join(told)}, {dollars(account.reserved)} reserved"

@@ -54,6 +54,7 @@ class Fleet(RuleBasedStateMachine):
         self.world = World()
         self.held_up: list[Verb[Any]] = []
         self.spent = dict.fromkeys(NAMES, 0)
+        self.peers: dict[str, tuple[str, ...]] = {}  # what its data dir has of them
         self.life = dict.fromkeys(NAMES, 0)
         self.open: dict[str, list[Grant]] = {name: [] for name in NAMES}
         for name in NAMES:
@@ -76,6 +77,7 @@ class Fleet(RuleBasedStateMachine):
         pod = APod(self.world, name, self.life[name], (CAP,))
         pod.link._store = Lossy(self.world.memory, self.held_up)
         pod.link.ahead = skew
+        pod.peers = self.peers.get(name, ())
         if self.spent[name]:
             pod.remember(self.spent[name])
         self.world.pods[name] = pod
@@ -145,7 +147,7 @@ class Fleet(RuleBasedStateMachine):
     def crashes(self, name: str, skew: float) -> None:
         """And comes back: what was open counts as spent."""
         if name in self.world.pods:
-            del self.world.pods[name]
+            self.peers[name] = self.world.pods.pop(name).peers
             self.spent[name] += sum(grant.amount for grant in self.open[name])
             self.open[name] = []
         else:
@@ -156,6 +158,7 @@ class Fleet(RuleBasedStateMachine):
         """As it should."""
         pod = self.world.pods.get(name)
         if pod is not None and not self.open[name]:
+            self.peers[name] = pod.peers
             self.run(pod.end())
             self.world.pods.pop(name, None)
 
