@@ -120,3 +120,54 @@ def test_what_is_taken_over_replaces_what_was_there(limit: Limit) -> None:
     one.restore(([NOW, 4, 0],))
     one.enter(NOW)
     assert one.spent == 4
+
+
+def test_a_share_is_all_that_may_be_spent() -> None:
+    """By this pod, of a limit that it has with others; a new window begins with nothing."""
+    one = allotted(Limit("hour", 1_000), "UTC", leased=True)
+    one.enter(NOW)
+    assert one.room == 0
+    one.share, one.others = 300, 200
+    one.spend(100)
+    assert (one.room, one.all_spent) == (200, 300)
+    assert one.line == (int(one.since), 0, 0)
+    assert one.parts() == {0: 100}
+    one.recall(0, 50)
+    assert one.room == 150
+
+    one.enter(NOW + 3_600)
+    assert (one.room, one.others) == (0, 0)
+    one.enter(NOW)
+    assert one.room == 0
+    assert one.spent == 150
+
+
+def test_what_rolls_out_is_anybodys() -> None:
+    """Its share gets smaller by as much; what was forgotten finds its part again."""
+    one = allotted(Limit("rolling", 1_000, 600), "UTC", leased=True)
+    one.enter(NOW)
+    one.share = 500
+    one.spend(100)
+    since, oldest, newest = one.line
+    assert (since, newest - oldest) == (0, 60)
+    assert one.parts() == {newest: 100}
+    one.recall(newest, 20)
+    one.recall(newest - 2, 30)
+    one.recall(newest - 1, 5)
+    assert one.parts() == {newest: 120, newest - 1: 5, newest - 2: 30}
+    assert one.room == 345
+
+    one.enter(NOW + 595)
+    assert (one.spent, one.share, one.rolled) == (125, 470, 30)
+    one.enter(NOW)
+    assert (one.spent, one.share) == (155, 500)
+    again = allotted(Limit("rolling", 1_000, 600), "UTC", leased=True)
+    again.restore(one.kept())
+    assert again.room == 0
+
+
+def test_a_total_has_no_beginning() -> None:
+    """Its line is the same for ever."""
+    one = allotted(Limit("total", 1_000), "UTC", leased=True)
+    one.enter(NOW)
+    assert one.line == (0, 0, 0)

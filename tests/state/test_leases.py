@@ -2,9 +2,11 @@
 
 import asyncio
 
+from proxy.state import leases, ledger
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.leases import Leases
+from proxy.state.shared.money import Drawn
 from proxy.state.store import Near
 from proxy.state.told_of_money import Alert
 from tests.fakes import Turn, make_call
@@ -316,3 +318,62 @@ async def test_a_ledger_that_knows_accounts_leases_them():
     assert not pod.accounts()[0].has_room(1)
     assert pod.accounts()[0].starves(700)
     assert not pod.accounts()[0].starves(701)
+
+
+async def test_an_answer_of_another_window_is_passed_over():
+    """It was on its way when the hour changed."""
+    world = World()
+    hour = Cap("hour", "fleet", (Limit("hour", 1_000),))
+    pod = await world.pod("a", 1, hour)
+    assert await pod.spend() == 1
+    account = pod.accounts()[0]
+    share = pod.leases._shares[account]
+    lines = share.asks(world.clock.now(), pod.link.wall())
+    world.clock.advance(3_600)
+    account.used_at(pod.link.wall())
+
+    assert not share.takes({line.name: Drawn(500, 0, 500, {}) for line in lines})
+    assert account.windows()[0].share == 0
+
+
+async def test_who_asks_when_all_ends_waits_for_nothing():
+    """The process stops."""
+    world = World()
+    pod = await world.pod()
+    async with pod.leases._asking:
+        turn = pod.leases._asked([pod.leases._share(pod.accounts()[0])])
+        await Turn()
+        await pod.clock.stop()
+
+    assert turn.done()
+    assert await pod.spend() == 1
+
+
+async def test_what_is_over_is_not_remembered(monkeypatch):
+    """Of lines on which pods stand that are gone."""
+    monkeypatch.setattr(leases, "_MOST_GONE", 0)
+    world = World()
+    hour = Cap("hour", "fleet", (Limit("hour", 1_000),))
+    first, second = await world.pod("a", 1, hour), await world.pod("b", 1, hour)
+    assert await first.spend() == 1
+    await first.end()
+    await world.lasts(1)
+    assert len(second.leases._gone) == 1
+
+    world.clock.advance(3 * 3_600)
+    second.leases._departed = 0
+    await second.leases._hear_of_gone(second.link)
+    assert second.leases._gone == {}
+
+
+async def test_a_key_that_makes_room_gives_back_what_it_holds(monkeypatch):
+    """Agents make up workflows."""
+    monkeypatch.setattr(ledger, "MOST_KEYS", 1)
+    world = World()
+    pod = await world.pod("a", 1, Cap("flow", "workflow", (Limit("total", 1_000),)))
+    assert await pod.spend(key="one") == 1
+    assert await pod.spend(key="two") == 1
+    await Turn()
+    await world.lasts(4)
+
+    assert world.held == 0

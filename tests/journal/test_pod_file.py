@@ -1,0 +1,42 @@
+"""Who a pod is: its data dir, and a life that grows."""
+
+import pytest
+
+from proxy.journal.disk import RealDisk
+from proxy.journal.pod_file import FILE, Self
+
+
+def test_each_start_is_a_new_life_of_the_same_pod(tmp_path):
+    """And no two processes have the same mark."""
+    first, second = Self(tmp_path, RealDisk()), Self(tmp_path, RealDisk())
+
+    assert first.pod.id == second.pod.id
+    assert (first.pod.life, second.pod.life) == (1, 2)
+    assert first.pod.mark != second.pod.mark
+    assert first.pod.name
+
+
+def test_who_was_met_is_remembered(tmp_path):
+    """Over lives."""
+    first = Self(tmp_path, RealDisk())
+    assert first.peers == ()
+    first.meet(("a", "b"))
+
+    assert Self(tmp_path, RealDisk()).peers == ("a", "b")
+
+
+@pytest.mark.parametrize("content", [b"", b'{"id": 7}', b'{"id": "a", "li'])
+def test_a_file_that_is_broken_is_another_pods(tmp_path, content):
+    """What it held counts as held by one that is dead."""
+    (tmp_path / FILE).write_bytes(content)
+
+    pod = Self(tmp_path, RealDisk()).pod
+
+    assert pod.life == 1
+    assert len(pod.id) == 16
+
+
+def test_a_folder_that_cannot_be_written_is_no_pod(tmp_path):
+    """Nobody hears of a life that is not kept."""
+    with pytest.raises(OSError, match="No such file"):
+        Self(tmp_path / "none", RealDisk())
