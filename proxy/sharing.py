@@ -19,7 +19,7 @@ from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
 from proxy.state.link import Link, Part
-from proxy.state.shared.fleet import Beat, Known, Leave
+from proxy.state.shared.fleet import Beat, Fleet, Known, Leave
 from proxy.state.store import Store, Unreachable
 
 EVERY = 1.0
@@ -62,6 +62,7 @@ class Sharing:
             ),
         )
         self._parts = tuple(parts(self.link))
+        self.link.fleet = Fleet(0, epoch=self._self.epoch)
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""
@@ -131,10 +132,11 @@ class Sharing:
         """These are the fleet. It is kept, should all of us and the store begin anew."""
         self.pods = pods
         peers = tuple(known.pod.id for known in pods)
-        if peers != self._peers:
+        epoch = self.link.fleet.epoch
+        if peers != self._peers or epoch != self._self.epoch:
             self._peers = peers
             with contextlib.suppress(OSError):  # a full disk has alarms of its own
-                await asyncio.to_thread(self._self.meet, peers)
+                await asyncio.to_thread(self._self.meet, peers, epoch)
 
     async def _tell_all(self) -> None:
         for part in self._parts:

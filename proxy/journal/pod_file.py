@@ -22,6 +22,7 @@ class _Kept(msgspec.Struct):
     id: str
     life: int = 0
     peers: tuple[str, ...] = ()
+    epoch: int = 0
 
 
 class Self:
@@ -42,9 +43,14 @@ class Self:
         """Those that were met last."""
         return self._kept.peers
 
-    def meet(self, peers: tuple[str, ...]) -> None:
-        """These are the fleet now. Blocks. Raises OSError."""
-        self._kept.peers = peers
+    @property
+    def epoch(self) -> int:
+        """The newest one that it has heard of."""
+        return self._kept.epoch
+
+    def meet(self, peers: tuple[str, ...], epoch: int) -> None:
+        """These are the fleet now, in this epoch. Blocks. Raises OSError."""
+        self._kept.peers, self._kept.epoch = peers, epoch
         self._write()
 
     def _write(self) -> None:

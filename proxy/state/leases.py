@@ -185,8 +185,9 @@ class Leases:
         self._number += 1
         return self._number
 
-    async def _draw(self, shares: list[Share]) -> None:
-        """Tell the store, and take what it says. Raises Unreachable."""
+    async def _draw(self, shares: list[Share]) -> bool:
+        """Tell the store, and take what it says. False: some of it was void. Raises Unreachable."""
+        heard = True
         for at in range(0, len(shares), _AT_ONCE):
             some = shares[at : at + _AT_ONCE]
             now, wall = self._clock.now(), self._link.wall()
@@ -198,16 +199,17 @@ class Leases:
                 lines += asked
             epoch = self._link.fleet.epoch
             draw = Draw(self._link.pod, self._next(), epoch, tuple(lines))
-            self._take(some, lines, await self._link.ask(draw))
+            heard = self._take(some, lines, await self._link.ask(draw)) and heard
+        return heard
 
     def _take(
         self, shares: list[Share], lines: list[Line], drawn: tuple[Drawn, ...] | None
-    ) -> None:
+    ) -> bool:
         now = self._clock.now()
         if drawn is None:  # another epoch: the next beat tells
             for share in shares:
                 share.dry_until = now + _DRY
-            return
+            return False
         answers = {line.name: one for line, one in zip(lines, drawn, strict=True)}
         for share in shares:
             account = share.account
@@ -218,6 +220,7 @@ class Leases:
             if share.over:
                 self._shares.pop(account, None)
                 self._forget(share)
+        return True
 
     def _forget(self, share: Share) -> None:
         for line in share.lines:
@@ -238,6 +241,8 @@ class Leases:
 
     async def exchange(self, link: Link) -> None:
         """Part of Part: what was spent, and what is idle goes back."""
+        if not link.fleet.ours:  # a copy of this pod's data dir was here first
+            return
         if not self._ready or not self._told_all:
             await self._tell_all(link)
             return
@@ -254,10 +259,11 @@ class Leases:
         await self._tell_of_gone(link)
         known = [one for one in self._ledger.accounts() if _matters(one)]
         async with self._asking:
-            await self._draw([self._share(account) for account in known])
+            heard = await self._draw([self._share(account) for account in known])
+            if not heard:  # what it holds is not free before it has told what it spent
+                return
             if not self._ready:
-                pod = link.pod
-                await link.ask(Close(pod.id, pod.life, self._next()))
+                await link.ask(Close(link.pod, self._next()))
             self._ready = self._told_all = True
 
     async def _hear_of_gone(self, link: Link) -> None:
@@ -318,7 +324,7 @@ class Leases:
             share.recalled = True
         async with self._asking:
             await self._draw(list(self._shares.values()))
-            await link.ask(Close(link.pod.id, link.pod.life, self._next(), leaves=True))
+            await link.ask(Close(link.pod, self._next(), leaves=True))
 
 
 def _matters(account: Account) -> bool:

@@ -19,10 +19,11 @@ def test_each_start_is_a_new_life_of_the_same_pod(tmp_path):
 def test_who_was_met_is_remembered(tmp_path):
     """Over lives."""
     first = Self(tmp_path, RealDisk())
-    assert first.peers == ()
-    first.meet(("a", "b"))
+    assert (first.peers, first.epoch) == ((), 0)
+    first.meet(("a", "b"), 7)
 
-    assert Self(tmp_path, RealDisk()).peers == ("a", "b")
+    again = Self(tmp_path, RealDisk())
+    assert (again.peers, again.epoch) == (("a", "b"), 7)
 
 
 @pytest.mark.parametrize("content", [b"", b'{"id": 7}', b'{"id": "a", "li'])

@@ -2,10 +2,13 @@
 
 import asyncio
 
+import msgspec
+
 from proxy.state import leases, ledger
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.leases import Leases
+from proxy.state.shared.fleet import Beat
 from proxy.state.shared.money import Drawn
 from proxy.state.store import Near
 from proxy.state.told_of_money import Alert
@@ -377,3 +380,42 @@ async def test_a_key_that_makes_room_gives_back_what_it_holds(monkeypatch):
     await world.lasts(4)
 
     assert world.held == 0
+
+
+async def test_nothing_is_freed_before_what_was_spent_is_told():
+    """The epoch changes while a new life tells."""
+    world = World()
+    first, second = await world.pod("a"), await world.pod("b")
+    assert await first.spend(times=4) == 4
+    del world.pods["a"]
+    again = APod(world, "a", 2, (DAY,))
+    again.remember(400)
+    again.leases = Leases(again.ledger, again.link)
+    told = await again.link.beat(Beat(again.link.pod))
+    again.link.fleet = msgspec.structs.replace(told, epoch=told.epoch - 1)
+    held = world.held
+
+    await again.leases.exchange(again.link)
+    assert world.held == held
+
+    again.link.fleet = told
+    await again.leases.exchange(again.link)
+    assert world.held == 0
+    assert await second.spends() == 6
+
+
+async def test_a_copy_of_a_data_dir_does_nothing():
+    """What the other one holds is its own."""
+    world = World()
+    first = await world.pod("a")
+    assert await first.spend() == 1
+    held = world.held
+    copy = APod(world, "a", 1, (DAY,))
+    copy.link.pod = msgspec.structs.replace(copy.link.pod, mark="copy")
+    copy.leases = Leases(copy.ledger, copy.link)
+    assert not (await copy.link.beat(Beat(copy.link.pod))).ours
+
+    await copy.leases.exchange(copy.link)
+
+    assert world.held == held
+    assert await copy.reserve() == "budget_exceeded"

@@ -166,8 +166,10 @@ class Fleet(RuleBasedStateMachine):
     def is_given_up(self, name: str) -> None:
         """A person says that a dead pod will not come back. What it held counts as spent."""
         if name not in self.world.pods and self.life[name]:
-            last = Close(name, self.life[name], LAST, leaves=True, lost=True)
-            self.run(self.done(last, Leave((name,))))
+            known = self.world.memory.of("pods", dict).get(name)
+            if known is not None:
+                last = Close(known[0], LAST, leaves=True, lost=True)
+                self.run(self.done(last, Leave((name,))))
 
     @rule(empty=st.booleans())
     def store_restarts(self, empty: bool) -> None:

@@ -1,5 +1,5 @@
-local pod, leaves, lost = ARGV[1], ARGV[4] == '1', ARGV[5] == '1'
-if not is_next(pod, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
+local pod, leaves, lost = ARGV[1], ARGV[6] == '1', ARGV[7] == '1'
+if not is_known() or not is_next(pod, tonumber(ARGV[2]), tonumber(ARGV[5])) then return 0 end
 local is = redis.call('HMGET', key('epoch'), 'run', 'open')
 local folds = leaves and (lost or (is[1] == life() and is[2] == '1'))
 

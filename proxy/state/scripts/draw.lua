@@ -1,8 +1,7 @@
 local pod, number, epoch, recall = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
 local now = clock()
 
-local known = redis.call('HGET', key('pods'), pod)
-if known ~= ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4] then return {} end
+if not is_known() then return {} end
 local is = redis.call('HMGET', key('epoch'), 'number', 'run', 'open')
 if is[2] ~= life() or tonumber(is[1] or 0) ~= epoch then return {} end
 if not is_next(pod, tonumber(ARGV[2]), number) then return {} end

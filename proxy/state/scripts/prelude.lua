@@ -8,6 +8,10 @@ local function clock()
 end
 -- Which life of the server this is: another one after a restart or a failover.
 local function life() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
+-- Is it the pod that speaks for itself, and no earlier life or copy? ARGV begins with who it is.
+local function is_known()
+  return redis.call('HGET', key('pods'), ARGV[1]) == ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4]
+end
 -- Is what a pod says not void? Then nothing that it said before counts any more.
 local function is_next(pod, its, number)
   local before = redis.call('HGET', key('numbers'), pod)

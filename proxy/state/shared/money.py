@@ -69,15 +69,14 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
 
     def on(self, memory: Memory) -> tuple[Drawn, ...] | None:
         """Part of Verb."""
-        pods = memory.of("pods", dict)
-        known = pods.get(self.pod.id)
         epoch = memory.seen("epoch")
-        if known is None or known[0] != self.pod or epoch is None:
+        if not _is_known(memory, self.pod):
             return None
         if epoch.run != memory.run or epoch.number != self.epoch:
             return None
-        if not _is_next(memory, self.pod.id, self.pod.life, self.number):
+        if not _is_next(memory, self.pod, self.number):
             return None
+        pods = memory.of("pods", dict)
         live = max(1, sum(seen > memory.now() - 5_000 for _, seen in pods.values()))
         return tuple(_drawn(memory, self.pod.id, line, live, epoch.open) for line in self.lines)
 
@@ -104,8 +103,7 @@ class Close(Verb[None], frozen=True):
 
     script = "close"
 
-    pod: str
-    life: int
+    pod: Pod
     number: int
     """As those of a draw."""
     leaves: bool = False
@@ -113,21 +111,22 @@ class Close(Verb[None], frozen=True):
 
     def on(self, memory: Memory) -> None:
         """Part of Verb."""
-        if not _is_next(memory, self.pod, self.life, self.number):
+        pod = self.pod.id
+        if not _is_known(memory, self.pod) or not _is_next(memory, self.pod, self.number):
             return
         epoch = memory.seen("epoch")
         is_open = epoch is not None and epoch.open and epoch.run == memory.run
         folds = self.leaves and (is_open or self.lost)
-        mine: set[str] = memory.of(f"lines:{self.pod}", set)
+        mine: set[str] = memory.of(f"lines:{pod}", set)
         for name in sorted(mine):
             line: _Kept | None = memory.seen(name)
             if line is None:
                 continue
-            held, spent = line.held.pop(self.pod, 0), line.spent.get(self.pod, {})
+            held, spent = line.held.pop(pod, 0), line.spent.get(pod, {})
             line.all_held -= held
             if folds:
-                line.spent.pop(self.pod, None)
-                folded = line.folded.setdefault(self.pod, {})
+                line.spent.pop(pod, None)
+                folded = line.folded.setdefault(pod, {})
                 for part, micros in spent.items():
                     _add(folded, part, micros)
                     _add(line.gone, part, micros)
@@ -138,12 +137,14 @@ class Close(Verb[None], frozen=True):
                     _add(line.gone, part, held)
                 _departed(memory, name)
         if folds:
-            memory.drop(f"lines:{self.pod}")
+            memory.drop(f"lines:{pod}")
             memory.publish(TOPIC, DEPARTED)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        return [self.pod, self.life, self.number, int(self.leaves), int(self.lost)]
+        pod = self.pod
+        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number]
+        return [*head, int(self.leaves), int(self.lost)]
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""
@@ -267,12 +268,18 @@ def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str
     return f"line:{blake2b(told, digest_size=16).hexdigest()}"
 
 
-def _is_next(memory: Memory, pod: str, life: int, number: int) -> bool:
+def _is_known(memory: Memory, pod: Pod) -> bool:
+    """Is it the one that speaks for itself, and no earlier life or copy?"""
+    known = memory.of("pods", dict).get(pod.id)
+    return known is not None and bool(known[0] == pod)
+
+
+def _is_next(memory: Memory, pod: Pod, number: int) -> bool:
     """Is it not void? Then nothing of before counts any more."""
     numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
-    if numbers.get(pod, (0, 0)) >= (life, number):
+    if numbers.get(pod.id, (-1, 0)) >= (pod.life, number):
         return False
-    numbers[pod] = life, number
+    numbers[pod.id] = pod.life, number
     return True
 
 

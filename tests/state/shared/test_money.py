@@ -136,7 +136,7 @@ async def test_what_a_pod_holds_is_free_when_it_closes(pods):
     await pods.draw(A, least=1, need=600, want=600)
     await pods.draw(A, spent=200, keep=400)
 
-    await pods.store.ask(Close("a", 1, 90), WITHIN)
+    await pods.store.ask(Close(A, 90), WITHIN)
 
     assert (await pods.draw(B, least=1, need=800, want=800)).held == 800
 
@@ -145,7 +145,7 @@ async def test_what_is_spent_stays_when_its_pod_leaves(pods):
     """And counts once, should it come back."""
     await pods.draw(A, least=1, need=600, want=600)
     await pods.draw(A, spent=200, keep=0)
-    await pods.store.ask(Close("a", 1, pods.number + 1, leaves=True), WITHIN)
+    await pods.store.ask(Close(A, pods.number + 1, leaves=True), WITHIN)
 
     gone = await pods.draw(B)
     pods.number += 1
@@ -153,7 +153,7 @@ async def test_what_is_spent_stays_when_its_pod_leaves(pods):
 
     assert gone.spent == 200
     assert (back.spent, back.own) == (250, {0: 250})
-    await pods.store.ask(Close("a", 1, pods.number + 1, leaves=True), WITHIN)
+    await pods.store.ask(Close(A, pods.number + 1, leaves=True), WITHIN)
     assert (await pods.draw(B)).spent == 250
 
 
@@ -162,8 +162,8 @@ async def test_of_a_lost_pod_all_counts_as_spent(pods):
     await pods.draw(A, least=1, need=600, want=600)
     await pods.draw(A, spent=200, keep=400)
 
-    await pods.store.ask(Close("a", 1, LAST, leaves=True, lost=True), WITHIN)
-    await pods.store.ask(Close("never there", 1, LAST, leaves=True, lost=True), WITHIN)
+    await pods.store.ask(Close(A, LAST, leaves=True, lost=True), WITHIN)
+    await pods.store.ask(Close(Pod("c", 1, "m", "n"), LAST, leaves=True, lost=True), WITHIN)
 
     told = await pods.draw(B, least=1, need=1000, want=1000)
     assert (told.held, told.spent) == (400, 600)
@@ -175,7 +175,7 @@ async def test_a_line_that_ended_is_passed_over(pods):
     while (await pods.draw(B, name=NAME + "x", kept=1)) is None or await _there(pods):
         pass
 
-    await pods.store.ask(Close("a", 1, pods.number + 1, leaves=True), WITHIN)
+    await pods.store.ask(Close(A, pods.number + 1, leaves=True), WITHIN)
     await pods.store.ask(Recall((Gone(NAME + "y", {0: 1}, 1),)), WITHIN)
     while await _there(pods, NAME + "y"):
         pass
@@ -199,7 +199,7 @@ async def test_all_hear_of_what_is_gone(pods):
     assert await pods.store.ask(Departed(0), WITHIN) == (0, ())
     await pods.draw(A, least=1, need=600, want=600)
     await pods.draw(A, spent=200, keep=0)
-    await pods.store.ask(Close("a", 1, 90, leaves=True), WITHIN)
+    await pods.store.ask(Close(A, 90, leaves=True), WITHIN)
 
     last, (gone,) = await pods.store.ask(Departed(0), WITHIN)
     assert (gone.name, gone.parts) == (NAME, {0: 200})
@@ -251,8 +251,8 @@ async def test_an_old_close_is_void(pods):
     """It was on its way for long, and the pod holds something by now."""
     await pods.draw(A, number=9, least=1, need=600, want=600)
 
-    await pods.store.ask(Close("a", 1, 9), WITHIN)
-    await pods.store.ask(Close("a", 1, 8, leaves=True), WITHIN)
+    await pods.store.ask(Close(A, 9), WITHIN)
+    await pods.store.ask(Close(A, 8, leaves=True), WITHIN)
 
     assert (await pods.draw(B)).all_held == 600
 
@@ -268,7 +268,7 @@ async def test_who_leaves_while_the_store_gathers_is_not_summed_up(store):
     """What was gone before is told only then, and must not be taken for all of it."""
     told = await store.ask(Beat(A, peers=("b",)), WITHIN)
     await store.ask(Draw(A, 1, told.epoch, (Line(NAME, 1000, {0: 300}, 0),)), WITHIN)
-    await store.ask(Close("a", 1, 2, leaves=True), WITHIN)
+    await store.ask(Close(A, 2, leaves=True), WITHIN)
     await store.ask(Recall((Gone(NAME, {0: 400}, 86_400_000),)), WITHIN)
     await store.ask(Beat(B), WITHIN)
     for pod in (A, B):
