@@ -13,8 +13,10 @@ it holds. All else follows from how a share changes:
 
 How much. The store gives half of what is free divided by who lives, so that shares get smaller as a
 limit nears, down to what the calls that wait need. A pod asks for more before it has none: each
-time for twice as much if the last share was used up within a half second. What it has not used for
-a second or two goes back; at once, if another pod needs it and finds that all is held (`heard`).
+time for twice as much if the last share was used up within a half second; and it likes to have what
+lasts for half a minute at its pace, should the store be gone. What is more goes back each second,
+all of it when nothing was spent for some seconds, and at once if another pod needs it and finds
+that all is held (`heard`).
 
 What a call waits for is one answer of the store, and only where its pod has nothing left: calls
 that wait share the next question. One question is on its way at a time, for they are numbered.

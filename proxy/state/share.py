@@ -13,8 +13,12 @@ _FAST = 0.5
 """Seconds in which a share is used up of which the next one is twice as large."""
 _MOST = 4
 """A share is a fourth of a limit at most."""
-_SPARE = 2.0
-"""Seconds: what was spent in as many before is kept; the rest goes back."""
+_LASTS = 30.0
+"""Seconds: so long is to last what is held, at the pace of now, should the store be gone."""
+_CALMS = 0.7
+"""Each second, at least so much is left of the pace: agents pause between calls."""
+_QUIET = 3.0
+"""Seconds without spending, after which nothing is held."""
 _OFTEN = 0.02
 """Seconds from one question ahead of time to the next."""
 _YOUNG = 2.5
@@ -40,8 +44,8 @@ class Share:
     """See the head of this file. Amounts are micro-dollars."""
 
     __slots__ = (
-        *("_asked", "_grown", "_least", "_need", "_said", "_seen", "_spent", "_step", "_tidied"),
-        "_told",
+        *("_asked", "_grown", "_least", "_need", "_rate", "_said", "_seen", "_spent", "_step"),
+        *("_tidied", "_told", "_used"),
         *("account", "closes", "dry_until", "recalled", "tidies"),
     )
 
@@ -60,7 +64,8 @@ class Share:
         self._least = 0  # what the cheapest of them needs
         self._step = 0  # that is asked for ahead
         self._grown = -NEVER
-        self._asked = self._tidied = now
+        self._asked = self._tidied = self._used = now
+        self._rate = 0.0  # micro-dollars a second
         self._spent = account.spent  # when it was tidied last
         self._said = 0, 0  # spent and reserved, as the store was told
         self._seen: tuple[int, int, int] | None = None  # the same, once it knows, and the shares
@@ -132,17 +137,20 @@ class Share:
         self._asked = now
         if self._need:
             self._grow(self._least, now)
+        if self.tidies:
+            self._pace(now)
         grows = bool(self._need) or account.runs_low(0)
-        spare = self._spare(now, grows=grows)
+        spare = 0 if self.recalled or self.closes else int(self._rate * _LASTS)
+        back = self.recalled or self.closes or (self.tidies and not grows)
         self._said = account.spent, account.reserved
         self._told = []
         for one in account.windows():
             idle = max(0, one.share - one.spent - account.reserved)
-            keeps = min(idle, spare)
+            keeps = min(idle, spare) if back else idle
             one.share = one.spent + account.reserved + keeps
             least, need = max(0, self._least - keeps), max(0, self._need - keeps)
-            step = min(self._step, one.limit.micros // _MOST) if grows else 0
-            want = max(need, step - keeps if keeps < step // 2 else 0)
+            ahead = min(max(self._step if grows else 0, spare), one.limit.micros // _MOST)
+            want = max(need, ahead - keeps if keeps < ahead // 2 else 0)
             line = self._line(one, account.reserved + keeps, (least, need, want), wall)
             self._told.append(_Told(one, one.line[0], line, one.spent, one.rolled, least))
         if self.tidies and not grows:
@@ -151,15 +159,16 @@ class Share:
         account.shared(account.margin)
         return self.lines
 
-    def _spare(self, now: float, *, grows: bool) -> int:
-        """What of the idle is kept: as much as was spent in the last seconds."""
-        if self.recalled or self.closes:
-            return 0
-        if grows or not self.tidies:
-            return ENDLESS
-        lasted, used = max(now - self._tidied, _OFTEN), self.account.spent - self._spent
-        self._tidied, self._spent = now, self.account.spent
-        return int(_SPARE * used / lasted)
+    def _pace(self, now: float) -> None:
+        """How fast it is spent."""
+        spent = self.account.spent
+        lasted, used = max(now - self._tidied, _OFTEN), spent - self._spent
+        if used > 0:
+            self._used = now
+        self._tidied, self._spent = now, spent
+        self._rate = max(used / lasted, self._rate * _CALMS)
+        if now - self._used >= _QUIET:
+            self._rate = 0.0
 
     def _line(self, one: Allotment, keep: int, asked: tuple[int, int, int], wall: float) -> Line:
         cap, limit = self.account.cap, one.limit

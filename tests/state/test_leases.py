@@ -30,13 +30,13 @@ async def test_pods_spend_a_limit_to_its_end_and_no_more():
 
 
 async def test_what_is_idle_goes_back():
-    """What was not used for two seconds, and what nobody asked for."""
+    """Within five seconds, where nothing is spent any more."""
     world = World()
     first = await world.pod("a", 1, Cap("fleet", "fleet", (Limit("day", 1_000_000),)))
     assert await first.spend(times=40) == 40
     assert world.held > 0
 
-    await world.lasts(4)
+    await world.lasts(5)
 
     assert world.held == 0
     assert await first.spend() == 1
@@ -377,7 +377,7 @@ async def test_a_key_that_makes_room_gives_back_what_it_holds(monkeypatch):
     assert await pod.spend(key="one") == 1
     assert await pod.spend(key="two") == 1
     await Turn()
-    await world.lasts(4)
+    await world.lasts(5)
 
     assert world.held == 0
 
@@ -419,3 +419,18 @@ async def test_a_copy_of_a_data_dir_does_nothing():
 
     assert world.held == held
     assert await copy.reserve() == "budget_exceeded"
+
+
+async def test_a_pod_holds_what_lasts_for_a_while():
+    """At its pace, should the store be gone; where the limit is far."""
+    world = World()
+    cap = Cap("fleet", "fleet", (Limit("day", 10_000_000),))
+    pod = await world.pod("a", 1, cap)
+    for _ in range(3):
+        assert await pod.spend(times=10) == 10
+        await world.lasts(1)
+    world.memory.breaks("gone")
+
+    for _ in range(20):
+        assert await pod.spend(times=10) == 10
+        await world.lasts(1)
