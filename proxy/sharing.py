@@ -59,6 +59,7 @@ class Sharing:
                 keep.of(NEWS, News),
                 float(settings.store_timeout),
                 settings.on_store_failure,
+                settings.agent.fleet,
             ),
         )
         self._parts = tuple(parts(self.link))

@@ -59,6 +59,10 @@ _AT_ONCE = 64
 """Accounts of one question."""
 _MOST_GONE = 20_000
 """Lines of which it is remembered what is gone, before those that are over are forgotten."""
+_LOOKS = 4
+"""With each so many exchanges it is looked what others have spent of what is not used here."""
+_SEEN = 512
+"""Of so many accounts at most, in turns."""
 _DRY = 0.1
 """Seconds for which nothing is asked for an account of which nothing is free."""
 CLOSED = Refusal(
@@ -87,6 +91,8 @@ class Leases:
         self._number = 0
         self._ready = False  # it has told what it spent before this life
         self._told_all = False
+        self._rounds = 0
+        self._looked = 0
         self._departed = 0  # so many departures were heard of
         self._gone: dict[str, tuple[Gone, float]] = {}  # by line, and until when it matters
         link.finds.append(self.found)
@@ -252,8 +258,21 @@ class Leases:
             told = [one for one in self._shares.values() if one.has_news]
             for share in told:
                 share.tidies = True
+            self._rounds += 1
+            if not self._rounds % _LOOKS:
+                told += [one for one in map(self._share, self._some()) if one not in told]
             await self._draw(told)
         await self._hear_of_gone(link)
+
+    def _some(self) -> list[Account]:
+        """Accounts of which it is to be heard what others have spent; others the next time."""
+        for cap in self._ledger.caps.values():
+            if cap.per == "fleet":  # there is one, and people ask any pod for it
+                self._ledger.account(cap, self._link.name)
+        every = [one for one in self._ledger.accounts() if one.shares]
+        at = self._looked % max(1, len(every))
+        self._looked = at + _SEEN
+        return every[at : at + _SEEN]
 
     async def _tell_all(self, link: Link) -> None:
         """What it has spent, and what it holds, of all; and in a new life, that it holds nothing

@@ -69,10 +69,19 @@ class Link:
     idle = False  # never makes room for others in the Keep
 
     def __init__(
-        self, store: Store, pod: Pod, clock: Clock, news: News, timeout: float, on_failure: str
+        self,
+        store: Store,
+        pod: Pod,
+        clock: Clock,
+        news: News,
+        timeout: float,
+        on_failure: str,
+        name: str = "default",
     ) -> None:
-        """`timeout`: seconds that a call waits at most. `on_failure`: local, deny or allow."""
+        """`timeout`: seconds that a call waits at most. `on_failure`: local, deny or allow. `name`:
+        of the fleet."""
         self.pod = pod
+        self.name = name
         self.clock = clock
         self.on_failure = on_failure
         self.up = False

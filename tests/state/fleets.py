@@ -84,7 +84,7 @@ class APod:
         self.gathered = 0
         self.peers: tuple[str, ...] = ()
 
-    def remember(self, micros: int, key: str = "") -> None:
+    def remember(self, micros: int, key: str = "default") -> None:
         """Its journal tells that it was spent, before it begins."""
         for cap in self.caps:
             self.ledger.account(cap, key).charge(micros, self.clock.wall())
@@ -114,11 +114,13 @@ class APod:
         await self.link.ask(Leave((self.link.pod.id,)))
         del self.world.pods[self.link.pod.id]
 
-    def accounts(self, key: str = "") -> tuple[Account, ...]:
+    def accounts(self, key: str = "default") -> tuple[Account, ...]:
         """Of all its caps."""
         return tuple(self.ledger.account(cap, key) for cap in self.caps)
 
-    async def reserve(self, micros: int = 100, key: str = "", call: Any = None) -> Grant | str:
+    async def reserve(
+        self, micros: int = 100, key: str = "default", call: Any = None
+    ) -> Grant | str:
         """As the gate does it; the code of the refusal where it does not."""
         grant = Grant(self.accounts(key), micros, Price(micros))
         call = call or make_call()
@@ -154,7 +156,7 @@ class APod:
             await Turn()
         return went
 
-    async def spend(self, micros: int = 100, key: str = "", times: int = 1) -> int:
+    async def spend(self, micros: int = 100, key: str = "default", times: int = 1) -> int:
         """So many calls of this price; how many of them went."""
         went = 0
         for _ in range(times):

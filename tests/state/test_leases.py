@@ -434,3 +434,15 @@ async def test_a_pod_holds_what_lasts_for_a_while():
     for _ in range(20):
         assert await pod.spend(times=10) == 10
         await world.lasts(1)
+
+
+async def test_what_the_fleet_has_spent_is_known_to_all():
+    """Also to a pod that has spent nothing, within five seconds."""
+    world = World()
+    first, second = await world.pod("a"), await world.pod("b")
+    assert await first.spend(times=3) == 3
+
+    await world.lasts(5)
+
+    (account,) = second.ledger.accounts()
+    assert (account.key, account.windows()[0].all_spent) == ("default", 300)
