@@ -116,9 +116,8 @@ class Vote(_Asked, frozen=True):
     def on(self, memory: Memory) -> View | None:
         """Part of Verb."""
         circuit, now = _seen(memory, self.circuit), memory.now()
-        if circuit is not None and circuit.generation >= self.after:
-            if circuit.open or circuit.generation > self.after:
-                return _view(memory, self.circuit)
+        if circuit is not None and (circuit.generation, circuit.open) > (self.after, False):
+            return _view(memory, self.circuit)
         votes: dict[str, tuple[int, int]] = memory.of(_votes(self.circuit), dict)
         left = min(self.open_for, LONGEST) - max(0, now - self.at)
         if votes.get(self.pod, (0, 0))[1] <= self.at:
@@ -350,7 +349,8 @@ def _quorum(memory: Memory) -> int:
 
 def _stamp(memory: Memory, above: int) -> int:
     """Greater than each before, and than this one."""
-    stamp = max(memory.of("circuits.stamp", int), above, memory.now() - 1) + 1
+    last: int = memory.of("circuits.stamp", int)
+    stamp = max(last, above, memory.now() - 1) + 1
     memory.put("circuits.stamp", stamp)
     memory.ends("circuits.stamp", KEPT)
     return stamp

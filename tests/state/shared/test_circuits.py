@@ -339,6 +339,7 @@ async def test_it_is_published(store):
         await asyncio.sleep(0)
     listening.cancel()
     topic, view = heard[0]
+    assert view is not None
     assert (topic, view.open) == (circuits.TOPIC, 1)
 
 
