@@ -45,6 +45,21 @@ async def half_open(count=3, **fields):
     return fleet, pods
 
 
+class Between:
+    """A store in which something happens when a verb of a kind is asked, or with its answer."""
+
+    def __init__(self, pod, kind, then):
+        self._ask = pod.link._store.ask
+        self._kind = kind
+        self._then = then
+        pod.link._store = self
+
+    async def ask(self, verb, within):
+        """Part of Store."""
+        answer = await self._ask(verb, within)
+        return self._then(answer) if isinstance(verb, self._kind) else answer
+
+
 # --- opening ---
 
 
@@ -385,16 +400,12 @@ async def test_what_the_fleet_says_meanwhile_counts():
 async def test_an_opening_while_the_store_is_asked():
     """The lease comes, and nothing may be tried: it goes back."""
     fleet, pods = await half_open()
-    ask = pods[0].link._store.ask
 
-    class Slow:
-        async def ask(self, verb, within):
-            answer = await ask(verb, within)
-            if isinstance(verb, circuits.Probe):
-                pods[0].circuit().force(fleet.clock.now(), closed=False, by="Kim")
-            return answer
+    def forced(answer):
+        pods[0].circuit().force(fleet.clock.now(), closed=False, by="Kim")
+        return answer
 
-    pods[0].link._store = Slow()
+    Between(pods[0], circuits.Probe, forced)
     refusal = await pods[0].send()
     assert isinstance(refusal, Refusal)
     assert refusal.final
@@ -436,16 +447,64 @@ async def test_a_bug_on_the_way_leaves_no_lease_behind():
     _, pods = await half_open()
     store = pods[0].link._store
 
-    class Broken:
-        async def ask(self, verb, within):
-            raise RuntimeError
+    def breaks(_):
+        raise RuntimeError
 
-    pods[0].link._store = Broken()
+    Between(pods[0], circuits.Probe, breaks)
     with pytest.raises(RuntimeError):
         await pods[0].admit()
     pods[0].link._store = store
     assert pods[0].circuit().owner is None
     assert await pods[0].send() is None
+
+
+async def test_one_that_the_fleet_opens_while_another_is_asked_for_is_not_tried():
+    """A call needs both, and has neither then."""
+    fleet, pods = await half_open()
+    for pod in pods[:2]:
+        pod.circuit("").trip(fleet.clock.now(), "consecutive")
+    await settled()
+    for pod in pods:
+        await pod.exchange()
+    fleet.clock.advance(6.0)
+    for pod in pods:
+        await pod.beat()
+
+    def opens(answer):
+        newer = View(TOOL, fleet.view().generation + 1, 1, 20_000, 20_000)
+        pods[0].part.heard(msgspec.json.encode(newer))
+        return answer
+
+    Between(pods[0], circuits.Probe, opens)
+    refusal = await pods[0].send()
+    assert isinstance(refusal, Refusal)
+    assert refusal.scope == "tool"
+    assert pods[0].circuit("").owner is None
+
+
+async def test_what_comes_of_a_later_probe_is_told_too():
+    """It came while the earlier one was told."""
+    _, pods = await half_open()
+    told: list[View] = []
+
+    def again(answer):
+        if not told:
+            pods[0].circuit()._tells("back", 9)
+        told.append(answer)
+        return answer
+
+    Between(pods[0], circuits.Probed, again)
+    await pods[0].send()
+    assert len(told) == 2
+    assert pods[0].circuit().result is None
+
+
+@pytest.mark.parametrize("granted", [True, False])
+async def test_a_store_that_says_nothing_of_the_circuit(granted):
+    """What it says of the probe is done."""
+    _, pods = await half_open()
+    Between(pods[0], circuits.Probe, lambda _: circuits.Leased(granted, 400))
+    assert isinstance(await pods[0].admit(), Attempt) is granted
 
 
 # --- the store is gone, or has forgotten ---
@@ -511,16 +570,12 @@ async def test_a_store_that_goes_while_a_probe_is_under_way():
 async def test_a_lease_that_nobody_was_told_of_goes_back():
     """The store granted it, and its answer was lost: the pod tries by its own lease."""
     fleet, pods = await half_open()
-    ask = pods[0].link._store.ask
+    store = pods[0].link._store
 
-    class Deaf:
-        async def ask(self, verb, within):
-            answer = await ask(verb, within)
-            if isinstance(verb, circuits.Probe):
-                raise Unreachable("its answer was lost")
-            return answer
+    def lost(_):
+        raise Unreachable("its answer was lost")
 
-    store, pods[0].link._store = pods[0].link._store, Deaf()
+    Between(pods[0], circuits.Probe, lost)
     attempt = await pods[0].admit()
     assert isinstance(attempt, Attempt)
     pods[0].link._store = store
