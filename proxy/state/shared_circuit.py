@@ -121,7 +121,7 @@ class SharedCircuit(Circuit):
             return
         if view.open:
             self._set(now)
-            self._become(State.OPEN, now, FLEET, self.until - now)
+            self._become(State.OPEN, now, FLEET, round(self.until - now, 3))
         elif not self.closed:
             self._close(now, FLEET)
 
@@ -266,7 +266,7 @@ class SharedCircuit(Circuit):
         super().release(now, by)
         if was and self.fleet:
             self._set(now)
-            self._become(State.OPEN, now, FLEET, self.until - now)
+            self._become(State.OPEN, now, FLEET, round(self.until - now, 3))
 
     def _probed(self, outcome: Outcome) -> str:
         fleet, number, passed = self.fleet, self._number, self._passed + 1
@@ -303,7 +303,8 @@ class SharedCircuit(Circuit):
     def _tell_first(self, now: float) -> None:
         if self._untold:
             self._untold = False
-            self._changed(State.CLOSED, State.OPEN, FLEET, max(0.0, self.until - now), "")
+            open_for = round(max(0.0, self.until - now), 3)
+            self._changed(State.CLOSED, State.OPEN, FLEET, open_for, "")
 
 
 def _ms(seconds: float) -> int:
