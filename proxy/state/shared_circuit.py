@@ -37,6 +37,7 @@ class Result(msgspec.Struct, frozen=True):
     number: int  # of its lease; 0: it had none
     came_to: str  # passed | failed | back
     passed: int = 0  # in a row
+    until: float = 0.0  # it failed: open until then, on `Clock.now`
 
 
 class Ties(msgspec.Struct, frozen=True):
@@ -115,15 +116,25 @@ class SharedCircuit(Circuit):
         """It was opened or closed for all. What is older than what it knows is nothing to it."""
         if view.generation <= self.generation:
             return
+        known = self._has_failed()
         self._take(view, now)
         self.voted = False
         if self.forced:
             return
         if view.open:
             self._set(now)
+            if known:
+                return
             self._become(State.OPEN, now, FLEET, round(self.until - now, 3))
         elif not self.closed:
             self._close(now, FLEET)
+
+    def _has_failed(self) -> bool:
+        """Is it open by what its own probe came to, of which everybody here has heard?"""
+        result = self.result
+        if result is None or self.state is not State.OPEN:
+            return False
+        return result.came_to == "failed" and result.generation == self.generation
 
     def _take(self, view: View, heard_at: float) -> None:
         self._view, self._heard_at = view, heard_at
@@ -131,10 +142,10 @@ class SharedCircuit(Circuit):
 
     def _set(self, now: float) -> None:
         """As the fleet's is open."""
-        view = self._view
+        view, left = self._view, min(self._view.left, LONGEST) / 1000
         self._forget()
         self._span, self._for_slowness = view.span / 1000, bool(view.slow)
-        self.opened_at, self.until = now, max(now, self._heard_at + view.left / 1000)
+        self.opened_at, self.until = now, max(now, self._heard_at + left)
 
     def held(self, now: float) -> Held:
         """What it knows, for a store that has forgotten it."""
@@ -186,7 +197,7 @@ class SharedCircuit(Circuit):
             self._at(),
             result.passed,
             self.rules.probes,
-            _ms(self.until - now),
+            _ms(result.until - now),
             _ms(self._span),
             int(self._for_slowness),
         )
@@ -195,7 +206,7 @@ class SharedCircuit(Circuit):
         return round(self._ties.link.wall() * 1000)
 
     def _tells(self, came_to: str, number: int, passed: int = 0) -> None:
-        self.result = Result(self.generation, number, came_to, passed)
+        self.result = Result(self.generation, number, came_to, passed, self.until)
         self._ties.stir(self)
 
     # --- a probe ---

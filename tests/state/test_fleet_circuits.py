@@ -288,6 +288,17 @@ async def test_a_probe_that_fails_keeps_it_closed_to_all_for_longer():
             await pod.beat()
 
 
+async def test_who_has_found_it_broken_is_not_told_so_by_the_others():
+    """Its own news have it already."""
+    _, pods = await half_open()
+    await pods[0].send(500)
+    await pods[1].exchange()
+    told = [(change.before, change.after, change.why) for change in pods[0].news]
+    assert told[-1] == ("half_open", "open", "probe_failed")
+    assert pods[1].news[-1].why == "fleet"
+    assert pods[0].circuit().generation == pods[1].circuit().generation
+
+
 async def test_a_throttled_probe_is_a_failed_one():
     """It is too early for everybody."""
     _, pods = await half_open()
@@ -720,6 +731,28 @@ async def test_a_hand_takes_the_vote_back():
     assert not other.circuit().fleet
     first.circuit().release(fleet.clock.now(), "Kim")
     assert first.state == "half_open"
+
+
+async def test_what_a_hand_does_meanwhile_is_not_told():
+    """A probe failed without a store, and somebody kept it open after that, for ever."""
+    fleet, pods = await half_open()
+    fleet.memory.breaks("gone")
+    await pods[0].send(500)
+    pods[0].circuit().force(fleet.clock.now(), closed=False, by="Kim")
+    fleet.memory.heals()
+    for pod in pods[:2]:
+        await pod.beat()
+        await pod.exchange()
+    assert pods[1].circuit().left(fleet.clock.now()) == pytest.approx(10.0, abs=0.1)
+
+
+async def test_no_store_keeps_it_open_for_ever():
+    """Whatever it says."""
+    fleet = Pods()
+    pod = await fleet.pod("a")
+    await pod.send()
+    pod.part.heard(msgspec.json.encode(View(TOOL, 7, 1, 1 << 52, 1 << 52)))
+    assert pod.circuit().left(fleet.clock.now()) == 3_600.0
 
 
 async def test_a_hand_ends_a_probe():
