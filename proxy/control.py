@@ -26,6 +26,7 @@ from proxy.state.account import Account
 from proxy.state.asking import Terms
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
+from proxy.state.fleet_circuits import Circuits
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.leases import Leases
@@ -69,7 +70,7 @@ class Control:
         self._exhibits = SealedExhibits(data_dir, clock)
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
-        self.parts: Sequence[Part] = ()
+        self.parts: Sequence[Part] = (Circuits.of(keep, clock),)
         """What is shared with other pods, where there is a store."""
 
     def shares(self, link: Link) -> Iterable[Part]:

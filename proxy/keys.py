@@ -126,6 +126,8 @@ class SoleKey(NamedTuple):
 
 CHAINS = SoleKey("chains")
 """Which calls wait for agents."""
+CIRCUITS = SoleKey("circuits")
+"""The circuits that pods share, where there is a store."""
 DESK = SoleKey("desk")
 """What waits for people."""
 KILLS = SoleKey("kills")

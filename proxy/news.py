@@ -23,7 +23,8 @@ class CircuitChange(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: str  # empty: the circuit of the upstream itself
     before: str
     after: str
-    why: str  # consecutive | rate | slow | probe_failed | open_time_over | probes_passed | by_hand
+    # consecutive | rate | slow | probe_failed | open_time_over | probes_passed | by_hand | fleet
+    why: str
     open_for: float  # seconds; 0 unless it opened
     bulkhead: str = ""  # whose circuit; left out where it is that of agents that are in none
     by: str = ""  # whose hand it was

@@ -189,6 +189,7 @@ def breakers(sight: Sight) -> Iterator[Item]:
             "why": circuit.why or None,
             "next_probe_in": None if circuit.closed or forced else round(circuit.left(now), 3),
             "forced": forced,
+            "fleet": circuit.fleet,
             **_counted(circuit, now),
         }
 

@@ -27,6 +27,7 @@ WHY = {
     "open_time_over": "its time was over",
     "probes_passed": "probes passed",
     "by_hand": "opened by hand",
+    "fleet": "the fleet agrees",
 }
 
 

@@ -3,7 +3,6 @@
 LATER: dict[str, frozenset[str]] = {
     "PolicyFile": frozenset({"slos", "alerts", "mirrors"}),
     "Policy": frozenset({"canary", "chaos", "contract", "record"}),
-    "breaker": frozenset({"quorum"}),
     "Agent": frozenset({"version"}),
     "Settings": frozenset({"trace"}),
 }

@@ -43,9 +43,16 @@ upstream's own word. `observe` hears and refuses nothing: circuits open, and rec
 that are sent anyhow come to something; nothing is leased. What a `mode: shadow` would have refused
 is counted; an observed circuit is the real one, and other policies that share it obey it.
 
+**In a fleet** that has a store each pod opens its own circuits and says so; when a quorum of them
+has, the circuit is open for all, and from then on theirs together: one probe at a time, of
+whichever pod, and what probes come to counts for all (`state/shared_circuit.py`). Only a call that
+is to be such a probe asks the store, after it has its lease here. Hands, and policies that force a
+state, are of one pod alone; shadows share nothing.
+
 **Cost.** Closed: two loads to admit, two increments to count. Everything else is the rare path.
 """
 
+from collections.abc import Awaitable
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -58,11 +65,13 @@ from proxy.counts import BREAKER_PROBES
 from proxy.protocols.blame import cut_short, speaks_against_upstream
 from proxy.protocols.pushback import retry_after
 from proxy.refusal import Refusal
-from proxy.reply import SUCCESS, Failure, Reply, Result
-from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target
-from proxy.state.circuit import BUSY, Circuit, Event, Outcome, State
+from proxy.reply import SUCCESS, Reply, Result
+from proxy.stage import Ground, NothingTaken, Said, Section, Site, Target, Verdict
+from proxy.state.circuit import BUSY, Circuit, Event, Outcome
+from proxy.state.circuit_events import event_of
 from proxy.state.circuit_rules import CircuitRules, Open, Share, Slow
-from proxy.symptom import Symptom, symptom_of, symptoms
+from proxy.state.fleet_circuits import circuit_of, tries_for_all
+from proxy.symptom import Symptom, symptoms
 from proxy.units import Seconds
 
 GRACE = 5.0
@@ -97,6 +106,13 @@ class Breaker(Section, frozen=True, kw_only=True):
         tuple[Literal["upstream", "tool"], ...],
         Meta(min_length=1, description="Circuits that a call needs: its upstream's, its tool's."),
     ] = ("upstream", "tool")
+    quorum: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | Literal["auto"],
+        Meta(
+            description="Pods of a fleet that must have it open, and it opens for all of them. "
+            "auto: 30 % of those alive, two at least; one where the upstream throttles."
+        ),
+    ] = "auto"
     count: Annotated[
         tuple[Symptom, ...] | None,
         Meta(
@@ -159,17 +175,9 @@ class _Circuits:
         scope = self._words[which]
         name = self._tool if scope == "tool" else self._upstream
         by_hand = wait == NEVER
-        if by_hand:
-            detail = f"Somebody keeps the circuit of the {scope} {name} open"
-        elif self._circuits[which].state is State.OPEN:
-            detail = (
-                f"The {scope} {name} keeps failing; no call is sent to it for another {wait:.1f} s"
-            )
-        else:
-            detail = f"The {scope} {name} kept failing; one call at a time now tries if it is well"
         return Refusal(
             code="circuit_open",
-            detail=detail,
+            detail=self._circuits[which].why_not(f"{scope} {name}", wait),
             policy=self._policy,
             retry_after=None if by_hand else wait,
             scope=scope,
@@ -237,13 +245,14 @@ class CircuitCheck(_Circuits, NothingTaken):
 class ProbeLease(_Circuits):
     """The last gate of an attempt: takes a probe's leases, and hears what becomes of attempts."""
 
-    __slots__ = ("_count", "_only_key", "_probes", "_shadow", "_slow_over", "_wall")
+    __slots__ = ("_clock", "_count", "_only_key", "_probes", "_shadow", "_slow_over", "_wall")
 
     def __init__(self, section: Breaker, target: Target, ground: Ground, policy: str) -> None:
         super().__init__(section, target, ground, policy)
         self._count = None if section.count is None else symptoms(section.count)
         self._only_key = len(self._circuits) == 1
         self._slow_over = NEVER if section.slow is None else float(section.slow.over)
+        self._clock = ground.clock
         self._wall = ground.clock.wall
         self._shadow = ground.shadow
         self._probes = ground.kept(BREAKER_PROBES.key, BREAKER_PROBES.counts)
@@ -256,7 +265,7 @@ class ProbeLease(_Circuits):
         made = Observer if section.state == "observe" else cls
         return made(section, site.target, site.ground, site.policy)
 
-    def admit(self, attempt: Attempt) -> Refusal | None:
+    def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Refuses `circuit_open` where another probe was faster, or it has opened meanwhile."""
         for circuit in self._circuits:
             if not circuit.closed:
@@ -287,16 +296,14 @@ class ProbeLease(_Circuits):
 
     def settle(self, attempt: Attempt, reply: Reply) -> None:
         """A lease not decided goes back; a stream that broke off after its commit counts."""
-        for circuit in self._circuits:
-            if circuit.owner is attempt:
-                self._tell_one(circuit, attempt, Outcome(Event.NOTHING, self._now()))
+        self._give_back(attempt)
         if attempt.result is not SUCCESS or reply.result is SUCCESS:
             return  # heard at its commit
         outcome = self._outcome(attempt, reply, self._now())
         if outcome.event is Event.FAILURE:
             self._tell(attempt, outcome)
 
-    def _lease(self, attempt: Attempt) -> Refusal | None:
+    def _lease(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Take the leases of all circuits that are half-open, or of none."""
         verdict = self._verdict()
         if verdict is not None:
@@ -306,7 +313,25 @@ class ProbeLease(_Circuits):
         for key, circuit in zip(self._words, self._circuits, strict=True):
             if circuit.lease(attempt, until):
                 self._probes.add(self._upstream, self._tool if key == "tool" else "", "lost")
-        return None
+        shared = [each for each in self._circuits if each.fleet and each.owner is attempt]
+        return self._shared(shared, attempt) if shared else None
+
+    async def _shared(self, circuits: list[Circuit], attempt: Attempt) -> Verdict:
+        """Nor may a probe of another pod have been faster. A call that gets no lease here has none
+        of the others either, and whatever happens it leaves none behind."""
+        may = False
+        try:
+            await tries_for_all(circuits, attempt, self._clock)
+            may = all(each.closed or each.owner is attempt for each in self._circuits)
+        finally:
+            if not may:
+                self._give_back(attempt)
+        return None if may else self._verdict() or self._refusal(0, BUSY)
+
+    def _give_back(self, attempt: Attempt) -> None:
+        for circuit in self._circuits:
+            if circuit.owner is attempt:
+                self._tell_one(circuit, attempt, Outcome(Event.NOTHING, self._now()))
 
     def _tell(self, attempt: Attempt, outcome: Outcome) -> None:
         for circuit in self._circuits:
@@ -324,25 +349,13 @@ class ProbeLease(_Circuits):
         return circuit.settle(attempt, outcome)
 
     def _outcome(self, attempt: Attempt, reply: Reply, now: float) -> Outcome:
-        event = Event.NOTHING if cut_short(attempt, reply, now) else self._event(reply)
+        event = Event.NOTHING if cut_short(attempt, reply, now) else event_of(reply, self._count)
         if event is not Event.FAILURE:
             return Outcome(event, now)
         held = not (self._only_key or speaks_against_upstream(reply))
-        return Outcome(
-            event, now, self._tool, held, floor=retry_after(reply.fields, self._wall()) or 0.0
-        )
-
-    def _event(self, reply: Reply) -> Event:
-        if reply.result is None or reply.failure in _OURS:
-            return Event.NOTHING
-        event = Event.ANSWERED if reply.pending else _EVENTS[reply.result]
-        if self._count is None or event is Event.NOTHING:
-            return event
-        if symptom_of(reply) in self._count:
-            return Event.FAILURE
-        if event is Event.FAILURE:  # the policy has it that this one is none
-            return Event.ANSWERED if reply.status else Event.NOTHING
-        return event
+        floor = retry_after(reply.fields, self._wall()) or 0.0
+        throttled = reply.result is Result.THROTTLED
+        return Outcome(event, now, self._tool, held, floor=floor, throttled=throttled)
 
 
 class Observer(ProbeLease):
@@ -363,22 +376,9 @@ class Observer(ProbeLease):
         return circuit.observe(attempt, outcome)
 
 
-_OURS = frozenset({Failure.OVERLOADED, Failure.EXPIRED})
-"""Limits of our own. Were a long stream a failure, an agent could open circuits by listening."""
-
-_EVENTS = {
-    Result.SUCCESS: Event.SUCCESS,
-    Result.FAILURE: Event.FAILURE,
-    Result.TRUNCATED: Event.FAILURE,
-    Result.THROTTLED: Event.THROTTLED,
-    Result.CALLER_ERROR: Event.ANSWERED,
-    Result.CANCELLED: Event.NOTHING,
-}
-
-
 def _circuit(section: Breaker, key: str, last_key: str, target: Target, ground: Ground) -> Circuit:
     rules = _rules(section, slow=key == last_key)  # being slow is the tool's, where it has one
-    return Circuit.of(ground, target, target.tool if key == "tool" else "", rules)
+    return circuit_of(ground, target, target.tool if key == "tool" else "", rules)
 
 
 def _rules(section: Breaker, slow: bool) -> CircuitRules:
@@ -393,4 +393,5 @@ def _rules(section: Breaker, slow: bool) -> CircuitRules:
         open_max=float(section.open.max),
         jitter=section.open.jitter,
         probes=section.probes,
+        quorum=0 if section.quorum == "auto" else section.quorum,
     )

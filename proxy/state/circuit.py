@@ -64,6 +64,7 @@ class Outcome(msgspec.Struct, frozen=True):
     held: bool = False  # a failure that is the upstream's only if another tool fails as well
     slow: bool = False
     floor: float = 0.0  # seconds that the upstream asks to be left alone for
+    throttled: bool = False  # the upstream said so itself, and says it to everybody
 
 
 Changed = Callable[[State, State, str, float, str], None]
@@ -90,6 +91,7 @@ class Circuit:
         "_streak",
         "_streak_of_all",
         "closed",
+        "fleet",
         "forced",
         "opened_at",
         "owner",
@@ -106,6 +108,7 @@ class Circuit:
         self.state = State.CLOSED
         self.closed = True  # the same again, for the path of a call
         self.forced = False  # a hand keeps it in its state
+        self.fleet = False  # the pods of the fleet have it open together (`shared_circuit.py`)
         self.since: float | None = None  # when it came into this state; None: it was always closed
         self.why = ""  # as news has it
         self.opened_at = float("-inf")
@@ -129,7 +132,7 @@ class Circuit:
         the rules."""
         return ground.followed(
             CircuitKey(target.domain, target.upstream, tool),
-            lambda: cls(rules, ground.clock.chance.random, _teller(target, tool, ground)),
+            lambda: cls(rules, ground.clock.chance.random, teller(target, tool, ground)),
             rules,
         )
 
@@ -189,6 +192,15 @@ class Circuit:
             return f"open for another {self.until - now:.1f} s ({self.why})"
         under_way = ", a probe is under way" if self.left(now) else ""
         return f"half-open, {self.passed} of {self.rules.probes} probes passed{under_way}"
+
+    def why_not(self, name: str, wait: float) -> str:
+        """Why nothing is sent to it for so many seconds, told to who asked."""
+        if wait == NEVER:
+            return f"Somebody keeps the circuit of the {name} open"
+        if self.state is not State.OPEN:
+            return f"The {name} kept failing; one call at a time now tries if it is well"
+        seen = ", as the pods of the fleet agree" if self.fleet else ""
+        return f"The {name} keeps failing{seen}; no call is sent to it for another {wait:.1f} s"
 
     @property
     def passed(self) -> int:
@@ -329,10 +341,10 @@ class Circuit:
         self.window.clear()
         self._become(State.OPEN, now, why, open_for)
 
-    def _close(self, now: float) -> None:
+    def _close(self, now: float, why: str = "probes_passed") -> None:
         self._span = 0.0
         self._forget()
-        self._become(State.CLOSED, now, "probes_passed")
+        self._become(State.CLOSED, now, why)
 
     def _forget(self) -> None:
         self._streak = self._streak_of_all = 0
@@ -350,7 +362,7 @@ class Circuit:
         self._changed(before, state, why, open_for, by)
 
 
-def _teller(target: Target, tool: str, ground: Ground) -> Changed:
+def teller(target: Target, tool: str, ground: Ground) -> Changed:
     """Counts a circuit's changes, and tells the news of them."""
     counts = ground.kept(BREAKER_TRANSITIONS.key, BREAKER_TRANSITIONS.counts)
     news = ground.kept(NEWS, News)

@@ -61,3 +61,4 @@ class CircuitRules(msgspec.Struct, frozen=True):
     open_max: float = 120.0
     jitter: float = 0.25
     probes: int = 2
+    quorum: int = 0  # pods that open it for all of them; 0: by how many live

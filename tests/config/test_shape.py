@@ -74,7 +74,7 @@ def test_reads_a_policy_in_its_types():
         ("retry: {backoff: {base: 2s, max: 1s}}", "f.yaml:2:25: retry.backoff.base: must not be longer than max (1s), found 2s"),
         ("retry: {backoff: {max: 50ms}}", "f.yaml:2:18: retry.backoff: base: must not be longer than max (0.05s), found 0.1s"),
         ("retry: {on_403: escalte}", "f.yaml:2:17: retry.on_403: expected escalate or pass, found 'escalte'; did you mean escalate?"),
-        ("breaker: {quorum: auto}", "f.yaml:2:11: breaker.quorum: unknown key; this version does not have it yet"),
+        ("breaker: {quorum: 0}", "f.yaml:2:19: breaker.quorum: expected a whole number of 1 to 1,000 or auto, found 0"),
         ("idempotency: {from: [body]}", "f.yaml:2:22: idempotency.from[0]: expected header, messageId or a path such as input.idempotency_key, found 'body'"),
         ("idempotency: {sources: [header]}", "f.yaml:2:15: idempotency.sources: unknown key"),
         ("breaker: {keys: []}", "f.yaml:2:17: breaker.keys: expected at least 1, found none"),

@@ -47,7 +47,9 @@ class Tool:
         """Ask both gates; the attempt if it may go."""
         attempt = attempt or make_attempt(make_call(deadline=self.clock.now() + 45.0))
         attempt.started = self.clock.now()
-        return self.check.admit(attempt) or self.lease.admit(attempt) or attempt
+        verdict = self.check.admit(attempt) or self.lease.admit(attempt)
+        assert verdict is None or isinstance(verdict, Refusal)  # nobody else is asked
+        return verdict or attempt
 
     def end(self, attempt: Attempt, reply: Reply) -> None:
         """Its result is decided and its reply finished, 10 ms later."""
@@ -445,7 +447,7 @@ def test_a_hedge_is_no_probe() -> None:
     assert refused.retry_after == pytest.approx(5.0, abs=0.1)
     clock.advance(6.0)
     for gate in (tool.check, tool.lease):
-        refused = gate.admit(hedge)
-        assert isinstance(refused, Refusal)
-        assert (refused.code, refused.retry_after) == ("circuit_open", 1.0)
+        again = gate.admit(hedge)
+        assert isinstance(again, Refusal)
+        assert (again.code, again.retry_after) == ("circuit_open", 1.0)
     assert tool.send() is None

@@ -1,0 +1,219 @@
+"""The circuits of this pod that it shares, and what it hears of those of the fleet.
+
+What a circuit has to tell is told at once, from beside the path of calls. Every second all that is
+new in the store is asked for; mostly it is known already, for what opens and closes is published.
+What the fleet has of circuits that this pod has not is remembered: they are open as well when their
+first call comes.
+
+While a circuit is open by this pod alone its vote is told again each second: the store may have
+lost it, or fewer pods may live.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from itertools import count, islice
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from proxy.attempt import Attempt
+from proxy.clock import Clock
+from proxy.keep import Keep
+from proxy.keys import CIRCUITS, CircuitKey
+from proxy.stage import Ground, Target
+from proxy.state.circuit import Circuit, teller
+from proxy.state.circuit_rules import CircuitRules
+from proxy.state.link import Link
+from proxy.state.shared.circuits import KEPT, MOST, PAGE, TOPIC, Held, Recall, Since, View, view_of
+from proxy.state.shared_circuit import SharedCircuit, Ties
+from proxy.state.store import Unreachable
+
+AT_ONCE = 64
+"""Circuits that are told of in one exchange, and recalled with one verb."""
+_LIVES = 1 << 32
+"""Probes of one life of a pod, at most."""
+
+
+class _Heard(msgspec.Struct, frozen=True):
+    view: View
+    at: float  # on `Clock.now`
+
+    def held(self, now: float) -> Held:
+        left = max(0, self.view.left - round((now - self.at) * 1000))
+        return Held(msgspec.structs.replace(self.view, left=left))
+
+
+class Circuits:
+    """Part of Part. One for the process."""
+
+    topic = TOPIC
+    every = 1.0
+    idle = False  # never makes room for others in the Keep
+
+    def __init__(self, keep: Keep, clock: Clock) -> None:
+        self._keep = keep
+        self._clock = clock
+        self._heard: dict[str, _Heard] = {}
+        self._circuits: WeakValueDictionary[str, SharedCircuit] = WeakValueDictionary()
+        self._stirred: dict[str, SharedCircuit] = {}
+        self._voting: dict[str, SharedCircuit] = {}
+        self._telling: asyncio.Task[None] | None = None
+        self._numbers = count(1)
+        self._upto = 0
+        self._forgotten = False  # the store may have lost all
+
+    @classmethod
+    def of(cls, keep: Keep, clock: Clock) -> "Circuits":
+        """That of the process; made if there is none."""
+        return keep.of(CIRCUITS, lambda: cls(keep, clock))
+
+    def shared(
+        self, ground: Ground, target: Target, tool: str, rules: CircuitRules, link: Link
+    ) -> Circuit:
+        """A tool's, or with an empty name the upstream's own; made if there is none."""
+        key = CircuitKey(target.domain, target.upstream, tool)
+
+        def made() -> SharedCircuit:
+            ties = Ties(name_of(key), link, lambda: self._number(link), self._stir)
+            chance, changed = ground.clock.chance.random, teller(target, tool, ground)
+            circuit = SharedCircuit(rules, chance, changed, ties)
+            heard = self._heard.get(circuit.id)
+            if heard is not None:
+                circuit.begin(heard.view, heard.at, ground.clock.now())
+            if ground.keep is self._keep:  # or it is made for one who only looks
+                self._circuits[circuit.id] = circuit
+            return circuit
+
+        return ground.followed(key, made, rules)
+
+    def _number(self, link: Link) -> int:
+        return link.pod.life * _LIVES + next(self._numbers)
+
+    # --- tells ---
+
+    def _stir(self, circuit: SharedCircuit) -> None:
+        self._stirred[circuit.id] = circuit
+        link = circuit.link
+        if link.up and self._telling is None:
+            self._telling = self._clock.spawn(self._tell_all(link))
+
+    async def _tell_all(self, link: Link) -> None:
+        try:
+            with contextlib.suppress(Unreachable):
+                while self._stirred:
+                    await self._tell(link)
+        finally:
+            self._telling = None
+
+    async def _tell(self, link: Link) -> None:
+        """Those that have something to tell now, or `AT_ONCE` of them."""
+        for name, circuit in list(islice(self._stirred.items(), AT_ONCE)):
+            del self._stirred[name]
+            try:
+                await self._tell_of(circuit, link)
+            except Unreachable:
+                self._stirred[name] = circuit
+                raise
+
+    async def _tell_of(self, circuit: SharedCircuit, link: Link) -> None:
+        result, tried = circuit.result, circuit.tried(self._clock.now())
+        if tried is not None:
+            self._take(await link.ask(tried))
+            if circuit.result is result:
+                circuit.result = None
+        vote = circuit.vote(self._clock.now())
+        if vote is None:
+            self._voting.pop(circuit.id, None)
+            return
+        circuit.voted = True
+        self._voting[circuit.id] = circuit
+        view = await link.ask(vote)
+        circuit.voted = vote.open_for > 0
+        self._take(view)
+
+    async def exchange(self, link: Link) -> None:
+        """Part of Part."""
+        if self._forgotten:
+            await self._recall(link)
+            self._forgotten, self._upto = False, 0
+        for _ in range(MOST // PAGE + 1):
+            changes = await link.ask(Since(self._upto))
+            self._upto = changes.upto
+            for view in changes.views:
+                self._take(view)
+            if changes.whole:
+                break
+        self._stirred.update(self._voting)
+        if self._telling is None:
+            await self._tell(link)
+
+    async def _recall(self, link: Link) -> None:
+        held = list(self._held())
+        for at in range(0, len(held), AT_ONCE):
+            await link.ask(Recall(link.pod.id, tuple(held[at : at + AT_ONCE])))
+
+    def _held(self) -> Iterator[Held]:
+        now = self._clock.now()
+        for name, heard in self._heard.items():
+            circuit = self._circuits.get(name)
+            if circuit is not None and circuit.fleet and not circuit.forced:
+                yield circuit.held(now)
+            elif now - heard.at < KEPT / 1000:
+                yield heard.held(now)
+
+    async def leave(self, link: Link) -> None:
+        """Part of Part."""
+        await self._tell_all(link)
+
+    # --- hears ---
+
+    def heard(self, said: bytes) -> None:
+        """Part of Part."""
+        self._take(view_of(said))
+
+    def anew(self) -> None:
+        """Part of Part."""
+        self._forgotten = True
+
+    def lost(self) -> None:
+        """Part of Part: all stays as it was heard last, until its own end."""
+
+    def _take(self, view: View | None) -> None:
+        if view is None:
+            return
+        now, before = self._clock.now(), self._heard.get(view.circuit)
+        if before is not None and before.view.generation >= view.generation:
+            return
+        self._heard.pop(view.circuit, None)
+        self._heard[view.circuit] = _Heard(view, now)
+        if len(self._heard) > MOST:
+            del self._heard[next(iter(self._heard))]
+        circuit = self._circuits.get(view.circuit)
+        if circuit is not None:
+            circuit.obey(view, now)
+
+
+def name_of(key: CircuitKey) -> str:
+    """The name of a circuit in a store. Tools may be called anything, and be secret."""
+    names = msgspec.json.encode((key.bulkhead, key.upstream, key.tool))
+    return hashlib.blake2b(names, digest_size=16).hexdigest()
+
+
+def circuit_of(ground: Ground, target: Target, tool: str, rules: CircuitRules) -> Circuit:
+    """The tool's circuit, or with an empty name the upstream's own. It is shared where there is a
+    store; a shadow's never is."""
+    link = Link.of(ground)
+    circuits: Circuits | None = None if link is None else ground.keep.seen(CIRCUITS)
+    if link is None or circuits is None:
+        return Circuit.of(ground, target, tool, rules)
+    return circuits.shared(ground, target, tool, rules, link)
+
+
+async def tries_for_all(circuits: list[Circuit], attempt: Attempt, clock: Clock) -> None:
+    """An attempt has the leases of these circuits here: have it those of the fleet as well. Where
+    it cannot, it has none here any more."""
+    for circuit in circuits:
+        if isinstance(circuit, SharedCircuit) and circuit.owner is attempt:
+            await circuit.probe(attempt, clock)
