@@ -128,6 +128,8 @@ CHAINS = SoleKey("chains")
 """Which calls wait for agents."""
 DESK = SoleKey("desk")
 """What waits for people."""
+ELSEWHERE = SoleKey("elsewhere")
+"""What waits for people at other pods."""
 KILLS = SoleKey("kills")
 """What is killed."""
 LEDGER = SoleKey("ledger")
