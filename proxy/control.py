@@ -37,6 +37,7 @@ from proxy.state.price import dollars
 from proxy.state.scopes import Scope
 from proxy.state.sealed import Envelope
 from proxy.state.spent_out import told_at
+from proxy.state.waits import Waits
 
 HELD = 50.0
 """Seconds that a call is held for people, where no `approval` section says it."""
@@ -73,7 +74,7 @@ class Control:
         """Those that the journal rebuilds before anybody is served."""
         envelope = Envelope(fleet_key)
         keep.of(ELSEWHERE, lambda: Elsewhere(clock, keep, envelope))
-        self.parts: Sequence[Part] = (Asks(self.desk, clock, envelope),)
+        self.parts: Sequence[Part] = (Asks(self.desk, clock, envelope), Waits(clock, keep))
         """What is shared with other pods, where there is a store."""
 
     async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:
