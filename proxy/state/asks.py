@@ -14,6 +14,8 @@ anybody's, and is noted as such.
 to the store whose fate is not known is cleared up before the next one is built on it.
 """
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -69,17 +71,24 @@ class Asks:
         self._due = 0.0
         self._heard: dict[str, None] = {}  # the numbers of words, the oldest first
         self._hearing = False
+        self._telling: asyncio.Task[None] | None = None
+        self._left = False
 
     # --- to tell ---
 
     async def exchange(self, link: Link) -> None:
         """Part of Part."""
         self._link = link
-        if not link.fleet.ours:  # another process speaks for this pod
-            return
-        await self._tell(link)
-        if self._posted:
-            await self._hear(link)
+        busy = self._telling is not None and not self._telling.done()
+        if link.fleet.ours and not busy and not self._left:  # else another one speaks for this pod
+            # By itself: a disk that hangs, where exact calls are read, holds no other part up.
+            self._telling = self._clock.spawn(self._share(link))
+
+    async def _share(self, link: Link) -> None:
+        with contextlib.suppress(Unreachable):
+            await self._tell(link)
+            if self._posted:
+                await self._hear(link)
 
     async def _tell(self, link: Link) -> None:
         if self._doubt is not None:
@@ -174,10 +183,8 @@ class Asks:
 
     async def _hear_now(self, link: Link) -> None:
         self._hearing = False  # what is said from now on is another look
-        try:
+        with contextlib.suppress(Unreachable):
             await self._hear(link)
-        except Unreachable:
-            return
 
     async def _hear(self, link: Link) -> None:
         for name, raw in await link.ask(Take(link.pod.id)):
@@ -200,10 +207,9 @@ class Asks:
     async def _obey(self, link: Link, name: str, word: Word) -> None:
         answer = await self._decided(word)
         box = closed(self._envelope, answer, link.pod.id, name)
-        try:
+        with contextlib.suppress(Unreachable):  # who has said it is told that nobody knows
             _ = await link.ask(Say(name, name, box, _LASTS))
-        except Unreachable:  # who has said it is told that nobody knows
-            return
+        await self.exchange(link)  # so that all see at once what came of it
 
     async def _decided(self, word: Word) -> Answer:
         if not abs(self._clock.wall() - word.wall) < SKEW:
@@ -232,6 +238,9 @@ class Asks:
 
     async def leave(self, link: Link) -> None:
         """Part of Part: what waits here cannot be decided until the pod is there again."""
+        self._left = True
+        if self._telling is not None:
+            _ = self._telling.cancel()
         if self._posted and link.fleet.ours:
             self._base = 0
             _ = await self._post(link, gone=tuple(self._posted))

@@ -45,6 +45,8 @@ class At(Scene):
     async def tells(self) -> None:
         """Its part does what it does every half second."""
         await self.asks.exchange(self.link)
+        if self.asks._telling is not None:
+            await self.asks._telling
 
     async def sees(self) -> list[Seen]:
         """What waits at other pods."""
