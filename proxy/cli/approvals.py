@@ -279,7 +279,10 @@ def _state(state: str) -> str:
     return paint(state, _COLOURS.get(state, ""))
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float | None) -> str:
+    """None: as long as it runs."""
+    if seconds is None:
+        return "–"
     minutes, left = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from proxy.clock import Clock
+from proxy.clock import NEVER, Clock
 from proxy.state.asking import Decided
 from proxy.state.case import OPEN, File, Person, Undecided
 from proxy.state.desk import Desk
@@ -92,14 +92,15 @@ class Asks:
 
     async def _tell(self, link: Link) -> None:
         if self._doubt is not None:
-            _ = await self._post(link)
+            await self._post(link)
         for _ in range(_AT_ONCE):
             notes = await self._notes(link)
             wanted = {file.request.id for file in self._desk.files}
             gone = tuple(name for name in self._posted if name not in wanted)
             beats = bool(self._posted) and self._clock.now() >= self._due
-            if not (notes or gone or beats) or not await self._post(link, notes, gone):
+            if not (notes or gone or beats):
                 return
+            await self._post(link, notes, gone)
 
     async def _notes(self, link: Link) -> dict[str, tuple[Note, _Posted]]:
         """Some of those that are new, or stand otherwise than they did."""
@@ -141,7 +142,8 @@ class Asks:
 
     def _told(self, link: Link, file: File, *, there: bool) -> bytes:
         name = file.request.id
-        due = int((link.wall() + self._desk.left(name)) * 1000)
+        left = self._desk.left(name)
+        due = None if left == NEVER else int((link.wall() + left) * 1000)
         told = Told(file, due, link.pod.name, there)
         return closed(self._envelope, told, link.pod.id, name)
 
@@ -150,8 +152,8 @@ class Asks:
         link: Link,
         notes: dict[str, tuple[Note, _Posted]] | None = None,
         gone: tuple[str, ...] = (),
-    ) -> bool:
-        """False: something else stands there than we think, and it is told from the beginning.
+    ) -> None:
+        """Where something else stands there than we think, all is to be told from the beginning.
         Raises Unreachable, and then either may be so."""
         notes = notes or {}
         self._number += 1
@@ -170,7 +172,6 @@ class Asks:
             stands, self._posted = 0, {}
         self._base = stands
         self._due = self._clock.now() + BEAT
-        return stands == number
 
     # --- to hear ---
 
@@ -243,7 +244,7 @@ class Asks:
             _ = self._telling.cancel()
         if self._posted and link.fleet.ours:
             self._base = 0
-            _ = await self._post(link, gone=tuple(self._posted))
+            await self._post(link, gone=tuple(self._posted))
 
 
 NO_KEY = (

@@ -9,7 +9,7 @@ that does not may have been, and whoever decided is told just that.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from proxy.clock import Clock
+from proxy.clock import NEVER, Clock
 from proxy.keep import Keep
 from proxy.keys import LINK
 from proxy.state.asking import Decided
@@ -112,7 +112,7 @@ class Elsewhere:
         """Nothing, where it is none of the fleet's, or over."""
         told = opened(self._envelope, Told, raw, pod, name)
         if told is not None and told.file.request.id == name:
-            left = told.due / 1000 - link.wall()
+            left = NEVER if told.due is None else told.due / 1000 - link.wall()
             if left > 0:
                 yield Seen(pod, told, left)
 

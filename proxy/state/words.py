@@ -26,7 +26,7 @@ class Told(msgspec.Struct, frozen=True):
     """A request, as it stands on the board of the pod that holds it."""
 
     file: File
-    due: int  # when it expires, in milliseconds on the store's clock
+    due: int | None  # when it expires, in milliseconds on the store's clock; None: when it has run
     host: Text  # the pod's machine, for people
     shown: bool  # the exact call is there too
 

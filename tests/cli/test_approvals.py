@@ -66,6 +66,12 @@ def test_what_waits_at_another_pod_says_which(holdfast: Any, pages: Pages) -> No
     assert "node-3 (c0ff)" in holdfast("approvals", "show", "7a00").out
 
 
+def test_a_call_that_runs_has_no_end_yet(holdfast: Any, pages: Pages) -> None:
+    """It is listed nonetheless."""
+    pages.put("/v1/approvals", {"items": [{**ITEM, "expires_in": None}], "next": None})
+    assert holdfast("approvals").out.split()[-2:] == ["–", "money"]
+
+
 def test_what_is_not_seen_is_said(holdfast: Any, pages: Pages) -> None:
     """Or nothing would seem to wait."""
     why = "what waits at other pods is not known: it is down\x1b[0m"

@@ -144,7 +144,6 @@ async def test_a_store_that_forgot_is_told_again():
     assert await posted(pod) == {}  # it says as little as it may, and is not due
     pod.asks.anew()
     await pod.tells()
-    await pod.tells()
     assert list((await posted(pod)).values()) == ["pending"]
     ((name, _),) = await pod.link.ask(Board("a"))
     assert await pod.link.ask(Shown("a", name))

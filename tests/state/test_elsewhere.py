@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
+from proxy.clock import NEVER
 from proxy.keep import Keep
 from proxy.state import elsewhere
 from proxy.state.asking import Decided, Exhibit, Terms
@@ -86,6 +87,21 @@ async def test_a_yes_is_the_other_pods():
     assert (answer, call.approval) == (None, seen.file.request.id)
     await a.tells()
     assert await why(b) == ("over", "it is over: approved")
+
+
+async def test_a_call_that_runs_is_seen_as_long_as_it_does():
+    """It expires some time after that."""
+    a, b = await two()
+    await b.says("approve")
+    call, _ = await a.comes(b'{"amount": 5}')
+    assert await a.desk.consume(call) is None
+    await a.tells()
+    b.clock.advance(5_000.0)
+    for pod in (a, b):
+        await pod.beats()
+    await a.tells()
+    seen = await only(b)
+    assert (seen.file.state, seen.left) == ("used", NEVER)
 
 
 async def test_a_no_is_final():

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 import redis
 
-from tests.harness import Message, Proxy, RawUpstream, answer, holdfast, within
+from proxy.state.sealed import Envelope
+from proxy.state.words import Word, closed
+from tests.harness import Message, Proxy, RawUpstream, answer, breathe, holdfast, within
 from tests.harness.process import holdfast_process
 from tests.servers import RedisServer
 from tests.whole.test_approvals import POLICY, code, pay
@@ -204,3 +207,43 @@ async def test_a_pod_that_hangs_or_is_killed_has_decided_nothing(
             async with await owner.connect() as agent:
                 assert (await agent.call(pay())).body == b"paid"
     assert len(upstream.requests) == 1
+
+
+async def test_who_can_write_to_the_store_decides_nothing(
+    upstream: RawUpstream, server: RedisServer, tokens: str
+) -> None:
+    """Whatever lies in the box of a pod, and whatever stands in the place of its requests."""
+    async with pods(upstream, server, tokens, 2) as (here, there):
+        call = await held(here)
+        item = await listed(there.admin)
+        word = Word(
+            item["id"], "approve", "alice", (), False, "", False, "x", time.time(), time.time()
+        )
+        forged = [
+            closed(envelope, word, item["pod"], f"abc-{number}")
+            for number, envelope in enumerate([Envelope(b""), Envelope(b"not the fleet's key")])
+        ]
+        with redis.Redis(port=server.port) as client:
+            (board,) = client.scan_iter("holdfast:*:board:*")
+            prefix = board.partition(b"board:")[0]
+            box, pod = prefix + b"box:" + item["pod"].encode(), item["pod"].encode()
+            for number, raw in enumerate([*forged, b"", b"\xff" * 300, b"s" * 100]):
+                client.hset(box, f"abc-{number}", raw)
+            client.publish(prefix + b"news", b"asks " + pod)
+
+            async def taken() -> None:
+                while client.exists(box):
+                    await breathe()
+
+            await within(taken(), SOON)
+            stands = client.hget(board, item["id"])
+            for junk in (b"", b"\xff", b"p\x81", forged[0]):
+                client.hset(board, item["id"], junk)
+                client.hset(prefix + b"board:evil", item["id"], stands)
+                client.zadd(prefix + b"boards", {"evil": time.time() * 2000, b"\xff": 1e15})
+                assert (await tell(there.admin, "", "alice"))["items"] == []
+        assert (await listed(here.admin))["decided"] == []
+        assert not call.done()
+        assert (await decides(here.admin, item["id"], "deny", "bob"))["state"] == "denied"
+        assert code(await within(call)) == "approval_denied"
+    assert upstream.requests == []
