@@ -74,12 +74,13 @@ class App:
         self._keep = Keep()
         news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
-        self._control = Control(self._keep, self.clock, Path(settings.data_dir))
+        fleet_key = settings.fleet_key.encode()
+        data_dir = Path(settings.data_dir)
+        self._control = Control(self._keep, self.clock, data_dir, fleet_key)
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
         self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
         self.metrics = Metrics(self._keep, self.health)
         self._instance = secrets.token_hex(4)
-        fleet_key = settings.fleet_key.encode()
         self._keep.of(CHAINS, lambda: Chains(self._instance, fleet_key))
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
         self._outbound = Outbound(

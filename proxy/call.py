@@ -80,6 +80,7 @@ class Stop(enum.StrEnum):
     DRAIN = "drain"
     KILLED = "killed"
     BUDGET = "budget"  # its answer costs more than there is
+    DEADLOCK = "deadlock"  # agents wait for each other, and it closed the ring
 
 
 class RequestHead(msgspec.Struct, gc=False):

@@ -17,15 +17,17 @@ from proxy.config.types import Loaded
 from proxy.journal.exhibits import SealedExhibits
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import KILLS, LEDGER, LOOPS, NEWS, shadowed
+from proxy.keys import ELSEWHERE, KILLS, LEDGER, LOOPS, NEWS, shadowed
 from proxy.news import BudgetChange, KillTrouble, News
 from proxy.protocols.clients import Holding
 from proxy.record import Beginnings, Noted
 from proxy.refusal import Refusal
 from proxy.state.account import Account
 from proxy.state.asking import Terms
+from proxy.state.asks import Asks
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
+from proxy.state.elsewhere import Elsewhere
 from proxy.state.fleet_circuits import Circuits
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
@@ -35,8 +37,10 @@ from proxy.state.link import Link, Part
 from proxy.state.loops import Loops
 from proxy.state.price import dollars
 from proxy.state.scopes import Scope
+from proxy.state.sealed import Envelope
 from proxy.state.spent_out import told_at
 from proxy.state.told_of_money import Passed
+from proxy.state.waits import Waits
 
 HELD = 50.0
 """Seconds that a call is held for people, where no `approval` section says it."""
@@ -54,7 +58,8 @@ class Journal(Noted, Protocol):
 class Control:
     """`begin` when the journal takes records; `obey` for each set of policies."""
 
-    def __init__(self, keep: Keep, clock: Clock, data_dir: Path) -> None:
+    def __init__(self, keep: Keep, clock: Clock, data_dir: Path, fleet_key: bytes = b"") -> None:
+        """`fleet_key` closes what is told to other pods; empty: it is told in plain, or not."""
         self._clock = clock
         self._keep = keep
         self._news = keep.of(NEWS, News)
@@ -70,7 +75,13 @@ class Control:
         self._exhibits = SealedExhibits(data_dir, clock)
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
-        self.parts: Sequence[Part] = (Circuits.of(keep, clock),)
+        envelope = Envelope(fleet_key)
+        keep.of(ELSEWHERE, lambda: Elsewhere(clock, keep, envelope))
+        self.parts: Sequence[Part] = (
+            Circuits.of(keep, clock),
+            Asks(self.desk, clock, envelope),
+            Waits(clock, keep),
+        )
         """What is shared with other pods, where there is a store."""
 
     def shares(self, link: Link) -> Iterable[Part]:

@@ -130,6 +130,8 @@ CIRCUITS = SoleKey("circuits")
 """The circuits that pods share, where there is a store."""
 DESK = SoleKey("desk")
 """What waits for people."""
+ELSEWHERE = SoleKey("elsewhere")
+"""What waits for people at other pods."""
 KILLS = SoleKey("kills")
 """What is killed."""
 LEDGER = SoleKey("ledger")

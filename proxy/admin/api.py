@@ -193,12 +193,15 @@ def _changes(sight: Sight) -> tuple[Route, ...]:
 
 
 def _approving(handlers: Approvals) -> tuple[Route, ...]:
-    unknown = {404: fails("Nothing of this id waits for people, or it is over.")}
+    unknown = {
+        404: fails("Nothing of this id waits for people, or it is over."),
+        503: fails("It does not wait here, and the store that pods share does not answer."),
+    }
     return (
         Route(
             *("GET", "/v1/approvals", Role.VIEWER, "What waits for people, or was just decided."),
             handlers.page,
-            LISTED,
+            approvals.LISTED,
             query=(approvals.STATE, *PAGED),
         ),
         Route(
@@ -215,7 +218,11 @@ def _approving(handlers: Approvals) -> tuple[Route, ...]:
             also={
                 **unknown,
                 409: fails("It is over, or you have decided already, or it cannot be shown."),
-                503: fails("It is decided, but the journal cannot be written."),
+                503: fails(
+                    "It is decided, but the journal cannot be written; or it does not wait here, "
+                    "and the store that pods share does not answer."
+                ),
+                504: fails("The pod that holds it does not answer; the text says what that means."),
             },
         ),
     )

@@ -9,15 +9,19 @@ from msgspec import Meta
 from proxy.admin.answers import NotDone
 from proxy.admin.authors import OWNER
 from proxy.admin.lists import Item, page
-from proxy.admin.routes import Parameter, Visit
+from proxy.admin.routes import Answer, Page, Parameter, Visit
 from proxy.admin.sight import Sight
 from proxy.config.tokens import Role
+from proxy.keys import ELSEWHERE
 from proxy.protocols.coding import decoded
 from proxy.refusal import Refusal
 from proxy.state.asking import Decided, Exhibit
 from proxy.state.case import APPROVED, DENIED, PENDING, REVIEW, USED, File, Person, Undecided
 from proxy.state.desk import Desk
+from proxy.state.elsewhere import Elsewhere, Seen
 from proxy.state.kills import LONGEST
+from proxy.state.sealed import Envelope
+from proxy.state.store import Unreachable
 from proxy.units import in_utc
 
 _DECODED = 4 << 20
@@ -31,7 +35,19 @@ _STATUS = {
     "forbidden": 403,
     "invalid": 400,
     "journal": 503,
+    "store": 503,
+    "away": 504,
+    "unsure": 504,
 }
+
+
+class Listed(Page, frozen=True):
+    """A page of what waits for people."""
+
+    unseen: str | None  # why that of other pods is missing
+
+
+LISTED = Answer("A page of them.", Listed)
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,67 +63,96 @@ class Approvals:
 
     def __init__(self, sight: Sight) -> None:
         self._desk = Desk.of(sight.keep, sight.clock)
+        self._elsewhere: Elsewhere = sight.keep.of(
+            ELSEWHERE, lambda: Elsewhere(sight.clock, sight.keep, Envelope(b""))
+        )
 
-    def page(self, visit: Visit) -> Item:
-        """All that waits, was decided and not used yet, or is to be looked at; the oldest first."""
+    async def page(self, visit: Visit) -> Item:
+        """All that waits, was decided and not used yet, or is to be looked at; the oldest first.
+        Of all pods; where the store does not answer, `unseen` says why there is less."""
         query = visit.request.query
         state = query.get("state")
-        files = (file for file in self._desk.files if state in {None, file.state})
-        return page(map(self._told, files), _oldest, query)
+        seen, unseen = list[Seen](), None
+        try:
+            seen = await self._elsewhere.all()
+        except Unreachable as why:
+            unseen = f"what waits at other pods is not known: {why}"
+        told = [self._told(file) for file in self._desk.files if state in {None, file.state}]
+        told += [_afar(each) for each in seen if state in {None, each.file.state}]
+        return {**page(told, _oldest, query), "unseen": unseen}
 
     async def one(self, visit: Visit) -> Item:
         """One of them. Approvers see the exact call, without its credentials."""
         name = visit.request.match_info["id"]
+        may = visit.author.may(Role.APPROVER)
         try:
-            told = self._told(self._desk.file(name))
-            shown = await self._desk.shown(name) if visit.author.may(Role.APPROVER) else None
+            if self._desk.has(name):
+                told = self._told(self._desk.file(name))
+                shown = await self._desk.shown(name) if may else None
+            else:
+                seen = await self._elsewhere.one(name)
+                told = _afar(seen)
+                shown = await self._elsewhere.shown(seen) if may else None
         except Undecided as why:
             raise _not_done(why) from why
         return {**told, "request": None if shown is None else _shown(Exhibit.decoded(shown))}
 
     async def decide(self, visit: Visit) -> Item:
-        """Answers when it is decided, durably. Raises NotDone."""
+        """Answers when it is decided, durably, by the pod that holds it. Raises NotDone."""
         asked: Decision = visit.body
         name, author = visit.request.match_info["id"], visit.author
         decided = Decided(name, asked.decision, author.name, asked.reason, asked.break_glass)
+        person = Person(author.name, author.groups, author is OWNER)
         try:
-            person = Person(author.name, author.groups, author is OWNER)
-            file = await self._desk.decide(decided, person)
+            if self._desk.has(name):
+                return self._told(await self._desk.decide(decided, person))
+            seen = await self._elsewhere.one(name)
+            return _afar(await self._elsewhere.decide(seen, decided, person))
         except Undecided as why:
             raise _not_done(why) from why
-        return self._told(file)
 
     def _told(self, file: File) -> Item:
-        asked = file.request
-        return {
-            "id": asked.id,
-            "state": file.state,
-            "why": asked.why,
-            "agent": asked.agent,
-            "workflow": asked.workflow or None,
-            "task": asked.task or None,
-            "upstream": asked.upstream,
-            "tool": asked.tool,
-            "method": asked.method,
-            "policy": asked.policy,
-            "detail": asked.detail or None,
-            "needs": asked.needs,
-            "groups": list(asked.groups),
-            "decided": [
-                {
-                    "decision": each.decision,
-                    "by": each.by,
-                    "reason": each.reason or None,
-                    "break_glass": each.break_glass,
-                }
-                for each in file.decided
-            ],
-            "call": asked.call,
-            "sent_as": None if file.used is None else file.used.call,
-            "digest": asked.digest or None,
-            "asked": in_utc(asked.asked_ms / 1000),
-            "expires_in": round(self._desk.left(asked.id), 3),
-        }
+        return _item(file, self._desk.left(file.request.id))
+
+
+def _afar(seen: Seen) -> Item:
+    told = _item(seen.file, seen.left)
+    return {**told, "pod": seen.pod, "host": seen.told.host}
+
+
+def _item(file: File, left: float) -> Item:
+    asked = file.request
+    return {
+        "id": asked.id,
+        "state": file.state,
+        "why": asked.why,
+        "agent": asked.agent,
+        "workflow": asked.workflow or None,
+        "task": asked.task or None,
+        "upstream": asked.upstream,
+        "tool": asked.tool,
+        "method": asked.method,
+        "policy": asked.policy,
+        "detail": asked.detail or None,
+        "needs": asked.needs,
+        "groups": list(asked.groups),
+        "decided": [
+            {
+                "decision": each.decision,
+                "by": each.by,
+                "reason": each.reason or None,
+                "break_glass": each.break_glass,
+            }
+            for each in file.decided
+        ],
+        "call": asked.call,
+        "sent_as": None if file.used is None else file.used.call,
+        "digest": asked.digest or None,
+        "asked": in_utc(asked.asked_ms / 1000),
+        "expires_in": round(left, 3),
+        "pod": None,
+        "host": None,
+    }
 
 
 def _not_done(why: Undecided) -> NotDone:

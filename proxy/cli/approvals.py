@@ -150,9 +150,17 @@ def deny(
 
 
 def _every(where: str) -> list[dict[str, Any]]:
-    from proxy.cli.asking import every
+    """Says as well why some may be missing."""
+    from proxy.cli.asking import pages
 
-    return every(where, "/v1/approvals")
+    items: list[dict[str, Any]] = []
+    unseen: str | None = None
+    for page in pages(where, "/v1/approvals"):
+        items += page["items"]
+        unseen = page.get("unseen")
+    if unseen:
+        click.echo(click.unstyle(f"holdfast: {paint(unseen)}"), err=True)
+    return items
 
 
 def _full(where: str, name: str) -> str:
@@ -186,6 +194,7 @@ def _show(items: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
     if as_json:
         print(json.dumps({"items": items, "next": None}, indent=2))
         return 0
+    fleet = any(item.get("pod") for item in items)
     rows = [
         [
             paint(item["id"][:8], bold=True),
@@ -194,13 +203,20 @@ def _show(items: list[dict[str, Any]], as_json: bool, nothing: str) -> int:
             paint(cut(f"{item['upstream']}/{item['tool']}", 34)),
             paint(_agreed(item)),
             paint(_span(item["expires_in"])),
+            *([paint(cut(_pod(item), 24))] if fleet else []),
             paint(cut(item["detail"] or item["policy"], 28), dim=True),
         ]
         for item in items
     ]
-    head = ("ID", "STATE", "AGENT", "TOOL", "AGREED", "LEFT", "WHY")
-    say(table(head, rows, "llllrrl") if rows else [nothing])
+    pod = ("POD",) if fleet else ()
+    head = ("ID", "STATE", "AGENT", "TOOL", "AGREED", "LEFT", *pod, "WHY")
+    say(table(head, rows, "llllrr" + "l" * (len(pod) + 1)) if rows else [nothing])
     return 0
+
+
+def _pod(item: dict[str, Any]) -> str:
+    """Where it waits, if that is another pod: its machine, and the beginning of its id."""
+    return f"{item['host']} ({item['pod'][:4]})" if item.get("pod") else ""
 
 
 def _agreed(item: dict[str, Any]) -> str:
@@ -219,6 +235,7 @@ def _one(told: dict[str, Any]) -> Iterator[str]:
         "why": told["detail"] or told["why"],
         "needs": f"{told['needs']}{_of(told['groups'])}",
         "asked": told["asked"],
+        "pod": _pod(told),
         "left": _span(told["expires_in"]),
     }
     yield f"{paint('approval', bold=True)} {paint(told['id'])}"
@@ -262,7 +279,10 @@ def _state(state: str) -> str:
     return paint(state, _COLOURS.get(state, ""))
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float | None) -> str:
+    """None: as long as it runs."""
+    if seconds is None:
+        return "–"
     minutes, left = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -71,15 +71,21 @@ def _asked(
 
 def every(admin: str, path: str, query: Mapping[str, str] | None = None) -> list[Any]:
     """All items of a list, page by page."""
-    items: list[Any] = []
+    return [item for page in pages(admin, path, query) for item in page["items"]]
+
+
+def pages(admin: str, path: str, query: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """All pages of a list: each has `items`."""
     more: dict[str, str] = {}
     while True:
         page = ask(admin, path, {**(query or {}), **more, "limit": "1000"})
         with understood(admin):
-            items += page["items"]
-            if page["next"] is None:
-                return items
-            more = {"cursor": page["next"]}
+            _ = [*page["items"]]
+            following = page["next"]
+        yield page
+        if following is None:
+            return
+        more = {"cursor": following}
 
 
 @contextlib.contextmanager

@@ -179,8 +179,8 @@ class LoopGuard(Listens, Withdraws):
         return None
 
     def _goes(self, call: Call, turn: Turn, chain: Chain) -> None:
-        now, section = self._now(), self._section
-        if section.max_calls is not None:
+        now = self._now()
+        if self._section.max_calls is not None:
             self._loops.count(_task(call), now)
         self._loops.begin(call.id, turn, self._rules, now)
         self._waits(call, chain)
@@ -192,6 +192,8 @@ class LoopGuard(Listens, Withdraws):
         line = partial(self._chains.onward, chain, call.id, call.agent, work, self._wall())
         if self._of_agents:
             call.extra += line()
+            if self._chains.beyond is not None and self._section.deadlock:
+                self._chains.beyond.begin(call, self._policy)
         else:
             call.onward = line
 
@@ -222,10 +224,9 @@ class LoopGuard(Listens, Withdraws):
         return verdict
 
     def _step(self, over: int) -> str:
-        section = self._section
-        if section.kill is not None and over >= section.kill:
+        if self._section.kill is not None and over >= self._section.kill:
             return "kill"
-        if section.approve is not None and over >= section.approve:
+        if self._section.approve is not None and over >= self._section.approve:
             return "approve"
         return "refuse"
 

@@ -78,6 +78,7 @@ class Decided(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str
     reason: str = ""
     break_glass: bool = False  # one person stood for all
+    pod: str = ""  # where it was said, if it was at another one
     type: ClassVar[str] = "approval.decided"
 
 

@@ -28,7 +28,8 @@ class Undecided(Exception):
     """It was not decided. The text says why, and what to do."""
 
     def __init__(self, kind: str, text: str) -> None:
-        """`kind`: unknown | over | forbidden | invalid | unseen | journal."""
+        """`kind`: unknown | over | forbidden | invalid | unseen | journal; where another pod holds
+        it also away | store | unsure."""
         super().__init__(text)
         self.kind = kind
 

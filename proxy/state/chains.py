@@ -17,7 +17,8 @@ in which somebody waits who does not, nor have it count for other work. What it 
 that was handed to it, it does to calls for its own work.
 
 Links of other pods cannot be looked up. They count for the depth until they are `OLDEST` seconds
-old, and for no deadlock: who waits there, only they know.
+old, and for no deadlock: who waits there, only they know. Where pods share a store they tell each
+other, and a ring that goes through several of them is found beyond the chains (`state/waits.py`).
 """
 
 import base64
@@ -25,7 +26,9 @@ import hmac
 import re
 import secrets
 from hashlib import sha256
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+from proxy.call import Call
 
 LARGEST = 4096
 """Bytes of a chain."""
@@ -87,6 +90,16 @@ def _digest(work: Work) -> bytes:
     return _text(sha256(told).digest()[:12])
 
 
+class Beyond(Protocol):
+    """Who finds rings that go through other pods (`state/waits.py`)."""
+
+    def begin(self, call: Call, policy: str, /) -> None:
+        """A call to an agent waits, and is stopped if it closes a ring. Its policy says so."""
+
+    def end(self, call_id: str, /) -> None:
+        """It waits no more, if it did."""
+
+
 class Chains:
     """The calls that wait. One for the process: look it up in the `Keep`."""
 
@@ -98,6 +111,7 @@ class Chains:
         self._shared = bool(key)
         self._key = key or secrets.token_bytes(32)
         self._open: dict[str, str] = {}  # who makes them
+        self.beyond: Beyond | None = None  # where pods share a store
 
     @property
     def open(self) -> int:
@@ -160,6 +174,8 @@ class Chains:
     def end(self, call: str) -> None:
         """It waits no more, if it did."""
         self._open.pop(call, None)
+        if self.beyond is not None:
+            self.beyond.end(call)
 
     def _seal(self, before: bytes, text: bytes) -> bytes:
         return _text(hmac.digest(self._key, b"%b,%b" % (before, text), "sha256")[:16])

@@ -138,6 +138,11 @@ class Register:
         """All that people may see, the oldest first."""
         return [case.file for case in self._cases.values() if case.listed]
 
+    def has(self, name: str) -> bool:
+        """Is it one of them?"""
+        case = self._cases.get(name)
+        return case is not None and case.listed
+
     def file(self, name: str) -> File:
         """One of them. Raises Undecided for what there is not."""
         return self._known(name).file

@@ -1,5 +1,6 @@
 """proxy/admin/approvals.py; tests/whole/test_approvals_killed.py has it over a real socket."""
 
+import asyncio
 import gzip
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,9 @@ from proxy.state.asking import Terms
 from proxy.state.case import Case, Undecided
 from proxy.state.desk import Desk
 from tests.admin.scene import Scene
-from tests.fakes import FakeBody, make_call
+from tests.fakes import FakeBody, make_call, settled
 from tests.state.at_desk import TERMS, paying
+from tests.state.at_pods import Pods
 
 ALICE = Author("alice", frozenset({Role.APPROVER}), ("treasury",))
 BOB = Author("bob", frozenset({Role.VIEWER}))
@@ -51,22 +53,25 @@ class Side:
         return told
 
 
-def test_a_list_has_what_waits() -> None:
+async def test_a_list_has_what_waits() -> None:
     """In one shape; the oldest first; of one state where that is asked for."""
     side = Side()
     name = side.asks(workflow="w1")
     side.desk.review(paying(), TERMS)
-    found = side.approvals.page(side.visit())
+    found = await side.approvals.page(side.visit())
     assert [item["state"] for item in found["items"]] in (
         ["pending", "review"],
         ["review", "pending"],
     )
-    (item,) = side.approvals.page(side.visit(state="pending"))["items"]
+    found = await side.approvals.page(side.visit(state="pending"))
+    (item,) = found["items"]
+    assert (found["next"], found["unseen"]) == (None, None)
     assert item == {
         "id": name, "state": "pending", "why": "approval", "agent": "ann", "workflow": "w1",
         "task": None, "upstream": "gateway", "tool": "pay", "method": "POST", "policy": "money",
         "detail": None, "needs": 1, "groups": [], "decided": [], "call": "c1", "sent_as": None,
         "digest": item["digest"], "asked": "2023-11-14T22:30:00.000Z", "expires_in": 900.0,
+        "pod": None, "host": None,
     }  # fmt: skip
 
 
@@ -161,7 +166,13 @@ async def test_what_is_over_or_unknown_is_told() -> None:
     assert raised.value.status == 404
 
 
-@pytest.mark.parametrize("kind", ["unknown", "over", "forbidden", "invalid", "unseen", "journal"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("unknown", "over", "forbidden", "invalid", "unseen", "journal"),
+        *("store", "away", "unsure"),
+    ],
+)
 async def test_every_kind_has_a_status(kind: str) -> None:
     """Or whoever decides would be told of a bug."""
     side = Side()
@@ -181,3 +192,73 @@ async def test_who_comes_in_by_the_socket_is_none_of_two() -> None:
     with pytest.raises(NotDone, match="show their tokens") as raised:
         await side.decides(name, OWNER)
     assert raised.value.answer.status == 403
+
+
+class Afar(Side):
+    """The same, and a pod elsewhere where a call waits."""
+
+    def __init__(self, pods: Pods) -> None:
+        super().__init__()
+        here = pods.of["b"]
+        self.pods, self.there = pods, pods.of["a"]
+        self.approvals._elsewhere = here.elsewhere
+
+    async def decides(self, name: str, author: Author = ALICE, **said: Any) -> dict[str, Any]:
+        """Somebody does, while time passes."""
+        deciding = asyncio.ensure_future(super().decides(name, author, **said))
+        while not deciding.done():
+            await settled()
+            self.pods.clock.advance(0.05)
+        return await deciding
+
+
+async def afar() -> tuple[Afar, str]:
+    """It, and the id of what waits there."""
+    pods = await Pods("a", "b").begin()
+    case = await pods.of["a"].asked(b'{"amount": 5}')
+    await pods.of["a"].tells()
+    return Afar(pods), case.request.id
+
+
+async def test_what_waits_at_other_pods_is_in_the_list() -> None:
+    """With the pod; of one state where that is asked for."""
+    side, name = await afar()
+    own = side.asks()
+    found = await side.approvals.page(side.visit())
+    assert {item["id"]: (item["pod"], item["host"]) for item in found["items"]} == {
+        name: ("a", "host-a"), own: (None, None),
+    }  # fmt: skip
+    assert (await side.approvals.page(side.visit(state="approved")))["items"] == []
+
+
+async def test_a_list_says_what_is_not_in_it() -> None:
+    """The store does not answer: there may be more than is seen."""
+    side, _ = await afar()
+    side.pods.memory.breaks("it is down")
+    found = await side.approvals.page(side.visit())
+    assert (found["items"], found["unseen"]) == (
+        [], "what waits at other pods is not known: it is down",
+    )  # fmt: skip
+    with pytest.raises(NotDone, match="does not wait here") as raised:
+        await side.approvals.one(side.visit("x"))
+    assert raised.value.status == 503
+
+
+async def test_what_waits_elsewhere_is_shown_and_decided_here() -> None:
+    """Approvers see the exact call; what is decided is the other pod's."""
+    side, name = await afar()
+    shown = await side.approvals.one(side.visit(name))
+    assert (shown["pod"], shown["request"]["body"]) == ("a", '{"amount": 5}')
+    assert (await side.approvals.one(side.visit(name, BOB)))["request"] is None
+    told = await side.decides(name, reason="fine")
+    assert (told["state"], told["pod"], told["decided"][0]["by"]) == ("approved", "a", "alice")
+    assert side.there.desk.files[0].state == "approved"
+
+
+async def test_a_pod_that_does_not_answer_is_told_of() -> None:
+    """Nothing is decided."""
+    side, name = await afar()
+    side.pods.deaf()
+    with pytest.raises(NotDone, match="it is not decided") as raised:
+        await side.decides(name)
+    assert raised.value.status == 504

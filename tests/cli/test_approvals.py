@@ -53,6 +53,35 @@ def test_what_waits_is_listed(holdfast: Any, pages: Pages, words: tuple[str, ...
     ]  # fmt: skip
 
 
+def test_what_waits_at_another_pod_says_which(holdfast: Any, pages: Pages) -> None:
+    """Where none does, there is no such column."""
+    afar = {**ITEM, "id": "7a", "pod": "c0ffee0011223344", "host": "node-3"}
+    pages.put("/v1/approvals", {"items": [ITEM, afar], "next": None, "unseen": None})
+    head, own, other = holdfast("approvals").out.splitlines()
+    assert head.split()[-2:] == ["POD", "WHY"]
+    assert own.split()[-2:] == ["s", "money"]
+    assert other.split()[-3:] == ["node-3", "(c0ff)", "money"]
+    pages.put("/v1/approvals", {"items": [{**afar, "id": "7a00"}], "next": None})
+    pages.put("/v1/approvals/7a00", {**afar, "id": "7a00", "request": REQUEST})
+    assert "node-3 (c0ff)" in holdfast("approvals", "show", "7a00").out
+
+
+def test_a_call_that_runs_has_no_end_yet(holdfast: Any, pages: Pages) -> None:
+    """It is listed nonetheless."""
+    pages.put("/v1/approvals", {"items": [{**ITEM, "expires_in": None}], "next": None})
+    assert holdfast("approvals").out.split()[-2:] == ["–", "money"]
+
+
+def test_what_is_not_seen_is_said(holdfast: Any, pages: Pages) -> None:
+    """Or nothing would seem to wait."""
+    why = "what waits at other pods is not known: it is down\x1b[0m"
+    pages.put("/v1/approvals", {"items": [], "next": None, "unseen": why})
+    ran = holdfast("approvals")
+    assert (ran.code, ran.out) == (0, "nothing waits for people\n")
+    assert "holdfast: what waits at other pods is not known: it is down" in ran.err
+    assert "\x1b" not in ran.err
+
+
 def test_programs_get_json(holdfast: Any, pages: Pages) -> None:
     """The items as they are."""
     told = json.loads(holdfast("approvals", "list", "--json").out)

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -605,6 +606,23 @@ def test_an_agent_that_is_called_is_told_who_waits() -> None:
     assert (call.extra, other.chains.open) == (b"", 1)
     reply.finish()
     assert other.chains.open == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "layer", "told"),
+    [({}, "agent", 1), ({"deadlock": False}, "agent", 0), ({}, "tool", 0)],
+)
+def test_other_pods_are_told_who_waits_for_an_agent(
+    section: dict[str, Any], layer: str, told: int
+) -> None:
+    """Where a ring is not wanted, and there is somebody to tell them."""
+    guarded = Guarded(**section, target={"layer": layer})
+    begun: list[Any] = []
+    beyond = SimpleNamespace(begin=lambda *said: begun.append(said), end=lambda _: None)
+    guarded.chains.beyond = beyond
+    call = guarded.asks(layer=layer, agent="ann")
+    assert guarded.does(call) == "ok"
+    assert begun == [(call, "p")] * told
 
 
 def test_a_shadow_tells_no_agent() -> None:

@@ -88,8 +88,8 @@ class Held:
 class Scene:
     """A desk, and what is seen of it. `restart` is another process on the same journal."""
 
-    def __init__(self, begin: bool = True) -> None:
-        self.clock = Wall()
+    def __init__(self, begin: bool = True, clock: Wall | None = None) -> None:
+        self.clock = clock or Wall()
         self.journal = Journal()
         self.folder = Folder()
         self.heard: list[ApprovalChange] = []

@@ -1,6 +1,7 @@
 """Call chains: who waits for whom, and what nobody can make up."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -192,3 +193,13 @@ def test_the_last_link_is_who_waits_for_the_caller() -> None:
     value = sent(chains, ("p-1", "ann"), ("p-2", "bob"))
     assert chains.read(value, WORK, WALL).caller == "bob"
     assert NONE.caller == ""
+
+
+def test_who_looks_beyond_this_process_hears_of_each_end() -> None:
+    """Of calls to others as well: only it knows which were told."""
+    chains = Chains()
+    ended: list[str] = []
+    chains.beyond = SimpleNamespace(end=ended.append)
+    chains.begin("1", "ann")
+    chains.end("1")
+    assert (ended, chains.open) == (["1"], 0)

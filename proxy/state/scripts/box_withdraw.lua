@@ -1,0 +1,1 @@
+return redis.call('HDEL', key('box:' .. ARGV[1]), ARGV[2])
