@@ -26,6 +26,7 @@ from proxy.state.account import Account, Passed
 from proxy.state.asking import Terms
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
+from proxy.state.fleet_kills import FleetKills
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.ledger import Ledger
@@ -58,6 +59,7 @@ class Control:
         self._loaded: Loaded | None = None  # policies that came before the journal
         self._begun = False
         self.kills = keep.of(KILLS, Kills)
+        self._fleet_kills = FleetKills(self.kills, clock, keep)
         self._file = _KillFile(self.kills, data_dir / kill_file.NAME, self._news)
         self.ledger = keep.of(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
         """What is spent."""
@@ -67,7 +69,7 @@ class Control:
         self._exhibits = SealedExhibits(data_dir, clock)
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
-        self.parts: Sequence[Part] = ()
+        self.parts: Sequence[Part] = (self._fleet_kills,)
         """What is shared with other pods, where there is a store."""
 
     async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:
@@ -75,7 +77,8 @@ class Control:
         What is to be stopped is stopped when it returns."""
         self._begun = True
         self.kills.begin(self._clock, noted, self._news, calls)
-        self.kills.look = self._file.settle
+        self.kills.look = self._look
+        self._fleet_kills.begin()
         self.ledger.note = noted.note
         under_way = self.ledger.under_way
         under_way.stir = noted.asks(under_way.begun)
@@ -96,6 +99,11 @@ class Control:
             await self._clock.sleep(INTERVAL)
             self.kills.expire()
             await self._file.look()
+
+    async def _look(self) -> None:
+        """Part of Kills: what stands elsewhere counts here by now."""
+        await self._file.settle()
+        await self._fleet_kills.refresh()
 
     def leave(self) -> None:
         """The process ends when what runs has ended: nothing waits for people until then."""
