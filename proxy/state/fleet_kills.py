@@ -91,7 +91,12 @@ class FleetKills:
     # --- for who changes something here ---
 
     def _changed(self, scope: Scope) -> None:
-        self._untold[scope] = None
+        kill = self._kills.thrown(scope)
+        if kill is not None and kill.origin in BY_STAGES:
+            self._untold[scope] = None
+        else:  # what people do does not wait behind the many that stages throw
+            self._untold.pop(scope, None)
+            self._untold = {scope: None, **self._untold}
         link = self._link
         if link is not None and link.up and not self._telling:
             self._telling = True
@@ -146,7 +151,8 @@ class FleetKills:
         self._number = 0
         self._marks.clear()
         self._old.clear()
-        self._untold = {known.scope: None for known in self._kills.throws}
+        known = sorted(self._kills.throws, key=_room, reverse=True)
+        self._untold = {each.scope: None for each in known}
 
     def lost(self) -> None:
         """All stays as it is."""

@@ -25,7 +25,7 @@ import msgspec
 
 from proxy.call import Call, Stop
 from proxy.clock import Clock
-from proxy.news import KillChange, News
+from proxy.news import KillChange, KillTrouble, News
 from proxy.record import Noted
 from proxy.state.killed import (
     POLICIES,
@@ -36,12 +36,15 @@ from proxy.state.killed import (
 )
 from proxy.state.kills_kept import KeptKills, Leaving
 from proxy.state.scopes import ALL, Net, Scope
-from proxy.state.throws import Lift, Thrown
+from proxy.state.throws import LIFTED, Lift, Thrown
 
 PEOPLES = 1_000
 """Kills that people may throw."""
 STAGES = 4_000
 """Those that stages may throw: agents make up workflows, and must not take the others' places."""
+MOST = 2 * (PEOPLES + STAGES)
+"""Those that are taken from other pods, with our own. Each of them keeps to the numbers above, and
+so does the store; who writes into it may not."""
 LONGEST = 500
 """Characters of a reason, and of a name of who gave it."""
 _FORGETS = 60.0
@@ -253,7 +256,7 @@ class Kills(KeptKills):
         for each in told:
             before = self.throws.of(each.scope)
             after = before.joined(each)
-            if after is before:
+            if after is before or not self._takes(each.scope):
                 continue
             self.throws.take(after)
             kill, was = after.kill(now), self._thrown.get(each.scope)
@@ -269,6 +272,12 @@ class Kills(KeptKills):
             _ = self._in_effect(begun)
         for was, lift in ended:
             self._gone(was, lift.by, lift.reason, lift.pod)
+
+    def _takes(self, scope: Scope) -> bool:
+        room = scope == ALL or self.throws.knows(scope) or len(self.throws) < MOST + LIFTED
+        if not room:
+            self._news.tell_once(KillTrouble("other pods tell of more kills than there may be"))
+        return room
 
     def _followed(self, kill: Kill, names: tuple[str, ...], lift: Lift) -> None:
         name, scope = self._clock.uuid(), str(kill.scope)

@@ -103,6 +103,9 @@ class Throws:
     def __iter__(self) -> Iterator[Thrown]:
         return iter(list(self._of.values()))
 
+    def __len__(self) -> int:
+        return len(self._of)
+
     def of(self, scope: Scope) -> Thrown:
         """What is known of it; maybe nothing."""
         return self._of.get(scope) or Thrown(scope)

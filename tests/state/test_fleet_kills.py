@@ -9,7 +9,7 @@ from proxy.call import Stop
 from proxy.keep import Keep
 from proxy.keys import LINK
 from proxy.news import KillChange, KillTrouble
-from proxy.state import fleet_kills, throws
+from proxy.state import fleet_kills, kills, throws
 from proxy.state.fleet_kills import FleetKills
 from proxy.state.kills import Kills, Reach, Unknown
 from proxy.state.scopes import Scope
@@ -431,6 +431,49 @@ async def test_there_is_room_for_people_when_stages_took_theirs(
     assert await a.exchange()
     await b.exchange()
     assert b.killed == a.killed
+
+
+async def test_what_people_do_is_told_first(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where stages threw many a moment ago; and what they revive."""
+    monkeypatch.setattr(fleet_kills, "AT_ONCE", 2)
+    monkeypatch.setattr(fleet_kills, "ROUNDS", 1)
+    a, b, c = place.pods
+    assert await a.exchange()
+    a.link.up = False
+    a.kills.changed = a.fleet._changed
+    a.engage("agent:a")
+    for number in range(5):
+        a.engage(f"workflow:{number}", origin="budget")
+    await a.revive("agent:a")
+    a.engage("all")
+    assert await a.exchange()
+    assert await b.exchange()
+    assert (b.killed, b.kills.throws.knows(Scope("agent:a"))) == (["all"], True)
+    place.empties()
+    assert await a.exchange()
+    assert await c.exchange()
+    assert "all" in c.killed
+
+
+async def test_no_store_makes_a_pod_take_without_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes into it. What is known is followed, and all can always be killed."""
+    monkeypatch.setattr(kills, "MOST", 1)
+    monkeypatch.setattr(kills, "LIFTED", 1)
+    a, b, _ = place.pods
+    for scope in ("agent:a", "agent:b", "agent:c", "all"):
+        a.engage(scope)
+    assert await a.exchange()
+    assert await b.exchange()
+    assert b.killed == ["agent:a", "all"]
+    assert [event for event in b.events if isinstance(event, KillTrouble)] == [
+        KillTrouble("other pods tell of more kills than there may be")
+    ]
+    await a.revive("agent:a")
+    assert await a.exchange()
+    assert await b.exchange()
+    assert b.killed == ["all"]
 
 
 async def test_many_are_told_in_parts(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
