@@ -95,7 +95,8 @@ class Killing:
         try:
             kill = await self._kills.revive(scope, by, reason)
         except Unknown as unknown:
-            raise NotDone(404, str(unknown)) from unknown
+            short = _short(await self._kills.reach(scope), "other pods may have it killed")
+            raise NotDone(404, "; ".join([str(unknown), *short])) from unknown
         except Stays as stays:
             raise NotDone(409, str(stays)) from stays
         except Unwritten as unwritten:

@@ -158,6 +158,8 @@ async def test_how_many_pods_have_it_is_told(
         return reach
 
     side.sight.kills.reach = reaches
+    _, unknown = await side.revive("tool:x")
+    assert unknown.endswith("gone; other pods may have it killed") is warned
     killed, revived = await side.engage("all"), await side.revive("all")
     for told, what in ((killed, "kill it on each"), (revived, "it goes on at this pod only")):
         assert told["pods"] == pods
