@@ -29,6 +29,7 @@ from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
 from proxy.state.elsewhere import Elsewhere
 from proxy.state.fleet_circuits import Circuits
+from proxy.state.fleet_kills import FleetKills
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.leases import Leases
@@ -66,6 +67,7 @@ class Control:
         self._loaded: Loaded | None = None  # policies that came before the journal
         self._begun = False
         self.kills = keep.of(KILLS, Kills)
+        self._fleet_kills = FleetKills(self.kills, clock, keep)
         self._file = _KillFile(self.kills, data_dir / kill_file.NAME, self._news)
         self.ledger = keep.of(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
         """What is spent."""
@@ -78,6 +80,7 @@ class Control:
         envelope = Envelope(fleet_key)
         keep.of(ELSEWHERE, lambda: Elsewhere(clock, keep, envelope))
         self.parts: Sequence[Part] = (
+            self._fleet_kills,
             Circuits.of(keep, clock),
             Asks(self.desk, clock, envelope),
             Waits(clock, keep),
@@ -93,7 +96,8 @@ class Control:
         What is to be stopped is stopped when it returns."""
         self._begun = True
         self.kills.begin(self._clock, noted, self._news, calls)
-        self.kills.look = self._file.settle
+        self.kills.look = self._look
+        self._fleet_kills.begin()
         self.ledger.note = noted.note
         under_way = self.ledger.under_way
         under_way.stir = noted.asks(under_way.begun)
@@ -114,6 +118,11 @@ class Control:
             await self._clock.sleep(INTERVAL)
             self.kills.expire()
             await self._file.look()
+
+    async def _look(self) -> None:
+        """Part of Kills: what stands elsewhere counts here by now."""
+        await self._file.settle()
+        await self._fleet_kills.refresh()
 
     def leave(self) -> None:
         """The process ends when what runs has ended: nothing waits for people until then."""

@@ -113,7 +113,7 @@ class PayloadsChange(msgspec.Struct, frozen=True):
         return self.state != "ok"
 
 
-class KillChange(msgspec.Struct, frozen=True):
+class KillChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """Something is killed, or goes on."""
 
     word: ClassVar[str] = "kill"
@@ -123,6 +123,7 @@ class KillChange(msgspec.Struct, frozen=True):
     reason: str
     by: str
     origin: str  # admin | file | policies | signal | budget | loop
+    pod: str = ""  # where; left out where it was here
 
     @property
     def grave(self) -> bool:

@@ -71,6 +71,7 @@ class Sharing:
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
+        self._ended = False
 
     async def begin(self) -> None:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where
@@ -88,7 +89,7 @@ class Sharing:
         listening = self._clock.spawn(self._listen())
         due = self._clock.now() + EVERY
         try:
-            while True:
+            while not self._ended:
                 await self._clock.sleep(_TICK if self.link.up else _AGAIN)
                 now = self._clock.now()
                 if now >= due or not self.link.up or not self.link.fleet.open:
@@ -101,6 +102,7 @@ class Sharing:
     async def end(self) -> None:
         """All is given back, and the pod leaves. What the store does not take, it has to wait for
         (`holdfast budget reconcile`)."""
+        self._ended = True  # redis-py's waits lose a cancellation at times (before Python 3.12)
         with contextlib.suppress(Unreachable):
             for part in self._parts:
                 await part.leave(self.link)
@@ -161,7 +163,7 @@ class Sharing:
             if tell is not None:
                 tell(said)
 
-        while True:
+        while not self._ended:
             if self.link.up:
                 with contextlib.suppress(Unreachable):
                     await self._store.listen(heard)

@@ -12,15 +12,20 @@ from proxy.config.places import Place
 from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.keep import Keep
-from proxy.keys import LEDGER, NEWS, shadowed
+from proxy.keys import LEDGER, LINK, NEWS, shadowed
 from proxy.news import Event, KillTrouble, News
 from proxy.record import Beginnings
 from proxy.state.caps import Cap, Limit
 from proxy.state.killed import Kill
 from proxy.state.kills import PEOPLES, Stays, Unknown
 from proxy.state.ledger import Ledger
+from proxy.state.link import Link
+from proxy.state.memory import Memory
 from proxy.state.scopes import Scope
+from proxy.state.shared.fleet import Pod
+from proxy.state.store import Near
 from tests.fakes import FakeClock
+from tests.state.at_kills import KillPod
 
 
 class Notes:
@@ -168,6 +173,24 @@ async def test_a_file_that_cannot_be_read_lets_stand_what_was_read(desk: Desk) -
     assert len(desk.troubles) == 1
     with pytest.raises(Stays):
         await desk.control.kills.revive(Scope("all"), "alice", "")
+
+
+async def test_whoever_revives_hears_of_other_pods_first(desk: Desk) -> None:
+    """What was killed a moment ago elsewhere can be revived here."""
+    await desk.begin()
+    memory = Memory(desk.clock.wall)
+    other = KillPod("b", Near(memory), desk.clock)
+    other.engage("all")
+    assert await other.exchange()
+    link = desk.keep.of(
+        LINK,
+        lambda: Link(Near(memory), Pod("a"), desk.clock, News(), 0.1, "local"),
+    )
+    link.up = True
+    _ = await desk.control.kills.revive(Scope("all"), "alice", "")
+    assert await other.exchange()
+    assert (desk.killed, other.killed) == ([], [])
+    assert [part.topic for part in desk.control.parts][:1] == ["kills"]
 
 
 async def test_more_lines_than_there_may_be_kills_are_told(desk: Desk) -> None:

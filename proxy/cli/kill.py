@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -38,7 +39,7 @@ def kill(
 
     SCOPE is all, fleet:NAME, agent:GLOB, tool:GLOB, workflow:ID, upstream:NAME or bulkhead:NAME.
     When the command returns, new calls are refused, those under way were ended, and it is recorded:
-    it holds over a restart.
+    it holds over a restart. Pods that share a store have been told.
 
     \b
     Examples:
@@ -65,11 +66,10 @@ def kill(
         say(
             [
                 f"{paint('killed', 'red', bold=True)} {paint(told['scope'])}: "
-                f"{told['stopped']:,} calls under way were stopped"
+                f"{told['stopped']:,} calls under way were stopped{_on(told, 'killed')}"
             ]
         )
-    for warning in told["warnings"]:
-        print(paint(f"holdfast: {warning}"), file=sys.stderr)
+    _warn(told)
     return 0 if told["durable"] else 1
 
 
@@ -80,8 +80,8 @@ def kill(
 def revive(scope: str, reason: str, admin: str | None, data_dir: str | None, as_json: bool) -> int:
     """Let calls of a SCOPE go on that was killed.
 
-    When the command returns it counts, and is recorded. What stands in the policies or in the file
-    kill of the data dir is removed there.
+    When the command returns it counts, and is recorded; pods that share a store have been told.
+    What stands in the policies or in the file kill of the data dir is removed there.
 
     \b
     Examples:
@@ -95,10 +95,24 @@ def revive(scope: str, reason: str, admin: str | None, data_dir: str | None, as_
     told = delete(control_of(admin, data_dir), path, {"reason": reason}, PATIENCE)
     if as_json:
         print(json.dumps(told, indent=2))
+        _warn(told)
         return 0
     left = [paint(f"still killed: {each['scope']}", "red") for each in told["still_killed"]]
-    say([f"{paint('revived', 'green', bold=True)} {paint(told['scope'])}", *left])
+    line = f"{paint('revived', 'green', bold=True)} {paint(told['scope'])}{_on(told, 'revived')}"
+    say([line, *left])
+    _warn(told)
     return 0
+
+
+def _on(told: dict[str, Any], what: str) -> str:
+    """How many pods know."""
+    pods = told.get("pods")
+    return "" if pods is None else f"; {what} on {pods} {'pod' if pods == 1 else 'pods'}"
+
+
+def _warn(told: dict[str, Any]) -> None:
+    for warning in told.get("warnings", ()):
+        print(paint(f"holdfast: {warning}"), file=sys.stderr)
 
 
 def _scope(text: str) -> str:

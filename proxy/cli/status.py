@@ -154,7 +154,8 @@ def _kills(told: dict[str, Any]) -> Iterator[str]:
     """What is killed comes first: nobody who looks must miss it."""
     for item in told["items"]:
         until = f" until {item['until']}" if item["until"] else ""
-        since = f"since {item['since']}{until} by {item['by']}"
+        where = f" on {item['pod']}" if item.get("pod") else ""
+        since = f"since {item['since']}{until} by {item['by']}{where}"
         text = f"KILLED {item['scope']} {since}: {item['reason']}"
         yield from (paint(line, "red", bold=True) for line in folded(text, 4, width()))
     more = told["count"] - len(told["items"])

@@ -10,6 +10,8 @@ from proxy.state.scopes import Scope
 from proxy.units import Moment, in_utc
 
 InFlight: TypeAlias = Literal["end", "finish"]
+POLICIES = "policies"
+"""Whence those come that are written there."""
 
 
 class Kill(msgspec.Struct, frozen=True):
@@ -23,6 +25,7 @@ class Kill(msgspec.Struct, frozen=True):
     until: float | None = None
     in_flight: InFlight = "end"  # finish: what runs may come to its end
     place: str = ""  # file:line, of what is written down
+    pod: str = ""  # where it was thrown; empty: here
 
     def shown(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -35,6 +38,7 @@ class Kill(msgspec.Struct, frozen=True):
             "since": in_utc(self.since),
             "until": None if self.until is None else in_utc(self.until),
             "in_flight": self.in_flight,
+            "pod": self.pod or None,
         }
 
     def refusal(self) -> Refusal:
@@ -54,6 +58,8 @@ class KillEngaged(msgspec.Struct, frozen=True, omit_defaults=True):
     until: str = ""
     in_flight: str = "end"
     place: str = ""
+    pod: str = ""  # where it was thrown; absent: here
+    throws: tuple[str, ...] = ()  # the names of what stands, among pods
     type: ClassVar[str] = "kill.engaged"
 
 
@@ -65,6 +71,9 @@ class KillReleased(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str
     reason: str = ""
     origin: str = ""  # policies: one that stood there
+    pod: str = ""  # where it was revived; absent: here
+    lifts: tuple[str, ...] | None = None  # the names of what is lifted; absent: all that was known
+    at: str = ""  # when, where the line does not say it
     type: ClassVar[str] = "kill.released"
 
 
@@ -81,8 +90,8 @@ def _refusal(kill: Kill) -> Refusal:
     )
 
 
-def entry_of(name: str, kill: Kill) -> KillEngaged:
-    """What is noted of it."""
+def entry_of(name: str, kill: Kill, throws: tuple[str, ...] = ()) -> KillEngaged:
+    """What is noted of it. Those of policies have no throws."""
     return KillEngaged(
         name,
         str(kill.scope),
@@ -93,6 +102,8 @@ def entry_of(name: str, kill: Kill) -> KillEngaged:
         "" if kill.until is None else in_utc(kill.until),
         kill.in_flight,
         kill.place,
+        kill.pod,
+        throws,
     )
 
 
@@ -107,7 +118,28 @@ def kill_of(entry: KillEngaged) -> Kill:
         _wall(entry.until),
         "finish" if entry.in_flight == "finish" else "end",
         entry.place,
+        entry.pod,
     )
+
+
+def line_of(entry: KillEngaged | KillReleased) -> dict[str, Any]:
+    """As a line of the journal says it."""
+    return {"type": entry.type, **msgspec.to_builtins(entry)}
+
+
+def millis_of(text: str) -> int:
+    """Milliseconds since 1970; 0 where it is no moment."""
+    return round((_wall(text) or 0.0) * 1000)
+
+
+def in_millis(kill: Kill) -> Kill:
+    """The same as it is written down and told, without what is less than a millisecond."""
+    until = None if kill.until is None else _millis(kill.until)
+    return msgspec.structs.replace(kill, since=_millis(kill.since), until=until)
+
+
+def _millis(moment: float) -> float:
+    return round(moment * 1000) / 1000
 
 
 def _wall(text: str) -> float | None:

@@ -9,32 +9,47 @@ Three kinds stand side by side, and one scope may have all of them. *Thrown* one
 signals and stages threw: the journal remembers them. *Written* ones stand in the policies, and only
 go with them. A line of the file `kill` throws its scope again and again, as long as it stands.
 
+Where pods share a store, thrown ones are all pods' (`proxy/state/fleet_kills.py`), and written ones
+each pod's own. Which throws make up a kill, and which were lifted, is kept by their names
+(`proxy/state/throws.py`), also where nobody shares anything: somebody may do so after a restart.
+
 Times are of the wall clock, since they must hold over a restart. One that jumps ahead ends what had
 an end; one that jumps back lets it stand longer.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from proxy.call import Call, Stop
 from proxy.clock import Clock
-from proxy.news import KillChange, News
+from proxy.news import KillChange, KillTrouble, News
 from proxy.record import Noted
-from proxy.state.killed import Kill, KillEngaged, KillReleased, entry_of, kill_of
+from proxy.state.killed import (
+    POLICIES,
+    Kill,
+    KillReleased,
+    entry_of,
+    in_millis,
+)
+from proxy.state.kills_kept import KeptKills, Leaving
 from proxy.state.scopes import ALL, Net, Scope
+from proxy.state.throws import LIFTED, Lift, Thrown
 
 PEOPLES = 1_000
 """Kills that people may throw."""
 STAGES = 4_000
 """Those that stages may throw: agents make up workflows, and must not take the others' places."""
+MOST = 2 * (PEOPLES + STAGES)
+"""Those that are taken from other pods, with our own. Each of them keeps to the numbers above, and
+so does the store; who writes into it may not."""
 LONGEST = 500
 """Characters of a reason, and of a name of who gave it."""
+_FORGETS = 60.0
 _ALL = Scope(ALL)
-_POLICIES = "policies"
-_BY_STAGES = frozenset({"budget", "loop"})
+BY_STAGES = frozenset({"budget", "loop"})
 
 
 class Stays(Exception):
@@ -53,25 +68,42 @@ class Full(Exception):
     """There are as many kills as there may be."""
 
 
+class Reach(NamedTuple):
+    """How far it counts, where pods share a store."""
+
+    pods: int  # that have it, or are being told; 0: only this one, as of now
+    why: str = ""
+
+
 async def _nothing() -> None:
     """Where there is no file."""
 
 
-class Kills:
+async def _alone(scope: Scope) -> Reach | None:
+    """Where there is no store."""
+    return None
+
+
+def _to_nobody(scope: Scope) -> None:
+    """Likewise."""
+
+
+class Kills(KeptKills):
     """What is killed now. `begin` before it is used; part of Rebuilt."""
 
-    name = "kills"
-    types = frozenset({KillEngaged.type, KillReleased.type})
     idle = False  # never makes room for others in the Keep
 
     def __init__(self) -> None:
+        super().__init__()
         self.net: Net[Kill] | None = None
         """What calls are looked up in; None: nothing is killed."""
         self.look: Callable[[], Awaitable[None]] = _nothing
-        """Has somebody read the file `kill` again, and tell `stands`."""
-        self._thrown: dict[Scope, Kill] = {}
-        self._written: dict[Scope, Kill] = {}
-        self._leaving: dict[Scope, Kill] = {}
+        """Has somebody read the file `kill` again, and tell `stands`; and ask the store."""
+        self.reach: Callable[[Scope], Awaitable[Reach | None]] = _alone
+        """Has what changed here told to other pods; None: there are none."""
+        self.changed: Callable[[Scope], None] = _to_nobody
+        """Is told of what was thrown or lifted here."""
+        self._forgets = 0.0
         self._in_file: Mapping[Scope, str] = {}  # and where
 
     def begin(
@@ -93,14 +125,15 @@ class Kills:
         `but`: the call that brought it about. Its own stage refuses it, and the others are stopped
         when that is done.
         """
-        before = self._thrown.get(kill.scope) or self._leaving.get(kill.scope)
+        leaving = self._leaving.get(kill.scope)
+        before = self._thrown.get(kill.scope) or (leaving and leaving.kill)
         if before is None and self._is_full(kill):
             raise Full(f"{len(self._thrown)} scopes are killed; revive some, or kill a wider one")
         since = self._clock.wall() if before is None else before.since
-        kill = msgspec.structs.replace(kill, since=since)
-        self._thrown[kill.scope] = kill
-        self._say(kill)
-        return self._in_effect(kill, but)
+        self._throw(msgspec.structs.replace(kill, since=since))
+        stopped = self._in_effect([self._thrown[kill.scope]], but)
+        self.changed(kill.scope)
+        return stopped
 
     def durable(self) -> Awaitable[bool]:
         """Will it still be there after a restart?"""
@@ -109,37 +142,44 @@ class Kills:
     def _is_full(self, kill: Kill) -> bool:
         if kill.scope == ALL:  # it makes all others needless
             return False
-        stages = kill.origin in _BY_STAGES
-        alike = sum((each.origin in _BY_STAGES) is stages for each in self._thrown.values())
+        stages = kill.origin in BY_STAGES
+        alike = sum((each.origin in BY_STAGES) is stages for each in self._thrown.values())
         return alike >= (STAGES if stages else PEOPLES)
 
-    def _say(self, kill: Kill) -> None:
-        self._noted.note(entry_of(self._clock.uuid(), kill))
+    def _throw(self, kill: Kill) -> None:
+        kill = self._thrown[kill.scope] = in_millis(kill)
+        name = self.throws.throw(kill, self._clock.wall(), self._clock.uuid())
+        self._say(kill, (name,))
 
-    def _in_effect(self, kill: Kill, but: Call | None = None) -> int:
+    def _say(self, kill: Kill, throws: tuple[str, ...] = ()) -> None:
+        self._noted.note(entry_of(self._clock.uuid(), kill, throws))
+
+    def _in_effect(self, kills: list[Kill], but: Call | None = None) -> int:
         self._catch()
         stopped = 0
         if but is None:
-            stopped = self._stop(kill)
+            stopped = self._stop(kills)
         else:
             # Strands that run to their end inside of a stage would change what it stands on.
-            self._clock.soon(lambda: self._stop_others(kill, but))
-        self._tell(kill, "engaged", kill.reason, kill.by)
+            self._clock.soon(lambda: self._stop_others(kills, but))
+        for kill in kills:
+            self._tell(kill, "engaged", kill.reason, kill.by, kill.pod)
         return stopped
 
-    def _tell(self, kill: Kill, state: str, reason: str, by: str) -> None:
-        self._news.tell(KillChange(str(kill.scope), state, reason, by, kill.origin))
+    def _tell(self, kill: Kill, state: str, reason: str, by: str, pod: str = "") -> None:
+        self._news.tell(KillChange(str(kill.scope), state, reason, by, kill.origin, pod))
 
-    def _stop_others(self, kill: Kill, but: Call) -> None:
-        _ = self._stop(kill, but)
+    def _stop_others(self, kills: list[Kill], but: Call) -> None:
+        _ = self._stop(kills, but)
 
-    def _stop(self, kill: Kill, but: Call | None = None) -> int:
+    def _stop(self, kills: list[Kill], but: Call | None = None) -> int:
         """The calls that are on their way, and are not another kill's."""
-        net, refusal, stopped = Net([kill]), kill.refusal(), 0
+        stopped = 0
+        nets = [Net(kill for kill in kills if kill.in_flight == what) for what in ("end", "finish")]
         for call in self._calls():
-            spared = call is but or (kill.in_flight == "finish" and call.under_way)
-            if not spared and _meets(net, call):
-                call.stop(Stop.KILLED, refusal)
+            found = _met(nets[:1] if call.under_way else nets, call)
+            if found is not None and call is not but:
+                call.stop(Stop.KILLED, found.refusal())
                 stopped += 1
         return stopped
 
@@ -159,44 +199,89 @@ class Kills:
         if thrown is None:
             raise Unknown(f"{scope} is not killed")
         del self._thrown[scope]
-        self._leaving[scope] = thrown
-        self._noted.note(KillReleased(self._clock.uuid(), str(scope), by, reason))
-        await asyncio.shield(self._clock.spawn(self._lift(thrown, by, reason)))
+        names = tuple(self.throws.of(scope).on)
+        lift = Lift(round(self._clock.wall() * 1000), by, reason)
+        leaving = self._leaving[scope] = Leaving(thrown, names, lift)
+        self._noted.note(KillReleased(self._clock.uuid(), str(scope), by, reason, lifts=names))
+        await asyncio.shield(self._clock.spawn(self._lift(leaving)))
         return thrown
 
-    async def _lift(self, kill: Kill, by: str, reason: str) -> None:
+    async def _lift(self, leaving: Leaving) -> None:
+        kill, names, lift = leaving
         scope, durable = kill.scope, False
         try:
             durable = await self._noted.durable()
         finally:
             del self._leaving[scope]
             if not durable and scope not in self._thrown:
-                self._thrown[scope] = kill
-                self._say(kill)
+                self._throw(kill)
         if not durable:
             raise Unwritten("the journal cannot be written, and nothing is revived without it")
-        self._gone(kill, by, reason)
+        self.throws.take(self.throws.of(scope).lifted(names, lift))
+        self._gone(kill, lift.by, lift.reason)
+        self.changed(scope)
 
-    def _gone(self, kill: Kill, by: str, reason: str) -> None:
+    def _gone(self, kill: Kill, by: str, reason: str, pod: str = "") -> None:
         self._catch()
         if kill.scope not in self._thrown:  # else somebody threw it anew meanwhile
-            self._tell(kill, "released", reason, by)
+            self._tell(kill, "released", reason, by, pod)
 
     def expire(self) -> None:
-        """Lift what had an end."""
+        """Lift what had an end; and forget what was lifted long ago."""
         now = self._clock.wall()
+        if self._clock.now() >= self._forgets:
+            self._forgets = self._clock.now() + _FORGETS
+            self.throws.forget(now)
         for kill in [*self._thrown.values(), *self._written.values()]:
             if kill.until is None or now < kill.until:
                 continue
-            kept = self._written if kill.origin == _POLICIES else self._thrown
+            kept = self._written if kill.origin == POLICIES else self._thrown
             del kept[kill.scope]
             self._released(kill, "its time is over")
 
     def _released(self, kill: Kill, reason: str) -> None:
-        origin = _POLICIES if kill.origin == _POLICIES else ""
+        origin = POLICIES if kill.origin == POLICIES else ""
         name = self._clock.uuid()
-        self._noted.note(KillReleased(name, str(kill.scope), "holdfast", reason, origin))
+        self._noted.note(KillReleased(name, str(kill.scope), "holdfast", reason, origin, lifts=()))
         self._gone(kill, "holdfast", reason)
+
+    # --- what other pods do ---
+
+    def follow(self, told: Iterable[Thrown]) -> None:
+        """Other pods know this. What they threw counts here too, and what they lifted goes on: that
+        is durable where it was done, and a store that has it says it again after a restart."""
+        now = self._clock.wall()
+        begun: list[Kill] = []
+        ended: list[tuple[Kill, Lift]] = []
+        for each in told:
+            before = self.throws.of(each.scope)
+            after = before.joined(each)
+            if after is before or not self._takes(each.scope):
+                continue
+            self.throws.take(after)
+            kill, was = after.kill(now), self._thrown.get(each.scope)
+            if kill is not None and (kill != was or after.on.keys() != before.on.keys()):
+                self._thrown[kill.scope] = kill
+                self._say(kill, tuple(after.on))
+                begun += [] if kill == was else [kill]
+            elif kill is None and was is not None:
+                del self._thrown[was.scope]
+                self._followed(was, tuple(before.on), after.lift)
+                ended.append((was, after.lift))
+        if begun:
+            _ = self._in_effect(begun)
+        for was, lift in ended:
+            self._gone(was, lift.by, lift.reason, lift.pod)
+
+    def _takes(self, scope: Scope) -> bool:
+        room = scope == ALL or self.throws.knows(scope) or len(self.throws) < MOST + LIFTED
+        if not room:
+            self._news.tell_once(KillTrouble("other pods tell of more kills than there may be"))
+        return room
+
+    def _followed(self, kill: Kill, names: tuple[str, ...], lift: Lift) -> None:
+        name, scope = self._clock.uuid(), str(kill.scope)
+        self._noted.note(KillReleased(name, scope, lift.by, lift.reason, pod=lift.pod, lifts=names))
 
     # --- what is written down ---
 
@@ -215,7 +300,7 @@ class Kills:
             self._written[scope] = kill
             if before is None or _terms(before) != _terms(kill):
                 self._say(kill)
-                self._in_effect(kill)
+                _ = self._in_effect([kill])
         self._catch()
 
     def stands(self, lines: Mapping[Scope, Kill]) -> None:
@@ -236,7 +321,7 @@ class Kills:
     def items(self) -> list[Kill]:
         """All that is in effect; of one scope those of the policies first. The newest last."""
         both = [*self._written.values(), *self._thrown.values()]
-        both += [kill for scope, kill in self._leaving.items() if scope not in self._thrown]
+        both += [each.kill for scope, each in self._leaving.items() if scope not in self._thrown]
         return sorted(both, key=lambda kill: kill.since)
 
     def thrown(self, scope: Scope) -> Kill | None:
@@ -248,39 +333,14 @@ class Kills:
         kills = self.items()
         self.net = Net(kills) if kills else None
 
-    # --- part of Rebuilt ---
 
-    def dump(self) -> Any:
-        """Part of Rebuilt: what the journal says."""
-        kills = [*self._thrown.values(), *self._written.values()]
-        return [msgspec.to_builtins(entry_of("", kill)) for kill in kills]
-
-    def load(self, state: Any, /) -> None:
-        """Part of Rebuilt."""
-        for told in state:
-            self.apply({**told, "type": KillEngaged.type})
-
-    def apply(self, record: dict[str, Any], /) -> None:
-        """Part of Rebuilt. Nothing is taken from a line that is no such record."""
-        try:
-            if record["type"] == KillEngaged.type:
-                kill = kill_of(msgspec.convert(record, KillEngaged))
-                kept = self._written if kill.origin == _POLICIES else self._thrown
-                kept[kill.scope] = kill
-            else:
-                released = msgspec.convert(record, KillReleased)
-                kept = self._written if released.origin == _POLICIES else self._thrown
-                kept.pop(Scope(released.scope), None)
-        except msgspec.ValidationError:
-            return
-
-
-def _meets(net: Net[Kill], call: Call) -> bool:
-    """Does it stop the call, or what is under way of it elsewhere than at its own upstream?"""
+def _met(nets: Sequence[Net[Kill]], call: Call) -> Kill | None:
+    """What stops the call, or what is under way of it elsewhere than at its own upstream."""
     places = {call.upstream}
     places |= {attempt.upstream for attempt in call.attempts if attempt.ended is None}
     places |= {attempt.upstream for attempt in call.attempts[-1:]}
-    return any(net.of(call, place) is not None for place in places)
+    found = (net.of(call, place) for net in nets for place in places)
+    return next((kill for kill in found if kill is not None), None)
 
 
 def _terms(kill: Kill) -> tuple[Any, ...]:

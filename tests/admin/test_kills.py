@@ -16,8 +16,9 @@ from proxy.admin.routes import Visit
 from proxy.config.tokens import Role
 from proxy.news import News
 from proxy.state.killed import Kill
-from proxy.state.kills import PEOPLES
+from proxy.state.kills import PEOPLES, Reach
 from proxy.state.scopes import Scope
+from proxy.state.throws import Thrown
 from tests.admin.scene import Scene
 
 
@@ -140,6 +141,39 @@ async def test_what_is_still_killed_is_told(side: Side) -> None:
     told = await side.revive("all", "fixed")
     assert (told["scope"], told["revived_by"]) == ("all", "bob")
     assert [each["scope"] for each in told["still_killed"]] == ["agent:a"]
+
+
+GONE = Reach(0, "the store of the fleet is not there: gone")
+
+
+@pytest.mark.parametrize(
+    ("reach", "pods", "warned"), [(None, None, False), (Reach(3), 3, False), (GONE, None, True)]
+)
+async def test_how_many_pods_have_it_is_told(
+    side: Side, reach: Reach | None, pods: int | None, warned: bool
+) -> None:
+    """Where others share a store; and what to do, where that is not there."""
+
+    async def reaches(scope: Scope) -> Reach | None:
+        return reach
+
+    side.sight.kills.reach = reaches
+    _, unknown = await side.revive("tool:x")
+    assert unknown.endswith("gone; other pods may have it killed") is warned
+    killed, revived = await side.engage("all"), await side.revive("all")
+    for told, what in ((killed, "kill it on each"), (revived, "it goes on at this pod only")):
+        assert told["pods"] == pods
+        assert len(told["warnings"]) == warned
+        assert all("is not there: gone; " in line and what in line for line in told["warnings"])
+
+
+async def test_what_stands_in_a_file_of_another_pod_may_come_back(side: Side) -> None:
+    """Only that pod can know; whoever revives is told where it is."""
+    line = Kill(Scope("all"), "why", "file", "file", place="/d/kill:3", pod="host-b/1")
+    side.sight.kills.follow([Thrown(line.scope, {"1": line})])
+    told = await side.revive("all")
+    assert "another pod, host-b/1" in told["warnings"][0]
+    assert (told["pod"], told["at"]) == ("host-b/1", "/d/kill:3")
 
 
 async def test_there_are_only_so_many(side: Side) -> None:

@@ -41,6 +41,20 @@ def test_what_will_not_last_is_an_error(holdfast, pages):
     assert ran.err == "holdfast: it counts, but a restart would forget it\n"
 
 
+def test_it_says_on_how_many_pods(holdfast, pages):
+    """Where they share a store; where that is not there, a warning says so."""
+    pages.put("/v1/kills", KILLED | {"pods": 3})
+    ran = holdfast("kill", "all", "--reason", "x")
+    assert ran.out == "killed all: 1,204 calls under way were stopped; killed on 3 pods\n"
+    left = {"still_killed": [], "pods": 1, "warnings": []}
+    pages.put("/v1/kills/all", KILLED | left)
+    assert holdfast("revive", "all", "--reason", "x").out == "revived all; revived on 1 pod\n"
+    pages.put("/v1/kills/all", KILLED | left | {"pods": None, "warnings": ["here only"]})
+    for words in ((), ("--json",)):
+        ran = holdfast("revive", "all", "--reason", "x", *words)
+        assert (ran.code, ran.err) == (0, "holdfast: here only\n")
+
+
 @pytest.mark.parametrize("until", ["2999-01-31T18:00:00+01:00", "30m"])
 def test_until_when(holdfast, pages, until):
     """A moment, or how long it is until then."""

@@ -84,6 +84,10 @@ def test_what_is_killed_comes_first(status):
         "by alice: wrong recipients KILLED all since 2026-11-28T03:01:14.952Z by alice: wrong "
         "recipients and 1 more: GET /v1/kills has them all"
     )
+    elsewhere = status(
+        kills={"count": 1, "items": [KILL | {"until": None, "pod": "host-b/1a2b3c"}]}
+    )
+    assert "by alice on host-b/1a2b3c: wrong" in " ".join(words(elsewhere.out))
     assert "KILLED" not in status(kills={"count": 0, "items": []}).out
 
 
