@@ -262,6 +262,8 @@ class Call(msgspec.Struct):
     because: "Refusal | None" = None  # what is told of it, where somebody decided so
     goes_on: bool = False  # though it was stopped
     stays: bool = False  # it waits for a person, who may let it go though its agent is gone
+    unguarded: bool = False
+    """A limit that pods share let it go without the store, for the operator wants it so."""
     flight: InFlight | None = None  # where it is counted as on its way
     intent: "Future[bool] | bool | None" = None
     """Was its intent durable before it was sent? Or that will be known; None: it has none yet."""

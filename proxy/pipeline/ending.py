@@ -132,6 +132,8 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     )
     if reply.hearing is not None and reply.hearing.usage is not None:
         force_setattr(made, "tokens", _tokens(reply.hearing.usage))
+    if call.unguarded:
+        force_setattr(made, "unguarded", True)
     return made if call.purse is None else _priced(made, call.purse, call.caller)
 
 
