@@ -26,6 +26,7 @@ from proxy.state.account import Account, Passed
 from proxy.state.asking import Terms
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
+from proxy.state.fleet_cells import Rates
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.ledger import Ledger
@@ -67,7 +68,7 @@ class Control:
         self._exhibits = SealedExhibits(data_dir, clock)
         self.rooms: Sequence[Rebuilt] = (self.kills, self.ledger, self.desk)
         """Those that the journal rebuilds before anybody is served."""
-        self.parts: Sequence[Part] = ()
+        self.parts: Sequence[Part] = (Rates.of(keep),)
         """What is shared with other pods, where there is a store."""
 
     async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:

@@ -9,7 +9,7 @@ What it counts, calls or tokens, is the caller's affair: each attempt says what 
 """
 
 import asyncio
-from typing import final
+from typing import Any, final
 
 import msgspec
 
@@ -24,6 +24,10 @@ class Grant(msgspec.Struct, eq=False, gc=False):
     cell: "Cell"
     slot: Slot
     cost: float
+    drawn: list[Any] | None = None
+    """What was drawn from a store for it, in a fleet (`proxy/state/fleet_cell.py`)."""
+    unguarded: bool = False
+    """Nobody was asked: the store is gone, and the operator wants it so."""
 
 
 @final
@@ -45,14 +49,13 @@ class Waiter:
             self.future.set_result(None)
 
 
-class _End(msgspec.Struct):
+class End(msgspec.Struct):
     """The end of the line: when the last one has his turn, and what will be left to drain then."""
 
     turn: float
     tat: float
 
 
-@final
 class Cell:
     """See the head of this file."""
 
@@ -99,7 +102,7 @@ class Cell:
         self._line.append(waiter)
         self._end = end
         if len(self._line) == 1:
-            self._ring_at(waiter.turn)
+            self._leads(waiter)
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -154,6 +157,10 @@ class Cell:
         self.limit.follow(pace, now)
         self._moved(now)
 
+    def _leads(self, waiter: Waiter) -> None:
+        """The line begins with him."""
+        self._ring_at(waiter.turn)
+
     def _moved(self, now: float) -> None:
         """Something else than time has changed when it is whose turn."""
         if self._line:
@@ -190,18 +197,18 @@ class Cell:
                 self._line.append(waiter)
         self._end = end
 
-    def _reckoned(self, now: float) -> _End:
+    def _reckoned(self, now: float) -> End:
         return self._end if self._line else self._front(now)
 
-    def _front(self, now: float) -> _End:
+    def _front(self, now: float) -> End:
         """The end of a line in which nobody stands."""
-        return _End(now, self.limit.tat)
+        return End(now, self.limit.tat)
 
-    def _turn(self, end: _End, cost: float) -> float:
+    def _turn(self, end: End, cost: float) -> float:
         """Of one that is put at the end of the line."""
         return max(end.turn, self.limit.turn_after(end.tat, cost))
 
-    def _pass(self, end: _End, waiter: Waiter) -> None:
+    def _pass(self, end: End, waiter: Waiter) -> None:
         """He is at the end now."""
         end.turn = waiter.turn
         end.tat = max(end.tat, waiter.turn) + waiter.cost * self.limit.interval

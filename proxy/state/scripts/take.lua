@@ -1,8 +1,12 @@
+local epoch = tonumber(ARGV[2])
+if tonumber(redis.call('HGET', key('epoch'), 'number') or 0) ~= epoch then
+  return {0, '0', '0', 0, '0'}
+end
 local cell = key('rate:' .. ARGV[1])
-local interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3])
-local least, need, want = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local parts, debt, alone = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local slack, lingers, longest = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local interval, burst = tonumber(ARGV[3]), tonumber(ARGV[4])
+local least, need, want = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local parts, debt, alone = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local slack, lingers, longest = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local function exact(number) return string.format('%.17g', number) end
@@ -18,7 +22,7 @@ if before ~= interval or now < at then
 end
 local since = now - mark
 
-for i = 13, #ARGV, 4 do
+for i = 14, #ARGV, 4 do
   local free = tonumber(ARGV[i + 1]) - (shift - tonumber(ARGV[i + 3])) - since
   free = math.min(tonumber(ARGV[i]) * interval, free)
   if tonumber(ARGV[i + 2]) == mark and free > 0 then

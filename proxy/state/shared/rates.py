@@ -23,15 +23,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from proxy.state.memory import Memory
-from proxy.state.store import Argument, Verb
+from proxy.state.store import Argument, Unreachable, Verb
 
 SLACK = 1e-4
 """Of a unit, as the line is written down in fractions of a microsecond."""
 LINGERS = 1_000
-"""Milliseconds for which a cell is kept when all of it has drained: when all of it came back, another
-line must not begin in the same moment."""
+"""Milliseconds for which a cell is kept when all of it has drained: another line must not begin in
+the moment in which all of one came back."""
 LONGEST = 10**15
 """Microseconds (31 years): nothing that is owed makes anybody wait longer."""
+VOID = 0
+"""The mark of no line."""
 
 
 class Back(msgspec.Struct, frozen=True):
@@ -49,7 +51,7 @@ class Told(msgspec.Struct, frozen=True):
     given: int
     ahead: float  # microseconds until all has drained that was taken by anybody
     end: float = 0.0  # where in its line the last of what was given has drained, in microseconds
-    mark: int = 0  # which line that is
+    mark: int = VOID  # which line that is
     shift: float = 0.0  # by how much it had moved up
 
 
@@ -67,6 +69,9 @@ class Take(Verb[Told], frozen=True):
     script = "take"
 
     cell: str
+    epoch: int
+    """That the pod knows of. A store that begins another one may have forgotten everything: it
+    hears and gives nothing (`VOID`) until the pod knows, and has told what it used."""
     interval: float
     """Microseconds in which one unit drains."""
     burst: int
@@ -87,6 +92,9 @@ class Take(Verb[Told], frozen=True):
     def on(self, memory: Memory) -> Told:
         """Part of Verb."""
         name, now = f"rate:{self.cell}", memory.now() * 1000
+        epoch = memory.seen("epoch")
+        if (epoch.number if epoch else 0) != self.epoch:
+            return Told(0, 0.0)
         known: _Cell | None = memory.seen(name)
         cell = self._moved_on(known or _Cell(0.0, self.interval, now, 0.0, now), now)
         since = float(now - cell.mark)
@@ -129,7 +137,7 @@ class Take(Verb[Told], frozen=True):
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        head: list[Argument] = [self.cell, repr(self.interval), self.burst]
+        head: list[Argument] = [self.cell, self.epoch, repr(self.interval), self.burst]
         head += [self.least, self.need, self.want, self.parts, self.debt, self.alone]
         head += [repr(SLACK), LINGERS, LONGEST]
         for back in self.back:
@@ -138,5 +146,13 @@ class Take(Verb[Told], frozen=True):
 
     def answer(self, reply: Any) -> Told:
         """Part of Verb."""
-        given, ahead, end, mark, shift = reply
-        return Told(given, float(ahead), float(end), mark, float(shift))
+        try:
+            given, ahead, end, mark, shift = reply
+            told = Told(
+                min(int(given), self.want), float(ahead), float(end), int(mark), float(shift)
+            )
+        except (TypeError, ValueError) as error:
+            raise Unreachable("its answer is none") from error
+        if not all(map(math.isfinite, (told.ahead, told.end, told.shift))):
+            raise Unreachable("its answer is none")
+        return told

@@ -3,8 +3,8 @@
 import pytest
 
 from proxy.state.memory import Memory
-from proxy.state.shared.rates import Back, Take
-from proxy.state.store import Near
+from proxy.state.shared.rates import VOID, Back, Take, Told
+from proxy.state.store import Near, Unreachable
 from tests.fakes import FakeClock
 
 WITHIN = 5.0
@@ -15,7 +15,7 @@ HOUR = 3.6e9
 def take(number=1, burst=10, interval=HOUR, **more):
     """A draw of so many that are needed, all or none."""
     said = {"least": number, "need": number, "want": number} | more
-    return Take("c", interval, burst, **said)
+    return Take("c", 0, interval, burst, **said)
 
 
 def back(told, units, **changes):
@@ -39,15 +39,15 @@ async def test_keys_have_cells_of_their_own(store):
     """One that is used up says nothing of another."""
     await store.ask(take(10), WITHIN)
 
-    assert (await store.ask(Take("d", HOUR, 10, 1, 1, 1), WITHIN)).given == 1
+    assert (await store.ask(Take("d", 0, HOUR, 10, 1, 1, 1), WITHIN)).given == 1
 
 
 async def test_it_gives_all_that_is_needed_or_what_there_is(store):
     """And nothing where not even the first can be served."""
     assert (await store.ask(take(least=3, need=12, want=12), WITHIN)).given == 10
     assert (await store.ask(take(least=1, need=5, want=5), WITHIN)).given == 0
-    assert (await store.ask(Take("d", HOUR, 10, 8, 8, 8), WITHIN)).given == 8
-    assert (await store.ask(Take("d", HOUR, 10, 3, 9, 9), WITHIN)).given == 0
+    assert (await store.ask(Take("d", 0, HOUR, 10, 8, 8, 8), WITHIN)).given == 8
+    assert (await store.ask(Take("d", 0, HOUR, 10, 3, 9, 9), WITHIN)).given == 0
 
 
 async def test_what_nobody_needs_yet_is_given_from_plenty_only(store):
@@ -129,6 +129,30 @@ async def test_fractions_are_not_lost(store):
     """A unit of a third of an hour: so many make an hour, to the burst's last one."""
     given = [(await store.ask(take(interval=HOUR / 3), WITHIN)).given for _ in range(11)]
     assert given == [1] * 10 + [0]
+
+
+@pytest.mark.parametrize(
+    "reply", [None, [1], [1, b"x", b"0", 1, b"0"], [1, b"nan", b"0", 1, b"0"], 7]
+)
+def test_an_answer_that_is_none_counts_as_none(reply):
+    """Whoever gave it."""
+    with pytest.raises(Unreachable):
+        take(3).answer(reply)
+
+
+def test_nobody_gets_more_than_he_wanted():
+    """Whatever a store says."""
+    assert take(3).answer([9, b"1", b"2", 7, b"3"]) == Told(3, 1.0, 2.0, 7, 3.0)
+
+
+async def test_a_store_that_began_anew_hears_nothing(store):
+    """Until the pod knows that it did, and has told what it used."""
+    await store.ask(take(3), WITHIN)
+
+    told = await store.ask(Take("c", 7, HOUR, 10, 1, 1, 1, debt=5), WITHIN)
+
+    assert told.mark == VOID
+    assert (await store.ask(take(0), WITHIN)).ahead == pytest.approx(3 * HOUR, rel=1e-6)
 
 
 def make():
