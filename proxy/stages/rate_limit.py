@@ -286,10 +286,17 @@ class FleetTurnstile(Turnstile):
             return self._alone(cell, attempt, cost)
         if cell.turn(now, cost) > now:
             return super()._not_now(cell, attempt, cost)
-        may_queue = not attempt.hedge and self._waiting(cell) < self._queue
-        # Who may not wait for his turn waits for the answer.
-        latest = latest_start(attempt.call) if may_queue else now
-        return self._waits(cell, attempt, cell.join(now, cost, latest))
+        waiter = cell.join(
+            now, cost, latest_start(attempt.call), 0 if attempt.hedge else self._queue
+        )
+        return self._waits(cell, attempt, waiter)
+
+    def _stand(
+        self, cell: Cell, attempt: Attempt, turn: float, cost: float
+    ) -> Verdict | Awaitable[Verdict]:
+        assert isinstance(cell, FleetCell)
+        waiter = cell.join(attempt.started, cost, latest_start(attempt.call), self._queue)
+        return self._waits(cell, attempt, waiter)
 
     def _alone(
         self, cell: FleetCell, attempt: Attempt, cost: float
@@ -314,6 +321,10 @@ class FleetTurnstile(Turnstile):
         attempt.taken[self] = grant
         if grant.unguarded:
             attempt.call.unguarded = True
+
+    def _waiting(self, cell: Cell) -> int:
+        assert isinstance(cell, FleetCell)
+        return cell.queued(self._now())
 
     @property
     def _denies(self) -> bool:

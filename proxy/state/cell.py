@@ -34,12 +34,13 @@ class Grant(msgspec.Struct, eq=False, gc=False):
 class Waiter:
     """One that stands in the line. Its future is done when it was served, or sent away."""
 
-    __slots__ = ("cost", "future", "grant", "latest", "turn")
+    __slots__ = ("cost", "future", "grant", "latest", "room", "turn")
 
     def __init__(self, cost: float, latest: float, turn: float) -> None:
         self.cost = cost
         self.latest = latest
         self.turn = turn
+        self.room = NEVER  # so many may stand in the line and he still be one of them
         self.grant: Grant | None = None  # None when the future is done: sent away
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -102,7 +103,7 @@ class Cell:
         self._line.append(waiter)
         self._end = end
         if len(self._line) == 1:
-            self._leads(waiter)
+            self._ring_at(waiter.turn)
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
@@ -156,10 +157,6 @@ class Cell:
         now = self._clock.now()
         self.limit.follow(pace, now)
         self._moved(now)
-
-    def _leads(self, waiter: Waiter) -> None:
-        """The line begins with him."""
-        self._ring_at(waiter.turn)
 
     def _moved(self, now: float) -> None:
         """Something else than time has changed when it is whose turn."""

@@ -93,6 +93,10 @@ class FleetCell(Cell):
         """Is there something to say to the store?"""
         return bool(self._leased.returns or self._debt or self._alone)
 
+    def queued(self, now: float) -> int:
+        """So many wait for their turn. The others in the line wait for an answer."""
+        return sum(waiter.turn > now for waiter in self._line)
+
     def alone(self, now: float) -> bool:
         """Does the pod have to do without the store now?"""
         alone = now < self._again or not self._link.grants
@@ -108,6 +112,19 @@ class FleetCell(Cell):
     def without(self, now: float, cost: float) -> Grant | None:
         """The same, where the pod is alone."""
         return None if self._line else self._paid(now, int(cost), alone=True)
+
+    def join(self, now: float, cost: float, latest: float, room: float = NEVER) -> Waiter:
+        """Part of Cell; also for one whose turn it might be now, for all that is known. `room`: if
+        it is not, so many wait for theirs, and the others are sent away."""
+        end = self._reckoned(now)
+        waiter = Waiter(cost, latest, self._turn(end, cost))
+        waiter.room = room
+        self._pass(end, waiter)
+        self._line.append(waiter)
+        self._end = end
+        if len(self._line) == 1:
+            self._serve(now)
+        return waiter
 
     def keep(self, grant: Grant, used: float | None) -> None:
         """Part of Cell."""
@@ -232,9 +249,6 @@ class FleetCell(Cell):
 
     # --- the line ---
 
-    def _leads(self, waiter: Waiter) -> None:
-        self._serve(self._clock.now())
-
     def _moved(self, now: float) -> None:
         if self._line:
             self._serve(now)
@@ -256,12 +270,24 @@ class FleetCell(Cell):
             return
         turn = self._turn(self._front(now), self._line[0].cost)
         if turn > now:
-            self._line_up(now)
-            if self._line:
-                self._ring_at(self._line[0].turn)
+            self._wait(now)
         else:
             self._asking = True
             _ = self._clock.spawn(self._asks())
+
+    def _wait(self, now: float) -> None:
+        """It is known when it is whose turn: as many as may wait for it."""
+        stay: list[Waiter] = []
+        away: list[Waiter] = []
+        for waiter in self._line:
+            (stay if len(stay) < waiter.room else away).append(waiter)
+        self._line = stay
+        self._line_up(now)
+        for waiter in away:
+            waiter.turn = self.turn(now, waiter.cost)
+            waiter.done()
+        if self._line:
+            self._ring_at(self._line[0].turn)
 
     def _send_away(self) -> None:
         line, self._line = self._line, []

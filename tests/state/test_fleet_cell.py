@@ -37,7 +37,8 @@ class Pod:
     def join(self, cost: float = 1.0, latest: float | None = None) -> Waiter:
         """An attempt for which nothing was drawn; it waits for the answer only."""
         now = self.clock.now()
-        return self.cell.join(now, cost, now if latest is None else latest)
+        room = 0 if latest is None else 1_000
+        return self.cell.join(now, cost, NEVER if latest is None else latest, room)
 
     async def goes(self, cost: float = 1.0) -> Grant | None:
         """One that takes what is drawn, or asks."""

@@ -39,7 +39,7 @@ class Pod:
         if cell.alone(now):
             grant = cell.without(now, cost)
         else:
-            waiter = cell.join(now, cost, now)
+            waiter = cell.join(now, cost, now, 0)
             await settled()
             grant = waiter.grant
         if grant is not None:
@@ -146,7 +146,7 @@ async def test_who_leaves_gives_back_what_he_has() -> None:
     """At once: nobody else comes for it."""
     _, (one, two) = await fleet(2)
     cell, now = one.of("ann"), one.clock.now()
-    waiter = cell.join(now, 90.0, now)
+    waiter = cell.join(now, 90.0, now, 0)
     await settled()
     assert waiter.grant is not None
     cell.give_back(waiter.grant)
