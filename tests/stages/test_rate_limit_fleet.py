@@ -284,3 +284,42 @@ async def test_allow_marks_who_waited_in_vain() -> None:
     attempt = pod.attempt()
     assert await pod.comes(attempt) is None
     assert attempt.call.unguarded
+
+
+# --- ten pods ---
+
+LOADS = {
+    "uneven": (0.6, 0.15, 0.1, 0.05, 0.04, 0.03, 0.01, 0.01, 0.005, 0.005),
+    "even": (0.1,) * 10,
+    "one": (1.0, *(0.0,) * 9),
+}
+
+
+async def second(fleet: list[Pod], loads: tuple[float, ...], calls: int, ticks: int) -> int:
+    """How many of so many calls go in a second, of which each pod has its part."""
+    chance, went = fleet[0].clock.chance, 0
+    for tick in range(ticks):
+        due = calls * (tick + 1) // ticks - calls * tick // ticks
+        for pod in chance.choices(fleet, loads, k=due):
+            went += await pod.comes() is None
+        fleet[0].clock.advance(1 / ticks)  # type: ignore[attr-defined]  # it is a fake one
+        if tick % (ticks // 10) == 0:
+            for pod in fleet:
+                await pod.rates.exchange(pod.link)
+    return went
+
+
+@pytest.mark.parametrize("kind", list(LOADS))
+@pytest.mark.parametrize(("burst", "calls"), [(100, 400), (10, 200), (100, 110)])
+async def test_ten_pods_keep_a_rate_together(kind: str, burst: int, calls: int) -> None:
+    """Within 2 % over ten seconds, wherever the calls come; and then they come elsewhere."""
+    shared, fleet = await pods(10, section("100/s", burst=burst))
+    loads = LOADS[kind]
+    went = []
+    for number in range(14):
+        if number == 8:
+            loads = loads[::-1]
+        went.append(await second(fleet, loads, 600 if number < 4 else calls, 250))
+        await shared.beat()
+    assert sum(went[:4]) == pytest.approx(400 + burst, abs=10)
+    assert sum(went[4:]) == pytest.approx(1_000, abs=20)

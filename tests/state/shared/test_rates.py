@@ -176,6 +176,16 @@ async def test_it_drains_with_the_time():
     assert store._memory.seen("rate:c") is None
 
 
+async def test_what_was_drawn_of_a_line_that_is_over_does_not_come_back():
+    """All of it had drained; now another one drains, and others stand in it."""
+    store, clock = make()
+    told = await store.ask(take(10, interval=1e6), WITHIN)
+    clock.advance(12.0)
+    assert (await store.ask(take(10, interval=1e6), WITHIN)).given == 10
+    late = take(1, interval=1e6, back=(back(told, 10),))
+    assert (await store.ask(late, WITHIN)).given == 0
+
+
 async def test_a_clock_that_goes_back_makes_nobody_wait_longer():
     """Another server's, after a failover: as much is left to drain as was, and another line."""
     store, clock = make()
