@@ -93,7 +93,10 @@ class RateLimit(Section, frozen=True, kw_only=True):
     ] = 0
     shared: Annotated[
         bool,
-        Meta(description="One limit for all pods. Each has its own as long as there is no store."),
+        Meta(
+            description="One limit for all pods, where the settings name a `store`. Else, and with "
+            "`false`, each pod has its own."
+        ),
     ] = True
 
     def lack(self) -> str:

@@ -26,6 +26,7 @@ from proxy.state.cell import Cell, End, Grant, Waiter
 from proxy.state.gcra import Gcra, Pace, Slot
 from proxy.state.leased import HOLDS, Leased
 from proxy.state.link import Link
+from proxy.state.shared.fleet import ALIVE
 from proxy.state.shared.rates import VOID, Take, Told
 from proxy.state.store import Unreachable
 
@@ -80,9 +81,7 @@ class FleetCell(Cell):
     def idle(self) -> bool:
         """Part of Cell."""
         now = self._clock.now()
-        return (
-            not self._line and self._quiet and self._seen.tat <= now and self._mine <= now
-        )  # fmt: skip
+        return not self._line and self._quiet and max(self._seen.tat, self._mine) <= now
 
     @property
     def _quiet(self) -> bool:
@@ -99,7 +98,7 @@ class FleetCell(Cell):
 
     def alone(self, now: float) -> bool:
         """Does the pod have to do without the store now?"""
-        alone = now < self._again or not self._link.grants
+        alone = now < self._again or not self._grants
         if alone and self._live != self._link.live:
             self._divide(now)
         self.limit = self._own if alone else self._seen
@@ -131,7 +130,7 @@ class FleetCell(Cell):
         if used is None or used == grant.cost:
             self._own.keep(grant.slot)
             return
-        now, unused = self._clock.now(), int(grant.cost - used)
+        now, unused = self._clock.now(), int(grant.cost - max(0, used))
         if unused > 0:
             self._unused(grant, unused, now)
         else:
@@ -301,6 +300,16 @@ class FleetCell(Cell):
 
     # --- the store ---
 
+    @property
+    def _grants(self) -> bool:
+        """Does the store give anything? Money waits until it is known what pods that died hold; of
+        rates those that live have told soon what they used, and the others' drains."""
+        link = self._link
+        if link.grants:
+            return True
+        fleet = link.fleet
+        return link.up and fleet.ours and fleet.now - fleet.epoch >= ALIVE
+
     def _share(self) -> Pace:
         return Pace(self.pace.interval * self._live, max(1, self.pace.burst // self._live))
 
@@ -338,7 +347,7 @@ class FleetCell(Cell):
         """For those who come soon."""
         try:
             want = self._ahead(1)
-            if want and self._link.grants:
+            if want and self._grants:
                 await self._say(self._link.ask, want=want)
             else:
                 self._low = 0.0

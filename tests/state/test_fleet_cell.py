@@ -10,7 +10,7 @@ from proxy.state.fleet_cell import FleetCell
 from proxy.state.fleet_cells import Rates
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
-from proxy.state.shared.fleet import Fleet
+from proxy.state.shared.fleet import Beat, Fleet
 from proxy.state.shared.rates import Take
 from tests.state.fleet import Shared, settled
 
@@ -383,6 +383,17 @@ async def test_tokens_used_alone_are_set_right() -> None:
     assert await pod.go(1) == 0
 
 
+async def test_nobody_uses_less_than_nothing() -> None:
+    """Whatever an answer says: what others used alone stays told."""
+    _, pod = await pods(1, TOKENS)
+    pod.link.fails("gone")
+    first, second = await pod.goes(40.0), await pod.goes(10.0)
+    assert first is not None
+    assert second is not None
+    pod.cell.keep(second, -1_000)
+    assert pod.cell._alone == 40
+
+
 async def test_a_call_dearer_than_the_share_goes_when_nothing_is_left_to_drain() -> None:
     """Or it would never go; what is more than a burst never does."""
     shared, (one, _) = await pods(2, TOKENS)
@@ -476,6 +487,23 @@ async def test_a_store_that_has_forgotten_all_gives_nothing_before_it_was_told()
     pod.cell._mine = -NEVER
     pod.cell.remembers()
     assert pod.cell._alone == 0
+
+
+async def test_nobody_waits_for_long_for_pods_that_died() -> None:
+    """What they used drains; of money that is another matter."""
+    shared, (one, _) = await pods(2)
+    assert await one.go(3) == 3
+    shared.memory.restarts(empty=True)
+    fleet = await one.link.beat(Beat(one.link.pod, 0, ("pod1",)))
+    await one.link.beat(Beat(one.link.pod, fleet.epoch))
+    one.cell.remembers()
+    await one.says()
+    assert one.cell.alone(shared.clock.now())
+    shared.clock.advance(5.0)
+    await one.link.beat(Beat(one.link.pod, fleet.epoch))
+    assert not one.link.grants
+    assert not one.cell.alone(shared.clock.now())
+    assert await one.go(9) == 1
 
 
 async def test_another_pace() -> None:
