@@ -266,7 +266,7 @@ class Turnstile(Queues):
 
 
 class FleetTurnstile(Turnstile):
-    """Of a limit that all pods have in common. `says` asks nobody: it tells what is known here."""
+    """Of a limit that all pods have in common."""
 
     __slots__ = ("_link",)
 
@@ -324,6 +324,17 @@ class FleetTurnstile(Turnstile):
         attempt.taken[self] = grant
         if grant.unguarded:
             attempt.call.unguarded = True
+
+    def says(self, call: Call) -> Said:
+        """As far as it is known here."""
+        cell = self._cells.peek(self._per.of(call))
+        assert isinstance(cell, FleetCell)
+        mode = self._link.on_failure
+        if not cell.alone(self._now()) or mode == "local":
+            return super().says(call)
+        refusal = self._unavailable() if mode == "deny" else None
+        goes = "" if refusal else ", so it may go unguarded"
+        return Said(f"{self._limit.name} for all pods: the store does not answer{goes}", refusal)
 
     def _waiting(self, cell: Cell) -> int:
         assert isinstance(cell, FleetCell)

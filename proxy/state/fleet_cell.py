@@ -70,9 +70,8 @@ class FleetCell(Cell):
         self._leased = Leased()
         self._debt = 0  # units used beyond what was drawn for them
         self._alone = 0  # units used without the store
-        self._telling = False  # a message that says what is owed is under way
-        self._asking = False  # one for those who stand in the line
-        self._drawing = False  # one for what is drawn ahead
+        # Messages under way: that say what is owed; for the line; for what is drawn ahead.
+        self._telling = self._asking = self._drawing = False
         self._low = 0.0  # units; are there less, more are drawn
         self._again = -NEVER  # the store is not asked before
         self._recent, self._since, self._demand = 0.0, clock.now(), 0.0
@@ -145,10 +144,12 @@ class FleetCell(Cell):
 
     def owe(self, other: Cell) -> None:
         """Part of Cell."""
-        left = (other.limit.tat - self._clock.now()) / other.limit.interval
-        if left > 0:
+        now = self._clock.now()
+        left = math.ceil(max(0.0, other.limit.tat - now) / other.limit.interval)
+        if left:
             self._seen.tat = other.limit.tat
-            self._alone += min(self.pace.burst, math.ceil(left))
+            self._alone += left
+            self._used(now, left)
             self._tells.busy(self)
 
     def follow(self, pace: Pace) -> None:
@@ -210,9 +211,9 @@ class FleetCell(Cell):
         pieces = self._leased.pay(now, cost)
         if pieces is None:
             return None
-        own = self._own
-        full = now + own.burst * own.interval  # what is used beyond our share is no debt of ours
-        own.tat = max(own.tat, min(max(own.tat, now) + cost * own.interval, full))
+        own, each = self._own, self._own.interval
+        # What is used beyond our share is no debt of ours.
+        own.tat = max(own.tat, min(max(own.tat, now) + cost * each, now + own.burst * each))
         self._used(now, cost)
         if self._leased.units < self._low and not self._drawing:
             self._drawing = True

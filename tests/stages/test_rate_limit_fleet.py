@@ -286,6 +286,23 @@ async def test_allow_marks_who_waited_in_vain() -> None:
     assert attempt.call.unguarded
 
 
+@pytest.mark.parametrize(
+    ("mode", "note", "code"),
+    [
+        ("local", "10/s for each tool: it may go", ""),
+        ("deny", "10/s for all pods: the store does not answer", "store_unavailable"),
+        ("allow", "10/s for all pods: the store does not answer, so it may go unguarded", ""),
+    ],
+)
+async def test_it_says_what_it_does_without_the_store(mode: str, note: str, code: str) -> None:
+    """As the operator wants it."""
+    shared, (pod,) = await pods(1, section(), mode)
+    await gone(shared, pod)
+    said = pod.gate.says(make_call())
+    assert said.note == note
+    assert (said.refusal.code if said.refusal else "") == code
+
+
 # --- ten pods ---
 
 LOADS = {

@@ -543,6 +543,9 @@ async def test_a_new_one_owes_what_was_left_in_another() -> None:
     two.cell.owe(one.cell)
     assert two.cell._alone == 0
     await one.go(3)
+    two.cell._name = "d"
     two.cell.owe(one.cell)
-    assert two.cell._alone == 3
+    assert two.cell.turn(two.clock.now(), 4.0) == pytest.approx(two.clock.now() + 30.0)
+    await two.says()
+    assert two.takes[-1].alone == 3
     assert await two.go(3) == 1
