@@ -19,7 +19,7 @@ them together then tell no less than what was left to drain.
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Protocol, final
+from typing import TYPE_CHECKING, final
 
 from proxy.clock import NEVER, Clock
 from proxy.state.cell import Cell, End, Grant, Waiter
@@ -29,6 +29,9 @@ from proxy.state.link import Link
 from proxy.state.shared.fleet import ALIVE
 from proxy.state.shared.rates import VOID, Take, Told
 from proxy.state.store import Unreachable
+
+if TYPE_CHECKING:
+    from proxy.state.fleet_cells import Rates
 
 AHEAD = 0.05
 """Seconds of its own use that a pod draws ahead."""
@@ -41,13 +44,6 @@ _NOWHERE = Slot(0.0, 0.0)
 Asks = Callable[[Take], Awaitable[Told]]
 
 
-class Tells(Protocol):
-    """Who sees to it that a cell says what it has to say."""
-
-    def busy(self, cell: "FleetCell", /) -> None:
-        """It holds something, or owes it."""
-
-
 @final
 class FleetCell(Cell):
     """See the head of this file."""
@@ -58,7 +54,7 @@ class FleetCell(Cell):
         "_telling",
     )
 
-    def __init__(self, pace: Pace, clock: Clock, link: Link, name: str, tells: Tells) -> None:
+    def __init__(self, pace: Pace, clock: Clock, link: Link, name: str, tells: "Rates") -> None:
         super().__init__(pace, clock)
         self._link = link
         self._name = name
@@ -80,11 +76,7 @@ class FleetCell(Cell):
     def idle(self) -> bool:
         """Part of Cell."""
         now = self._clock.now()
-        return not self._line and self._quiet and max(self._seen.tat, self._mine) <= now
-
-    @property
-    def _quiet(self) -> bool:
-        return self._leased.empty and not self.owing
+        return not self._line and not self.expire() and max(self._seen.tat, self._mine) <= now
 
     @property
     def owing(self) -> bool:
@@ -178,7 +170,7 @@ class FleetCell(Cell):
         """What was drawn and not used goes back soon. False: nothing lies here, and nothing is to
         be said."""
         self._leased.expire(self._clock.now())
-        return not self._quiet
+        return not self._leased.empty or self.owing
 
     def close(self) -> None:
         """All of that does."""
@@ -195,6 +187,10 @@ class FleetCell(Cell):
         grant = self._spends(now, cost)
         if grant is not None or not alone:
             return grant
+        if (
+            self._grants and self._seen.turn(cost) <= now
+        ):  # it was too slow for a call: no other waits
+            self._draw(cost)
         slot, mode = _NOWHERE, self._link.on_failure
         if mode == "local":
             if self._turn(self._front(now), cost) > now:
@@ -215,9 +211,8 @@ class FleetCell(Cell):
         # What is used beyond our share is no debt of ours.
         own.tat = max(own.tat, min(max(own.tat, now) + cost * each, now + own.burst * each))
         self._used(now, cost)
-        if self._leased.units < self._low and not self._drawing:
-            self._drawing = True
-            _ = self._clock.spawn(self._draws())
+        if self._leased.units < self._low:
+            self._draw(0)
         return Grant(self, _NOWHERE, cost, pieces)
 
     def _used(self, now: float, cost: int) -> None:
@@ -344,12 +339,17 @@ class FleetCell(Cell):
                 self._again = now + AGAIN
             self._moved(now)
 
-    async def _draws(self) -> None:
-        """For those who come soon."""
+    def _draw(self, cost: int) -> None:
+        if not self._drawing:
+            self._drawing = True
+            _ = self._clock.spawn(self._draws(cost))
+
+    async def _draws(self, cost: int) -> None:
+        """For those who come soon; `cost`: as much as one of them needs."""
         try:
-            want = self._ahead(1)
+            want = max(cost, self._ahead(1))
             if want and self._grants:
-                await self._say(self._link.ask, want=want)
+                await self._say(self._link.ask, cost, cost, want)
             else:
                 self._low = 0.0
         except Unreachable:
@@ -396,5 +396,4 @@ class FleetCell(Cell):
         if want:
             ahead = want - need
             self._low = ahead / 2 if told.given == want else 0.0
-        if not self._quiet:
-            self._tells.busy(self)
+        self._tells.busy(self)

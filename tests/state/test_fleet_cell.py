@@ -350,6 +350,21 @@ async def test_a_call_that_waits_in_vain_is_served_by_the_share() -> None:
     assert pod.takes[-2].alone == 2
 
 
+async def test_a_store_that_was_too_slow_for_one_is_asked_beside_the_path() -> None:
+    """No call waits for it for a while; they go by what comes of that."""
+    shared, pod = await pods(1, on_failure="deny")
+    pod.way.fate = "lost"
+    assert await pod.go(1) == 0
+    await shared.beat()
+    assert await pod.go(1) == 0
+    await settled()
+    assert pod.takes[-1].least == 1
+    assert await pod.go(1) == 1
+    assert await pod.go(1) == 0
+    await settled()
+    assert await pod.go(1) == 1
+
+
 async def test_what_it_used_alone_is_told_when_the_store_is_back() -> None:
     """No more than has not drained, at its share of the pace."""
     shared, (one, two) = await pods(2)
