@@ -259,11 +259,12 @@ class Call(msgspec.Struct):
     answered: float | None = None  # when the head of a streamed answer went out
     shadowed: tuple[str, str] | None = None
     """The first refusal of a policy in shadow mode: its code, and the policy."""
-    unguarded: bool = False  # the store had a say in it and was not there, and it may go then
     stopped: Stop | None = None
     because: "Refusal | None" = None  # what is told of it, where somebody decided so
     goes_on: bool = False  # though it was stopped
     stays: bool = False  # it waits for a person, who may let it go though its agent is gone
+    unguarded: bool = False
+    """A limit that pods share let it go without the store, for the operator wants it so."""
     flight: InFlight | None = None  # where it is counted as on its way
     intent: "Future[bool] | bool | None" = None
     """Was its intent durable before it was sent? Or that will be known; None: it has none yet."""

@@ -28,6 +28,7 @@ from proxy.state.asks import Asks
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
 from proxy.state.elsewhere import Elsewhere
+from proxy.state.fleet_cells import Rates
 from proxy.state.fleet_circuits import Circuits
 from proxy.state.fleet_kills import FleetKills
 from proxy.state.killed import Kill
@@ -81,6 +82,7 @@ class Control:
         keep.of(ELSEWHERE, lambda: Elsewhere(clock, keep, envelope))
         self.parts: Sequence[Part] = (
             self._fleet_kills,
+            Rates.of(keep),
             Circuits.of(keep, clock),
             Asks(self.desk, clock, envelope),
             Waits(clock, keep),

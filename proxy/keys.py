@@ -78,7 +78,7 @@ class CellsKey(NamedTuple):
 
     bulkhead: str
     policy: str
-    kind: str  # rate_limit | token_limit
+    kind: str  # rate_limit | token_limit; of a whole fleet: fleet_rate_limit | fleet_token_limit
     shadow: str = ""
 
 
@@ -142,6 +142,8 @@ LOOPS = SoleKey("loops")
 """What agents did a moment ago."""
 NEWS = SoleKey("news")
 """Who listens to the news."""
+RATES = SoleKey("rates")
+"""What is to be said of rates that pods share."""
 SHELF = SoleKey("shelf")
 """Answers that are kept."""
 

@@ -62,6 +62,7 @@ def _kinds() -> dict[str, Kind]:
         "bad_upstream_response": Kind(502, "upstream", "The answer is not valid HTTP", harmless, "verify_then_retry", "http_protocol_error"),
         "overloaded": Kind(503, "transient", "Holdfast is full", later, "retry_later", "connection_limit_reached", lack="failure"),
         "journal_unavailable": Kind(503, "transient", "The journal cannot be written", later, "retry_later", "proxy_internal_error"),
+        "store_unavailable": Kind(503, "transient", "What pods share cannot be asked", later, "retry_later", "proxy_internal_error"),
         "internal_error": Kind(500, "transient", "Holdfast failed", harmless, "verify_then_retry", "proxy_internal_error"),
         "shutting_down": Kind(503, "transient", "Holdfast is stopping", harmless, "verify_then_retry", "destination_unavailable"),
         "proxy_loop": Kind(508, "policy", "The call came back to this proxy", never, "ask_owner", "proxy_loop_detected"),

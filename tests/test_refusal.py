@@ -46,6 +46,7 @@ TABLE = {
     "head_too_large": (431, FALSE),
     "request_timeout": (408, TRUE),
     "journal_unavailable": (503, TRUE),
+    "store_unavailable": (503, TRUE),
     "internal_error": (500, IF_HARMLESS),
     "shutting_down": (503, IF_HARMLESS),
 }

@@ -130,9 +130,17 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         call.model,
         call.approval,
     )
+    if reply.hearing is not None or call.unguarded:
+        _add(made, call, reply)
+    return made if call.purse is None else _priced(made, call.purse, call.caller)
+
+
+def _add(made: Record, call: Call, reply: Reply) -> None:
+    """What few have; as with `_priced`, nobody has seen the record yet."""
     if reply.hearing is not None and reply.hearing.usage is not None:
         force_setattr(made, "tokens", _tokens(reply.hearing.usage))
-    return made if call.purse is None else _priced(made, call.purse, call.caller)
+    if call.unguarded:
+        force_setattr(made, "unguarded", True)
 
 
 def _tokens(usage: Usage) -> dict[str, int]:

@@ -19,6 +19,7 @@ CODES = {
     "overloaded": 7023,
     "journal_unavailable": 7024,
     "shutting_down": 7025,
+    "store_unavailable": 7026,
     "deadline_exceeded": 7040,
     "upstream_timeout": 7041,
     "upstream_unreachable": 7042,

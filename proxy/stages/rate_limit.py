@@ -16,6 +16,9 @@ Calls and tokens are two limits, each by a gate of its own and kept under the na
 that gave it. Were they one, a policy that gives one agent fewer tokens would stand in the place of
 the limit that all agents have in common. Tokens are asked first: what needs more than ever go at
 once is refused for good, and need not wait for its turn as a call.
+
+Where pods share a store, a limit is one for all of them (`proxy/state/fleet_cell.py`). The gate is
+the same; only who finds nothing that was drawn already may have to wait for an answer.
 """
 
 import asyncio
@@ -35,7 +38,10 @@ from proxy.reply import Reply
 from proxy.stage import Ground, NothingTaken, Queues, Said, Section, Site, Target, Verdict
 from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.cells import Cells
+from proxy.state.fleet_cell import FleetCell
+from proxy.state.fleet_cells import FleetCells, Rates
 from proxy.state.gcra import Pace
+from proxy.state.link import Link
 from proxy.state.per import Per, Word
 from proxy.state.queued import Queued
 from proxy.units import Rate
@@ -87,7 +93,10 @@ class RateLimit(Section, frozen=True, kw_only=True):
     ] = 0
     shared: Annotated[
         bool,
-        Meta(description="One limit for all pods. Each has its own as long as there is no store."),
+        Meta(
+            description="One limit for all pods, where the settings name a `store`. Else, and with "
+            "`false`, each pod has its own."
+        ),
     ] = True
 
     def lack(self) -> str:
@@ -118,11 +127,7 @@ class Turnstile(Queues):
         self._limit = limit
         self._metered = limit.metered
         self._per = Per(section.per, target)
-        self._cells = ground.followed(
-            CellsKey(target.domain, policy, limit.kind),
-            lambda: Cells(limit.pace, ground.clock),
-            limit.pace,
-        )
+        self._cells = self._kept(limit, target.domain, ground, policy)
         self._cell: Cell | None = None  # where it is always the same, from the first call on
         self._queued = Queued.of(ground, target)
         self._now = ground.clock.now
@@ -147,8 +152,19 @@ class Turnstile(Queues):
     def _built(cls, limit: _Limit | None, section: RateLimit, site: Site) -> "Turnstile | None":
         if limit is None:
             return None
-        made = ShadowTurnstile if site.ground.shadow else cls
+        made = cls
+        if site.ground.shadow:
+            made = ShadowTurnstile
+        elif section.shared and Link.of(site.ground) is not None:
+            made = FleetTurnstile
         return made(limit, section, site.target, site.ground, site.policy)
+
+    def _kept(self, limit: _Limit, domain: str, ground: Ground, policy: str) -> Cells:
+        return ground.followed(
+            CellsKey(domain, policy, limit.kind),
+            lambda: Cells(limit.pace, ground.clock),
+            limit.pace,
+        )
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Takes one call, or its tokens. Waits for its turn where there is a queue. Refuses
@@ -249,6 +265,96 @@ class Turnstile(Queues):
         )
 
 
+class FleetTurnstile(Turnstile):
+    """Of a limit that all pods have in common."""
+
+    __slots__ = ("_link",)
+
+    def _kept(self, limit: _Limit, domain: str, ground: Ground, policy: str) -> Cells:
+        link = Link.of(ground)
+        assert link is not None
+        self._link: Link = link
+        names = CellsKey(domain, policy, f"fleet_{limit.kind}")
+        return ground.followed(
+            names,
+            lambda: FleetCells(limit.pace, ground.clock, link, Rates.of(ground.keep), names),
+            limit.pace,
+        )
+
+    def _not_now(self, cell: Cell, attempt: Attempt, cost: float) -> Verdict | Awaitable[Verdict]:
+        """Nothing has been drawn for it; more than that is known only if nothing is to be had."""
+        assert isinstance(cell, FleetCell)
+        now = attempt.started
+        if cell.alone(now):
+            return self._alone(cell, attempt, cost)
+        if cell.turn(now, cost) > now:
+            return super()._not_now(cell, attempt, cost)
+        waiter = cell.join(
+            now, cost, latest_start(attempt.call), 0 if attempt.hedge else self._queue
+        )
+        return self._waits(cell, attempt, waiter)
+
+    def _stand(
+        self, cell: Cell, attempt: Attempt, turn: float, cost: float
+    ) -> Verdict | Awaitable[Verdict]:
+        assert isinstance(cell, FleetCell)
+        waiter = cell.join(attempt.started, cost, latest_start(attempt.call), self._queue)
+        return self._waits(cell, attempt, waiter)
+
+    def _alone(
+        self, cell: FleetCell, attempt: Attempt, cost: float
+    ) -> Verdict | Awaitable[Verdict]:
+        grant = cell.without(attempt.started, cost)
+        if grant is None:
+            if self._denies:
+                return self._unavailable()
+            return super()._not_now(cell, attempt, cost)
+        self._granted(attempt, grant)
+        return None
+
+    async def _waits(self, cell: Cell, attempt: Attempt, waiter: Waiter) -> Verdict:
+        verdict = await super()._waits(cell, attempt, waiter)
+        if verdict is None:
+            self._granted(attempt, attempt.taken[self])
+        elif self._denies and cell.alone(self._now()):  # type: ignore[attr-defined]  # as above
+            return self._unavailable()
+        return verdict
+
+    def _granted(self, attempt: Attempt, grant: Grant) -> None:
+        attempt.taken[self] = grant
+        if grant.unguarded:
+            attempt.call.unguarded = True
+
+    def says(self, call: Call) -> Said:
+        """As far as it is known here."""
+        cell = self._cells.peek(self._per.of(call))
+        assert isinstance(cell, FleetCell)
+        mode = self._link.on_failure
+        if not cell.alone(self._now()) or mode == "local":
+            return super().says(call)
+        refusal = self._unavailable() if mode == "deny" else None
+        goes = "" if refusal else ", so it may go unguarded"
+        return Said(f"{self._limit.name} for all pods: the store does not answer{goes}", refusal)
+
+    def _waiting(self, cell: Cell) -> int:
+        assert isinstance(cell, FleetCell)
+        return cell.queued(self._now())
+
+    @property
+    def _denies(self) -> bool:
+        return self._link.on_failure == "deny"
+
+    def _unavailable(self) -> Refusal:
+        return Refusal(
+            code="store_unavailable",
+            detail=f"No more than {self._limit.name} for all pods, and the store that knows how "
+            "many there were does not answer",
+            policy=self._policy,
+            retry_after=_AGAIN,
+            scope=self._per.scope,
+        )
+
+
 class ShadowTurnstile(Turnstile):
     """Says who would have been refused. Who would have waited goes on, and counts from his turn."""
 
@@ -271,5 +377,7 @@ def _limit(kind: str, rate: Rate, burst: int | None, *, metered: bool = False) -
     return _Limit(kind, pace, str(rate), quota)
 
 
+_AGAIN = 1.0
+"""Seconds: by then a store that was away for a moment is back."""
 _ROUNDING = 1e-6
 """Seconds: ten tenths of one may be a little more."""

@@ -9,7 +9,7 @@ What it counts, calls or tokens, is the caller's affair: each attempt says what 
 """
 
 import asyncio
-from typing import final
+from typing import Any, final
 
 import msgspec
 
@@ -24,18 +24,23 @@ class Grant(msgspec.Struct, eq=False, gc=False):
     cell: "Cell"
     slot: Slot
     cost: float
+    drawn: list[Any] | None = None
+    """What was drawn from a store for it, in a fleet (`proxy/state/fleet_cell.py`)."""
+    unguarded: bool = False
+    """Nobody was asked: the store is gone, and the operator wants it so."""
 
 
 @final
 class Waiter:
     """One that stands in the line. Its future is done when it was served, or sent away."""
 
-    __slots__ = ("cost", "future", "grant", "latest", "turn")
+    __slots__ = ("cost", "future", "grant", "latest", "room", "turn")
 
     def __init__(self, cost: float, latest: float, turn: float) -> None:
         self.cost = cost
         self.latest = latest
         self.turn = turn
+        self.room = NEVER  # so many may stand in the line and he still be one of them
         self.grant: Grant | None = None  # None when the future is done: sent away
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -45,14 +50,13 @@ class Waiter:
             self.future.set_result(None)
 
 
-class _End(msgspec.Struct):
+class End(msgspec.Struct):
     """The end of the line: when the last one has his turn, and what will be left to drain then."""
 
     turn: float
     tat: float
 
 
-@final
 class Cell:
     """See the head of this file."""
 
@@ -190,18 +194,18 @@ class Cell:
                 self._line.append(waiter)
         self._end = end
 
-    def _reckoned(self, now: float) -> _End:
+    def _reckoned(self, now: float) -> End:
         return self._end if self._line else self._front(now)
 
-    def _front(self, now: float) -> _End:
+    def _front(self, now: float) -> End:
         """The end of a line in which nobody stands."""
-        return _End(now, self.limit.tat)
+        return End(now, self.limit.tat)
 
-    def _turn(self, end: _End, cost: float) -> float:
+    def _turn(self, end: End, cost: float) -> float:
         """Of one that is put at the end of the line."""
         return max(end.turn, self.limit.turn_after(end.tat, cost))
 
-    def _pass(self, end: _End, waiter: Waiter) -> None:
+    def _pass(self, end: End, waiter: Waiter) -> None:
         """He is at the end now."""
         end.turn = waiter.turn
         end.tat = max(end.tat, waiter.turn) + waiter.cost * self.limit.interval

@@ -18,6 +18,8 @@ MOST = 10_000
 """Cells of one limit that are kept."""
 _LOOKS = 8
 """Cells that are looked at to make room. All of them would take longer than a call may."""
+_CROWD = ("", "all others")
+"""The key of those who find no room. No other one is of two."""
 
 
 class Cells:
@@ -55,7 +57,11 @@ class Cells:
 
     def peek(self, key: Hashable) -> Cell:
         """The cell of a key, to look at: what is not there is as good as new."""
-        return self._held.get(key) or Cell(self.pace, self._clock)
+        return self._held.get(key) or self._make(key)
+
+    def _make(self, key: Hashable) -> Cell:
+        """A new one."""
+        return Cell(self.pace, self._clock)
 
     def _new(self, key: Hashable) -> Cell:
         """One that is not kept. Somebody may still hold it: then no other is made beside it."""
@@ -63,7 +69,7 @@ class Cells:
         if len(self._kept) >= self._most and not self._make_room():
             return self._shared() if cell is None else cell
         if cell is None:
-            cell = self._held[key] = Cell(self.pace, self._clock)
+            cell = self._held[key] = self._make(key)
             if self._crowd is not None:
                 cell.owe(self._shared())  # perhaps it was he who used it
         self._kept[key] = cell
@@ -72,7 +78,7 @@ class Cells:
 
     def _shared(self) -> Cell:
         if self._crowd is None:
-            self._crowd = Cell(self.pace, self._clock)
+            self._crowd = self._make(_CROWD)
         self._crowd.follow(self.pace)
         return self._crowd
 

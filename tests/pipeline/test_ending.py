@@ -57,6 +57,13 @@ def test_the_record_of_a_refusal() -> None:
     assert record.attempts == ()
 
 
+def test_the_record_of_a_call_that_went_unguarded() -> None:
+    """A limit let it go without the store; of others nothing is said of it."""
+    for unguarded in (True, False):
+        call = called(Result.SUCCESS, unguarded=unguarded)
+        assert recorded(call, make_reply(200)).unguarded is unguarded
+
+
 def test_the_record_of_a_call_in_the_shadow_of_a_policy() -> None:
     """It went; who would have refused it is told, where nothing else has to be."""
     call = called(Result.SUCCESS, shadowed=("circuit_open", "money"), fleet="shop")

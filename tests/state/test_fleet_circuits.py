@@ -20,7 +20,7 @@ from proxy.state.shared import circuits
 from proxy.state.shared.circuits import View
 from proxy.state.store import Unreachable
 from tests.fakes import make_attempt, make_call, make_target
-from tests.state.fleet import TOOL, FleetPod, Pods, settled
+from tests.state.circuit_pods import TOOL, FleetPod, Pods, settled
 
 
 async def opened(count=3, **fields):

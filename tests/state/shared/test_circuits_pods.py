@@ -8,7 +8,7 @@ from proxy.state.circuit_rules import Open
 from proxy.state.store import Near
 from proxy.units import Seconds
 from tests.fakes import FakeClock
-from tests.state.fleet import FleetPod
+from tests.state.circuit_pods import FleetPod
 
 LONG = Open(base=Seconds(60.0), jitter=0.0)
 BRIEF = Open(base=Seconds(0.05), jitter=0.0)
