@@ -88,7 +88,7 @@ class Near:
         if self._memory.broken:
             raise Unreachable(self._memory.broken)
         await self._memory.heard_by(heard)
-        raise Unreachable(self._memory.broken)
+        raise Unreachable(self._memory.broken or "it broke off")
 
     async def close(self) -> None:
         """Part of Store."""
