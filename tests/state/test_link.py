@@ -1,10 +1,12 @@
 """The link to the store: who waits for it, and what follows when it is not there."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from proxy.keep import Keep
 from proxy.keys import LINK
-from proxy.news import News, StoreChange
+from proxy.news import Event, News, StoreChange
 from proxy.state.link import PATIENCE, RESTS, Link
 from proxy.state.memory import Memory
 from proxy.state.shared.fleet import SETTLE, Beat, Fleet, Pod
@@ -35,7 +37,7 @@ class Scene:
         self.theirs = FakeClock()
         self.memory = Memory(self.theirs.wall)
         self.store = Asked(self.memory)
-        self.told = []
+        self.told: list[Event] = []
         news = News()
         news.listeners.append(self.told.append)
         self.link = Link(self.store, POD, self.clock, news, 0.05, "local")
@@ -179,13 +181,10 @@ async def test_pods_that_live_are_counted(scene):
 def test_who_has_no_store_has_no_link(scene):
     """Nor has a shadow, which shares nothing."""
 
-    class Ground:
-        shadow = False
-        keep = Keep()
-
-    assert Link.of(Ground) is None
-    made = Ground.keep.of(LINK, lambda: scene.link)
-    assert Link.of(Ground) is made
-    Ground.shadow = True
-    assert Link.of(Ground) is None
-    assert not made.idle
+    ground = SimpleNamespace(shadow=False, keep=Keep())
+    assert Link.of(ground) is None
+    ground.keep.of(LINK, lambda: scene.link)
+    assert Link.of(ground) is scene.link
+    ground.shadow = True
+    assert Link.of(ground) is None
+    assert not scene.link.idle
