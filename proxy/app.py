@@ -173,6 +173,7 @@ class App:
         parts = self._control.parts
         self._sharing = Sharing(self._settings, self.clock, self._keep, parts)
         self.health.store = self._sharing.link
+        self.metrics.store = self._sharing.families
         self.health.needs_store = "store" in self._settings.readiness
         await self._sharing.begin()
         _ = self.clock.spawn(self._sharing.run())

@@ -10,7 +10,7 @@ import contextlib
 import re
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +21,8 @@ from proxy.journal.disk import Disk, RealDisk, write_whole
 from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
+from proxy.observe.metrics import Family
+from proxy.observe.store import families
 from proxy.state.link import Link, Part
 from proxy.state.shared.fleet import Beat, Known, Leave, Pod
 from proxy.state.store import Store, Unreachable
@@ -73,6 +75,10 @@ class Sharing:
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
+
+    def families(self) -> Iterator[Family]:
+        """What is counted of the store."""
+        return families(self.link)
 
     async def begin(self) -> None:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where

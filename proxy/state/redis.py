@@ -25,11 +25,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
+    BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisClusterException,
     RedisError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from proxy.state.door import Door
@@ -80,7 +85,7 @@ class RedisStore:
             refusal = _refusal(error)
             if refusal is not None:
                 raise Rejected(_told(refusal)) from error
-            raise Unreachable(_told(error)) from error
+            raise _unreachable(error) from error
         if lacks:
             raise Rejected(f"its user may not do all that is needed: {lacks}"[:_LONGEST])
 
@@ -91,11 +96,11 @@ class RedisStore:
             async with asyncio.timeout(within), self._room:
                 reply = await self._run(verb.script, args)
         except _FAILURES as error:
-            raise Unreachable(_told(error)) from error
+            raise _unreachable(error) from error
         try:
             return verb.answer(reply)
         except _MISFITS as error:
-            raise Unreachable(_SENSELESS) from error
+            raise Unreachable(_SENSELESS, "reply") from error
 
     async def listen(self, heard: Listener) -> None:
         """Part of Store."""
@@ -103,7 +108,7 @@ class RedisStore:
             async with self._news() as pubsub:
                 await _heard(pubsub, heard)
         except _FAILURES as error:
-            raise Unreachable(_told(error)) from error
+            raise _unreachable(error) from error
 
     async def close(self) -> None:
         """Part of Store."""
@@ -218,7 +223,7 @@ def _script(name: str) -> tuple[str, str]:
     """Its text, and what Redis calls it by."""
     folder = files("proxy.state") / "scripts"
     text = "".join((folder / f"{part}.lua").read_text() for part in ("prelude", name))
-    return text, hashlib.sha1(text.encode()).hexdigest()  # noqa: S324  # as EVALSHA has it
+    return text, hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 -- as EVALSHA has it
 
 
 def _refusal(error: BaseException) -> BaseException | None:
@@ -236,6 +241,27 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _unreachable(error: BaseException) -> Unreachable:
+    return Unreachable(_told(error), _reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    """One of `REASONS`."""
+    if _refusal(error) is not None:
+        return "refused"
+    return next((word for kinds, word in _KINDS if isinstance(error, kinds)), "other")
+
+
+_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    ((TimeoutError, RedisTimeout), "timeout"),
+    (BusyLoadingError, "loading"),
+    (OutOfMemoryError, "memory"),
+    (ReadOnlyError, "read_only"),
+    ((RedisConnectionError, RedisClusterException, OSError), "connection"),
+    ((InvalidResponse, *_MISFITS), "reply"),
+)
 
 
 def _told(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """The link to the store: who waits for it, and what follows when it is not there."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -93,7 +94,8 @@ async def test_who_is_beside_the_path_has_more_patience(scene):
 
     assert scene.store.waits == [PATIENCE, PATIENCE, 0.05]
     assert scene.link.counts.asked == 3
-    assert scene.link.counts.failed == 0
+    assert scene.link.counts.failed == {}
+    assert sum(scene.link.counts.took) == 3
 
 
 async def test_one_call_waits_for_nothing_and_others_do_not(scene):
@@ -130,7 +132,7 @@ async def test_what_it_does_not_answer_takes_the_link_down(scene):
     assert scene.link.why == "it hangs"
     assert scene.lost == 1
     assert scene.told == [StoreChange("down", "it hangs")]
-    assert scene.link.counts.failed == 3
+    assert scene.link.counts.failed == {"other": 3}
 
     scene.memory.heals()
     await scene.link.beat(BEAT)
@@ -170,6 +172,18 @@ async def test_the_clock_of_the_store_counts(scene):
     assert scene.link.wall() == pytest.approx(scene.theirs.wall(), abs=0.001)
 
 
+async def test_how_long_answers_take_is_counted(scene):
+    """In buckets, and in all."""
+    scene.link.counts.answered(0.0002)
+    scene.link.counts.answered(0.003)
+    scene.link.counts.answered(9.0)
+
+    assert scene.link.counts.took[0] == 1
+    assert scene.link.counts.took[-1] == 1
+    assert sum(scene.link.counts.took) == 3
+    assert scene.link.counts.us == pytest.approx(9_003_200, abs=2)
+
+
 async def test_pods_that_live_are_counted(scene):
     """This one at least: it asks."""
     scene.link.fleet = Fleet(0, live=7)
@@ -178,13 +192,13 @@ async def test_pods_that_live_are_counted(scene):
     assert scene.link.live == 1
 
 
-def test_who_has_no_store_has_no_link(scene):
+def test_who_has_no_store_has_no_link(scene: Any) -> None:
     """Nor has a shadow, which shares nothing."""
 
-    ground = SimpleNamespace(shadow=False, keep=Keep())
+    ground: Any = SimpleNamespace(shadow=False, keep=Keep())
     assert Link.of(ground) is None
     ground.keep.of(LINK, lambda: scene.link)
     assert Link.of(ground) is scene.link
     ground.shadow = True
     assert Link.of(ground) is None
-    assert not scene.link.idle
+    assert not Link.idle

@@ -16,7 +16,7 @@ from proxy.state import redis
 from proxy.state.door import Door
 from proxy.state.redis import RedisStore
 from proxy.state.shared.fleet import Beat, Pod
-from proxy.state.store import Rejected, Unreachable, Verb
+from proxy.state.store import REASONS, Rejected, Unreachable, Verb
 from tests.relays import saying, served, to
 from tests.servers import RedisServer, SentinelServer, cluster, free_port, select_none
 
@@ -308,6 +308,31 @@ async def test_a_server_that_still_loads_is_not_there_yet():
             await ours.check()
         with pytest.raises(Unreachable, match="loading the dataset"):
             await ours.ask(BEAT, WITHIN)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"-LOADING it loads\r\n", "loading"),
+        (b"-OOM command not allowed\r\n", "memory"),
+        (b"-READONLY no\r\n", "read_only"),
+        (b"-NOAUTH no\r\n", "refused"),
+        (b"-NOPERM no\r\n", "refused"),
+        (b"-ERR no\r\n", "other"),
+        (b"+OK\r\n", "reply"),
+        (b"rubbish\r\n", "reply"),
+        (b"", "timeout"),
+        (b":", "connection"),
+    ],
+)
+async def test_why_it_does_not_answer_is_one_of_a_few_words(said, reason):
+    """For metrics."""
+    async with served(saying(said, then_close=said == b":")) as port, store(port) as ours:
+        with pytest.raises(Unreachable) as told:
+            await ours.ask(BEAT, 0.2)
+
+    assert told.value.reason == reason
+    assert reason in REASONS
 
 
 # What broken ones do to us.
