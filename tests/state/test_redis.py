@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,10 +101,11 @@ async def test_a_wrong_password_is_no_use(started, password):
     assert not password or password not in str(told.value).replace("WRONGPASS", "")
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+_, LINE = re.split("^ACL SETUSER holdfast on >PASSWORD ", PAGE.read_text(), flags=re.MULTILINE)
 KEYS, CHANNELS = "~holdfast:{f}:*", "&holdfast:{f}:*"
-COMMANDS = "ping eval evalsha subscribe unsubscribe publish info time pexpire del"
-GROUPS = "@hash @sortedset @set @string"
-ALL = [KEYS, CHANNELS, "-@all", *(f"+{name}" for name in f"{COMMANDS} {GROUPS}".split())]
+ALL = LINE.partition("\n")[0].replace("{payments}", "{f}").split()
+"""What operators are told to allow."""
 
 
 def rules(*but):
