@@ -171,7 +171,7 @@ class App:
         if self._settings.store == MEMORY:
             return
         parts = self._control.parts
-        self._sharing = Sharing(self._settings, self.clock, self._keep, parts)
+        self._sharing = Sharing(self._settings, self.clock, self._keep, parts, bug=self.log.bug)
         self.health.store = self._sharing.link
         self.metrics.store = self._sharing.families
         self.health.needs_store = "store" in self._settings.readiness

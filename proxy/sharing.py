@@ -10,7 +10,7 @@ import contextlib
 import re
 import secrets
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -51,9 +51,11 @@ class Sharing:
         keep: Keep,
         parts: Sequence[Part],
         disk: Disk | None = None,
+        bug: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """Takes the data dir's own name for this pod, so the data dir must be ours. Raises OSError
-        where it cannot be kept."""
+        where it cannot be kept. `bug` is told of errors of ours: no part ends what others share."""
+        self._bug = bug
         self._clock = clock
         self._store = _store(settings)
         pod = _pod(Path(settings.data_dir), disk or RealDisk())
@@ -101,7 +103,7 @@ class Sharing:
                 now = self._clock.now()
                 if now >= due or not self.link.up or not self.link.fleet.open:
                     due = now + EVERY
-                    await self._beat()
+                    await self._tried(self._beat())
                 await self._exchange(now)
         finally:
             listening.cancel()
@@ -109,10 +111,10 @@ class Sharing:
     async def end(self) -> None:
         """All is given back, and the pod leaves. What the store does not take, it has to wait for
         (`holdfast budget reconcile`)."""
-        with contextlib.suppress(Unreachable):
-            for part in self._parts:
-                await part.leave(self.link)
-            await self.link.ask(Leave((self.link.pod.id,)))
+        left = [await self._tried(part.leave(self.link)) for part in self._parts]
+        if all(left):
+            with contextlib.suppress(Unreachable):
+                await self.link.ask(Leave((self.link.pod.id,)))
         await self._store.close()
 
     async def _beat(self) -> bool:
@@ -148,8 +150,18 @@ class Sharing:
                 return
             if now >= self._due[part]:
                 self._due[part] = now + part.every
-                with contextlib.suppress(Unreachable):
-                    await part.exchange(self.link)
+                await self._tried(part.exchange(self.link))
+
+    async def _tried(self, work: Awaitable[object]) -> bool:
+        """Was it done? Where the store did not answer the link has told it."""
+        try:
+            await work
+        except Unreachable:
+            return False
+        except Exception as error:
+            self._bug(error)
+            return False
+        return True
 
     async def _listen(self) -> None:
         """Hear what is published, as long as there is somebody to be heard."""
@@ -157,8 +169,11 @@ class Sharing:
 
         def heard(topic: str, said: bytes) -> None:
             tell = topics.get(topic)
-            if tell is not None:
-                tell(said)
+            try:
+                if tell is not None:
+                    tell(said)
+            except Exception as error:
+                self._bug(error)
 
         while True:
             if self.link.up:

@@ -31,13 +31,18 @@ class Part:
         self.every = every
         self.told = []
         self.breaks = False
+        self.bug: Exception | None = None
 
     async def exchange(self, link):
         self.told.append("exchange")
+        if self.bug is not None:
+            raise self.bug
         if self.breaks:
             raise Unreachable("it hangs")
 
     def heard(self, said):
+        if self.bug is not None:
+            raise self.bug
         self.told.append(said)
 
     def anew(self):
@@ -48,6 +53,8 @@ class Part:
 
     async def leave(self, link):
         self.told.append("leave")
+        if self.bug is not None:
+            raise self.bug
 
 
 class Pod:
@@ -58,7 +65,8 @@ class Pod:
         self.keep = Keep()
         settings = Settings(data_dir=str(folder), store=StoreUrl("redis://redis"))
         folder.mkdir(exist_ok=True)
-        self.sharing = Sharing(settings, clock, self.keep, parts)
+        self.bugs: list[Exception] = []
+        self.sharing = Sharing(settings, clock, self.keep, parts, bug=self.bugs.append)
         self.running: Any = None
 
     @property
@@ -249,6 +257,55 @@ async def test_a_part_that_cannot_tell_keeps_the_store_from_granting(pod, clock,
     assert not one.link.grants
 
     part.breaks = False
+    await passes(clock, 2.0)
+    assert one.link.grants
+
+
+async def test_an_error_of_ours_in_one_part_ends_no_other(pod, clock, memory):
+    """It is told, and the pod still says that it lives."""
+    wrong, right = Part("wrong"), Part("right")
+    one = pod("a", wrong, right)
+    await one.starts()
+    wrong.bug = KeyError("a bug")
+    right.told.clear()
+    await passes(clock, 6.0)
+    memory.publish("wrong", b"1")
+    memory.publish("right", b"2")
+
+    assert one.link.grants
+    assert right.told.count("exchange") >= 4
+    assert b"2" in right.told
+    assert one.bugs.count(wrong.bug) >= 5
+
+
+async def test_who_could_not_give_back_all_has_not_left(pod, clock):
+    """What he holds has to be waited for."""
+    part = Part()
+    one, other = pod("a", part), pod("b")
+    await one.starts()
+    await other.starts()
+    part.bug = KeyError("a bug")
+    await one.ends()
+    one.running = None
+    await passes(clock, 7.0)
+
+    assert part.bug in one.bugs
+    assert len(other.sharing.pods) == 2
+
+
+async def test_a_store_grants_nothing_before_a_part_with_a_bug_has_told(pod, clock, memory):
+    """What it holds would be granted to others."""
+    part = Part()
+    one = pod("a", part)
+    await one.starts()
+    part.bug = KeyError("a bug")
+    memory.restarts(empty=True)
+    await passes(clock, 4.0)
+
+    assert one.link.up
+    assert not one.link.grants
+    assert part.bug in one.bugs
+    part.bug = None
     await passes(clock, 2.0)
     assert one.link.grants
 
