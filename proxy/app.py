@@ -171,8 +171,11 @@ class App:
         """With the other pods of the fleet, if the settings name a store. Raises Rejected."""
         if self._settings.store == MEMORY:
             return
-        self._sharing = Sharing(self._settings, self.clock, self._keep, self._control.shares)
+        self._sharing = Sharing(
+            self._settings, self.clock, self._keep, self._control.shares, bug=self.log.bug
+        )
         self.health.store = self._sharing.link
+        self.metrics.store = self._sharing.families
         self.health.needs_store = "store" in self._settings.readiness
         await self._sharing.begin()
         _ = self.clock.spawn(self._sharing.run())

@@ -8,7 +8,7 @@ again before it grants anything (`proxy/state/shared/fleet.py`).
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 
 from proxy.clock import Clock
@@ -18,6 +18,8 @@ from proxy.journal.pod_file import Self
 from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
+from proxy.observe.metrics import Family
+from proxy.observe.store import families
 from proxy.state.link import Link, Part
 from proxy.state.shared.fleet import Beat, Fleet, Known, Leave
 from proxy.state.store import Store, Unreachable
@@ -43,9 +45,11 @@ class Sharing:
         keep: Keep,
         parts: Callable[[Link], Iterable[Part]],
         disk: Disk | None = None,
+        bug: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         """Takes the data dir's own name for this pod, so the data dir must be ours. Raises OSError
-        where it cannot be kept."""
+        where it cannot be kept. `bug` is told of errors of ours: no part ends what others share."""
+        self._bug = bug
         self._clock = clock
         self._store = _store(settings)
         self._self = Self(Path(settings.data_dir), disk or RealDisk())
@@ -72,6 +76,11 @@ class Sharing:
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
         self._ended = False
+        self._keeping = asyncio.Lock()
+
+    def families(self) -> Iterator[Family]:
+        """What is counted of the store."""
+        return families(self.link)
 
     async def begin(self) -> None:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where
@@ -94,7 +103,7 @@ class Sharing:
                 now = self._clock.now()
                 if now >= due or not self.link.up or not self.link.fleet.open:
                     due = now + EVERY
-                    await self._beat()
+                    await self._tried(self._beat())
                 await self._exchange(now)
         finally:
             listening.cancel()
@@ -103,10 +112,10 @@ class Sharing:
         """All is given back, and the pod leaves. What the store does not take, it has to wait for
         (`holdfast budget reconcile`)."""
         self._ended = True  # redis-py's waits lose a cancellation at times (before Python 3.12)
-        with contextlib.suppress(Unreachable):
-            for part in self._parts:
-                await part.leave(self.link)
-            await self.link.ask(Leave((self.link.pod.id,)))
+        left = [await self._tried(part.leave(self.link)) for part in self._parts]
+        if all(left):
+            with contextlib.suppress(Unreachable):
+                await self.link.ask(Leave((self.link.pod.id,)))
         await self._store.close()
 
     async def _beat(self) -> bool:
@@ -118,7 +127,7 @@ class Sharing:
         try:
             fleet = await link.beat(Beat(link.pod, self._gathered, self._peers, whole))
             if fleet.pods:
-                await self._meet(fleet.pods)
+                self._meet(fleet.pods)
             if fleet.epoch != epoch:
                 for part in self._parts:
                     part.anew()
@@ -131,13 +140,17 @@ class Sharing:
             return False
         return True
 
-    async def _meet(self, pods: tuple[Known, ...]) -> None:
+    def _meet(self, pods: tuple[Known, ...]) -> None:
         """These are the fleet. It is kept, should all of us and the store begin anew."""
         self.pods = pods
         peers = tuple(known.pod.id for known in pods)
         epoch = self.link.fleet.epoch
         if peers != self._peers or epoch != self._self.epoch:
             self._peers = peers
+            _ = self._clock.spawn(self._keep(peers, epoch))
+
+    async def _keep(self, peers: tuple[str, ...], epoch: int) -> None:
+        async with self._keeping:
             with contextlib.suppress(OSError):  # a full disk has alarms of its own
                 await asyncio.to_thread(self._self.meet, peers, epoch)
 
@@ -151,8 +164,18 @@ class Sharing:
                 return
             if now >= self._due[part]:
                 self._due[part] = now + part.every
-                with contextlib.suppress(Unreachable):
-                    await part.exchange(self.link)
+                await self._tried(part.exchange(self.link))
+
+    async def _tried(self, work: Awaitable[object]) -> bool:
+        """Was it done? Where the store did not answer the link has told it."""
+        try:
+            await work
+        except Unreachable:
+            return False
+        except Exception as error:
+            self._bug(error)
+            return False
+        return True
 
     async def _listen(self) -> None:
         """Hear what is published, as long as there is somebody to be heard."""
@@ -160,8 +183,11 @@ class Sharing:
 
         def heard(topic: str, said: bytes) -> None:
             tell = topics.get(topic)
-            if tell is not None:
-                tell(said)
+            try:
+                if tell is not None:
+                    tell(said)
+            except Exception as error:
+                self._bug(error)
 
         while not self._ended:
             if self.link.up:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 _STARTS = 30.0
 """Seconds that a server may take on a busy machine."""
@@ -70,6 +71,13 @@ class RedisServer:
             return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
         return False
 
+    def do(self, *words: str | int, password: str | None = None) -> Any:
+        """Ask it by another connection than that of what is tested."""
+        from redis import Redis
+
+        with Redis(port=self.port, password=password, decode_responses=True, protocol=2) as asked:
+            return asked.execute_command(*words)
+
     def stop(self, *, hard: bool = False) -> None:
         """It ends; what it keeps on the disk stays there. `hard`: as if the power went."""
         if self._process is not None:
@@ -87,6 +95,49 @@ class RedisServer:
         """It goes on where it was."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+
+class SentinelServer(RedisServer):
+    """One that watches another, and says which one to go to."""
+
+    def __init__(self, folder: Path, master: int, quorum: int = 2) -> None:
+        """`master`: the port of the one to watch. Its service is called `ours`."""
+        super().__init__(folder)
+        (folder / "conf").write_text(
+            f"sentinel monitor ours 127.0.0.1 {master} {quorum}\n"
+            "sentinel down-after-milliseconds ours 400\n"
+            "sentinel failover-timeout ours 3000\n"
+        )
+
+    def _first(self) -> list[str]:
+        return [str(self._folder / "conf"), "--sentinel"]
+
+
+def cluster(folder: Path, *options: str) -> list[RedisServer]:
+    """Three masters that have found each other, each with a third of the slots."""
+    buses = [free_port() for _ in range(3)]
+    nodes = [
+        RedisServer(
+            folder / f"node{number}",
+            *("--save", "", "--cluster-enabled", "yes", "--cluster-port", str(bus)),
+            *options,
+        ).start()
+        for number, bus in enumerate(buses)
+    ]
+    for number, (node, bus) in enumerate(zip(nodes, buses, strict=True)):
+        node.do("CLUSTER", "ADDSLOTSRANGE", number * 5462, min(16383, number * 5462 + 5461))
+        nodes[0].do("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+    until = time.monotonic() + _STARTS
+    while not all("cluster_state:ok" in _info(node) for node in nodes):
+        if time.monotonic() > until:
+            raise RuntimeError(_info(nodes[0]))
+        select_none(0.01)
+    return nodes
+
+
+def _info(node: RedisServer) -> str:
+    info = node.do("CLUSTER", "INFO")
+    return str(info)
 
 
 def select_none(seconds: float) -> None:

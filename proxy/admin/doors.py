@@ -2,7 +2,8 @@
 
 Where there are tokens one is needed, whose roles count; but for `admin.sock` in the data dir, which
 only the user of the process reaches. Without tokens: who reaches a loopback address or a Unix
-socket may read, as long as one agent's data is all there is; changes are made at that socket only.
+socket may read, as long as one agent's data is all there is, and no store shows what other pods do;
+changes are made at that socket only.
 
 Pages of other sites run in a browser that reaches all of it as well; they are told by what browsers
 add to requests, and, where a page has made its own name lead here, by that name. Where a token is
@@ -28,6 +29,7 @@ class Doors:
     def __init__(self, sight: Sight) -> None:
         self._tokens = sight.tokens
         self._identity = sight.identity
+        self._health = sight.health
         self._keyring = Keyring(sight.tokens, sight.clock)
         self.local = False  # is it reached from this machine only?
         self.by_socket = False
@@ -55,11 +57,11 @@ class Doors:
     def _without_tokens(self, route: Route) -> Author:
         if route.changes:
             raise NotDone(403, NO_CHANGE)
-        closed(self.local, self._identity.static)
+        closed(self.local, self._identity.static, self._health.store is None)
         return SOMEBODY
 
 
-def closed(local: bool, static: bool) -> None:
+def closed(local: bool, static: bool, alone: bool) -> None:
     """Raises NotDone where nobody may read as long as there are no tokens."""
     if not local:
         raise NotDone(
@@ -72,6 +74,12 @@ def closed(local: bool, static: bool) -> None:
             403,
             "without tokens /v1 is served only where identity is static: here several agents' "
             "data would be open to each of them",
+        )
+    if not alone:
+        raise NotDone(
+            403,
+            "without tokens /v1 is served only where store is memory: here it shows what other "
+            "pods do; make tokens with holdfast token new",
         )
 
 

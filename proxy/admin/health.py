@@ -63,7 +63,7 @@ class Health(msgspec.Struct):
         kept = None if self.side_store is None else self.side_store.payloads
         payloads = {} if kept is None else {"payloads": _writable(kept.state)}
         killed = {} if self.kills is None else {"kills": _killed(self.kills)}
-        store = {} if self.store is None else {"store": _standing(self.store)}
+        store = {} if self.store is None else {"store": shared(self.store)}
         wrong = "\n".join(self.tokens_rejected)
         tokens = {"tokens": {"ok": False, "last_reload_error": wrong}} if wrong else {}
         return {
@@ -95,11 +95,11 @@ def _killed(kills: Kills) -> dict[str, Any]:
 _MOST = 20
 
 
-def _standing(link: Link) -> dict[str, Any]:
+def shared(link: Link) -> dict[str, Any]:
     """How the store does that pods share. Calls go on without it."""
     return {
         "ok": link.up,
-        "why": link.why or None,
+        "why": (link.why or link.withholds) or None,
         "grants": link.grants,
         "pods": link.live,
         "on_failure": link.on_failure,

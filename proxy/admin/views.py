@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from proxy import __version__
 from proxy.admin.budgets import money
-from proxy.admin.health import standing
+from proxy.admin.health import shared, standing
 from proxy.admin.lists import Item
 from proxy.admin.rates import Key, Lately, Rates, together
 from proxy.admin.sight import Sight
@@ -43,6 +43,7 @@ def status(sight: Sight, rates: Rates) -> Item:
             "rejected": rejected if health.rejected else None,
         },
         "journal": journal(sight),
+        "store": None if health.store is None else shared(health.store),
         "kills": _kills(sight),
         "money": money(sight),
         "seconds": round(everything.seconds, 3),

@@ -73,8 +73,8 @@ async def _served(
 ) -> int:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    loop.add_signal_handler(signal.SIGINT, asked.set)
     killed = asyncio.Event()  # before there is anything to kill
     loop.add_signal_handler(signal.SIGUSR1, killed.set)
     log = Log(Clock(), settings.log.level, settings.log.format)
@@ -85,9 +85,7 @@ async def _served(
             log.error("policy", problem=str(problem))
         return 1
     except Rejected as error:
-        do = "look at the credentials and certificates in store and store_tls"
-        log.error("the store does not want us", why=str(error), store=str(settings.store), do=do)
-        return 1
+        return _unwanted(log, error, settings)
     except (Locked, BadKey, Trouble) as error:
         log.error("cannot start", why=str(error), data_dir=settings.data_dir)
         return 1
@@ -120,6 +118,12 @@ async def _served(
     if not await app.stop(reason="it was asked to"):
         os._exit(1)  # else threads that wait for the disk would be waited for
     return 0
+
+
+def _unwanted(log: Log, error: Rejected, settings: Settings) -> int:
+    do = "look at the credentials in store, the rights of its user, and store_tls"
+    log.error("the store does not want us", why=str(error), store=str(settings.store), do=do)
+    return 1
 
 
 def _to_do(error: OSError, settings: Settings) -> str:

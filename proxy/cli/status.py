@@ -30,6 +30,13 @@ WHY = {
     "fleet": "the fleet agrees",
 }
 
+_WITHOUT = {
+    "local": "this pod goes on by what it has",
+    "deny": "what it would have a say in is refused",
+    "allow": "calls go unguarded by it",
+}
+"""What follows from it, by on_store_failure."""
+
 
 @click.command()
 @to_look
@@ -148,6 +155,17 @@ def _head(told: dict[str, Any]) -> Iterator[str]:
     )
     if told.get("journal"):
         yield from _journal(told["journal"])
+    if told.get("store"):
+        yield from _store(told["store"])
+
+
+def _store(told: dict[str, Any]) -> Iterator[str]:
+    word = "down" if not told["ok"] else "up" if told["grants"] else "grants nothing"
+    colour = "green" if told["grants"] else "red"
+    yield f"store {paint(word, colour)}, {paint(told['pods'])} pods live"
+    if not told["grants"]:
+        text = f"  {told['why']}; {_WITHOUT.get(told['on_failure'], '')}"
+        yield from (paint(each, "red") for each in folded(text, 4, width()))
 
 
 def _kills(told: dict[str, Any]) -> Iterator[str]:

@@ -17,7 +17,6 @@ _URL = re.compile(
 )
 _HOST = re.compile(r"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?")
 _PORTS = {"single": 6379, "cluster": 6379, "sentinel": 26379}
-_MOST_DB = 1 << 16
 
 
 class StoreUrl(str):
@@ -43,12 +42,15 @@ class StoreUrl(str):
             raise ValueError(_ALLOWED)
         kind = found["kind"].partition("+")[2] or "single"
         service, db = _path(kind, found["path"] or "")
+        hosts = tuple(_host(each, kind) for each in found["hosts"].split(","))
+        if kind == "single" and len(hosts) > 1:
+            raise ValueError(f"one server has one host; {_ALLOWED}")
         user, password = found["user"] or "", found["password"] or ""
         if found["password"] is None:  # redis://secret@host is of old a password
             user, password = "", user
         return Door(
             kind=kind,
-            hosts=tuple(_host(each, kind) for each in found["hosts"].split(",")),
+            hosts=hosts,
             service=service,
             user=unquote(user),
             password=unquote(password),

@@ -48,6 +48,7 @@ _PATTERNS = {
     "Source": f"^static$|^key$|^header:|{_REFERENCE}",
     "Digest": "^[0-9a-fA-F]{64}$|" + _REFERENCE,
     "Elsewhere": f"^stderr$|/|{_REFERENCE}",
+    "StoreUrl": rf"^memory$|^rediss?(\+sentinel|\+cluster)?://|{_REFERENCE}",
     "Address": f"^.+:[0-9]{{1,5}}$|^unix:.|{_REFERENCE}",
     "Name": f"{NAME_PATTERN}|{_REFERENCE}",
     "Scope": f"^all$|^(fleet|agent|tool|workflow|upstream|bulkhead):.|{_REFERENCE}",

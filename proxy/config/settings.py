@@ -245,7 +245,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Meta(
             description="What pods share: memory (nothing), or a Redis: redis://[user:pass@]host:"
             "port/db, rediss://…, redis+sentinel://host:port,…/service/db, redis+cluster://host:"
-            "port,…"
+            "port,…."
         ),
     ] = StoreUrl(MEMORY)
     store_tls: StoreTls = StoreTls()

@@ -108,6 +108,7 @@ _CUSTOM = {
     "Moment": "a moment such as 2027-01-31T18:00:00Z",
     "Source": "static, key or header:NAME",
     "Digest": "64 hex digits",
+    "StoreUrl": "memory, or the URL of a Redis",
     "Elsewhere": "stderr, the path of a file, or a URL",
 }
 

@@ -201,6 +201,30 @@ PAYLOADS_WRITABLE = Metric(
 )
 PAYLOADS = (PAYLOADS_KEPT, PAYLOADS_LOST, PAYLOADS_HELD, PAYLOADS_WRITABLE)
 """Those of the side store, where there is one."""
+STORE_UP = Metric(
+    Kind.GAUGE, "holdfast_store_up", (), "1: the store that pods share answers; 0: it does not."
+)
+STORE_GATHERING = Metric(
+    Kind.GAUGE, "holdfast_store_gathering", (), "1: it grants nothing new until all pods have told."
+)
+STORE_PODS = Metric(Kind.GAUGE, "holdfast_store_pods", (), "Pods of the fleet that live.")
+STORE_SECONDS = Metric(
+    Kind.HISTOGRAM, "holdfast_store_operation_seconds", (), "How long its answers take."
+)
+STORE_FAILURES = Metric(
+    Kind.COUNTER, "holdfast_store_failures_total", ("reason",), "What it did not answer."
+)
+STORE_WAITED = Metric(
+    Kind.COUNTER, "holdfast_store_waited_total", (), "Calls that waited for it in vain."
+)
+STORE_LEASES = Metric(
+    Kind.GAUGE, "holdfast_store_leases", ("of",), "Shares that this pod holds of what pods share."
+)
+STORE = (
+    STORE_UP, STORE_GATHERING, STORE_PODS, STORE_SECONDS, STORE_FAILURES, STORE_WAITED,
+    STORE_LEASES,
+)  # fmt: skip
+"""Those of the store, where there is one."""
 
 REFUSALS = _counter(counts.REFUSALS)
 COUNTED = tuple(map(_counter, counts.COUNTED))

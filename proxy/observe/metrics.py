@@ -156,6 +156,7 @@ class Metrics:
         self._killed: dict[str, int] = {}  # what was, so that its row does not vanish
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
         self.journal: Callable[[], Iterable[Family]] = _no_journal
+        self.store: Callable[[], Iterable[Family]] = _no_store
         """What is to be read of the journal."""
         self.bad_requests = Counts(("reason",))  # reasons of ours, never what was sent
 
@@ -236,6 +237,7 @@ class Metrics:
                 catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
             ),
             *self.journal(),
+            *self.store(),
             Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
             Family(catalogue.CONFIG, {(self._policies.version,): 1}),
         ]
@@ -361,6 +363,10 @@ def _enforced(kept: Kept, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
 
 def _no_journal() -> Iterator[Family]:
     return (Family(metric, {}) for metric in catalogue.JOURNAL + catalogue.PAYLOADS)
+
+
+def _no_store() -> Iterator[Family]:
+    return (Family(metric, {}) for metric in catalogue.STORE)
 
 
 def _read_shelf(kept: Kept) -> Iterator[Family]:

@@ -16,3 +16,7 @@ class Door(NamedTuple):
     ca: str = ""  # files
     cert: str = ""
     key: str = ""
+
+    def __repr__(self) -> str:
+        """Without the password: this may be in an error."""
+        return f"Door({self.kind}, {self.hosts})"

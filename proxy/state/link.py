@@ -10,6 +10,7 @@ something was not. Where it is not up, who asks is told so at once; only beats g
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,6 +28,10 @@ RESTS = 5.0
 _SLOW = "it was too slow a moment ago"
 PATIENCE = 1.0
 """Seconds for what nobody waits for."""
+
+
+TOOK = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
+"""Upper bounds of the buckets of an answer, in µs."""
 
 
 class Part(Protocol):
@@ -58,9 +63,18 @@ class Counts(msgspec.Struct):
     """For metrics."""
 
     asked: int = 0
-    failed: int = 0
+    failed: dict[str, int] = {}  # by reason
     waited: int = 0  # calls that waited for nothing
-    seconds: float = 0.0  # that answers took, in all
+    took: list[int] = msgspec.field(
+        default_factory=lambda: [0] * (len(TOOK) + 1)
+    )  # answers, by how long they took
+    us: int = 0  # that they took, in all
+
+    def answered(self, seconds: float) -> None:
+        """It took so long."""
+        us = int(seconds * 1e6)
+        self.took[bisect_left(TOOK, us)] += 1
+        self.us += us
 
 
 class Link:
@@ -94,6 +108,8 @@ class Link:
         """Seconds by which the store's clock is ahead of ours."""
         self.finds: list[Callable[[], None]] = []
         """Are told when it is up again."""
+        self.leases: dict[str, int] = {}
+        """What this pod holds of it, by subject: parts say how many. For metrics."""
         self.loses: list[Callable[[], None]] = []
         """Are told when it is not up any more."""
         self._store = store
@@ -115,6 +131,13 @@ class Link:
     def grants(self) -> bool:
         """Is it up, and gives something new?"""
         return self.up and self.fleet.open and self.fleet.ours
+
+    @property
+    def withholds(self) -> str:
+        """Why it is up, and gives nothing new; empty: it gives."""
+        if not self.fleet.ours:
+            return "another process speaks for this pod: its data dir was copied"
+        return "" if self.fleet.open else "it gathers what pods hold, and grants nothing new"
 
     def wall(self) -> float:
         """Seconds since 1970, as the store's clock shows them."""
@@ -176,25 +199,20 @@ class Link:
         return fleet
 
     def _told(self) -> None:
-        fleet = self.fleet
-        if not fleet.ours:
-            why = "another process speaks for this pod: its data dir was copied"
-            self._news.tell(StoreChange("foreign", why))
-        else:
-            why = "" if fleet.open else "it gathers what pods hold, and grants nothing new"
-            self._news.tell(StoreChange("open" if fleet.open else "gathering", why))
+        state = "gathering" if not self.fleet.open else "open"
+        self._news.tell(StoreChange(state if self.fleet.ours else "foreign", self.withholds))
 
     async def _asked(self, verb: Verb[Answer], within: float) -> Answer:
         began = self.clock.now()
         self.counts.asked += 1
         try:
-            return await self._store.ask(verb, within)
+            answer = await self._store.ask(verb, within)
         except Unreachable as error:
-            self.counts.failed += 1
+            self.counts.failed[error.reason] = self.counts.failed.get(error.reason, 0) + 1
             self.fails(str(error))
             raise
-        finally:
-            self.counts.seconds += self.clock.now() - began
+        self.counts.answered(self.clock.now() - began)
+        return answer
 
     def fails(self, why: str) -> None:
         """It did not answer, or broke off."""

@@ -10,8 +10,9 @@ only NOSCRIPT is answered by loading the script and asking again, for then nothi
 import asyncio
 import contextlib
 import hashlib
+import re
 import ssl
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias
@@ -24,91 +25,163 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
+    BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisClusterException,
     RedisError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from proxy.state.door import Door
-from proxy.state.store import Answer, Listener, Rejected, Unreachable, Verb
+from proxy.state.store import Answer, Argument, Listener, Rejected, Unreachable, Verb
 
-_AT_ONCE = 32
+AT_ONCE = 32
 """Verbs on their way; each has a connection for that time."""
-_PATIENCE = 5.0
-"""Seconds without a word from the server, after which it is asked whether it still listens."""
+PATIENCE = 5.0
+"""Seconds without a word from the server, after which it is asked whether it still talks to us;
+after as many again it does not."""
+_CONNECTION = 5.0
+"""Seconds for any one answer. Who asks says how long he waits, which is mostly less."""
+_NODE = 0.3
+"""The same for one of several that know where to go: another one has to be asked in time."""
+_CHECKS = 3.0
+"""Seconds for all of what is asked at the start."""
 _LONGEST = 300
 Client: TypeAlias = Redis | RedisCluster
+_MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a reply raises that is not what it should be."""
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, *_MISFITS)
+"""All that the library raises: it takes many replies apart without a look at them."""
+_SENSELESS = "its answer makes no sense"
+_REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
+_CERTIFICATES = re.compile("CERT|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE")
 
 
 class RedisStore:
     """Part of Store."""
 
     def __init__(self, door: Door, fleet: str, timeout: float) -> None:
-        """`timeout`: seconds for a connection, and for an answer where nobody says less."""
+        """`timeout`: seconds that calls wait for an answer. No one connection is given less."""
         self._prefix = f"holdfast:{{{fleet}}}:".encode()
-        self._client = _client(door, timeout)
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._door = door
+        self._client, self._sentinels = _client(door, timeout)
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def check(self) -> None:
         """Raises Rejected where it does not want us, and Unreachable where it is not there."""
+        if self._door.tls:
+            _readable(self._door)
         try:
-            await _done(self._client.ping())
-        except (AuthenticationError, AuthorizationError, NoPermissionError) as error:
-            raise Rejected(str(error)) from error
-        except (RedisError, OSError, TimeoutError) as error:
-            if _is_certificate(error):
-                raise Rejected(str(error)) from error
-            raise Unreachable(_told(error)) from error
+            async with asyncio.timeout(_CHECKS):
+                await _done(self._client.ping())
+                lacks = b", ".join(await self._run("check", [])).decode()
+                await self._subscribes()
+        except _FAILURES as error:
+            refusal = _refusal(error)
+            if refusal is not None:
+                raise Rejected(_told(refusal)) from error
+            raise _unreachable(error) from error
+        if lacks:
+            raise Rejected(f"its user may not do all that is needed: {lacks}"[:_LONGEST])
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""
-        script, digest = _script(verb.script)
         args = verb.args()
         try:
             async with asyncio.timeout(within), self._room:
-                try:
-                    reply = await self._client.evalsha(digest, 1, self._prefix, *args)
-                except NoScriptError:
-                    reply = await self._client.eval(script, 1, self._prefix, *args)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unreachable(_told(error)) from error
-        return verb.answer(reply)
+                reply = await self._run(verb.script, args)
+        except _FAILURES as error:
+            raise _unreachable(error) from error
+        try:
+            return verb.answer(reply)
+        except _MISFITS as error:
+            raise Unreachable(_SENSELESS, "reply") from error
 
     async def listen(self, heard: Listener) -> None:
         """Part of Store."""
         try:
-            pubsub = self._client.pubsub()
-            try:
-                await pubsub.subscribe(self._prefix + b"news")
+            async with self._news() as pubsub:
                 await _heard(pubsub, heard)
-            finally:
-                with contextlib.suppress(RedisError, OSError):
-                    await pubsub.aclose()  # type: ignore[no-untyped-call]
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unreachable(_told(error)) from error
+        except _FAILURES as error:
+            raise _unreachable(error) from error
 
     async def close(self) -> None:
         """Part of Store."""
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            await self._client.aclose()
+        for each in (self._client, *self._sentinels):
+            with contextlib.suppress(*_FAILURES):
+                await each.aclose()
+
+    async def _run(self, name: str, args: list[Argument]) -> Any:
+        script, digest = _script(name)
+        try:
+            return await self._client.evalsha(digest, 1, self._prefix, *args)
+        except NoScriptError:
+            return await self._client.eval(script, 1, self._prefix, *args)
+
+    async def _subscribes(self) -> None:
+        """May we? It says so only when it is asked for the first message."""
+        async with self._news() as pubsub:
+            await pubsub.get_message(timeout=_CHECKS)
+
+    @contextlib.asynccontextmanager
+    async def _news(self) -> AsyncIterator[PubSub]:
+        await self._client.initialize()  # one of a cluster would know no node to go to
+        pubsub = self._client.pubsub()
+        try:
+            await pubsub.subscribe(self._prefix + b"news")
+            yield pubsub
+        finally:
+            with contextlib.suppress(*_FAILURES):
+                await pubsub.aclose()  # type: ignore[no-untyped-call]
 
 
 async def _heard(pubsub: PubSub, heard: Listener) -> None:
+    silent = False
     while True:
-        said = await pubsub.get_message(timeout=_PATIENCE)
-        if said is None:
-            await pubsub.ping()
-        elif said["type"] == "message":
-            topic, _, text = bytes(said["data"]).partition(b" ")
-            heard(topic.decode(errors="replace"), text)
+        said = await pubsub.get_message(timeout=PATIENCE)
+        silent = await _taken(pubsub, said, silent, heard)
+
+
+async def _taken(pubsub: PubSub, said: Any, silent: bool, heard: Listener) -> bool:
+    """Was nothing said? A server that hangs closes nothing, so it is asked after the first time.
+    Raises RedisTimeout after the second."""
+    if said is None:
+        if silent:
+            raise RedisTimeout
+        await pubsub.ping()
+    elif said["type"] == "message":
+        topic, _, text = bytes(said["data"]).partition(b" ")
+        heard(topic.decode(errors="replace"), text)
+    return said is None
 
 
 async def _done(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
-def _client(door: Door, timeout: float) -> Client:
+def _client(door: Door, timeout: float) -> tuple[Client, list[Redis]]:
+    """And the Sentinels, if there are any."""
+    own = {
+        **_terms(door, max(timeout, _NODE if door.kind == "cluster" else _CONNECTION)),
+        "username": door.user or None,
+        "password": door.password or None,
+    }
+    if door.kind == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in door.hosts]
+        return RedisCluster(startup_nodes=nodes, **own), []
+    if door.kind == "sentinel":
+        sentinels = Sentinel(list(door.hosts), sentinel_kwargs=_terms(door, _NODE))  # type: ignore[no-untyped-call]
+        return sentinels.master_for(door.service, db=door.db, **own), sentinels.sentinels
+    host, port = door.hosts[0]
+    return Redis(host=host, port=port, db=door.db, **own), []
+
+
+def _terms(door: Door, timeout: float) -> dict[str, Any]:
     terms: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
@@ -119,19 +192,30 @@ def _client(door: Door, timeout: float) -> Client:
     if door.tls:
         terms |= {
             "ssl": True,
+            "ssl_cert_reqs": "required",
+            "ssl_check_hostname": True,
             "ssl_ca_certs": door.ca or None,
             "ssl_certfile": door.cert or None,
             "ssl_keyfile": door.key or None,
         }
-    own = {**terms, "username": door.user or None, "password": door.password or None}
-    if door.kind == "cluster":
-        nodes = [ClusterNode(host, port) for host, port in door.hosts]
-        return RedisCluster(startup_nodes=nodes, **own)
-    if door.kind == "sentinel":
-        sentinels = Sentinel(list(door.hosts), sentinel_kwargs=terms)  # type: ignore[no-untyped-call]
-        return sentinels.master_for(door.service, db=door.db, **own)  # type: ignore[no-any-return]
-    host, port = door.hosts[0]
-    return Redis(host=host, port=port, db=door.db, **own)
+    return terms
+
+
+def _readable(door: Door) -> None:
+    """The library would look at these files only at its first connection, and tell no name. Raises
+    Rejected."""
+    context = ssl.create_default_context()
+    try:
+        if door.ca:
+            context.load_verify_locations(door.ca)
+    except OSError as error:
+        raise Rejected(f"store_tls.ca: {door.ca}: {_told(error)}") from error
+    try:
+        if door.cert:
+            context.load_cert_chain(door.cert, door.key, password="")
+    except OSError as error:
+        where = f"store_tls.cert, store_tls.key: {door.cert}, {door.key}"
+        raise Rejected(f"{where}: {_told(error)}") from error
 
 
 @cache
@@ -139,21 +223,51 @@ def _script(name: str) -> tuple[str, str]:
     """Its text, and what Redis calls it by."""
     folder = files("proxy.state") / "scripts"
     text = "".join((folder / f"{part}.lua").read_text() for part in ("prelude", name))
-    return text, hashlib.sha1(text.encode()).hexdigest()  # noqa: S324  # as EVALSHA has it
+    return text, hashlib.sha1(text.encode()).hexdigest()  # noqa: S324 -- as EVALSHA has it
 
 
-def _is_certificate(error: BaseException) -> bool:
-    """Is that why there is no connection? redis-py wraps what it was told."""
-    each: BaseException | None = error
-    while each is not None:
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return True
-        each = each.__cause__ or each.__context__
-    return False
+def _refusal(error: BaseException) -> BaseException | None:
+    """What says that it does not want us, or that we do not trust it; None: something else."""
+    for each in _causes(error):
+        if isinstance(each, _REFUSALS):
+            return each
+        if isinstance(each, ssl.SSLError) and _CERTIFICATES.search(str(each.reason)):
+            return each
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """redis-py wraps what it was told, some of it twice."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _unreachable(error: BaseException) -> Unreachable:
+    return Unreachable(_told(error), _reason(error))
+
+
+def _reason(error: BaseException) -> str:
+    """One of `REASONS`."""
+    if _refusal(error) is not None:
+        return "refused"
+    return next((word for kinds, word in _KINDS if isinstance(error, kinds)), "other")
+
+
+_KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    ((TimeoutError, RedisTimeout), "timeout"),
+    (BusyLoadingError, "loading"),
+    (OutOfMemoryError, "memory"),
+    (ReadOnlyError, "read_only"),
+    ((RedisConnectionError, RedisClusterException, OSError), "connection"),
+    ((InvalidResponse, *_MISFITS), "reply"),
+)
 
 
 def _told(error: BaseException) -> str:
     """In a line, for people."""
     if isinstance(error, TimeoutError | RedisTimeout):
         return "it did not answer in time"
+    if isinstance(error, _MISFITS) and not isinstance(error, OSError):  # a certificate may be both
+        return _SENSELESS
     return " ".join(str(error).split())[:_LONGEST] or type(error).__name__

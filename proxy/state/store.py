@@ -30,7 +30,16 @@ Argument: TypeAlias = str | bytes | int
 
 
 class Unreachable(Exception):
-    """The store did not answer: what was asked is done, or is not. The text says why."""
+    """The store did not answer: what was asked is done, or is not. The text says why, and `reason`
+    in a word of `REASONS`."""
+
+    def __init__(self, why: str, reason: str = "other") -> None:
+        super().__init__(why)
+        self.reason = reason
+
+
+REASONS = ("timeout", "connection", "refused", "memory", "read_only", "loading", "reply", "other")
+"""Why it did not answer: for metrics."""
 
 
 class Rejected(Exception):
@@ -79,16 +88,19 @@ class Near:
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""
-        if self._memory.broken:
-            raise Unreachable(self._memory.broken)
+        self._answers()
         return verb.on(self._memory)
 
     async def listen(self, heard: Listener) -> None:
         """Part of Store."""
+        self._answers()
+        await self._memory.heard_by(heard)
+        self._answers()
+        raise Unreachable("it broke off")
+
+    def _answers(self) -> None:
         if self._memory.broken:
             raise Unreachable(self._memory.broken)
-        await self._memory.heard_by(heard)
-        raise Unreachable(self._memory.broken)
 
     async def close(self) -> None:
         """Part of Store."""

@@ -24,16 +24,20 @@ def refused(ask):
 
 def test_it_is_open_on_this_machine_for_one_agent():
     """Its own data is all there is."""
-    assert not refused(lambda: closed(local=True, static=True))
+    assert not refused(lambda: closed(local=True, static=True, alone=True))
 
 
 @pytest.mark.parametrize(
-    ("local", "static", "said"),
-    [(False, True, "loopback address or a Unix socket only"), (True, False, "identity is static")],
+    ("local", "static", "alone", "said"),
+    [
+        (False, True, True, "loopback address or a Unix socket only"),
+        (True, False, True, "identity is static"),
+        (True, True, False, "store is memory"),
+    ],
 )
-def test_elsewhere_and_for_several_agents_it_is_closed(local, static, said):
+def test_elsewhere_and_for_several_agents_it_is_closed(local, static, alone, said):
     """403, with what would open it."""
-    told = refused(lambda: closed(local=local, static=static))
+    told = refused(lambda: closed(local=local, static=static, alone=alone))
     assert told.startswith("403 ")
     assert said in told
 

@@ -98,3 +98,35 @@ def test_what_may_be_lost_is_stated():
     for sync, window in (("async", {"records": 1000, "seconds": 60.0}), ("group", None)):
         health = Health(journal=journal(terms=Terms(sync=sync)))
         assert health.report()["parts"]["journal"]["loss_window"] == window
+
+
+def link(**changes: Any) -> Any:
+    """A link that is up, but for `changes`."""
+    facts = {
+        "up": True, "why": "", "withholds": "", "grants": True, "live": 3, "on_failure": "local",
+    }  # fmt: skip
+    return SimpleNamespace(**(facts | changes))
+
+
+def test_it_is_ready_without_its_store():
+    """Calls go on by what was leased; the report says how it does."""
+    health = Health(listen="127.0.0.1:8700", version="ab12cd")
+    assert "store" not in health.report()["parts"]
+    health.store = link(up=False, why="it hangs", grants=False)
+    assert health.ready
+    assert health.report()["parts"]["store"] == {
+        "ok": False, "why": "it hangs", "grants": False, "pods": 3, "on_failure": "local",
+    }  # fmt: skip
+    health.store = link(grants=False, withholds="it gathers")
+    assert health.report()["parts"]["store"]["why"] == "it gathers"
+
+
+def test_it_is_not_ready_without_a_store_that_it_needs():
+    """Where the settings say so: calls go to pods that reach it."""
+    health = Health(listen="127.0.0.1:8700", version="ab12cd", needs_store=True)
+    assert not health.ready
+    health.store = link()
+    assert health.ready
+    assert health.report()["parts"]["store"]["why"] is None
+    health.store = link(up=False)
+    assert not health.ready

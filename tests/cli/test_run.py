@@ -41,6 +41,7 @@ def test_flags_are_settings(holdfast, here, served, policies):
         "--admin": "127.0.0.1:1",
         "--data-dir": "d",
         "--agent-id": "7",
+        "--store": "redis://:s3cret@redis",
         "--drain": "2s",
         "--ready-file": "ready.json",
     }
@@ -53,6 +54,7 @@ def test_flags_are_settings(holdfast, here, served, policies):
         "d",
     )
     assert (settings.agent.id, settings.agent.fleet, settings.drain) == ("7", "f", 2.0)
+    assert settings.store.door.hosts == (("redis", 6379),)
     assert (settings.policies, upstream, ready_file) == ("policies", None, Path("ready.json"))
 
 

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from resource import RLIM_INFINITY
 
+import msgspec
 import pytest
 
 from proxy.app import App
 from proxy.cli.serving import serve
+from proxy.config.doors import StoreUrl
 from proxy.config.settings import Settings
+from tests.servers import RedisServer, free_port
 from tests.test_app import events, listening, settings, taken
 
 __all__ = ["taken"]
@@ -45,6 +48,62 @@ def test_the_process_names_what_is_wrong_in_its_data_dir(
     assert serve(settings(tmp_path), None, None) == 1
     (line,) = [line for line in events(quiet) if line["event"] == "cannot start"]
     assert str(line["do"]).startswith(f"look at {wrong}")
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[RedisServer]:
+    """A store with a password, and a user who may not do much."""
+    server = RedisServer(tmp_path / "redis", "--save", "", "--requirepass", "s3cret").start()
+    rules = ("~*", "&*", "+@all", "-@pubsub", "-info")
+    server.do("ACL", "SETUSER", "pod", "on", ">p0dpw", *rules, password="s3cret")
+    yield server
+    server.stop(hard=True)
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (":wr0ng@", "invalid username-password"),
+        ("", "Authentication required"),
+        ("pod:p0dpw@", "subscribe"),
+    ],
+)
+def test_the_process_does_not_start_where_its_store_does_not_want_it(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str], guarded: RedisServer, who: str, told: str
+) -> None:
+    """1, and one line that says why and what to do, and no password."""
+    url = StoreUrl.parse(f"redis://{who}127.0.0.1:{guarded.port}")
+    given = msgspec.structs.replace(settings(tmp_path), store=url)
+    assert serve(given, None, None) == 1
+
+    lines = events(quiet)
+    (line,) = [line for line in lines if line["event"] == "the store does not want us"]
+    assert told.lower() in str(line["why"]).lower()
+    assert str(guarded.port) in str(line["store"])
+    assert line["do"]
+    assert all(secret not in str(lines) for secret in ("wr0ng", "p0dpw", "s3cret"))
+
+
+def test_the_process_starts_where_its_store_is_not_there(
+    tmp_path: Path, quiet: pytest.CaptureFixture[str]
+) -> None:
+    """It serves, and says that it has none; nobody can read that by the way, without a token."""
+    url = StoreUrl.parse(f"redis://:s3cret@127.0.0.1:{free_port()}")
+    given = msgspec.structs.replace(settings(tmp_path), store=url)
+
+    async def starts() -> None:
+        app = await App.start(given)
+        told = app.health.report()
+        shown = app.metrics.read()
+        await app.stop(drain=0)
+        assert told["status"] == "ready"
+        assert told["parts"]["store"]["ok"] is False
+        assert "s3cret" not in str(told)
+        (up,) = [family for family in shown if family.metric.name == "holdfast_store_up"]
+        assert up.rows == {(): 0}
+
+    asyncio.run(starts())
+    assert "s3cret" not in str(events(quiet))
 
 
 def test_the_process_does_not_start_without_the_key_to_its_payloads(

@@ -69,6 +69,31 @@ def test_one_screen(status):
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+STORE = {"ok": True, "why": None, "grants": True, "pods": 3, "on_failure": "local"}
+
+
+def test_the_store_shows_where_there_is_one(status):
+    """And how many pods share it."""
+    assert "store up, 3 pods live" in status(store=STORE).out
+    assert "store" not in status(store=None).out
+
+
+@pytest.mark.parametrize(
+    ("ok", "on_failure", "told"),
+    [
+        (False, "local", ["store down, 3 pods live", "it hangs; this pod goes on by what it has"]),
+        (False, "deny", ["it hangs; what it would have a say in is refused"]),
+        (True, "allow", ["store grants nothing, 3 pods", "it hangs; calls go unguarded by it"]),
+    ],
+)
+def test_a_store_that_grants_nothing_says_why(status, ok, on_failure, told):
+    """And what follows from it."""
+    of = {"ok": ok, "grants": False, "why": "it hangs", "on_failure": on_failure}
+    ran = status(store=STORE | of)
+    for line in told:
+        assert line in ran.out
+
+
 KILL = {
     "scope": "agent:pay-*", "reason": "wrong recipients", "by": "alice",
     "since": "2026-11-28T03:01:14.952Z", "until": "2026-11-28T04:00:00.000Z",

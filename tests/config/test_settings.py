@@ -53,6 +53,54 @@ def test_a_flag_beats_the_environment_which_beats_the_file(here):
     assert settings.drain == 1.0
 
 
+REDIS = "store: redis://:s3cret@redis\n"
+
+
+def test_a_store_is_a_redis(here):
+    """With all that it takes to reach it."""
+    (here / "holdfast.yaml").write_text(
+        "store: rediss://pod:${PASSWORD}@redis:1/2\nstore_tls: {ca: a.pem}\nreadiness: [store]\n"
+        "store_timeout: 20ms\non_store_failure: deny\n"
+    )
+    settings = load_settings(environ={"PASSWORD": "s3cret"})
+
+    assert settings.store.door.password == "s3cret"
+    assert (settings.store_timeout, settings.on_store_failure) == (0.02, "deny")
+    assert settings.readiness == ("store",)
+    assert settings.store_tls.ca == "a.pem"
+    assert "s3cret" not in repr(settings)
+
+
+def test_the_environment_may_name_the_store(here):
+    """There its password is in no file."""
+    settings = load_settings(environ={"HOLDFAST_STORE": "redis://a", "HOLDFAST_READINESS": "store"})
+
+    assert (settings.store.door.hosts, settings.readiness) == ((("a", 6379),), ("store",))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("store: redis://:s3cret@redis:0", "no valid host and port"),
+        ("store: [redis://:s3cret@redis]", "or the URL of a Redis, found a list"),
+        (f"{REDIS}store_timeout: 0s", "store_timeout: must be from 1ms to 5s"),
+        (f"{REDIS}store_timeout: 6s", "store_timeout: must be from 1ms to 5s"),
+        (f"{REDIS}store_tls: {{ca: a.pem}}", "give a URL that begins with rediss"),
+        (f"{REDIS}store_tls: {{cert: a.pem}}", "expected both cert and key, or neither"),
+        (f"{REDIS}on_store_failure: stop", "expected allow, deny or local"),
+        (f"{REDIS}readiness: [journal]", "readiness"),
+        ("readiness: [store]", "readiness: there is no store"),
+    ],
+)
+def test_a_store_that_cannot_be_is_told_without_its_password(here, text, told):
+    """Where, and what is allowed."""
+    (here / "holdfast.yaml").write_text(text)
+    (problem,) = errors(environ={})
+
+    assert told in problem
+    assert "s3cret" not in problem
+
+
 def test_files_are_looked_up_in_their_order(here):
     """The one that is given, HOLDFAST_CONFIG, ./holdfast.yaml."""
     for name in ("holdfast", "environment", "given"):
@@ -96,7 +144,7 @@ def test_every_setting_has_a_variable(here, variable, text, read):
 
 def test_all_errors_are_shown_with_their_source(here):
     """File, environment and flags, at once."""
-    (here / "holdfast.yaml").write_text("lisen: x\ndrain: 5\nstore: memory\nlimits: 3")
+    (here / "holdfast.yaml").write_text("lisen: x\ndrain: 5\ntrace: {}\nlimits: 3")
     environ = {"HOLDFAST_LOG_LEVEL": "loud", "HOLDFAST_LIMITS_HEADERS": "5"}
 
     assert errors(environ=environ, flags={"listen": "nowhere"}) == [
@@ -104,7 +152,7 @@ def test_all_errors_are_shown_with_their_source(here):
         "HOLDFAST_LOG_LEVEL: log.level: expected debug, error, info or warning, found 'loud'",
         "holdfast.yaml:1:1: lisen: unknown key; did you mean listen?",
         "holdfast.yaml:2:8: drain: expected a duration such as 250ms, 10s, 5m, 1h or 30d, found 5",
-        "holdfast.yaml:3:1: store: unknown key; this version does not have it yet",
+        "holdfast.yaml:3:1: trace: unknown key; this version does not have it yet",
         "holdfast.yaml:4:9: limits: expected a mapping, found 3",
     ]
 

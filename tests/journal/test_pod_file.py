@@ -1,5 +1,7 @@
 """Who a pod is: its data dir, and a life that grows."""
 
+import socket
+
 import pytest
 
 from proxy.journal.disk import RealDisk
@@ -41,3 +43,14 @@ def test_a_folder_that_cannot_be_written_is_no_pod(tmp_path):
     """Nobody hears of a life that is not kept."""
     with pytest.raises(OSError, match="No such file"):
         Self(tmp_path / "none", RealDisk())
+
+
+def test_the_name_of_a_machine_is_a_word(tmp_path, monkeypatch):
+    """It stands in lines of the store, and in logs."""
+    monkeypatch.setattr(socket, "gethostname", lambda: "a pod\n" + "x" * 100)
+    named = Self(tmp_path, RealDisk()).pod.name
+    assert named.startswith("a-pod-x")
+    assert len(named) == 64
+
+    monkeypatch.setattr(socket, "gethostname", str)
+    assert Self(tmp_path, RealDisk()).pod.name == "-"

@@ -55,6 +55,14 @@ def busy():
     of_payloads = [each for each in of_payloads if each.metric != catalogue.PAYLOADS_LOST]
     lost = Family(catalogue.PAYLOADS_LOST, {("late",): 1})
     found.journal = lambda: [*journals(), *of_payloads, lost]
+    rows = [*found.store()]
+    labelled = {catalogue.STORE_FAILURES: "timeout", catalogue.STORE_LEASES: "money"}
+    found.store = lambda: [
+        Family(family.metric, {(labelled[family.metric],): 1})
+        if family.metric in labelled
+        else family
+        for family in rows
+    ]
     return found
 
 

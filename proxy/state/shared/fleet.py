@@ -120,7 +120,8 @@ class Beat(Verb[Fleet], frozen=True):
 
     def answer(self, reply: Any) -> Fleet:
         """Part of Verb."""
-        now, ours, epoch, is_open, live, *pods = reply
+        now, ours, epoch, is_open, live = msgspec.convert(reply[:5], tuple[int, int, int, int, int])
+        pods = reply[5:]
         known = (_known(*pods[at : at + 4]) for at in range(0, len(pods), 4))
         every = sorted(known, key=lambda each: each.pod.id)
         return Fleet(now, bool(ours), epoch, bool(is_open), live, tuple(every))
