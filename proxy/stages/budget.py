@@ -281,12 +281,12 @@ class PlainSpending(Spending):
 class TilledSpending(PlainSpending):
     """Where limits are far: most calls take what they cost of a till (`state/till.py`)."""
 
-    __slots__ = ("_calls", "_enter", "_found", "_tills", "_who")
+    __slots__ = ("_calls", "_found", "_tills", "_under_way", "_who")
 
     def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
         super().__init__(section, site, payers)
-        under_way = self._ledger.under_way
-        self._calls, self._enter = under_way.calls, under_way.enter
+        self._under_way = self._ledger.under_way
+        self._calls = self._under_way.calls
         self._tills = tills = Tills(self._ledger, section.price, self._intent, payers.reads)
         self._found, self._who = tills.found, tills.who
 
@@ -304,8 +304,8 @@ class TilledSpending(PlainSpending):
         till.left -= 1
         call.purse = till
         self._calls[call.id] = call
-        if len(self._calls) == 1:
-            self._enter(call)
+        if self._under_way.idle:
+            self._under_way.wake()
         return None
 
     def settle(self, attempt: Attempt, reply: Reply) -> None:
