@@ -281,21 +281,22 @@ class PlainSpending(Spending):
 class TilledSpending(PlainSpending):
     """Where limits are far: most calls take what they cost of a till (`state/till.py`)."""
 
-    __slots__ = ("_calls", "_found", "_tills", "_under_way", "_who")
+    __slots__ = ("_by", "_calls", "_few", "_found", "_tills", "_under_way")
 
     def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
         super().__init__(section, site, payers)
         self._under_way = self._ledger.under_way
         self._calls = self._under_way.calls
         self._tills = tills = Tills(self._ledger, section.price, self._intent, payers.reads)
-        self._found, self._who = tills.found, tills.who
+        self._found, self._few, self._by = tills.found, tills.few, tills.by
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Mostly it was done before, for many calls at once."""
         call = attempt.call
         if call.purse is not None or attempt.hedge:
             return super().admit(attempt)
-        till = self._found.get(self._who(call))
+        who = call.agent if self._few and not call.workflow else self._by(call)
+        till = self._found.get(who)
         if till is None or not till.left:
             accounts, now = self._payers.of(call), self._wall()
             till = self._tills.opened(call, accounts, now)

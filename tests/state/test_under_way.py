@@ -33,9 +33,9 @@ def test_a_call_that_takes_long_has_an_intent() -> None:
     assert told(under_way) == ([], True)
     late = begun(under_way, "late")
     assert told(under_way) == (["long"], True)
-    late.purse.told(late)
+    late.purse.told(late.id)
     assert told(under_way) == ([], False)
-    first.purse.told(first)
+    first.purse.told(first.id)
     assert told(under_way) == ([], False)
     assert list(under_way.calls) == ["traced"]
 
@@ -68,7 +68,7 @@ def test_the_journal_is_woken_by_the_first_of_them() -> None:
     first = begun(under_way, "a")
     begun(under_way, "b")
     assert found == [([], True)]
-    first.purse.told(first)
+    first.purse.told(first.id)
     begun(under_way, "c")
     assert len(found) == 1
 
