@@ -251,6 +251,33 @@ def test_no_file_names_a_package_registry():
     assert found == []
 
 
+POSSESSIVE = re.compile(r"\((?!\?>)[^()]*(?:\([^()]*\)[^()]*)*\)(?:[*+?]|\{[\d,]+\})\+")
+"""A group that is repeated possessively, and is not atomic; for texts without escapes and sets."""
+
+
+def test_what_is_repeated_possessively_is_atomic():
+    """CPython 3.11.0 to 3.11.4 go on behind what a repetition tried last and did not match, unless
+    it was an atomic group or one character: `(?:[ ]x)?+` takes a space where no x comes after it.
+    """
+    found = [
+        f"{shown(path)}:{text.lineno}: {group[0]}"
+        for path in CODE
+        for text in ast.walk(tree(path))
+        if isinstance(text, ast.Constant) and isinstance(text.value, str | bytes)
+        for group in POSSESSIVE.finditer(skeleton(text.value))
+    ]
+
+    assert found == []
+    assert POSSESSIVE.search(skeleton(r"[*+](?:[ )]x|(y))?+"))
+    assert not POSSESSIVE.search(skeleton(r"\((?>[ ]x)?+\)++(?:a)+[(]"))
+
+
+def skeleton(pattern: str | bytes) -> str:
+    """An expression with one letter for each escape and each set."""
+    text = pattern.decode("latin-1") if isinstance(pattern, bytes) else pattern
+    return re.sub(r"\[\^?\]?(?:\\.|[^\]\\])*\]", "s", re.sub(r"\\[^\]]", "e", text))
+
+
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock):
     """No host, no path, no option of the machine that it was made on."""

@@ -146,28 +146,31 @@ _KEYS = {
 _KEY = re.compile(_EDGE + "(?:" + "|".join(_KEYS.values()) + ")", re.IGNORECASE)
 _KEY_HINT = re.compile("|".join(map(re.escape, _KEYS)))
 _SHORT = 200  # up to here one expression is faster than many searches
-_JWT = re.compile(_RUN_EDGE + r"eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)*+")
+_JWT = re.compile(_RUN_EDGE + r"eyJ[\w-]{8,}+\.[\w-]{8,}+(?>\.[\w-]*+)*+")
 _PEM = re.compile(r"-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY", re.IGNORECASE)
 _PEM_END = re.compile(r"-{4,5} ?END [A-Z0-9 ]{0,40}KEY[A-Z ]{0,10}-{0,5}", re.IGNORECASE)
-_SCHEME = re.compile(r"(?:bearer|basic)(?:[ \t]|%20|\+){1,8}+([\w.~+/=-]{6,}+)", re.IGNORECASE)
+_SCHEME = re.compile(r"(?:bearer|basic)(?>[ \t]|%20|\+){1,8}+([\w.~+/=-]{6,}+)", re.IGNORECASE)
 _TOKEN = re.compile(r"[0-9_~+=]|.[A-Z]|[./]\w{3}|.{24}")
 _LOGIN = re.compile(r"://([^\s/@:]*+:[^\s@/]++)@")
 _MAIL = re.compile(r"(?<![\w.+!#$*^~-])[\w.+!#$*^~-]++@(?:[\w-]++\.)+[^\W\d_]{2,}+")
 # Groups of three digits and more, as cards have them; those of two are dates.
 _DIGITS = re.compile(
-    r"(?<!\d)(?<!\d\.)\d{3,19}+(?!\d)(?:[ \u00a0\u202f-]\d{3,19}+(?!\d))*+", re.ASCII
+    r"(?<!\d)(?<!\d\.)\d{3,19}+(?!\d)(?>[ \u00a0\u202f-]\d{3,19}+(?!\d))*+", re.ASCII
 )
 _NAMED = re.compile(
-    r"(?<![\w.-])([\w.-]++(?:[ ](?:key|token|secret|password|phrase|code))?+)[\"'\\\]]{0,4}+"
+    r"(?<![\w.-])([\w.-]++(?>[ ](?:key|token|secret|password|phrase|code))?+)[\"'\\\]]{0,4}+"
     r"(?:[ \t]{0,8}+(?:=>|:=|[=:>])[ \t]{0,8}+|([ ](?:is|was)[ ]))",
     re.IGNORECASE,
 )
 _FLAG = re.compile(r"(?<![^\s\"'`])(?:--([\w-]++)|-u)[ \t]++(?!-)")
 _SEPARATOR = re.compile(r"[=:>]| is | was ", re.IGNORECASE)
-_QUOTED = r""""((?:[^"\\]++|\\.)*+)|'((?:[^'\\]++|\\.)*+)|\\++"([^"]*+)|\\++'([^']*+)|"""
+_QUOTED = (
+    r""""([^"\\]*+(?>\\.[^"\\]*+)*+)|'([^'\\]*+(?>\\.[^'\\]*+)*+)|"""
+    r"""\\++"([^"]*+)|\\++'([^']*+)|"""
+)
 _VALUE = re.compile(
     _QUOTED + r"`([^`]*+)|((?!\[redacted\])[\[{][^\n\]}]*+)|"
-    r"""((?:(?:bearer|basic|digest|token|apikey|negotiate)[ \t]++)?+[^\s&"'`<>]++)""",
+    r"""((?>(?:bearer|basic|digest|token|apikey|negotiate)[ \t]++)?+[^\s&"'`<>]++)""",
     re.IGNORECASE | re.DOTALL,
 )
 _LINE = re.compile(_QUOTED + r"""([^\r\n"']++)""", re.DOTALL)

@@ -17,7 +17,9 @@ NESTED = 128
 
 _QUOTED = json.dumps(MARK)
 # A string ends with its line, so that a quotation mark too many misleads no further than that.
-_TOKENS = re.compile(r'("(?:[^"\\\n]++|\\.)*+")(\s*+:)?+|([{\[])|([}\]])|([^\s{}\[\],:"]++)')
+_TOKENS = re.compile(
+    r'("[^"\\\n]*+(?>\\.[^"\\\n]*+)*+")(\s*+:)?|([{\[])|([}\]])|([^\s{}\[\],:"]++)'
+)
 _KEY, _OPEN, _CLOSE, _SCALAR = 2, 3, 4, 5
 _ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(["\\/bfnrt\']))')
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}

@@ -91,7 +91,7 @@ class Writer:
         self._queue: deque[Entry | Waiter] = deque()
         self._held: deque[Item] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._asleep = self._calm = False
+        self._asleep = self._calm = self._stirred = False
         self._busy: float | None = None
         self._commits = 0.0  # the seconds that one takes lately
         self._state = State("ok", clock.now())
@@ -181,6 +181,7 @@ class Writer:
 
     def stir(self) -> None:
         """There may be intents to write, though nothing was noted. From any thread."""
+        self._stirred = True
         if self._asleep:
             self._asleep = False
             self._bell.put(None)
@@ -237,7 +238,7 @@ class Writer:
 
     def _sleep(self, seconds: float | None) -> None:
         self._calm = self._asleep = True
-        if not self._queue:
+        if not (self._queue or self._stirred):
             self._ring(seconds)
         self._asleep = False
         if self._calm:
@@ -251,6 +252,7 @@ class Writer:
     def _gather(self) -> None:
         """What is taken together has one time: that of the moment at which it is taken."""
         queue, held, at = self._queue, self._held, self._stamp()
+        self._stirred = False
         # First: whoever ends now says so before it notes its end, and so that comes behind.
         intents, self._others_begin = self.begun()
         held.extend((at, intent) for intent in intents)

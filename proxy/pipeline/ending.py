@@ -57,7 +57,7 @@ class Ending:
             self._keep(call, reply, record, call.taking)
         else:
             if purse is not None:
-                purse.told(call)  # before its record is noted: no intent comes behind that
+                purse.told(call.id, None)  # before its record is noted: no intent comes behind that
             self._note(record)
             if call.lasting is not None and _is_awaited(call, reply):
                 reply.durable = call.lasting()
@@ -86,7 +86,7 @@ class Ending:
         parcel: Parcel = taking.parcel(call, reply, record)
         if call.purse is not None:
             call.purse.ends()
-            parcel.after = partial(call.purse.told, call)
+            parcel.after = partial(call.purse.told, call.id, None)
         lasting = call.lasting
         if lasting is not None and _is_awaited(call, reply):
             reply.durable = self._spawn(_afterwards(parcel.announced(), lasting))
@@ -101,38 +101,37 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     first = took if call.answered is None else call.answered - call.started
     unopposed = refusal is None and call.shadowed is None
     made = Record(  # in the order of its fields, unnamed: half a microsecond on every call
-        call.id,
-        call.agent,
-        call.upstream,
-        call.protocol,
-        call.layer,
-        call.tool,
-        call.operation or call.head.method,
-        call.rule.version,
+        call.id, call.agent, call.upstream, call.protocol, call.layer, call.tool,
+        call.operation or call.head.method, call.rule.version,
         "allow" if unopposed else _decision(call, reply),
         "ok" if plain else outcome_of(reply),
-        reply.executed,
-        reply.status,
-        _attempts(call, reply, now),
+        reply.executed, reply.status, _attempts(call, reply, now),
         int(took * 1e6),
         int(max(0.0, first - call.waited) * 1e6),
         -1 if call.stopped is _GONE else int(first * 1e6),
         "" if plain else _code(call, reply),
         "" if unopposed else _policy(call, reply),
-        call.workflow,
-        call.task,
-        reply.tier,
-        reply.served_by,
+        call.workflow, call.task, reply.tier, reply.served_by,
         int(call.queued * 1e6),
         "" if plain and unopposed else _detail(call, reply),
         "",
-        call.fleet,
-        call.model,
-        call.approval,
-    )
+        call.fleet, call.model, call.approval,
+    )  # fmt: skip
     if reply.hearing is not None or call.unguarded:
         _add(made, call, reply)
-    return made if call.purse is None else _priced(made, call.purse, call.caller)
+    if call.purse is None:
+        return made
+    # Nobody has seen the record yet, so it may still be changed: to name all fields of all records
+    # would be paid for by calls that cost nothing.
+    if call.caller:
+        force_setattr(made, "caller", call.caller)
+    purse = call.purse
+    if type(purse) is Paid:  # nearly always
+        force_setattr(made, "reserved_micros", purse.spent)
+        force_setattr(made, "cost_micros", purse.spent)
+        force_setattr(made, "charges", purse.charges or None)
+        return made
+    return _priced(made, purse)
 
 
 def _add(made: Record, call: Call, reply: Reply) -> None:
@@ -154,17 +153,9 @@ def _tokens(usage: Usage) -> dict[str, int]:
     return {name: max(0, min(number, MOST_TOKENS)) for name, number in used.items()}
 
 
-def _priced(made: Record, purse: Purse | Paid, caller: str) -> Record:
-    """With what the call has cost. Nobody has seen the record yet, so it may still be changed: to
-    name all fields of all records would be paid for by calls that cost nothing."""
-    if caller:
-        force_setattr(made, "caller", caller)
+def _priced(made: Record, purse: Purse) -> Record:
+    """With what the call has cost by a purse of its own."""
     spent = purse.spent
-    if type(purse) is Paid:  # nearly always
-        force_setattr(made, "reserved_micros", spent)
-        force_setattr(made, "cost_micros", spent)
-        force_setattr(made, "charges", purse.charges or None)
-        return made
     if len(purse.grants) == 1:  # the same as below, for a tenth of the time
         grant = purse.grants[0]
         reserved, estimated = grant.amount, spent > 0 and (grant.estimated or not grant.price.known)

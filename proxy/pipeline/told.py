@@ -1,6 +1,5 @@
 """What an answer says of its call: the refusal that takes its place, or lines in its head."""
 
-import functools
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -91,11 +90,8 @@ def lines_of(call: Call, reply: Reply) -> bytes:
     if plain and reply.refusal is None and not reply.outcome and not reply.served_by:
         if call.purse is None or rule.minimal:
             return b"holdfast-call: %b\r\n%b" % (call.id.encode(), rule.plain)
-        return b"holdfast-call: %b\r\n%b%b" % (
-            call.id.encode(),
-            rule.plain,
-            _cost(call, call.purse),
-        )
+        cost = (call.batch is None and call.purse.said) or _cost(call, call.purse)
+        return b"holdfast-call: %b\r\n%b%b" % (call.id.encode(), rule.plain, cost)
     ours = reply.refusal is not None or reply.tier == SAID
     lines = [
         b"holdfast-call: %b\r\n" % call.id.encode(),
@@ -116,12 +112,11 @@ def lines_of(call: Call, reply: Reply) -> bytes:
 
 def _cost(call: Call, purse: Purse | Till) -> bytes:
     """In dollars, where it is known before the head is sent, and is that of all that came."""
-    return _cost_line(purse.known if call.batch is None else -1)
-
-
-@functools.lru_cache
-def _cost_line(known: int) -> bytes:
-    return b"" if known < 0 else b"holdfast-cost: %d.%06d\r\n" % divmod(known, 1_000_000)
+    known = purse.known if call.batch is None else -1
+    line = b"" if known < 0 else b"holdfast-cost: %d.%06d\r\n" % divmod(known, 1_000_000)
+    if line and type(purse) is Till:
+        purse.said = line  # of all of its calls
+    return line
 
 
 def _why(reply: Reply) -> list[bytes]:

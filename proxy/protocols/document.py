@@ -21,8 +21,8 @@ MOST_READ = 10_000
 
 # Possessive, and a string may lack its end: linear in time and memory whatever the bytes.
 # A match takes all strings up to the next bracket, so that there are no more of them than brackets.
-_STRINGS = re.compile(rb'(?:"(?:[^"\\]++|\\.)*+"?[^"\[\]{}]*+)++', re.DOTALL)
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRINGS = re.compile(rb'(?>"[^"\\]*+(?>\\.[^"\\]*+)*+"?[^"\[\]{}]*+)++', re.DOTALL)
+_STRING = re.compile(rb'"[^"\\]*+(?>\\.[^"\\]*+)*+"?', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"[]", b"{}")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _BOM = b"\xef\xbb\xbf"

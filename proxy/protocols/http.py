@@ -35,8 +35,8 @@ _ID = re.compile(
 # A key with what stands around it (`bot7:…`, `x;session=…`) or in parts (a JWT). Not the escapes of
 # letters: words of other scripts are long, and have digits.
 _KEY = re.compile(
-    r"(?<![\w%~+-])(?=(?:[A-Za-z_~+=-]|%2[BF]|%3D)*+\d)"
-    r"(?:[A-Za-z0-9_~+=-]|%2[BF]|%3D){20,}+(?![\w%~+-])",
+    r"(?<![\w%~+-])(?=(?>[A-Za-z_~+=-]++|%2[BF]|%3D)*+\d)"
+    r"(?>[A-Za-z0-9_~+=-]|%2[BF]|%3D){20,}+(?![\w%~+-])",
     re.ASCII,
 )
 _UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")

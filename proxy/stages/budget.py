@@ -13,9 +13,8 @@ used; then what is reserved is an estimate, and the truth may be more. That is c
 shown as overrun. A stream that grows past its reservation takes more, or is ended (`cut_streams`).
 Where nothing of that can be, the money of many sendings is reserved at once (`state/till.py`).
 
-Three things make a call wait, all rarely: an account may only be drawn on as far as the journal has
-promised (`state/account.py`); where pods share limits, only as far as others leave it to this one
-(`state/leases.py`); and a budget may ask a person (`on_exceed: approve`).
+Three things make a call wait, all rarely: the journal is to promise it (`state/account.py`), other
+pods are to leave it to this one (`state/leases.py`), a person is to agree (`on_exceed: approve`).
 """
 
 from collections.abc import Awaitable, Iterator
@@ -282,21 +281,22 @@ class PlainSpending(Spending):
 class TilledSpending(PlainSpending):
     """Where limits are far: most calls take what they cost of a till (`state/till.py`)."""
 
-    __slots__ = ("_calls", "_enter", "_found", "_tills", "_who")
+    __slots__ = ("_by", "_calls", "_few", "_found", "_tills", "_under_way")
 
     def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
         super().__init__(section, site, payers)
-        under_way = self._ledger.under_way
-        self._calls, self._enter = under_way.calls, under_way.enter
+        self._under_way = self._ledger.under_way
+        self._calls = self._under_way.calls
         self._tills = tills = Tills(self._ledger, section.price, self._intent, payers.reads)
-        self._found, self._who = tills.found, tills.who
+        self._found, self._few, self._by = tills.found, tills.few, tills.by
 
     def admit(self, attempt: Attempt) -> Verdict | Awaitable[Verdict]:
         """Mostly it was done before, for many calls at once."""
         call = attempt.call
         if call.purse is not None or attempt.hedge:
             return super().admit(attempt)
-        till = self._found.get(self._who(call))
+        who = call.agent if self._few and not call.workflow else self._by(call)
+        till = self._found.get(who)
         if till is None or not till.left:
             accounts, now = self._payers.of(call), self._wall()
             till = self._tills.opened(call, accounts, now)
@@ -305,8 +305,8 @@ class TilledSpending(PlainSpending):
         till.left -= 1
         call.purse = till
         self._calls[call.id] = call
-        if len(self._calls) == 1:
-            self._enter(call)
+        if self._under_way.idle:
+            self._under_way.wake()
         return None
 
     def settle(self, attempt: Attempt, reply: Reply) -> None:

@@ -90,6 +90,7 @@ class Leases:
         self._asking = asyncio.Lock()
         self._number = 0
         self._ready = False  # it has told what it spent before this life
+        self._left = False  # it holds nothing any more, and never will
         self._told_all = False
         self._rounds = 0
         self._looked = 0
@@ -183,7 +184,8 @@ class Leases:
             with contextlib.suppress(Unreachable):  # who waits looks at what there is
                 async with self._asking:
                     wanted, self._wanted, self._turn = list(self._wanted), {}, None
-                    await self._draw(wanted)
+                    if self._ready:
+                        await self._draw(wanted)
         finally:
             if self._turn is turn:
                 self._turn = None
@@ -249,7 +251,7 @@ class Leases:
 
     async def exchange(self, link: Link) -> None:
         """Part of Part: what was spent, and what is idle goes back."""
-        if not link.fleet.ours:  # a copy of this pod's data dir was here first
+        if self._left or not link.fleet.ours:  # a copy of this pod's data dir was here first
             return
         if not self._ready or not self._told_all:
             await self._tell_all(link)
@@ -278,7 +280,8 @@ class Leases:
         """What it has spent, and what it holds, of all; and in a new life, that it holds nothing
         else."""
         await self._tell_of_gone(link)
-        known = [one for one in self._ledger.accounts() if _matters(one)]
+        wall = link.wall()  # what a snapshot told is of no window before somebody asks
+        known = [one for one in self._ledger.accounts() if _matters(one, wall)]
         async with self._asking:
             heard = await self._draw([self._share(account) for account in known])
             if not heard:  # what it holds is not free before it has told what it spent
@@ -340,14 +343,15 @@ class Leases:
     async def leave(self, link: Link) -> None:
         """Part of Part: nothing is held any more, and what was spent stands with what was spent by
         others that are gone."""
-        self._ready = False
-        for share in self._shares.values():
-            share.recalled = True
+        self._left = True
         async with self._asking:
+            self._ready = False  # whoever asks from now on asks in vain
+            for share in self._shares.values():
+                share.recalled = True
             await self._draw(list(self._shares.values()))
             await link.ask(Close(link.pod, self._next(), leaves=True))
 
 
-def _matters(account: Account) -> bool:
+def _matters(account: Account, wall: float) -> bool:
     """Must a store that knows nothing be told of it?"""
-    return account.shares and any(one.spent or one.share for one in account.windows())
+    return account.shares and any(one.spent or one.share for one in account.windows(wall))

@@ -24,6 +24,7 @@ class Purse(msgspec.Struct):
     approved: bool = False  # a person let it go though a budget had no room
     grants: tuple[Grant, ...] = ()
     """All that were given for it. A tuple: the journal's thread may look at them."""
+    said: bytes = b""  # as a till has it; what this spends may change
     over: bool = False  # the call is: no intent is made of it any more
 
     def take(self, grant: Grant) -> None:
@@ -36,11 +37,11 @@ class Purse(msgspec.Struct):
         """The call is over; its record will be noted."""
         self.over = True
 
-    def told(self, call: Call) -> None:
-        """Its record is noted, now; or was, if it was said before that the call is over. From any
-        thread. What settles later settles here all the same."""
+    def told(self, name: str, otherwise: None = None) -> None:
+        """The record of the call with that id is noted, now; or was, if it was said before that the
+        call is over. From any thread. What settles later settles here all the same."""
         self.over = True
-        self.calls.pop(call.id, None)
+        self.calls.pop(name, otherwise)
 
     def grow(self, grant: Grant, alone: Sequence[Cap], missing: int, now: float) -> Refusal | None:
         """One of its sendings costs so much more by now than was reserved: that is reserved too,

@@ -139,9 +139,10 @@ class Share:
             self._grow(self._least, now)
         if self.tidies:
             self._pace(now)
-        grows = bool(self._need) or account.runs_low(0)
-        spare = 0 if self.recalled or self.closes else int(self._rate * _LASTS)
-        back = self.recalled or self.closes or (self.tidies and not grows)
+        lets_go = self.recalled or self.closes
+        grows = bool(self._need) or (not lets_go and account.runs_low(0))
+        spare = 0 if lets_go else int(self._rate * _LASTS)
+        back = lets_go or (self.tidies and not grows)
         self._said = account.spent, account.reserved
         self._told = []
         for one in account.windows():

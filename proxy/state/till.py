@@ -65,11 +65,11 @@ class Paid(msgspec.Struct, frozen=True):
     reserved: int
     known: int
     charges: dict[str, int]
+    told: Callable[[str, None], object]
+    """Called with the id of the call, and None, when its record is noted; from any thread. Of those
+    under way `dict.pop` itself, for each call calls it."""
+    said: bytes = b""  # as a till has it
     over: ClassVar[bool] = True  # its record is about to be made
-
-    def told(self, call: Call) -> None:
-        """Its record is noted, now. From any thread."""
-        self.calls.pop(call.id, None)
 
     def ends(self) -> None:
         """The call is over; it was before."""
@@ -90,7 +90,7 @@ class Till:
 
     __slots__ = (
         "_agent", "_caller", "_ledger", "_workflow", "due", "intent", "known", "left", "paid",
-        "reserved", "since", "size", "touched", "until",
+        "reserved", "said", "since", "size", "touched", "until",
     )  # fmt: skip
 
     spent: ClassVar[int] = 0
@@ -113,10 +113,11 @@ class Till:
         self.intent = intent
         self.known = self.reserved = amount
         """What one of its calls will have cost, and has reserved."""
+        self.said = b""
+        """What answers say of that; made by who says it, for the first of its calls."""
         charges = {account.label: amount for account in accounts}
-        self.paid = Paid(
-            ledger.under_way.calls, accounts, price, intent, amount, amount, amount, charges
-        )
+        calls = ledger.under_way.calls
+        self.paid = Paid(calls, accounts, price, intent, amount, amount, amount, charges, calls.pop)
         self.left = self.due = self.size = size
         """Those that may still come, that have not paid, and all of them."""
         self.touched = now
@@ -137,9 +138,9 @@ class Till:
         """What each account is charged, should nobody hear of the call again."""
         return self.paid.charges
 
-    def told(self, call: Call) -> None:
+    def told(self, name: str, otherwise: None = None) -> None:
         """The record of one of its calls is noted, now. From any thread."""
-        self.paid.told(call)
+        self.paid.told(name, otherwise)
 
     def ends(self) -> None:
         """One of its calls is over."""
@@ -189,7 +190,7 @@ def worth_while(price: Price, caps: Iterable[Cap]) -> bool:
 class Tills:
     """Of one gate: those of its callers."""
 
-    __slots__ = ("_by", "_few", "_intent", "_ledger", "_price", "found")
+    __slots__ = ("_intent", "_ledger", "_price", "by", "few", "found")
 
     def __init__(
         self, ledger: Ledger, price: Price, intent: Makes | None, reads: tuple[str, ...]
@@ -201,16 +202,16 @@ class Tills:
         self.found: dict[Hashable, Till | None] = {}
         """By `who`; None: such a call came once."""
         fields = dict.fromkeys((*_BOOKED, *reads))
-        self._by: Callable[[Call], Any] = attrgetter(*fields)
-        self._few = len(fields) == len(_BOOKED)
+        self.by: Callable[[Call], Any] = attrgetter(*fields)
+        self.few = len(fields) == len(_BOOKED)
         """Is nothing else asked of calls? Those of no workflow are found by their agent: who waits
         for them counts in workflows only."""
 
     def who(self, call: Call) -> Hashable:
-        """By what its till is found."""
-        if self._few and not call.workflow:
+        """By what its till is found. (Gates have these lines too.)"""
+        if self.few and not call.workflow:
             return call.agent
-        return self._by(call)  # type: ignore[no-any-return]  # a tuple
+        return self.by(call)  # type: ignore[no-any-return]  # a tuple
 
     def opened(self, call: Call, accounts: tuple[Account, ...], now: float) -> Till | None:
         """A new one for such calls, in the place of one that is used up. None: this is the first of

@@ -14,10 +14,12 @@ class UnderWay:
     """The calls, by their ids. Each has a purse, or has taken its money of a till: either tells
     what it has spent, and makes its intent."""
 
-    __slots__ = ("_known", "calls", "stir")
+    __slots__ = ("_known", "calls", "idle", "stir")
 
     def __init__(self) -> None:
         self.calls: dict[str, Call] = {}
+        self.idle = True
+        """Will nobody look at who enters now? Then he has to `wake` the journal."""
         self.stir: Callable[[], None] = _nobody_sleeps
         """Has the journal ask for `begun`, if nothing else does."""
         self._known: dict[str, bool] = {}  # those seen at the last look: have they an intent?
@@ -26,8 +28,13 @@ class UnderWay:
         """It begins to spend: something is reserved, and so its intent can tell of it. It leaves by
         what it spends from (`told`)."""
         self.calls[call.id] = call
-        if len(self.calls) == 1:
-            self.stir()
+        if self.idle:
+            self.wake()
+
+    def wake(self) -> None:
+        """Somebody has entered, and is to be looked at."""
+        self.idle = False
+        self.stir()
 
     def begun(self) -> tuple[list[Intent], bool]:
         """Intents of calls that have not ended since this was last asked, and did not at the time
@@ -35,7 +42,7 @@ class UnderWay:
         record tells all. In the journal's thread, before it takes what was noted: who leaves does
         so before its record is noted, so that no intent comes behind that."""
         intents: list[Intent] = []
-        more = False
+        more, self.idle = False, True  # first: whom this does not see any more wakes the journal
         before, self._known = self._known, {}
         for name, call in self.calls.copy().items():
             known, purse = before.get(name), call.purse
@@ -47,6 +54,8 @@ class UnderWay:
                     more = True
                 else:
                     intents.append(purse.intent(call))
+        if more:
+            self.idle = False
         return intents, more
 
     def spent(self) -> Iterator[tuple[str, int, dict[str, int]]]:

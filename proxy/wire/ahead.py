@@ -8,7 +8,7 @@ import re
 
 from proxy.wire.head import END, BadMessage, Limits, too_large, unfinished
 
-_EMPTY_LINES = re.compile(rb"(?:\r\n)*+")
+_EMPTY_LINES = re.compile(rb"(?>\r\n)*+")
 
 
 class Ahead:

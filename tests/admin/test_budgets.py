@@ -54,7 +54,7 @@ class Money(Scene):
         with pytest.raises(StopIteration) as done:
             reply.send(None)  # type: ignore[attr-defined]  # nothing here waits
         done.value.value.finish()
-        call.purse.told(call)
+        call.purse.told(call.id)
 
     def page(self, **query: str) -> Any:
         """What is shown."""

@@ -330,6 +330,32 @@ async def test_what_nobody_waits_for_is_written_all_the_same(tmp_path):
     assert ids(tmp_path) == ["a", "b"]
 
 
+async def test_who_stirs_while_the_thread_looks_is_looked_at(tmp_path):
+    """It was awake, and so was not woken; but does not sleep before it has looked again."""
+    done = threading.Event()
+    journal = journal_of(tmp_path)
+    journal.open()
+    looks: list[int] = []  # since nothing was left to do
+
+    def begun():
+        if journal.held == 0 and quiet:
+            looks.append(1)
+            if len(looks) == 1:
+                stir()  # by somebody whom this look did not see any more
+            else:
+                done.set()
+        return [], False
+
+    quiet: list[bool] = []
+    stir = journal.asks(begun)
+    await journal.start()
+    assert await journal.durable()
+    quiet.append(True)
+    stir()
+    assert await asyncio.to_thread(done.wait, 30)
+    await journal.stop()
+
+
 async def test_a_batch_is_one_call_to_the_loop(tmp_path):
     """However many wait for it."""
     journal = journal_of(tmp_path)

@@ -17,8 +17,10 @@ from proxy.reply import Executed, Failure, Reply, Result, cancelled
 from proxy.state.account import Account
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
+from proxy.state.ledger import Ledger
 from proxy.state.price import Price
 from proxy.state.purse import Purse
+from proxy.state.till import Till
 from proxy.strand import Signal
 from tests.fakes import FakeBody, FakeClock, make_attempt, make_call, make_reply, settled
 from tests.pipeline.called import NOW, OPEN, called
@@ -462,6 +464,23 @@ def test_what_a_call_cost_is_in_its_record_and_the_record_is_awaited_no_more() -
     (record,) = watching.records
     assert (record.cost_micros, record.reserved_micros, record.cost_estimated) == (7, 9, True)
     assert (record.charges, calls) == ({"a:x": 7}, {})
+
+
+def test_what_a_call_paid_of_a_till_is_in_its_record() -> None:
+    """As it would be of a purse; then it is not under way any more."""
+    account = Account(Cap("a", "agent", (Limit("day", 1_000),)), "ann", 0.0)
+    ledger = Ledger(lambda: 0.0, lambda: "u")
+    for accounts, charges in (((account,), {"a:ann": 7}), ((), None)):
+        call = called(Result.SUCCESS)
+        call.purse = Till(call, ledger, accounts, Price(7), None, 8, 0.0).paid
+        call.caller = "boss"
+        ledger.under_way.enter(call)
+        watching = Watching()
+        Ending(FakeClock(at=NOW), watching).settle(call, make_reply(200))
+        (record,) = watching.records
+        assert (record.cost_micros, record.reserved_micros, record.charges) == (7, 7, charges)
+        assert (record.caller, record.cost_estimated) == ("boss", False)
+        assert ledger.under_way.calls == {}
 
 
 def test_where_bodies_are_kept_the_purse_is_put_away_when_the_record_is_noted() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.call import Call, Effect, Rule, Stop
+from proxy.call import Batch, Call, Effect, Rule, Stop
 from proxy.config.cascade import Effective
 from proxy.pipeline.told import (
     in_our_words,
@@ -21,7 +21,10 @@ from proxy.protocols.recognise import HTTP, PROTOCOLS
 from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result
+from proxy.state.ledger import Ledger
+from proxy.state.price import Price
 from proxy.state.purse import Purse
+from proxy.state.till import Till
 from tests.fakes import FakeBody, make_attempt, make_call, make_reply
 from tests.pipeline.called import NOW, OPEN, RULE, called
 
@@ -346,3 +349,16 @@ def test_where_only_the_least_is_said_its_cost_is_not() -> None:
     call.purse = Purse(known=5)
     assert "holdfast-cost" not in lines(call, make_reply(200))
     assert "holdfast-cost" not in lines(called(Result.SUCCESS), make_reply(200))
+
+
+def test_what_a_till_says_is_made_once() -> None:
+    """For all of its calls; but not for those that came in one message, whose costs add up."""
+    ledger = Ledger(lambda: 0.0, lambda: "u")
+    till = Till(called(), ledger, (), Price(2_000), None, 8, 0.0)
+    call, batch = called(Result.SUCCESS), called(Result.SUCCESS)
+    call.purse = batch.purse = till
+    batch.batch = Batch(batch.head, b"", (batch, called()))
+    for _ in range(2):
+        assert lines(call, make_reply(200))["holdfast-cost"] == "0.002000"
+        assert till.said == b"holdfast-cost: 0.002000\r\n"
+        assert "holdfast-cost" not in lines(batch, make_reply(200))

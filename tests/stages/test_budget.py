@@ -780,7 +780,7 @@ async def test_a_call_that_is_over_is_granted_nothing() -> None:
         try:
             await desk.found(call)(call)
         except asyncio.CancelledError:
-            call.purse.told(call)
+            call.purse.told(call.id, None)
             call.purse = None
 
     task = asyncio.get_running_loop().create_task(goes())
@@ -1056,6 +1056,21 @@ def test_an_alert_counts_what_lies_in_tills() -> None:
     desk.call(post("pay"))
     assert [entry.spent for entry in noted if entry.type == "budget.alert"] == [500_120]
     assert (account.spent, account.reserved) == (500_120, 0)
+
+
+def test_who_takes_of_a_till_is_looked_at_by_the_journal() -> None:
+    """It is woken where it would not look, and is left alone where it will."""
+    desk = Desk(TWO, *[200] * 5)
+    gate, under_way, stirred = _cheap(desk), ledger(desk).under_way, []
+    under_way.stir = lambda: stirred.append(1)
+    for number in range(5):
+        call = post("search")
+        call.id = f"c{number}"
+        assert gate.admit(make_attempt(call, sent=True)) is None
+        if number in {2, 3}:  # of these the till lets go
+            assert type(call.purse) is Till
+            under_way.idle = number == 3
+    assert (len(stirred), len(under_way.calls), under_way.idle) == (2, 5, False)
 
 
 @pytest.mark.parametrize("days", [1, -1])

@@ -446,3 +446,32 @@ async def test_what_the_fleet_has_spent_is_known_to_all():
 
     (account,) = second.ledger.accounts()
     assert (account.key, account.windows()[0].all_spent) == ("default", 300)
+
+
+async def test_what_a_snapshot_told_is_told_to_the_store():
+    """It is of no window before somebody asks."""
+    world = World()
+    first, second = await world.pod("a"), await world.pod("b")
+    assert await first.spend(times=4) == 4
+    state = msgspec.json.decode(msgspec.json.encode(first.ledger.dump()))
+    del world.pods["a"]
+    again = APod(world, "a", 2, (DAY,))
+    again.ledger.load(state)
+    world.pods["a"] = again
+    await again.begin()
+
+    assert await second.spends() == 6
+
+
+async def test_who_has_left_is_granted_nothing():
+    """Others find that all is held just then, and it is asked to give back."""
+    world = World()
+    first, second = await world.pod("a"), await world.pod("b")
+    assert await first.spend() == 1
+    assert await second.spend() == 1
+    await first.leases.leave(first.link)
+    world.pods["a"] = first
+
+    assert await second.spends() == 8
+    await first.leases.exchange(first.link)
+    assert world.held == 0

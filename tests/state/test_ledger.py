@@ -270,7 +270,7 @@ def finished(world: World, call: Call) -> None:
     world.records.append(
         {"type": "call.finished", "ts": ts, "charges": dict(purse.charges), **record}
     )
-    purse.told(call)
+    purse.told(call.id)
 
 
 def attempt(world: World, purse: Purse, micros: int) -> Account:

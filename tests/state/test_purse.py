@@ -58,9 +58,9 @@ def test_it_is_put_away_when_its_record_is_noted() -> None:
     call = make_call()
     calls = {call.id: call}
     purse = Purse(calls)
-    purse.told(call)
-    purse.told(call)
-    Purse().told(call)
+    purse.told(call.id)
+    purse.told(call.id)
+    Purse().told(call.id)
     assert (calls, purse.over) == ({}, True)
 
 

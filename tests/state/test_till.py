@@ -217,9 +217,9 @@ def test_what_a_call_tells_of_itself_is_what_a_purse_would(books: Books) -> None
         assert one.promised() == {"agent:ann": 10, "fleet:ann": 10}
         one.ends()
         call.purse = till.paid
-    call.purse.told(call)
+    call.purse.told(call.id, None)
     other = books.takes(till, "b")
-    other.purse.told(other)
+    other.purse.told(other.id)
     assert books.ledger.under_way.calls == {}
 
 

@@ -166,7 +166,7 @@ class Town(RuleBasedStateMachine):
             assert {label: spent for label, spent in going.spent.items() if spent} == (
                 record.charges or {}
             )
-            call.purse.told(call)
+            call.purse.told(call.id, None)
         told = msgspec.to_builtins(record) | {"type": record.type}
         self.world.records.append({**told, "ts": rfc3339(int(self.world.now * 1e9))})
         if going in self.going:

@@ -33,9 +33,9 @@ def test_a_call_that_takes_long_has_an_intent() -> None:
     assert told(under_way) == ([], True)
     late = begun(under_way, "late")
     assert told(under_way) == (["long"], True)
-    late.purse.told(late)
+    late.purse.told(late.id)
     assert told(under_way) == ([], False)
-    first.purse.told(first)
+    first.purse.told(first.id)
     assert told(under_way) == ([], False)
     assert list(under_way.calls) == ["traced"]
 
@@ -68,9 +68,40 @@ def test_the_journal_is_woken_by_the_first_of_them() -> None:
     first = begun(under_way, "a")
     begun(under_way, "b")
     assert found == [([], True)]
-    first.purse.told(first)
+    first.purse.told(first.id)
     begun(under_way, "c")
     assert len(found) == 1
+
+
+def test_who_comes_after_the_others_have_intents_wakes_it_again() -> None:
+    """Else nobody would look at him before something else is noted."""
+    under_way, stirred = UnderWay(), []
+    under_way.stir = lambda: stirred.append(1)
+    begun(under_way, "long")
+    assert [told(under_way), told(under_way)] == [([], True), (["long"], False)]
+    begun(under_way, "later")
+    assert len(stirred) == 2
+    assert [told(under_way), told(under_way)] == [([], True), (["later"], False)]
+
+
+def test_who_enters_while_it_is_looked_wakes_it_or_is_seen() -> None:
+    """The look is another thread's; what it did not see any more is looked at once more."""
+    under_way, stirred = UnderWay(), []
+    under_way.stir = lambda: stirred.append(1)
+
+    class Calls(dict[str, Call]):
+        def copy(self) -> dict[str, Call]:
+            copied = super().copy()
+            if len(self) == 1:
+                begun(under_way, "late")
+            return copied
+
+    under_way.calls = Calls()
+    call = begun(under_way, "known")
+    call.intent = True
+    assert told(under_way) == ([], False)
+    assert len(stirred) == 2
+    assert told(under_way) == ([], True)
 
 
 def test_a_snapshot_has_those_that_have_spent() -> None:
