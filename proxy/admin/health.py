@@ -99,7 +99,7 @@ def _standing(link: Link) -> dict[str, Any]:
     """How the store does that pods share. Calls go on without it."""
     return {
         "ok": link.up,
-        "why": link.why or None,
+        "why": link.trouble or None,
         "grants": link.grants,
         "pods": link.live,
         "on_failure": link.on_failure,

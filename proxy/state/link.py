@@ -27,6 +27,11 @@ RESTS = 5.0
 _SLOW = "it was too slow a moment ago"
 PATIENCE = 1.0
 """Seconds for what nobody waits for."""
+_FOREIGN = "another process speaks for this pod: its data dir was copied"
+ENDED = (
+    "this pod was given up for lost, or settled by holdfast budget reconcile: it is granted nothing"
+    " until it is started anew"
+)
 
 
 class Part(Protocol):
@@ -116,6 +121,13 @@ class Link:
         """Is it up, and gives something new?"""
         return self.up and self.fleet.open and self.fleet.ours
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing is granted, where it is not that others are waited for; or empty."""
+        if not self.up or self.fleet.ours:
+            return self.why
+        return ENDED if self.fleet.ended else _FOREIGN
+
     def wall(self) -> float:
         """Seconds since 1970, as the store's clock shows them."""
         return self.clock.wall() + self.ahead
@@ -177,9 +189,10 @@ class Link:
 
     def _told(self) -> None:
         fleet = self.fleet
-        if not fleet.ours:
-            why = "another process speaks for this pod: its data dir was copied"
-            self._news.tell(StoreChange("foreign", why))
+        if fleet.ended:
+            self._news.tell(StoreChange("ended", ENDED))
+        elif not fleet.ours:
+            self._news.tell(StoreChange("foreign", _FOREIGN))
         else:
             why = "" if fleet.open else "it gathers what pods hold, and grants nothing new"
             self._news.tell(StoreChange("open" if fleet.open else "gathering", why))

@@ -3,7 +3,8 @@
 **Pods.** Each says every second that it lives (`Beat`). One that was not heard of for `ALIVE`
 counts as gone for a while or for good: nobody can tell which, so what it holds stays held. One that
 ends as it should leaves (`Leave`). A pod is its data dir: who comes back with the same one is the
-same pod, in a later *life*, and what an earlier life still sends is void. Two processes that say to
+same pod, in a later *life*, and what an earlier life still sends is void; so is what a life sends
+that was closed for good (`LAST`), for a person said that it will not come back. Two processes that say to
 be the same life of the same pod have copies of one data dir; the second is turned away.
 
 **Epochs.** A store that was restarted, emptied or failed over may have forgotten what it granted
@@ -27,6 +28,8 @@ SETTLE = 1_500
 """Milliseconds in which pods that were here before may come, where a store knows none."""
 KEPT = 40 * 86_400_000
 """Milliseconds for which all this is kept when nobody comes."""
+LAST = (1 << 53) - 1
+"""The number after which nothing of a life counts."""
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -50,11 +53,12 @@ class Fleet(msgspec.Struct, frozen=True):
     """What a pod is told when it says that it lives."""
 
     now: int
-    ours: bool = True  # False: another process speaks for this pod
+    ours: bool = True  # False: another process speaks for this pod, or its life is over
     epoch: int = 0
     open: bool = False  # False: the store gathers, and grants nothing new
     live: int = 1  # pods heard of within `ALIVE`
     pods: tuple[Known, ...] = ()  # all that are known; only where it was asked for
+    ended: bool = False  # this life is over: it was given up, or a later one was here
 
 
 class _Epoch(NamedTuple):
@@ -87,6 +91,9 @@ class Beat(Verb[Fleet], frozen=True):
         now, known = memory.now(), pods.get(self.pod.id)
         if known is not None and _is_other(known[0], self.pod):
             return Fleet(now, ours=False)
+        numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
+        if numbers.get(self.pod.id, (0, 0)) >= (self.pod.life, LAST):
+            return Fleet(now, ours=False, ended=True)
         pods[self.pod.id] = self.pod, now
         epoch: _Epoch = memory.of("epoch", lambda: _Epoch(0, "", open=False, until=0))
         if epoch.run != memory.run or self.knows > epoch.number:
@@ -116,14 +123,14 @@ class Beat(Verb[Fleet], frozen=True):
         pod = self.pod
         head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name]
         asked: list[Argument] = [self.gathered, int(self.whole), self.knows]
-        return [*head, *asked, ALIVE, SETTLE, KEPT, *self.peers]
+        return [*head, *asked, ALIVE, SETTLE, KEPT, LAST, *self.peers]
 
     def answer(self, reply: Any) -> Fleet:
         """Part of Verb."""
         now, ours, epoch, is_open, live, *pods = reply
         known = (_known(*pods[at : at + 4]) for at in range(0, len(pods), 4))
         every = sorted(known, key=lambda each: each.pod.id)
-        return Fleet(now, bool(ours), epoch, bool(is_open), live, tuple(every))
+        return Fleet(now, ours == 1, epoch, bool(is_open), live, tuple(every), ended=ours < 0)
 
 
 class Leave(Verb[None], frozen=True):

@@ -3,7 +3,8 @@
 import pytest
 
 from proxy.state.shared import fleet
-from proxy.state.shared.fleet import Beat, Leave, Pod
+from proxy.state.shared.fleet import LAST, Beat, Leave, Pod
+from proxy.state.shared.money import Close
 
 WITHIN = 5.0
 A, B = Pod("a", 1, "m1", "host-a"), Pod("b", 1, "m2", "host-b")
@@ -105,3 +106,26 @@ async def test_a_store_that_has_an_older_epoch_begins_anew(store):
 
     assert not (await store.ask(Beat(A, later.epoch, knows=later.epoch), WITHIN)).open
     assert (await store.ask(Beat(B, later.epoch, knows=later.epoch), WITHIN)).open
+
+
+async def test_a_life_that_was_given_up_is_over(store):
+    """It is not counted again, and nobody waits for it; its next life is as good as any."""
+    told = await opened(store, A, B)
+    await store.ask(Close("b", 1, LAST, leaves=True, lost=True), WITHIN)
+    await store.ask(Leave(("b",)), WITHIN)
+
+    back = await store.ask(Beat(B, told.epoch), WITHIN)
+    assert (back.ours, back.ended) == (False, True)
+    assert (await store.ask(Beat(A, told.epoch), WITHIN)).live == 1
+
+    later = await store.ask(Beat(Pod("b", 2, "m3", "host-b"), told.epoch), WITHIN)
+    assert (later.ours, later.ended, later.live) == (True, False, 2)
+
+
+async def test_a_life_is_over_when_a_later_one_was_here(store):
+    """It has settled all, and left; nothing is known of it but that."""
+    await store.ask(Beat(Pod("a", 2, "m9", "host-a")), WITHIN)
+    await store.ask(Close("a", 2, 7, leaves=True), WITHIN)
+    await store.ask(Leave(("a",)), WITHIN)
+
+    assert (await store.ask(Beat(A), WITHIN)).ended
