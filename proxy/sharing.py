@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
+
 from proxy.clock import Clock
 from proxy.config.settings import Settings
 from proxy.journal.disk import Disk, RealDisk
@@ -19,7 +21,8 @@ from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
 from proxy.state.link import Link, Part
-from proxy.state.shared.fleet import Beat, Fleet, Known, Leave
+from proxy.state.shared.fleet import LAST, Beat, Fleet, Known, Leave, Pod
+from proxy.state.shared.money import Close
 from proxy.state.store import Store, Unreachable
 
 EVERY = 1.0
@@ -68,6 +71,7 @@ class Sharing:
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""
         self._peers = self._self.peers  # those, and before they are known those of the last life
+        self._seen_at = 0  # on the store's clock
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
@@ -107,6 +111,27 @@ class Sharing:
             await self.link.ask(Leave((self.link.pod.id,)))
         await self._store.close()
 
+    async def look(self) -> Fleet:
+        """All pods, as the store has them now. Raises Unreachable."""
+        link = self.link
+        knows = link.fleet.epoch
+        fleet = await link.ask(
+            Beat(link.pod, self._gathered, self._peers, whole=True, knows=knows)
+        )
+        await self._meet(fleet)
+        return msgspec.structs.replace(fleet, pods=self.pods)
+
+    @property
+    def known(self) -> Fleet:
+        """All pods, as they were seen last."""
+        return msgspec.structs.replace(self.link.fleet, now=self._seen_at, pods=self.pods)
+
+    async def give_up(self, pod: Pod) -> None:
+        """It will not come back, somebody says: what it held counts as spent. Raises
+        Unreachable."""
+        await self.link.ask(Close(pod.id, pod.life, LAST, leaves=True, lost=True))
+        await self.link.ask(Leave((pod.id,)))
+
     async def _beat(self) -> bool:
         """False: the store is not there."""
         link, epoch = self.link, self.link.fleet.epoch
@@ -115,8 +140,7 @@ class Sharing:
         self._beats += 1
         try:
             fleet = await link.beat(Beat(link.pod, self._gathered, self._peers, whole))
-            if fleet.pods:
-                await self._meet(fleet.pods)
+            await self._meet(fleet)
             if fleet.epoch != epoch:
                 for part in self._parts:
                     part.anew()
@@ -129,10 +153,20 @@ class Sharing:
             return False
         return True
 
-    async def _meet(self, pods: tuple[Known, ...]) -> None:
-        """These are the fleet. It is kept, should all of us and the store begin anew."""
-        self.pods = pods
-        peers = tuple(known.pod.id for known in pods)
+    async def _meet(self, fleet: Fleet) -> None:
+        """These are the fleet. It is kept, should all of us and the store begin anew. A store that
+        was emptied knows of some only that they were named."""
+        if not fleet.pods:
+            return
+        before = {known.pod.id: known.pod for known in self.pods}
+        self._seen_at = fleet.now
+        self.pods = tuple(
+            known
+            if known.pod.life
+            else msgspec.structs.replace(known, pod=before.get(known.pod.id, known.pod))
+            for known in fleet.pods
+        )
+        peers = tuple(known.pod.id for known in self.pods)
         epoch = self.link.fleet.epoch
         if peers != self._peers or epoch != self._self.epoch:
             self._peers = peers

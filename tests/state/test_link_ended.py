@@ -1,6 +1,6 @@
 """The link of a pod whose life is over, as the store says: it is told so, and granted nothing."""
 
-from proxy.news import News, StoreChange
+from proxy.news import Event, News, StoreChange
 from proxy.state.link import ENDED, Link
 from proxy.state.memory import Memory
 from proxy.state.shared.fleet import LAST, Beat, Leave, Pod
@@ -16,7 +16,7 @@ class Scene:
 
     def __init__(self):
         self.store = Near(Memory(FakeClock().wall))
-        self.told = []
+        self.told: list[Event] = []
         news = News()
         news.listeners.append(self.told.append)
         self.link = Link(self.store, POD, FakeClock(asleep=False), news, 0.05, "local")
@@ -47,7 +47,9 @@ async def test_a_copy_is_told_something_else():
 
     await scene.link.beat(Beat(POD))
 
-    assert scene.told[-1].state == "foreign"
+    last = scene.told[-1]
+    assert isinstance(last, StoreChange)
+    assert last.state == "foreign"
     assert "data dir was copied" in scene.link.trouble
 
 

@@ -28,7 +28,10 @@ if found[2] ~= run or knows > number then
 end
 if not open then
   for i = 12, #ARGV do
-    if redis.call('HSETNX', pods, ARGV[i], '0 - -') == 1 then redis.call('ZADD', live, 0, ARGV[i]) end
+    if redis.call('EXISTS', key('left:' .. ARGV[i])) == 0 and
+       redis.call('HSETNX', pods, ARGV[i], '0 - -') == 1 then
+      redis.call('ZADD', live, 0, ARGV[i])
+    end
   end
   if gathered == number then redis.call('SADD', told, pod) end
   open = now >= till and redis.call('SCARD', told) >= redis.call('HLEN', pods)

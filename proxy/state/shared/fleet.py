@@ -4,8 +4,8 @@
 counts as gone for a while or for good: nobody can tell which, so what it holds stays held. One that
 ends as it should leaves (`Leave`). A pod is its data dir: who comes back with the same one is the
 same pod, in a later *life*, and what an earlier life still sends is void; so is what a life sends
-that was closed for good (`LAST`), for a person said that it will not come back. Two processes that say to
-be the same life of the same pod have copies of one data dir; the second is turned away.
+that was closed for good (`LAST`), for a person said that it will not come back. Two processes that
+say to be the same life of the same pod have copies of one data dir; the second is turned away.
 
 **Epochs.** A store that was restarted, emptied or failed over may have forgotten what it granted
 last. So each life of the server is an epoch of its own. It begins *gathering*: nothing new is
@@ -28,6 +28,8 @@ SETTLE = 1_500
 """Milliseconds in which pods that were here before may come, where a store knows none."""
 KEPT = 40 * 86_400_000
 """Milliseconds for which all this is kept when nobody comes."""
+LEFT = 60_000
+"""Milliseconds in which one that left is not counted again because others still name it."""
 LAST = (1 << 53) - 1
 """The number after which nothing of a life counts."""
 
@@ -103,7 +105,8 @@ class Beat(Verb[Fleet], frozen=True):
             told.clear()
         if not epoch.open:
             for peer in self.peers:
-                pods.setdefault(peer, (Pod(peer, 0), 0))
+                if memory.seen(f"left:{peer}") is None:
+                    pods.setdefault(peer, (Pod(peer, 0), 0))
             if self.gathered == epoch.number:
                 told.add(self.pod.id)
             if now >= epoch.until and told >= pods.keys():
@@ -145,11 +148,13 @@ class Leave(Verb[None], frozen=True):
         pods: dict[str, tuple[Pod, int]] = memory.of("pods", dict)
         for pod in self.pods:
             pods.pop(pod, None)
+            memory.put(f"left:{pod}", True)
+            memory.ends(f"left:{pod}", LEFT)
         memory.of("gathered", set).difference_update(self.pods)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        return list(self.pods)
+        return [LEFT, *self.pods]
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""

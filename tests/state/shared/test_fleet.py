@@ -129,3 +129,11 @@ async def test_a_life_is_over_when_a_later_one_was_here(store):
     await store.ask(Leave(("a",)), WITHIN)
 
     assert (await store.ask(Beat(A), WITHIN)).ended
+
+
+async def test_who_left_is_not_named_again_by_those_who_have_not_heard(store):
+    """Else a store that gathers would wait for it for ever."""
+    first = await store.ask(Beat(A, peers=("b",)), WITHIN)
+    await store.ask(Leave(("b",)), WITHIN)
+
+    assert (await store.ask(Beat(A, first.epoch, peers=("b",)), WITHIN)).open
