@@ -20,8 +20,9 @@ from proxy.journal.pod_file import Self
 from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
-from proxy.state.link import Link, Part
+from proxy.state.link import PATIENCE, Link, Part
 from proxy.state.shared.fleet import LAST, Beat, Fleet, Known, Leave, Pod
+from proxy.state.shared.holds import Holding, Holds
 from proxy.state.shared.money import Close
 from proxy.state.store import Store, Unreachable
 
@@ -79,13 +80,23 @@ class Sharing:
     async def begin(self) -> None:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where
         it does not want us."""
-        check = getattr(self._store, "check", None)
-        if check is not None:
-            with contextlib.suppress(Unreachable):
-                await check()
+        with contextlib.suppress(Unreachable):
+            await self._check()
         until = self._clock.now() + _OPENS
         while await self._beat() and not self.link.fleet.open and self._clock.now() < until:
             await self._clock.sleep(_TICK)
+
+    async def _check(self) -> None:
+        """Raises Rejected, Unreachable."""
+        check = getattr(self._store, "check", None)
+        if check is not None:
+            await check()
+
+    async def holds(self) -> dict[str, Holding]:
+        """What this pod holds, as the store knows it; also before it has begun. Raises Rejected,
+        Unreachable."""
+        await self._check()
+        return await self._store.ask(Holds(self.link.pod.id), PATIENCE)
 
     async def run(self) -> None:
         """Live with the others, until cancelled."""
@@ -102,13 +113,21 @@ class Sharing:
         finally:
             listening.cancel()
 
-    async def end(self) -> None:
-        """All is given back, and the pod leaves. What the store does not take, it has to wait for
-        (`holdfast budget reconcile`)."""
+    async def end(self) -> bool:
+        """All is given back, and the pod leaves. False: what the store did not take, it has to wait
+        for (`holdfast budget reconcile`)."""
+        left = False
         with contextlib.suppress(Unreachable):
             for part in self._parts:
                 await part.leave(self.link)
-            await self.link.ask(Leave((self.link.pod.id,)))
+            if self.link.fleet.ours:  # else that would be another one, which is still here
+                await self.link.ask(Leave((self.link.pod.id,)))
+            left = self.link.fleet.ours
+        await self.close()
+        return left
+
+    async def close(self) -> None:
+        """Nothing is asked any more."""
         await self._store.close()
 
     async def look(self) -> Fleet:
