@@ -79,6 +79,8 @@ async def settle(settings: Settings, loaded: Loaded) -> Settled:
     _check(settings)
     async with _opened(settings, loaded) as (sharing, ledger):
         before = await _held(sharing, settings)
+        for account in ledger.accounts():  # what a snapshot tells is of no window yet
+            account.windows(ledger.wall())
         await sharing.begin()
         _see_that_it_is_heard(sharing)
         await _see_that_all_is_told(sharing, ledger)

@@ -12,7 +12,6 @@ import pytest
 from proxy.admin.api import Api
 from proxy.admin.events import STREAM
 from proxy.cli.asking import ask
-from proxy.config.doors import StoreUrl
 from tests.admin.scene import Scene
 from tests.harness import RawUpstream, answer, holdfast, request
 from tests.servers import RedisServer
@@ -64,7 +63,7 @@ def settings(target: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
         yield {}
         return
     store = RedisServer(tmp_path / "redis", "--save", "").start()
-    yield {"store": StoreUrl(store.url)}
+    yield {"store": store.url}
     store.stop()
 
 
