@@ -134,9 +134,7 @@ class Sharing:
         """All pods, as the store has them now. Raises Unreachable."""
         link = self.link
         knows = link.fleet.epoch
-        fleet = await link.ask(
-            Beat(link.pod, self._gathered, self._peers, whole=True, knows=knows)
-        )
+        fleet = await link.ask(Beat(link.pod, self._gathered, self._peers, whole=True, knows=knows))
         await self._meet(fleet)
         return msgspec.structs.replace(fleet, pods=self.pods)
 

@@ -13,9 +13,10 @@ from proxy import sharing
 from proxy.config.load import load_policies
 from proxy.config.settings import Settings, load_settings
 from proxy.journal.folder import Locked
+from proxy.journal.pod_file import FILE
 from proxy.journal.verify import verify
 from proxy.reconcile import Settled, Unsettled, settle
-from proxy.sharing import POD, Sharing
+from proxy.sharing import Sharing
 from proxy.state.memory import Memory
 from proxy.state.shared import fleet
 from proxy.state.shared.fleet import Beat, Leave, Pod
@@ -198,9 +199,9 @@ async def test_what_cannot_be_settled(scene: Scene) -> None:
         await scene.settle(store="memory")
     with pytest.raises(Unsettled, match=r"is of the fleet default, and the settings say crew"):
         await scene.settle(**{"agent.fleet": "crew"})
-    before = (scene.state / POD).read_bytes()
+    before = (scene.state / FILE).read_bytes()
     for content in (b"", before[:5]):
-        (scene.state / POD).write_bytes(content)
+        (scene.state / FILE).write_bytes(content)
         with pytest.raises(Unsettled, match=r"pod\.json is not there, or is cut off.*--accept"):
             await scene.settle()
     assert scene.types.count("start") == 1
