@@ -43,7 +43,8 @@ class Holds(Verb[dict[str, Holding]], frozen=True):
 
     def answer(self, reply: Any) -> dict[str, Holding]:
         """Part of Verb."""
+        rows = msgspec.convert(reply, list[tuple[bytes, int, list[int]]])
         return {
             name.decode(): Holding(held, dict(zip(told[::2], told[1::2], strict=True)))
-            for name, held, told in reply
+            for name, held, told in rows
         }
