@@ -21,7 +21,7 @@ from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
 from proxy.state.link import PATIENCE, Link, Part
-from proxy.state.shared.fleet import LAST, Beat, Fleet, Known, Leave, Pod
+from proxy.state.shared.fleet import LAST, Beat, End, Fleet, Known, Leave, Pod
 from proxy.state.shared.holds import Holding, Holds
 from proxy.state.shared.money import Close
 from proxy.state.store import Store, Unreachable
@@ -71,8 +71,9 @@ class Sharing:
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""
-        self._peers = self._self.peers  # those, and before they are known those of the last life
         self._seen_at = 0  # on the store's clock
+        self._met: dict[str, Pod] = {}
+        """Each of those, in the last life that was heard of."""
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
@@ -135,18 +136,21 @@ class Sharing:
         link = self.link
         knows = link.fleet.epoch
         fleet = await link.ask(Beat(link.pod, self._gathered, self._peers, whole=True, knows=knows))
-        await self._meet(fleet)
-        return msgspec.structs.replace(fleet, pods=self.pods)
+        self._see(fleet)
+        return msgspec.structs.replace(fleet, pods=self._named)
 
     @property
     def known(self) -> Fleet:
         """All pods, as they were seen last."""
-        return msgspec.structs.replace(self.link.fleet, now=self._seen_at, pods=self.pods)
+        return msgspec.structs.replace(self.link.fleet, now=self._seen_at, pods=self._named)
 
     async def give_up(self, pod: Pod) -> None:
         """It will not come back, somebody says: what it held counts as spent. Raises
         Unreachable."""
-        await self.link.ask(Close(pod.id, pod.life, LAST, leaves=True, lost=True))
+        for known in self.pods:
+            if known.pod.id == pod.id:
+                await self.link.ask(Close(known.pod, LAST, leaves=True, lost=True))
+        await self.link.ask(End(pod.id, pod.life))
         await self.link.ask(Leave((pod.id,)))
 
     async def _beat(self) -> bool:
@@ -171,24 +175,31 @@ class Sharing:
         return True
 
     async def _meet(self, fleet: Fleet) -> None:
-        """These are the fleet. It is kept, should all of us and the store begin anew. A store that
-        was emptied knows of some only that they were named."""
-        if not fleet.pods:
-            return
-        before = {known.pod.id: known.pod for known in self.pods}
-        self._seen_at = fleet.now
-        self.pods = tuple(
-            known
-            if known.pod.life
-            else msgspec.structs.replace(known, pod=before.get(known.pod.id, known.pod))
-            for known in fleet.pods
-        )
-        peers = tuple(known.pod.id for known in self.pods)
-        epoch = self.link.fleet.epoch
-        if peers != self._peers or epoch != self._self.epoch:
-            self._peers = peers
+        """These are the fleet. It is kept, should all of us and the store begin anew."""
+        self._see(fleet)
+        peers, epoch = self._peers, self.link.fleet.epoch
+        if fleet.pods and (peers != self._self.peers or epoch != self._self.epoch):
             with contextlib.suppress(OSError):  # a full disk has alarms of its own
                 await asyncio.to_thread(self._self.meet, peers, epoch)
+
+    def _see(self, fleet: Fleet) -> None:
+        if fleet.pods:
+            self.pods, self._seen_at = fleet.pods, fleet.now
+            before, lives = self._met, {each.pod.id: each.pod for each in fleet.pods}
+            self._met = {
+                name: pod if pod.life else before.get(name, pod) for name, pod in lives.items()
+            }
+
+    @property
+    def _peers(self) -> tuple[str, ...]:
+        """Those, and before they are known those of the last life."""
+        return tuple(known.pod.id for known in self.pods) or self._self.peers
+
+    @property
+    def _named(self) -> tuple[Known, ...]:
+        """A store that was emptied knows of some only that others named them; we have met them."""
+        met = self._met
+        return tuple(msgspec.structs.replace(known, pod=met[known.pod.id]) for known in self.pods)
 
     async def _tell_all(self) -> None:
         for part in self._parts:

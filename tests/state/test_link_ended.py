@@ -27,7 +27,7 @@ async def test_a_life_that_was_given_up_is_told_so():
     scene = Scene()
     await scene.link.beat(Beat(POD))
     assert scene.link.trouble == ""
-    await scene.store.ask(Close("a", 1, LAST, leaves=True, lost=True), 1.0)
+    await scene.store.ask(Close(POD, LAST, leaves=True, lost=True), 1.0)
     await scene.store.ask(Leave(("a",)), 1.0)
 
     for _ in range(2):

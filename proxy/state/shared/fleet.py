@@ -160,6 +160,27 @@ class Leave(Verb[None], frozen=True):
         """Part of Verb."""
 
 
+class End(Verb[None], frozen=True):
+    """Nothing counts that this life of a pod says from here on."""
+
+    script = "end"
+
+    pod: str
+    life: int
+
+    def on(self, memory: Memory) -> None:
+        """Part of Verb."""
+        numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
+        numbers[self.pod] = max(numbers.get(self.pod, (0, 0)), (self.life, LAST))
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return [self.pod, self.life, LAST]
+
+    def answer(self, reply: Any) -> None:
+        """Part of Verb."""
+
+
 def _is_other(known: Pod, pod: Pod) -> bool:
     """Is it a later life than this one, or a copy of it?"""
     return known.life > pod.life or (known.life == pod.life and known.mark != pod.mark)

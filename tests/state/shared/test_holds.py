@@ -20,7 +20,7 @@ async def test_what_a_pod_holds_and_has_told(pods):
 async def test_what_was_folded_was_told(pods):
     """A pod that left and came back is the same pod."""
     await pods.draw(A, spent=300, least=1, need=50, want=50)
-    await pods.store.ask(Close("a", 1, 99, leaves=True), WITHIN)
+    await pods.store.ask(Close(A, 99, leaves=True), WITHIN)
     pods.number = 99
     await pods.draw(A, spent=310)
 
@@ -31,7 +31,7 @@ async def test_looking_changes_nothing(pods):
     """Nor is there anything of one who is gone."""
     await pods.draw(A, spent=300, least=1, need=50, want=50)
     before = [await pods.store.ask(Holds("a"), WITHIN) for _ in range(2)]
-    await pods.store.ask(Close("a", 1, LAST, leaves=True, lost=True), WITHIN)
+    await pods.store.ask(Close(A, LAST, leaves=True, lost=True), WITHIN)
 
     assert before[0] == before[1]
     assert await pods.store.ask(Holds("a"), WITHIN) == {}
