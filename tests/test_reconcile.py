@@ -40,6 +40,7 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.policies = POLICIES
         self.memory = Memory(lambda: sharing.Clock().wall())
         self.store = Near(self.memory)
         (folder / "policies").mkdir()
@@ -60,7 +61,7 @@ class Scene:
 
     def proxy(self, far: RawUpstream) -> Any:
         """One on this data dir."""
-        return holdfast(far, "http", POLICIES, data_dir=str(self.state), store=STORE)
+        return holdfast(far, "http", self.policies, data_dir=str(self.state), store=STORE)
 
     def settings(self, **more: str) -> Settings:
         """Of the data dir."""
@@ -186,6 +187,16 @@ async def test_nothing_was_spent(scene: Scene) -> None:
     await scene.spends(0)
     done = await scene.settle()
     assert (done.lines, done.rest, scene.pods) == ((), 0, set())
+
+
+async def test_what_is_not_shared_is_not_settled(scene: Scene) -> None:
+    """A budget in shadow limits nothing, and each pod counts for itself."""
+    more = "  - {name: tried, per: fleet, total: 1, on_exceed: shadow}\n"
+    (scene.folder / "policies" / "p.yaml").write_text(POLICIES + more)
+    scene.policies = POLICIES + more
+    await scene.spends(2)
+    done = await scene.settle()
+    assert {line.budget for line in done.lines} == {"fleet", "agent"}
 
 
 async def test_what_cannot_be_settled(scene: Scene) -> None:

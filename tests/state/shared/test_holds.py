@@ -35,3 +35,16 @@ async def test_looking_changes_nothing(pods):
 
     assert before[0] == before[1]
     assert await pods.store.ask(Holds("a"), WITHIN) == {}
+
+
+async def test_a_line_that_ended_is_passed_over(pods):
+    """Its window is over for long."""
+    await pods.draw(A, name="line:short", least=1, need=50, want=50, kept=1)
+    await pods.draw(A, spent=300)
+
+    while "line:short" in (found := await pods.store.ask(Holds("a"), WITHIN)):
+        clock = getattr(pods.store, "_memory", None)
+        if clock is not None:  # that of the memory stands still
+            clock._wall.__self__.advance(1.0)
+
+    assert found == {NAME: Holding(0, {0: 300})}
