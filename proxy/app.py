@@ -158,6 +158,8 @@ class App:
             self._reloaded,
             self._server.calls,
             self._recorders,
+            self._trail.written,
+            self._sharing,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address

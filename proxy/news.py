@@ -164,13 +164,13 @@ class StoreChange(msgspec.Struct, frozen=True, omit_defaults=True):
 
     word: ClassVar[str] = "store"
 
-    state: str  # up | down | gathering | open | foreign
+    state: str  # up | down | gathering | open | foreign | ended
     why: str = ""
 
     @property
     def grave(self) -> bool:
         """Should somebody look at it soon?"""
-        return self.state in {"down", "gathering", "foreign"}
+        return self.state in {"down", "gathering", "foreign", "ended"}
 
 
 class BudgetChange(msgspec.Struct, frozen=True):

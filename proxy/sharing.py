@@ -10,6 +10,9 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from proxy.clock import Clock
 from proxy.config.settings import Settings
@@ -20,8 +23,10 @@ from proxy.keys import LINK, NEWS
 from proxy.news import News
 from proxy.observe.metrics import Family
 from proxy.observe.store import families
-from proxy.state.link import Link, Part
-from proxy.state.shared.fleet import Beat, Fleet, Known, Leave
+from proxy.state.link import PATIENCE, Link, Part
+from proxy.state.shared.fleet import LAST, Beat, End, Fleet, Known, Leave, Pod
+from proxy.state.shared.holds import Holding, Holds
+from proxy.state.shared.money import Close
 from proxy.state.store import Store, Unreachable
 
 EVERY = 1.0
@@ -71,7 +76,9 @@ class Sharing:
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""
-        self._peers = self._self.peers  # those, and before they are known those of the last life
+        self._seen_at = 0  # on the store's clock
+        self._met: dict[str, Pod] = {}
+        """Each of those, in the last life that was heard of."""
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
@@ -85,13 +92,23 @@ class Sharing:
     async def begin(self) -> None:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where
         it does not want us."""
-        check = getattr(self._store, "check", None)
-        if check is not None:
-            with contextlib.suppress(Unreachable):
-                await check()
+        with contextlib.suppress(Unreachable):
+            await self._check()
         until = self._clock.now() + _OPENS
         while await self._beat() and not self.link.fleet.open and self._clock.now() < until:
             await self._clock.sleep(_TICK)
+
+    async def _check(self) -> None:
+        """Raises Rejected, Unreachable."""
+        check = getattr(self._store, "check", None)
+        if check is not None:
+            await check()
+
+    async def holds(self) -> dict[str, Holding]:
+        """What this pod holds, as the store knows it; also before it has begun. Raises Rejected,
+        Unreachable."""
+        await self._check()
+        return await self._store.ask(Holds(self.link.pod.id), PATIENCE)
 
     async def run(self) -> None:
         """Live with the others, until cancelled."""
@@ -108,15 +125,42 @@ class Sharing:
         finally:
             listening.cancel()
 
-    async def end(self) -> None:
-        """All is given back, and the pod leaves. What the store does not take, it has to wait for
-        (`holdfast budget reconcile`)."""
+    async def end(self) -> bool:
+        """All is given back, and the pod leaves. False: what the store did not take, it has to wait
+        for (`holdfast budget reconcile`)."""
         self._ended = True  # redis-py's waits lose a cancellation at times (before Python 3.12)
-        left = [await self._tried(part.leave(self.link)) for part in self._parts]
-        if all(left):
-            with contextlib.suppress(Unreachable):
-                await self.link.ask(Leave((self.link.pod.id,)))
+        gave = [await self._tried(part.leave(self.link)) for part in self._parts]
+        left = all(gave) and self.link.fleet.ours  # else that would be another one, still here
+        if left:
+            left = await self._tried(self.link.ask(Leave((self.link.pod.id,))))
+        await self.close()
+        return left
+
+    async def close(self) -> None:
+        """Nothing is asked any more."""
         await self._store.close()
+
+    async def look(self) -> Fleet:
+        """All pods, as the store has them now. Raises Unreachable."""
+        link = self.link
+        knows = link.fleet.epoch
+        fleet = await link.ask(Beat(link.pod, self._gathered, self._peers, whole=True, knows=knows))
+        self._see(fleet)
+        return msgspec.structs.replace(fleet, pods=self._named)
+
+    @property
+    def known(self) -> Fleet:
+        """All pods, as they were seen last."""
+        return msgspec.structs.replace(self.link.fleet, now=self._seen_at, pods=self._named)
+
+    async def give_up(self, pod: Pod) -> None:
+        """It will not come back, somebody says: what it held counts as spent. Raises
+        Unreachable."""
+        for known in self.pods:
+            if known.pod.id == pod.id:
+                await self.link.ask(Close(known.pod, LAST, leaves=True, lost=True))
+        await self.link.ask(End(pod.id, pod.life))
+        await self.link.ask(Leave((pod.id,)))
 
     async def _beat(self) -> bool:
         """False: the store is not there."""
@@ -126,8 +170,7 @@ class Sharing:
         self._beats += 1
         try:
             fleet = await link.beat(Beat(link.pod, self._gathered, self._peers, whole))
-            if fleet.pods:
-                self._meet(fleet.pods)
+            self._meet(fleet)
             if fleet.epoch != epoch:
                 for part in self._parts:
                     part.anew()
@@ -140,19 +183,36 @@ class Sharing:
             return False
         return True
 
-    def _meet(self, pods: tuple[Known, ...]) -> None:
+    def _meet(self, fleet: Fleet) -> None:
         """These are the fleet. It is kept, should all of us and the store begin anew."""
-        self.pods = pods
-        peers = tuple(known.pod.id for known in pods)
-        epoch = self.link.fleet.epoch
-        if peers != self._peers or epoch != self._self.epoch:
-            self._peers = peers
+        self._see(fleet)
+        peers, epoch = self._peers, self.link.fleet.epoch
+        if fleet.pods and (peers != self._self.peers or epoch != self._self.epoch):
             _ = self._clock.spawn(self._keep(peers, epoch))
 
     async def _keep(self, peers: tuple[str, ...], epoch: int) -> None:
         async with self._keeping:
             with contextlib.suppress(OSError):  # a full disk has alarms of its own
                 await asyncio.to_thread(self._self.meet, peers, epoch)
+
+    def _see(self, fleet: Fleet) -> None:
+        if fleet.pods:
+            self.pods, self._seen_at = fleet.pods, fleet.now
+            before, lives = self._met, {each.pod.id: each.pod for each in fleet.pods}
+            self._met = {
+                name: pod if pod.life else before.get(name, pod) for name, pod in lives.items()
+            }
+
+    @property
+    def _peers(self) -> tuple[str, ...]:
+        """Those, and before they are known those of the last life."""
+        return tuple(known.pod.id for known in self.pods) or self._self.peers
+
+    @property
+    def _named(self) -> tuple[Known, ...]:
+        """A store that was emptied knows of some only that others named them; we have met them."""
+        met = self._met
+        return tuple(msgspec.structs.replace(known, pod=met[known.pod.id]) for known in self.pods)
 
     async def _tell_all(self) -> None:
         for part in self._parts:
@@ -166,7 +226,7 @@ class Sharing:
                 self._due[part] = now + part.every
                 await self._tried(part.exchange(self.link))
 
-    async def _tried(self, work: Awaitable[object]) -> bool:
+    async def _tried(self, work: Awaitable[Any]) -> bool:
         """Was it done? Where the store did not answer the link has told it."""
         try:
             await work

@@ -131,6 +131,11 @@ class Trail:
         """Once it has started: when all that was noted is durable. False: it cannot be made so."""
         return self.journal.durable()
 
+    async def written(self, entry: Entry) -> bool:
+        """Note it. Is it durable?"""
+        self.note(entry)
+        return await self.durable()
+
     def asks(self, begun: Beginnings) -> Callable[[], None]:
         """Once it has started: calls that may do without an intent have one before the next batch,
         if they are still under way. What comes of it has that looked at soon."""

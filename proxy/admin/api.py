@@ -26,6 +26,7 @@ from proxy.admin.kills import Killing
 from proxy.admin.lists import BadParameter, Item
 from proxy.admin.openapi import described
 from proxy.admin.pages import Pages
+from proxy.admin.pods import Pods
 from proxy.admin.probes import Probes
 from proxy.admin.rates import Rates
 from proxy.admin.reloading import Reloading
@@ -51,6 +52,7 @@ def table(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
         *_probes(Probes(sight)),
         *_reads(sight, rates),
         *_control(sight),
+        *_shared(Pods(sight)),
         *_watches(sight, rates, events),
         *_changes(sight),
         *_approving(Approvals(sight)),
@@ -138,6 +140,29 @@ def _control(sight: Sight) -> tuple[Route, ...]:
                 404: unknown,
                 409: fails("It is not killed by hand: a file or a policy does it."),
                 503: fails("The journal cannot be written: it stays killed."),
+            },
+        ),
+    )
+
+
+def _shared(pods: Pods) -> tuple[Route, ...]:
+    return (
+        Route(
+            *("GET", "/v1/pods", Role.VIEWER, "The pods that share a store, and how it does."),
+            pods.page,
+            also={404: fails("Nothing is shared: the settings name no store.")},
+            query=PAGED,
+        ),
+        Route(
+            *("DELETE", "/v1/pods/{id}", Role.OPERATOR),
+            "Says that a pod will not come back: what it held counts as spent.",
+            pods.give_up,
+            Answer("It counts as spent, and nobody waits for the pod."),
+            query=(Parameter("reason", "Is recorded. Must be given."),),
+            also={
+                404: fails("No pod has this id, or nothing is shared."),
+                409: fails("It is alive."),
+                503: fails("The store, or the journal, does not take it."),
             },
         ),
     )

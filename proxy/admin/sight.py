@@ -12,6 +12,7 @@ from proxy.admin.health import Health
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.tokens import Tokens
+from proxy.journal.entries import Entry
 from proxy.journal.erasures import Erasure
 from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
@@ -21,6 +22,8 @@ from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Record
 from proxy.state.kills import Kills
+from proxy.state.link import Link
+from proxy.state.shared.fleet import Fleet, Pod
 
 Erase: TypeAlias = Callable[[str, str, str, str], Awaitable[Erasure]]
 """Of what (task | agent), whose, who asks, and why. Raises Held, Trouble."""
@@ -38,6 +41,30 @@ async def _nothing_to_read(by: str) -> Sequence[str]:
 async def _nothing_kept(what: str, whose: str, by: str, reason: str) -> Erasure:
     """Where there is no journal. Raises Trouble."""
     raise Trouble("closed", "nothing is kept here")
+
+
+async def _nowhere(entry: Entry) -> bool:
+    """Where there is no journal."""
+    return False
+
+
+class Fellows(Protocol):
+    """The other pods, where the settings name a store."""
+
+    link: Link
+
+    @property
+    def known(self) -> Fleet:
+        """As they were seen last."""
+        ...
+
+    async def look(self) -> Fleet:
+        """As the store has them now. Raises Unreachable."""
+        ...
+
+    async def give_up(self, pod: Pod, /) -> None:
+        """It will not come back: what it held counts as spent. Raises Unreachable."""
+        ...
 
 
 class Recorder(Protocol):
@@ -62,6 +89,10 @@ class Sight(msgspec.Struct, frozen=True):
     under_way: Callable[[], Iterable[Call]] = tuple
     recorders: list[Recorder] = []
     """Who is told of each call that has ended; may change at any time."""
+    written: Callable[[Entry], Awaitable[bool]] = _nowhere
+    """Notes something, and says whether that is durable."""
+    fellows: Fellows | None = None
+    """None: nothing is shared."""
 
     @property
     def kills(self) -> Kills:

@@ -1,7 +1,7 @@
 """`holdfast budget`: what may be spent and what was, whose money it is, and what to allow.
 
 `list`, `show` and `attribute` ask a running proxy (`/v1/budgets`, docs/admin.md); `suggest` reads a
-journal, whether anything runs or not.
+journal, whether anything runs or not. `reconcile` is in a file of its own.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from proxy.cli.budget_reconcile import reconcile
 from proxy.cli.journals import Failed, records_of
 from proxy.cli.page import cut, paint, say, table
 from proxy.cli.reaching import to_look
@@ -35,7 +36,11 @@ def budget() -> None:
       holdfast budget show agent
       holdfast budget attribute trip-42 --by caller_pays
       holdfast budget suggest --baseline 7d
+      holdfast budget reconcile
     """
+
+
+budget.add_command(reconcile)
 
 
 @budget.command(name="list")

@@ -16,9 +16,9 @@ VERSION = 1
 TYPES = (
     "call.intent", "call.finished", "policy.loaded", "kill.engaged", "kill.released",
     "approval.requested", "approval.decided", "approval.consumed", "approval.expired",
-    "breaker.changed", "budget.alert", "budget.lease", "slo.alert", "slo.resolved", "canary.step",
-    "canary.rollback", "config.rejected", "erasure", "prune", "recovery", "checkpoint", "start",
-    "stop",
+    "breaker.changed", "budget.accepted", "budget.alert", "budget.lease", "slo.alert",
+    "slo.resolved", "canary.step", "canary.rollback", "config.rejected", "erasure", "prune",
+    "recovery", "checkpoint", "start", "stop",
 )  # fmt: skip
 """Every type of a line."""
 
@@ -92,6 +92,19 @@ class BreakerChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     open_ms: int = 0  # for so long, where it opened by itself
     by: str = ""  # whose hand it was
     type: ClassVar[str] = "breaker.changed"
+
+
+class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A person says that a pod will not come back: what it held counts as spent."""
+
+    id: str
+    pod: str
+    by: str
+    reason: str
+    life: int = 0  # absent: nobody knows it
+    name: str = ""  # of its machine
+    seen: str = ""  # RFC 3339: when it was heard of last
+    type: ClassVar[str] = "budget.accepted"
 
 
 class Before(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -32,7 +32,7 @@ class Self:
         """Begins a new life. Raises OSError where that cannot be kept."""
         self._path = data_dir / FILE
         self._disk = disk
-        self._kept = _read(self._path)
+        self._kept = _read(self._path) or _Kept(secrets.token_hex(8))  # another pod
         self._kept.life += 1
         self._write()
         name = _NOT_IN_A_NAME.sub("-", socket.gethostname())[:_LONGEST_NAME]
@@ -57,8 +57,14 @@ class Self:
         write_whole(self._disk, self._path, msgspec.json.encode(self._kept) + b"\n")
 
 
-def _read(path: Path) -> _Kept:
+def is_kept(data_dir: Path) -> bool:
+    """Does it tell which pod it was? Raises OSError."""
+    return _read(data_dir / FILE) is not None
+
+
+def _read(path: Path) -> _Kept | None:
+    """None: there is none, or it is cut off."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Kept)
-    except (FileNotFoundError, msgspec.DecodeError):  # one that is cut off is another pod's
-        return _Kept(secrets.token_hex(8))
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

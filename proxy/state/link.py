@@ -28,6 +28,11 @@ RESTS = 5.0
 _SLOW = "it was too slow a moment ago"
 PATIENCE = 1.0
 """Seconds for what nobody waits for."""
+_FOREIGN = "another process speaks for this pod: its data dir was copied"
+ENDED = (
+    "this pod was given up for lost, or settled by holdfast budget reconcile: it is granted nothing"
+    " until it is started anew"
+)
 
 
 TOOK = (250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000)
@@ -136,8 +141,13 @@ class Link:
     def withholds(self) -> str:
         """Why it is up, and gives nothing new; empty: it gives."""
         if not self.fleet.ours:
-            return "another process speaks for this pod: its data dir was copied"
+            return ENDED if self.fleet.ended else _FOREIGN
         return "" if self.fleet.open else "it gathers what pods hold, and grants nothing new"
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is granted, where it is not that others are waited for; or empty."""
+        return self.why if not self.up or self.fleet.ours else self.withholds
 
     def wall(self) -> float:
         """Seconds since 1970, as the store's clock shows them."""
@@ -199,8 +209,11 @@ class Link:
         return fleet
 
     def _told(self) -> None:
-        state = "gathering" if not self.fleet.open else "open"
-        self._news.tell(StoreChange(state if self.fleet.ours else "foreign", self.withholds))
+        fleet = self.fleet
+        state = "open" if fleet.open else "gathering"
+        if not fleet.ours:
+            state = "ended" if fleet.ended else "foreign"
+        self._news.tell(StoreChange(state, self.withholds))
 
     async def _asked(self, verb: Verb[Answer], within: float) -> Answer:
         began = self.clock.now()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from proxy.admin.events import STREAM
 from proxy.cli.asking import ask
 from tests.admin.scene import Scene
 from tests.harness import RawUpstream, answer, holdfast, request
+from tests.servers import RedisServer
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
@@ -54,11 +56,24 @@ OPEN = re.compile(r"\.(refused|sections|fields|match|shadow|items\[\]\.effect)\.
 """Below these any names may stand, and what may be null may be more."""
 
 
+@pytest.fixture
+def settings(target: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Of a proxy that has what the page is about."""
+    if target != "/v1/pods":
+        yield {}
+        return
+    store = RedisServer(tmp_path / "redis", "--save", "").start()
+    yield {"store": store.url}
+    store.stop()
+
+
 @pytest.mark.parametrize(("target", "example"), EXAMPLES)
-async def test_its_examples_have_the_shapes_that_are_answered(target: str, example: str) -> None:
+async def test_its_examples_have_the_shapes_that_are_answered(
+    target: str, example: str, settings: dict[str, Any]
+) -> None:
     """Each key that it shows is there, and no other."""
     shown = json.loads(example)
-    async with RawUpstream() as far, holdfast(far, "tools", POLICIES) as proxy:
+    async with RawUpstream() as far, holdfast(far, "tools", POLICIES, **settings) as proxy:
         await proxy.call(request("/v1/pay", method="POST", body=b"{}"))
         far.script.extend([answer(500, body=b"{}")] * 3)
         for tool in ("deposit", "deposit", "deposit", "deposit", "get_balance"):

@@ -1,6 +1,7 @@
 local pod, mark, name = ARGV[1], ARGV[3], ARGV[4]
 local mine, gathered, all = tonumber(ARGV[2]), tonumber(ARGV[5]), ARGV[6] == '1'
 local knows, alive, settle, kept = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local last = tonumber(ARGV[11])
 local now, run = clock(), life()
 local pods, live, told, epoch = key('pods'), key('live'), key('gathered'), key('epoch')
 
@@ -10,6 +11,9 @@ if known then
   its = tonumber(its)
   if its > mine or (its == mine and marked ~= mark) then return {now, 0, 0, 0, 0} end
 end
+local its, said = string.match(redis.call('HGET', key('numbers'), pod) or '', '^(%d+) (%d+)$')
+its, said = tonumber(its or 0), tonumber(said or 0)
+if its > mine or (its == mine and said >= last) then return {now, -1, 0, 0, 0} end
 redis.call('HSET', pods, pod, whole(mine) .. ' ' .. mark .. ' ' .. name)
 redis.call('ZADD', live, now, pod)
 
@@ -23,8 +27,11 @@ if found[2] ~= run or knows > number then
   redis.call('DEL', told)
 end
 if not open then
-  for i = 11, #ARGV do
-    if redis.call('HSETNX', pods, ARGV[i], '0 - -') == 1 then redis.call('ZADD', live, 0, ARGV[i]) end
+  for i = 12, #ARGV do
+    if redis.call('EXISTS', key('left:' .. ARGV[i])) == 0 and
+       redis.call('HSETNX', pods, ARGV[i], '0 - -') == 1 then
+      redis.call('ZADD', live, 0, ARGV[i])
+    end
   end
   if gathered == number then redis.call('SADD', told, pod) end
   open = now >= till and redis.call('SCARD', told) >= redis.call('HLEN', pods)

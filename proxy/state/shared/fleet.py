@@ -3,8 +3,9 @@
 **Pods.** Each says every second that it lives (`Beat`). One that was not heard of for `ALIVE`
 counts as gone for a while or for good: nobody can tell which, so what it holds stays held. One that
 ends as it should leaves (`Leave`). A pod is its data dir: who comes back with the same one is the
-same pod, in a later *life*, and what an earlier life still sends is void. Two processes that say to
-be the same life of the same pod have copies of one data dir; the second is turned away.
+same pod, in a later *life*, and what an earlier life still sends is void; so is what a life sends
+that was closed for good (`LAST`), for a person said that it will not come back. Two processes that
+say to be the same life of the same pod have copies of one data dir; the second is turned away.
 
 **Epochs.** A store that was restarted, emptied or failed over may have forgotten what it granted
 last. So each life of the server is an epoch of its own. It begins *gathering*: nothing new is
@@ -27,6 +28,10 @@ SETTLE = 1_500
 """Milliseconds in which pods that were here before may come, where a store knows none."""
 KEPT = 40 * 86_400_000
 """Milliseconds for which all this is kept when nobody comes."""
+LEFT = 60_000
+"""Milliseconds in which one that left is not counted again because others still name it."""
+LAST = (1 << 53) - 1
+"""The number after which nothing of a life counts."""
 
 
 class Pod(msgspec.Struct, frozen=True):
@@ -50,11 +55,12 @@ class Fleet(msgspec.Struct, frozen=True):
     """What a pod is told when it says that it lives."""
 
     now: int
-    ours: bool = True  # False: another process speaks for this pod
+    ours: bool = True  # False: another process speaks for this pod, or its life is over
     epoch: int = 0
     open: bool = False  # False: the store gathers, and grants nothing new
     live: int = 1  # pods heard of within `ALIVE`
     pods: tuple[Known, ...] = ()  # all that are known; only where it was asked for
+    ended: bool = False  # this life is over: it was given up, or a later one was here
 
 
 class _Epoch(NamedTuple):
@@ -87,6 +93,9 @@ class Beat(Verb[Fleet], frozen=True):
         now, known = memory.now(), pods.get(self.pod.id)
         if known is not None and _is_other(known[0], self.pod):
             return Fleet(now, ours=False)
+        numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
+        if numbers.get(self.pod.id, (0, 0)) >= (self.pod.life, LAST):
+            return Fleet(now, ours=False, ended=True)
         pods[self.pod.id] = self.pod, now
         epoch: _Epoch = memory.of("epoch", lambda: _Epoch(0, "", open=False, until=0))
         if epoch.run != memory.run or self.knows > epoch.number:
@@ -96,7 +105,8 @@ class Beat(Verb[Fleet], frozen=True):
             told.clear()
         if not epoch.open:
             for peer in self.peers:
-                pods.setdefault(peer, (Pod(peer, 0), 0))
+                if memory.seen(f"left:{peer}") is None:
+                    pods.setdefault(peer, (Pod(peer, 0), 0))
             if self.gathered == epoch.number:
                 told.add(self.pod.id)
             if now >= epoch.until and told >= pods.keys():
@@ -116,7 +126,7 @@ class Beat(Verb[Fleet], frozen=True):
         pod = self.pod
         head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name]
         asked: list[Argument] = [self.gathered, int(self.whole), self.knows]
-        return [*head, *asked, ALIVE, SETTLE, KEPT, *self.peers]
+        return [*head, *asked, ALIVE, SETTLE, KEPT, LAST, *self.peers]
 
     def answer(self, reply: Any) -> Fleet:
         """Part of Verb."""
@@ -124,7 +134,7 @@ class Beat(Verb[Fleet], frozen=True):
         pods = reply[5:]
         known = (_known(*pods[at : at + 4]) for at in range(0, len(pods), 4))
         every = sorted(known, key=lambda each: each.pod.id)
-        return Fleet(now, bool(ours), epoch, bool(is_open), live, tuple(every))
+        return Fleet(now, ours == 1, epoch, bool(is_open), live, tuple(every), ended=ours < 0)
 
 
 class Leave(Verb[None], frozen=True):
@@ -139,11 +149,34 @@ class Leave(Verb[None], frozen=True):
         pods: dict[str, tuple[Pod, int]] = memory.of("pods", dict)
         for pod in self.pods:
             pods.pop(pod, None)
+            memory.put(f"left:{pod}", True)
+            memory.ends(f"left:{pod}", LEFT)
         memory.of("gathered", set).difference_update(self.pods)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        return list(self.pods)
+        return [LEFT, *self.pods]
+
+    def answer(self, reply: Any) -> None:
+        """Part of Verb."""
+
+
+class End(Verb[None], frozen=True):
+    """Nothing counts that this life of a pod says from here on."""
+
+    script = "end"
+
+    pod: str
+    life: int
+
+    def on(self, memory: Memory) -> None:
+        """Part of Verb."""
+        numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
+        numbers[self.pod] = max(numbers.get(self.pod, (0, 0)), (self.life, LAST))
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return [self.pod, self.life, LAST]
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""

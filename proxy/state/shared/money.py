@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from proxy.state.memory import Memory
+from proxy.state.shared.fleet import LAST as LAST
 from proxy.state.shared.fleet import Pod
 from proxy.state.store import Argument, Verb
 
@@ -215,8 +216,6 @@ class Recall(Verb[None], frozen=True):
 
 _AT_ONCE = 500
 """Lines that are told of in one answer."""
-LAST = (1 << 53) - 1
-"""The number after which nothing of a life counts."""
 
 
 class Once(Verb[bool], frozen=True):

@@ -3,7 +3,8 @@
 import pytest
 
 from proxy.state.shared import fleet
-from proxy.state.shared.fleet import Beat, Leave, Pod
+from proxy.state.shared.fleet import LAST, Beat, End, Leave, Pod
+from proxy.state.shared.money import Close
 
 WITHIN = 5.0
 A, B = Pod("a", 1, "m1", "host-a"), Pod("b", 1, "m2", "host-b")
@@ -105,3 +106,49 @@ async def test_a_store_that_has_an_older_epoch_begins_anew(store):
 
     assert not (await store.ask(Beat(A, later.epoch, knows=later.epoch), WITHIN)).open
     assert (await store.ask(Beat(B, later.epoch, knows=later.epoch), WITHIN)).open
+
+
+async def test_a_life_that_was_given_up_is_over(store):
+    """It is not counted again, and nobody waits for it; its next life is as good as any."""
+    told = await opened(store, A, B)
+    await store.ask(Close(B, LAST, leaves=True, lost=True), WITHIN)
+    await store.ask(Leave(("b",)), WITHIN)
+
+    back = await store.ask(Beat(B, told.epoch), WITHIN)
+    assert (back.ours, back.ended) == (False, True)
+    assert (await store.ask(Beat(A, told.epoch), WITHIN)).live == 1
+
+    later = await store.ask(Beat(Pod("b", 2, "m3", "host-b"), told.epoch), WITHIN)
+    assert (later.ours, later.ended, later.live) == (True, False, 2)
+
+
+async def test_a_life_is_over_when_a_later_one_was_here(store):
+    """It has settled all, and left; nothing is known of it but that."""
+    later = Pod("a", 2, "m9", "host-a")
+    await store.ask(Beat(later), WITHIN)
+    await store.ask(Close(later, 7, leaves=True), WITHIN)
+    await store.ask(Leave(("a",)), WITHIN)
+
+    assert (await store.ask(Beat(A), WITHIN)).ended
+
+
+async def test_who_left_is_not_named_again_by_those_who_have_not_heard(store):
+    """Else a store that gathers would wait for it for ever."""
+    first = await store.ask(Beat(A, peers=("b",)), WITHIN)
+    await store.ask(Leave(("b",)), WITHIN)
+
+    assert (await store.ask(Beat(A, first.epoch, peers=("b",)), WITHIN)).open
+
+
+async def test_a_life_that_the_store_does_not_know_is_ended(store):
+    """Others remember it; a later one is not ended by that."""
+    await store.ask(End("b", 1), WITHIN)
+    assert (await store.ask(Beat(B), WITHIN)).ended
+
+    later = Pod("b", 3, "m3", "host-b")
+    assert (await store.ask(Beat(later), WITHIN)).ours
+    await store.ask(End("b", 2), WITHIN)
+    assert (await store.ask(Beat(later), WITHIN)).ours
+    await store.ask(End("b", 3), WITHIN)
+    await store.ask(End("b", 1), WITHIN)
+    assert (await store.ask(Beat(later), WITHIN)).ended
