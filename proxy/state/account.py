@@ -22,13 +22,13 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from proxy.clock import NEVER
+from proxy.state.alert_at import next_alert, rearm
 from proxy.state.allotment import ENDLESS, Allotment, Kept, Rolling, allotted
 from proxy.state.caps import Cap, Limit
 from proxy.state.reserves import Reserves
 from proxy.state.told_of_money import Passed
 
 _encode = msgspec.json.Encoder().encode
-_MILLION = 1_000_000
 AHEAD = 100
 """A promise is for so much of the smallest limit: a hundredth."""
 
@@ -118,7 +118,7 @@ class Account:
         since, until = -NEVER, at + ttl if ttl else NEVER
         for one in self._allotments:
             one.enter(at)
-            self._rearm(one)
+            rearm(self.cap, one)
             since, until = max(since, one.since), min(until, one.until)
         self.since, self.until = since, until
         self._measure()
@@ -142,24 +142,9 @@ class Account:
         posted = self._posted
         rooms = [one.room for one in self._allotments]
         self.ceiling = posted + min(rooms) if rooms else posted + ENDLESS
-        alerts = [self._next_alert(one) - one.all_spent for one in self._allotments]
+        alerts = [next_alert(self.cap, one) - one.all_spent for one in self._allotments]
         self.quiet_below = posted + min(alerts, default=ENDLESS)
         self._bound()
-
-    def _rearm(self, one: Allotment) -> None:
-        """What rolls never ends: an alert is raised again when half of it was not spent since."""
-        one.alerted = min(one.alerted, len(self.cap.alert_at))
-        while one.alerted and 2 * one.all_spent < self._share(one, one.alerted - 1):
-            one.alerted -= 1
-
-    def _next_alert(self, one: Allotment) -> int:
-        if one.alerted >= len(self.cap.alert_at):
-            return ENDLESS
-        return self._share(one, one.alerted)
-
-    def _share(self, one: Allotment, number: int) -> int:
-        """What must be spent of it for an alert, in micro-dollars."""
-        return -(-one.limit.micros * self.cap.alert_at[number] // _MILLION)
 
     def _bound(self) -> None:
         """Below it nothing need be thought of."""
@@ -267,6 +252,18 @@ class Account:
             self.asked, self._claimed = self.promised, 0
         self._bound()
 
+    def lower(self, high: int) -> None:
+        """The journal has it that no more than that is promised now."""
+        self.promised = self.asked = high
+        self._claimed = 0
+        self._bound()
+
+    @property
+    def idle_promise(self) -> bool:
+        """Is more promised than there is, since a share went back? Should we die, that would count
+        as spent. Not while something is asked for: what comes of that is not known yet."""
+        return self.asked == self.promised > max(self.ceiling, self.total)
+
     def reserve(self, micros: int) -> None:
         """It was asked for, in the same step."""
         self.total += micros
@@ -298,7 +295,7 @@ class Account:
         """The alerts that are due, each once in a window."""
         self._post()
         for one in self._allotments:
-            while one.all_spent >= self._next_alert(one):
+            while one.all_spent >= next_alert(self.cap, one):
                 share = self.cap.alert_at[one.alerted]
                 one.alerted += 1
                 resets = one.resets_at

@@ -206,6 +206,8 @@ class Leases:
                 self._forget(share)
                 asked = share.asks(now, wall)
                 self._by_line.update((line.name, share) for line in asked)
+                if share.account.idle_promise:
+                    self._ledger.lower(share.account)
                 lines += asked
             epoch = self._link.fleet.epoch
             draw = Draw(self._link.pod, self._next(), epoch, tuple(lines))

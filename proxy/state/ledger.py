@@ -262,6 +262,12 @@ class Ledger:
         self.note(Lease(self._uuid(), account.cap.name, account.key, high))
         return high
 
+    def lower(self, account: Account) -> None:
+        """Its share is less than was promised of it."""
+        high = max(account.ceiling, account.total)
+        account.lower(high)
+        self.note(Lease(self._uuid(), account.cap.name, account.key, high, lower=True))
+
     def look(self, account: Account) -> None:
         """Much was spent of it: are there alerts to be raised?"""
         for passed in account.passed():
@@ -347,7 +353,8 @@ class Ledger:
         if account is None:
             return
         if record["type"] == "budget.lease":
-            account.promise(record["high"])
+            take = account.lower if record.get("lower") else account.promise
+            take(record["high"])
             return
         account.raised(record["window"], record["share"], at)
 

@@ -13,6 +13,7 @@ class Lease(msgspec.Struct, frozen=True, omit_defaults=True):
     budget: str
     key: str
     high: int  # micro-dollars
+    lower: bool = False  # it is less than was promised before
     type: ClassVar[str] = "budget.lease"
 
 

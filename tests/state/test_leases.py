@@ -11,7 +11,7 @@ from proxy.state.leases import Leases
 from proxy.state.shared.fleet import Beat
 from proxy.state.shared.money import Drawn
 from proxy.state.store import Near
-from proxy.state.told_of_money import Alert
+from proxy.state.told_of_money import Alert, Lease
 from tests.fakes import Turn, make_call
 from tests.state.fleets import DAY, APod, World
 
@@ -475,3 +475,27 @@ async def test_who_has_left_is_granted_nothing():
     assert await second.spends() == 8
     await first.leases.exchange(first.link)
     assert world.held == 0
+
+
+async def test_what_went_back_is_not_promised_any_more():
+    """Should the pod die, it would count as spent, and another pod may spend it."""
+    world = World()
+    cap = Cap("fleet", "fleet", (Limit("day", 100_000),))
+    pod = await world.pod("a", 1, cap)
+    account = pod.accounts()[0]
+    assert await pod.spend() == 1
+    pod.ledger.lease(account, 500)
+    account.promise(account.asked)
+    assert account.promised > account.spent
+
+    await world.lasts(5)
+
+    assert account.promised == account.spent == 100
+    told = [one for one in pod.noted if isinstance(one, Lease)]
+    assert (told[-1].high, told[-1].lower) == (100, True)
+    again = APod(world, "b", 1, (cap,))
+    for one in told:
+        again.ledger.apply(
+            {**msgspec.to_builtins(one), "type": one.type, "ts": "2023-11-14T22:30:00Z"}
+        )
+    assert again.accounts()[0].promised == 100
