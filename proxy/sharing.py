@@ -83,6 +83,7 @@ class Sharing:
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
         self._ended = False
+        self._listening: asyncio.Task[None] | None = None
         self._keeping = asyncio.Lock()
 
     def families(self) -> Iterator[Family]:
@@ -112,7 +113,7 @@ class Sharing:
 
     async def run(self) -> None:
         """Live with the others, until cancelled."""
-        listening = self._clock.spawn(self._listen())
+        self._listening = self._clock.spawn(self._listen())
         due = self._clock.now() + EVERY
         try:
             while not self._ended:
@@ -123,7 +124,7 @@ class Sharing:
                     await self._tried(self._beat())
                 await self._exchange(now)
         finally:
-            listening.cancel()
+            self._listening.cancel()
 
     async def end(self) -> bool:
         """All is given back, and the pod leaves. False: what the store did not take, it has to wait
@@ -137,7 +138,12 @@ class Sharing:
         return left
 
     async def close(self) -> None:
-        """Nothing is asked any more."""
+        """Nothing is asked any more. Who listens ends first: it would connect once more when its
+        connection is closed."""
+        self._ended = True
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening}, timeout=PATIENCE)
         await self._store.close()
 
     async def look(self) -> Fleet:

@@ -55,8 +55,9 @@ _LONGEST = 300
 Client: TypeAlias = Redis | RedisCluster
 _MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a reply raises that is not what it should be."""
-_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, *_MISFITS)
-"""All that the library raises: it takes many replies apart without a look at them."""
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError, *_MISFITS)
+"""All that the library raises: it takes many replies apart without a look at them, and writes to
+connections that have just been closed, of which uvloop says RuntimeError."""
 _SENSELESS = "its answer makes no sense"
 _REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 _CERTIFICATES = re.compile("CERT|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE")
@@ -71,6 +72,7 @@ class RedisStore:
         self._door = door
         self._client, self._sentinels = _client(door, timeout)
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._closed = False
 
     async def check(self) -> None:
         """Raises Rejected where it does not want us, and Unreachable where it is not there."""
@@ -112,16 +114,24 @@ class RedisStore:
 
     async def close(self) -> None:
         """Part of Store."""
+        self._closed = True
         for each in (self._client, *self._sentinels):
             with contextlib.suppress(*_FAILURES):
                 await each.aclose()
 
     async def _run(self, name: str, args: list[Argument]) -> Any:
+        self._is_open()
         script, digest = _script(name)
         try:
             return await self._client.evalsha(digest, 1, self._prefix, *args)
         except NoScriptError:
             return await self._client.eval(script, 1, self._prefix, *args)
+
+    def _is_open(self) -> None:
+        """A connection that is made after the end is closed by nobody. Raises RedisConnectionError
+        then."""
+        if self._closed:
+            raise RedisConnectionError("it is closed")
 
     async def _subscribes(self) -> None:
         """May we? It says so only when it is asked for the first message."""
@@ -130,6 +140,7 @@ class RedisStore:
 
     @contextlib.asynccontextmanager
     async def _news(self) -> AsyncIterator[PubSub]:
+        self._is_open()
         await self._client.initialize()  # one of a cluster would know no node to go to
         pubsub = self._client.pubsub()
         try:
@@ -259,7 +270,7 @@ _KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
     (BusyLoadingError, "loading"),
     (OutOfMemoryError, "memory"),
     (ReadOnlyError, "read_only"),
-    ((RedisConnectionError, RedisClusterException, OSError), "connection"),
+    ((RedisConnectionError, RedisClusterException, OSError, RuntimeError), "connection"),
     ((InvalidResponse, *_MISFITS), "reply"),
 )
 

@@ -612,3 +612,14 @@ async def test_a_cluster_that_is_none(started):
             await ours.check()
         with pytest.raises(Unreachable):
             await ours.listen(lambda *_: None)
+
+
+async def test_a_store_that_is_closed_makes_no_connection():
+    """Nobody would close it."""
+    made = RedisStore(Door(hosts=(("127.0.0.1", 1),)), "closed", 1.0)
+    await made.close()
+
+    with pytest.raises(Unreachable, match="closed"):
+        await made.ask(Beat(Pod("a")), 1.0)
+    with pytest.raises(Unreachable, match="closed"):
+        await made.listen(lambda topic, said: None)
