@@ -98,6 +98,7 @@ class RedisStore:
             async with asyncio.timeout(within), self._room:
                 reply = await self._run(verb.script, args)
         except _FAILURES as error:
+            await self._forget()
             raise _unreachable(error) from error
         try:
             return verb.answer(reply)
@@ -126,6 +127,13 @@ class RedisStore:
             return await self._client.evalsha(digest, 1, self._prefix, *args)
         except NoScriptError:
             return await self._client.eval(script, 1, self._prefix, *args)
+
+    async def _forget(self) -> None:
+        """Idle connections may lead to a server that has lost its place to another, and does not
+        know it: what is asked next goes where the name or the Sentinels lead now."""
+        if isinstance(self._client, Redis):
+            with contextlib.suppress(*_FAILURES):
+                await self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _is_open(self) -> None:
         """A connection that is made after the end is closed by nobody. Raises RedisConnectionError

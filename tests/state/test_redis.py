@@ -623,3 +623,20 @@ async def test_a_store_that_is_closed_makes_no_connection():
         await made.ask(Beat(Pod("a")), 1.0)
     with pytest.raises(Unreachable, match="closed"):
         await made.listen(lambda topic, said: None)
+
+
+async def test_where_it_failed_idle_connections_are_left(started):
+    """They may lead to a server that has lost its place to another."""
+    server = started()
+    async with store(server.port) as ours:
+        await asyncio.gather(*(ours.ask(Beat(Pod(name)), 5.0) for name in "abc"))
+        pool = ours._client.connection_pool
+        before = [each for each in pool._available_connections if each.is_connected]
+        assert len(before) > 1
+        server.pause()
+        with pytest.raises(Unreachable):
+            await ours.ask(Beat(Pod("a")), 0.01)
+        server.resume()
+
+        assert not any(each.is_connected for each in before)
+        assert (await ours.ask(Beat(Pod("a")), 5.0)).ours
