@@ -134,7 +134,8 @@ async def test_no_cap_is_passed(tmp_path: Path, what: str) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("hangs", [False, True], ids=["dies", "hangs"])
 async def test_no_cap_is_passed_by_a_failover(tmp_path: Path, hangs: bool) -> None:
-    """The first server dies, or hangs and comes back believing that it is the first still."""
+    """The first server dies, or hangs and comes back believing that it is the first still. How long
+    nothing new is granted is up to the Sentinels; the table shows it."""
     watched = Watched(tmp_path)
     try:
         await watched.start()
@@ -157,7 +158,7 @@ async def test_no_cap_is_passed_by_a_failover(tmp_path: Path, hangs: bool) -> No
     found("a budget; the store fails over", crowd, upstream, journals=written, store=kept)
     assert complaints == []
     assert set(crowd.seen) <= {"200", "402 budget_exceeded"}
-    assert WORTH * 0.95 <= len(crowd.passed) <= WORTH
+    assert len(crowd.passed) <= WORTH
     assert written == kept == upstream.total == len(crowd.passed)
 
 
