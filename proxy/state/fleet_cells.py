@@ -30,8 +30,8 @@ _DIGEST = 16
 """Bytes: names of agents are no part of keys."""
 
 
-class Rates:
-    """What a pod has to say of rates. Part of `proxy/state/link.py`."""
+class FleetRates:
+    """What a pod has to say of rates. Part of Part."""
 
     topic = "rates"
     every = 0.1
@@ -43,7 +43,7 @@ class Rates:
         self._tells_all = False
 
     @classmethod
-    def of(cls, keep: Keep) -> "Rates":
+    def of(cls, keep: Keep) -> "FleetRates":
         """That of the process."""
         return keep.of(RATES, cls)
 
@@ -52,7 +52,7 @@ class Rates:
         self._all.add(cells)
 
     def busy(self, cell: FleetCell) -> None:
-        """Part of Tells."""
+        """It has something to say, maybe."""
         self._busy[cell] = None
 
     async def exchange(self, link: Link) -> None:
@@ -103,7 +103,7 @@ class FleetCells(Cells):
         pace: Pace,
         clock: Clock,
         link: Link,
-        rates: Rates,
+        rates: FleetRates,
         names: tuple[str, ...],
         most: int = MOST,
     ) -> None:

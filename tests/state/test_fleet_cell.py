@@ -7,7 +7,7 @@ import pytest
 from proxy.clock import NEVER
 from proxy.state.cell import Grant, Waiter
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import Rates
+from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
 from proxy.state.shared.fleet import Beat, Fleet
@@ -26,7 +26,7 @@ class Pod:
         self.clock = shared.clock
         self.link: Link = shared.link(on_failure)
         self.way = shared.ways[-1]
-        self.rates = Rates()
+        self.rates = FleetRates()
         self.pace = pace
 
     def made(self) -> "Pod":

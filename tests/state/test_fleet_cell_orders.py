@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.state.cell import Grant, Waiter
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import Rates
+from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.leased import HOLDS
 from proxy.state.shared.rates import Take
@@ -29,7 +29,7 @@ class Pod:
         self.clock = FakeClock(at=1000.0 + ahead, asleep=False)
         self.link = world.shared.link(world.on_failure, self.clock)
         self.way = world.shared.ways[-1]
-        self.rates = Rates()
+        self.rates = FleetRates()
         self.cell = FleetCell(world.pace, self.clock, self.link, "c", self.rates)
         self.late: list[Take] = []
 

@@ -7,7 +7,7 @@ import pytest
 from proxy.keep import Keep
 from proxy.state import fleet_cells
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import FleetCells, Rates
+from proxy.state.fleet_cells import FleetCells, FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.shared.rates import Take
 from proxy.state.store import Unreachable
@@ -24,7 +24,7 @@ class Pod:
         self.clock = shared.clock
         self.link = shared.link()
         self.way: Lossy = shared.ways[-1]
-        self.rates = Rates()
+        self.rates = FleetRates()
         self.cells = FleetCells(pace, self.clock, self.link, self.rates, ("", "p", "calls"), most)
 
     def of(self, name: str) -> FleetCell:
@@ -157,8 +157,8 @@ async def test_who_leaves_gives_back_what_he_has() -> None:
 async def test_there_is_one_in_the_process() -> None:
     """And it never makes room for others."""
     keep = Keep()
-    assert Rates.of(keep) is Rates.of(keep)
-    assert (Rates.idle, FleetCells.idle) == (False, False)
+    assert FleetRates.of(keep) is FleetRates.of(keep)
+    assert (FleetRates.idle, FleetCells.idle) == (False, False)
 
 
 async def test_those_of_policies_that_are_gone_are_forgotten() -> None:
