@@ -27,7 +27,7 @@ from proxy.state.gcra import Gcra, Pace, Slot
 from proxy.state.leased import HOLDS, Leased
 from proxy.state.link import Link
 from proxy.state.shared.fleet import ALIVE
-from proxy.state.shared.rates import VOID, Take, Told
+from proxy.state.shared.rates import VOID, DrawUnits, Told
 from proxy.state.store import Unreachable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _PIECES = 100
 """Drawn and not used, that go back in one message."""
 _MICROS = 1e6
 _NOWHERE = Slot(0.0, 0.0)
-Asks = Callable[[Take], Awaitable[Told]]
+Asks = Callable[[DrawUnits], Awaitable[Told]]
 
 
 @final
@@ -375,7 +375,7 @@ class FleetCell(Cell):
             self._divide(sent)
         debt, alone = (self._debt, self._alone) if first else (0, 0)
         interval, back = self.pace.interval * _MICROS, self._leased.gone(_PIECES)
-        take = Take(
+        take = DrawUnits(
             self._name, self._link.fleet.epoch, interval, self.pace.burst, least, need, want,
             max(2, self._link.live), debt, min(alone, self._left(sent)), back,
         )  # fmt: skip

@@ -27,11 +27,21 @@ from proxy.state.circuit import Circuit, teller
 from proxy.state.circuit_rules import CircuitRules
 from proxy.state.fleet_circuit import FleetCircuit, Ties
 from proxy.state.link import Link
-from proxy.state.shared.circuits import KEPT, MOST, PAGE, TOPIC, Held, Recall, Since, View, view_of
+from proxy.state.shared.circuits import (
+    KEPT,
+    MOST,
+    PAGE,
+    TOPIC,
+    Held,
+    NewCircuits,
+    TellCircuits,
+    View,
+    view_of,
+)
 from proxy.state.store import Unreachable
 
 AT_ONCE = 64
-"""Circuits that are told of in one exchange, and recalled with one verb."""
+"""Circuits that are told of in one exchange, and in one message."""
 _LIVES = 1 << 32
 """Probes of one life of a pod, at most."""
 
@@ -136,10 +146,10 @@ class FleetCircuits:
     async def exchange(self, link: Link) -> None:
         """Part of Part."""
         if self._forgotten:
-            await self._recall(link)
+            await self._tell_known(link)
             self._forgotten, self._upto = False, 0
         for _ in range(MOST // PAGE + 1):
-            changes = await link.ask(Since(self._upto))
+            changes = await link.ask(NewCircuits(self._upto))
             self._upto = changes.upto
             for view in changes.views:
                 self._take(view)
@@ -149,10 +159,10 @@ class FleetCircuits:
         if self._telling is None:
             await self._tell(link)
 
-    async def _recall(self, link: Link) -> None:
+    async def _tell_known(self, link: Link) -> None:
         held = list(self._held())
         for at in range(0, len(held), AT_ONCE):
-            await link.ask(Recall(link.pod.id, tuple(held[at : at + AT_ONCE])))
+            await link.ask(TellCircuits(link.pod.id, tuple(held[at : at + AT_ONCE])))
 
     def _held(self) -> Iterator[Held]:
         now = self._clock.now()

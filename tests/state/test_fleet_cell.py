@@ -11,7 +11,7 @@ from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
 from proxy.state.shared.fleet import Beat, Fleet
-from proxy.state.shared.rates import Take
+from proxy.state.shared.rates import DrawUnits
 from tests.state.rating_pods import Shared, settled
 
 SLOW = Pace(interval=10.0, burst=4)
@@ -57,9 +57,9 @@ class Pod:
         return sum([await self.goes(cost) is not None for _ in range(number)])
 
     @property
-    def takes(self) -> list[Take]:
+    def takes(self) -> list[DrawUnits]:
         """What it asked for."""
-        return [verb for verb in self.way.asked if isinstance(verb, Take)]
+        return [verb for verb in self.way.asked if isinstance(verb, DrawUnits)]
 
     async def says(self) -> None:
         """What it has to say."""

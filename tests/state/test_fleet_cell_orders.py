@@ -12,7 +12,7 @@ from proxy.state.fleet_cell import FleetCell
 from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.leased import HOLDS
-from proxy.state.shared.rates import Take
+from proxy.state.shared.rates import DrawUnits
 from proxy.state.store import Unreachable
 from tests.fakes import FakeClock
 from tests.state.rating_pods import Shared, settled
@@ -31,7 +31,7 @@ class Pod:
         self.way = world.shared.ways[-1]
         self.rates = FleetRates()
         self.cell = FleetCell(world.pace, self.clock, self.link, "c", self.rates)
-        self.late: list[Take] = []
+        self.late: list[DrawUnits] = []
 
 
 class Use(list[Any]):
@@ -151,7 +151,7 @@ class World:
 
     async def delays(self, pod: Pod, number: int) -> None:
         """A message that its pod has given up arrives after all."""
-        takes = [verb for verb in pod.way.asked if isinstance(verb, Take)]
+        takes = [verb for verb in pod.way.asked if isinstance(verb, DrawUnits)]
         if pod.way.fate == "lost" and takes:
             pod.way.fate = ""
             takes[-1].on(self.shared.memory)

@@ -9,7 +9,7 @@ from proxy.state import fleet_cells
 from proxy.state.fleet_cell import FleetCell
 from proxy.state.fleet_cells import FleetCells, FleetRates
 from proxy.state.gcra import Pace
-from proxy.state.shared.rates import Take
+from proxy.state.shared.rates import DrawUnits
 from proxy.state.store import Unreachable
 from tests.state.rating_pods import Lossy, Shared, settled
 
@@ -47,9 +47,9 @@ class Pod:
         return grant is not None
 
     @property
-    def takes(self) -> list[Take]:
+    def takes(self) -> list[DrawUnits]:
         """What it asked for."""
-        return [verb for verb in self.way.asked if isinstance(verb, Take)]
+        return [verb for verb in self.way.asked if isinstance(verb, DrawUnits)]
 
 
 async def fleet(number: int = 1, **how: Any) -> tuple[Shared, list[Pod]]:

@@ -65,7 +65,7 @@ class _Kept(NamedTuple):
 class Wait(Verb[tuple[Ring, ...]], frozen=True):
     """These calls wait, and those have ended. Gives the rings whose victims are of this pod."""
 
-    script = "wait"
+    script = "waits"
 
     pod: str
     at: int
