@@ -11,7 +11,6 @@ lost it, or fewer pods may live.
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from itertools import count, islice
 from weakref import WeakValueDictionary
@@ -38,6 +37,7 @@ from proxy.state.shared.circuits import (
     View,
     view_of,
 )
+from proxy.state.shared.names import digest
 from proxy.state.store import Unreachable
 
 AT_ONCE = 64
@@ -207,8 +207,7 @@ class FleetCircuits:
 
 def name_of(key: CircuitKey) -> str:
     """The name of a circuit in a store. Tools may be called anything, and be secret."""
-    names = msgspec.json.encode((key.bulkhead, key.upstream, key.tool))
-    return hashlib.blake2b(names, digest_size=16).hexdigest()
+    return digest(key.bulkhead, key.upstream, key.tool)
 
 
 def circuit_of(ground: Ground, target: Target, tool: str, rules: CircuitRules) -> Circuit:

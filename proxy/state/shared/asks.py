@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from proxy.state.memory import Memory
+from proxy.state.shared.names import text_of
 from proxy.state.store import Argument, Verb
 
 LASTS = 15_000
@@ -106,7 +107,7 @@ class Boards(Verb[tuple[str, ...]], frozen=True):
 
     def answer(self, reply: Any) -> tuple[str, ...]:
         """Part of Verb."""
-        return tuple(sorted(_text(pod) for pod in reply)[:PODS])
+        return tuple(sorted(text_of(pod) for pod in reply)[:PODS])
 
 
 class Board(Verb[tuple[tuple[str, bytes], ...]], frozen=True):
@@ -229,10 +230,5 @@ class Withdraw(Verb[bool], frozen=True):
 
 
 def _pairs(reply: Any) -> tuple[tuple[str, bytes], ...]:
-    pairs = ((_text(reply[at]), bytes(reply[at + 1])) for at in range(0, len(reply), 2))
+    pairs = ((text_of(reply[at]), bytes(reply[at + 1])) for at in range(0, len(reply), 2))
     return tuple(sorted(pairs))
-
-
-def _text(raw: bytes) -> str:
-    """Whoever can write to the store may have put anything there."""
-    return raw.decode(errors="replace")

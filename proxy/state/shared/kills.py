@@ -19,6 +19,7 @@ from msgspec import Meta
 from proxy.state.killed import POLICIES, InFlight, Kill
 from proxy.state.memory import Memory
 from proxy.state.scopes import ALL, KINDS, LONGEST, Scope
+from proxy.state.shared.names import text_of
 from proxy.state.store import Argument, Verb
 from proxy.state.throws import OFF, ON, Lift, Thrown
 
@@ -229,9 +230,9 @@ _Kept: TypeAlias = dict[str, tuple[int, str, bytes]]  # number, mark, text
 
 def _words(reply: list[bytes]) -> tuple[Word, ...]:
     pairs = zip(reply[::2], reply[1::2], strict=True)
-    return tuple(_word(scope.decode(errors="replace"), found) for scope, found in pairs)
+    return tuple(_word(text_of(scope), found) for scope, found in pairs)
 
 
 def _word(scope: str, found: bytes) -> Word:
     mark, _, text = found.partition(b" ")
-    return Word(scope, mark.decode(errors="replace") or NOTHING, text)
+    return Word(scope, text_of(mark) or NOTHING, text)

@@ -12,13 +12,13 @@ shrinks every minute costs no more than one that does not. All pods hear of it (
 they can tell it to a store that has forgotten it (`TellGone`): nobody else is there who could.
 """
 
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from proxy.state.memory import Memory
 from proxy.state.shared.fleet import KEPT, Pod, alive, is_known, is_next
+from proxy.state.shared.names import digest
 from proxy.state.store import Argument, Verb
 
 Parts = dict[int, int]
@@ -232,7 +232,7 @@ class Once(Verb[bool], frozen=True):
 
     @property
     def _key(self) -> str:
-        return f"once:{blake2b(self.name.encode(), digest_size=16).hexdigest()}"
+        return f"once:{digest(self.name)}"
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -260,8 +260,7 @@ class _Kept(msgspec.Struct):
 
 def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str:
     """Of a line. Keys are what agents call themselves: nothing of them gets into the store."""
-    told = msgspec.json.encode((budget, key, window, seconds, since))
-    return f"line:{blake2b(told, digest_size=16).hexdigest()}"
+    return f"line:{digest(budget, key, window, seconds, since)}"
 
 
 def _departed(memory: Memory, name: str) -> None:
