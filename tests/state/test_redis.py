@@ -176,6 +176,19 @@ def test_each_script_is_found_by_its_verb():
     assert [each for each in scripts if not each[1].startswith(each[0])] == []
 
 
+def test_all_keys_of_scripts_are_listed():
+    """For people who look into a store."""
+    folder = files("proxy.state") / "scripts"
+    keys = {
+        key
+        for name in set(NAMES) - {"check"}
+        for key in re.findall(r"key\('([a-z.:]+)", (folder / f"{name}.lua").read_text())
+    } - {"news"}
+
+    assert "epoch" in keys
+    assert [key for key in keys if f"`{key}" not in str(shared.__doc__)] == []
+
+
 def test_scripts_have_the_numbers_of_the_verbs():
     """Those that stand in what all of them begin with."""
     prelude = (files("proxy.state") / "scripts" / "prelude.lua").read_text()
