@@ -14,8 +14,8 @@ from proxy.stage import Ground, Said, Site
 from proxy.stages.rate_limit import FleetTurnstile, RateLimit, ShadowTurnstile, Turnstile
 from proxy.state.fleet_cells import FleetRates
 from proxy.units import Rate
-from tests.fakes import FakeBody, make_attempt, make_call, make_reply, make_target
-from tests.state.rating_pods import Shared, settled
+from tests.fakes import FakeBody, make_attempt, make_call, make_reply, make_target, settled
+from tests.state.rating_pods import Shared
 
 
 def section(rate: str = "10/s", **more: Any) -> RateLimit:

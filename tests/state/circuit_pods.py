@@ -18,7 +18,7 @@ from proxy.state.memory import Memory
 from proxy.state.shared.circuits import View
 from proxy.state.shared.fleet import Beat, Pod
 from proxy.state.store import Near, Store
-from tests.fakes import FakeClock, Turn, make_attempt, make_call, make_reply, make_target
+from tests.fakes import FakeClock, make_attempt, make_call, make_reply, make_target, settled
 
 STEADY = Open(jitter=0.0)
 
@@ -113,12 +113,6 @@ class FleetPod:
     async def exchange(self) -> None:
         """What is done each second."""
         await self.part.exchange(self.link)
-
-
-async def settled() -> None:
-    """What was begun beside the path is done; a store in this process never makes it wait."""
-    for _ in range(30):
-        await Turn()
 
 
 class Pods:

@@ -12,7 +12,8 @@ from proxy.state.gcra import Pace
 from proxy.state.link import Link
 from proxy.state.shared.fleet import Beat, Fleet
 from proxy.state.shared.rates import DrawUnits
-from tests.state.rating_pods import Shared, settled
+from tests.fakes import settled
+from tests.state.rating_pods import Shared
 
 SLOW = Pace(interval=10.0, burst=4)
 FAST = Pace(interval=0.001, burst=1_000)
@@ -225,8 +226,8 @@ async def test_what_is_owed_is_told_until_it_is_heard() -> None:
     assert grant is not None
     pod.cell.keep(grant, 50)
     pod.cell._leased.add(_told(grant), 1e6, -NEVER)
-    pod.way.fate = "unheard"
-    with pytest.raises(Exception, match="nobody heard"):
+    pod.way.fate = "unanswered"
+    with pytest.raises(Exception, match="unanswered"):
         await pod.says()
     await shared.beat()
     await pod.says()

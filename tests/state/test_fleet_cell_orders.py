@@ -14,8 +14,8 @@ from proxy.state.gcra import Pace
 from proxy.state.leased import HOLDS
 from proxy.state.shared.rates import DrawUnits
 from proxy.state.store import Unreachable
-from tests.fakes import FakeClock
-from tests.state.rating_pods import Shared, settled
+from tests.fakes import FakeClock, settled
+from tests.state.rating_pods import Shared
 
 PODS = 3
 ROUNDING = 1e-3
@@ -147,7 +147,7 @@ class World:
 
     async def loses(self, pod: Pod, number: int) -> None:
         """The next message is lost, on its way there or back."""
-        pod.way.fate = "lost" if number % 2 else "unheard"
+        pod.way.fate = "lost" if number % 2 else "unanswered"
 
     async def delays(self, pod: Pod, number: int) -> None:
         """A message that its pod has given up arrives after all."""

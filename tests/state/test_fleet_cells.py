@@ -11,7 +11,9 @@ from proxy.state.fleet_cells import FleetCells, FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.shared.rates import DrawUnits
 from proxy.state.store import Unreachable
-from tests.state.rating_pods import Lossy, Shared, settled
+from tests.fakes import settled
+from tests.state.rating_pods import Shared
+from tests.state.roads import Road
 
 SLOW = Pace(10.0, 4)
 TOKENS = Pace(1.0, 100)
@@ -23,7 +25,7 @@ class Pod:
     def __init__(self, shared: Shared, pace: Pace = TOKENS, most: int = 9_000) -> None:
         self.clock = shared.clock
         self.link = shared.link()
-        self.way: Lossy = shared.ways[-1]
+        self.way: Road = shared.ways[-1]
         self.rates = FleetRates()
         self.cells = FleetCells(pace, self.clock, self.link, self.rates, ("", "p", "calls"), most)
 

@@ -19,8 +19,8 @@ from proxy.state.fleet_circuits import FleetCircuits, name_of
 from proxy.state.shared import circuits
 from proxy.state.shared.circuits import View
 from proxy.state.store import Unreachable
-from tests.fakes import make_attempt, make_call, make_target
-from tests.state.circuit_pods import TOOL, FleetPod, Pods, settled
+from tests.fakes import make_attempt, make_call, make_target, settled
+from tests.state.circuit_pods import TOOL, FleetPod, Pods
 
 
 async def opened(count=3, **fields):
