@@ -93,21 +93,15 @@ class Sharing:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where
         it does not want us."""
         with contextlib.suppress(Unreachable):
-            await self._check()
+            await self._store.check()
         until = self._clock.now() + _OPENS
         while await self._beat() and not self.link.fleet.open and self._clock.now() < until:
             await self._clock.sleep(_TICK)
 
-    async def _check(self) -> None:
-        """Raises Rejected, Unreachable."""
-        check = getattr(self._store, "check", None)
-        if check is not None:
-            await check()
-
     async def holds(self) -> dict[str, Holding]:
         """What this pod holds, as the store knows it; also before it has begun. Raises Rejected,
         Unreachable."""
-        await self._check()
+        await self._store.check()
         return await self._store.ask(Holds(self.link.pod.id), PATIENCE)
 
     async def run(self) -> None:

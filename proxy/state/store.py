@@ -70,6 +70,9 @@ class Verb(msgspec.Struct, Generic[Answer], frozen=True):
 class Store(Protocol):
     """Where pods meet."""
 
+    async def check(self) -> None:
+        """Raises Rejected where it does not want us, and Unreachable where it is not there."""
+
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Have it done, in so many seconds. Raises Unreachable."""
 
@@ -86,6 +89,10 @@ class Near:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+
+    async def check(self) -> None:
+        """Part of Store."""
+        self._answers()
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""
