@@ -45,13 +45,13 @@ from proxy.state.shared.money import (
     DEPARTED,
     TOPIC,
     Close,
-    Departed,
     Draw,
     Drawn,
     Gone,
     Line,
+    NewGone,
     Once,
-    Recall,
+    TellGone,
 )
 from proxy.state.store import Unreachable
 
@@ -294,7 +294,7 @@ class Leases:
 
     async def _hear_of_gone(self, link: Link) -> None:
         """What is gone is remembered by all, for a store that forgets it."""
-        self._departed, every = await link.ask(Departed(self._departed))
+        self._departed, every = await link.ask(NewGone(self._departed))
         now = self._clock.now()
         for one in every:
             self._gone[one.name] = one, now + one.kept / 1000
@@ -309,7 +309,7 @@ class Leases:
             if until > now
         ]
         for at in range(0, len(every), _AT_ONCE):
-            await link.ask(Recall(tuple(every[at : at + _AT_ONCE])))
+            await link.ask(TellGone(tuple(every[at : at + _AT_ONCE])))
 
     def heard(self, said: bytes) -> None:
         """Part of Part: somebody needs what is idle here, or a pod has left."""

@@ -75,7 +75,7 @@ class RedisStore:
         self._closed = False
 
     async def check(self) -> None:
-        """Raises Rejected where it does not want us, and Unreachable where it is not there."""
+        """Part of Store."""
         if self._door.tls:
             _readable(self._door)
         try:

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import Leave
-from proxy.state.shared.money import LAST, Close
+from proxy.state.shared.fleet import LAST, Leave
+from proxy.state.shared.money import Close
 from proxy.state.store import Near, Unreachable, Verb
 from tests.state.fleets import APod, World
 

@@ -8,18 +8,17 @@ so much I keep. Whoever says it twice has said it once; what was said before and
 
 A window that rolls is cut into parts, as it is in a pod (`state/allotment.py`); a calendar's has
 one. What pods have spent that are gone (`Close`) is kept as a sum, so that a fleet that grows and
-shrinks every minute costs no more than one that does not. All pods hear of it (`Departed`), so that
-they can tell it to a store that has forgotten it (`Recall`): nobody else is there who could.
+shrinks every minute costs no more than one that does not. All pods hear of it (`NewGone`), so that
+they can tell it to a store that has forgotten it (`TellGone`): nobody else is there who could.
 """
 
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import LAST as LAST
-from proxy.state.shared.fleet import Pod
+from proxy.state.shared.fleet import KEPT, Pod, alive, is_known, is_next
+from proxy.state.shared.names import digest
 from proxy.state.store import Argument, Verb
 
 Parts = dict[int, int]
@@ -61,7 +60,7 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
     """Tell what was spent, keep some, give back the rest, take more. None: nothing was done, for
     the pod or the epoch is not the one that the store has, or a later draw was there before."""
 
-    script = "draw"
+    script = "money_draw"
 
     pod: Pod
     number: int
@@ -70,21 +69,19 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
 
     def on(self, memory: Memory) -> tuple[Drawn, ...] | None:
         """Part of Verb."""
-        epoch = memory.seen("epoch")
-        if not _is_known(memory, self.pod):
+        pod, epoch = self.pod, memory.seen("epoch")
+        if not is_known(memory, pod):
             return None
         if epoch.run != memory.run or epoch.number != self.epoch:
             return None
-        if not _is_next(memory, self.pod, self.number):
+        if not is_next(memory, pod.id, pod.life, self.number):
             return None
-        pods = memory.of("pods", dict)
-        live = max(1, sum(seen > memory.now() - 5_000 for _, seen in pods.values()))
-        return tuple(_drawn(memory, self.pod.id, line, live, epoch.open) for line in self.lines)
+        live = max(1, alive(memory))
+        return tuple(_drawn(memory, pod.id, line, live, epoch.open) for line in self.lines)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        pod = self.pod
-        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number, self.epoch]
+        head: list[Argument] = [*self.pod.args, self.number, self.epoch]
         return [*head, RECALL, *(msgspec.msgpack.encode(_row(line)) for line in self.lines)]
 
     def answer(self, reply: Any) -> tuple[Drawn, ...] | None:
@@ -102,7 +99,7 @@ class Close(Verb[None], frozen=True):
     While the store gathers, what a pod spent stays its own though it leaves: others may have to
     tell first what was gone before, and that would be taken for all of it."""
 
-    script = "close"
+    script = "money_close"
 
     pod: Pod
     number: int
@@ -113,7 +110,9 @@ class Close(Verb[None], frozen=True):
     def on(self, memory: Memory) -> None:
         """Part of Verb."""
         pod = self.pod.id
-        if not _is_known(memory, self.pod) or not _is_next(memory, self.pod, self.number):
+        if not is_known(memory, self.pod):
+            return
+        if not is_next(memory, pod, self.pod.life, self.number):
             return
         epoch = memory.seen("epoch")
         is_open = epoch is not None and epoch.open and epoch.run == memory.run
@@ -143,9 +142,7 @@ class Close(Verb[None], frozen=True):
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        pod = self.pod
-        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number]
-        return [*head, int(self.leaves), int(self.lost)]
+        return [*self.pod.args, self.number, int(self.leaves), int(self.lost)]
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""
@@ -159,10 +156,10 @@ class Gone(msgspec.Struct, frozen=True):
     kept: int  # milliseconds for which that matters
 
 
-class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
+class NewGone(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
     """What has been added to what is gone, since a number; and the number of now."""
 
-    script = "departed"
+    script = "money_gone_new"
 
     since: int
 
@@ -189,10 +186,10 @@ class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
         return last, tuple(Gone(name.decode(), _pairs(parts), kept) for name, parts, kept in rows)
 
 
-class Recall(Verb[None], frozen=True):
+class TellGone(Verb[None], frozen=True):
     """Pods that are gone had spent so much at least, as somebody has heard."""
 
-    script = "recall"
+    script = "money_gone_tell"
 
     gone: tuple[Gone, ...]
 
@@ -221,7 +218,7 @@ _AT_ONCE = 500
 class Once(Verb[bool], frozen=True):
     """Was this not done yet, by any pod, for a month?"""
 
-    script = "once"
+    script = "money_once"
 
     name: str
 
@@ -235,7 +232,7 @@ class Once(Verb[bool], frozen=True):
 
     @property
     def _key(self) -> str:
-        return f"once:{blake2b(self.name.encode(), digest_size=16).hexdigest()}"
+        return f"once:{digest(self.name)}"
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -263,34 +260,21 @@ class _Kept(msgspec.Struct):
 
 def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str:
     """Of a line. Keys are what agents call themselves: nothing of them gets into the store."""
-    told = msgspec.json.encode((budget, key, window, seconds, since))
-    return f"line:{blake2b(told, digest_size=16).hexdigest()}"
-
-
-def _is_known(memory: Memory, pod: Pod) -> bool:
-    """Is it the one that speaks for itself, and no earlier life or copy?"""
-    known = memory.of("pods", dict).get(pod.id)
-    return known is not None and bool(known[0] == pod)
-
-
-def _is_next(memory: Memory, pod: Pod, number: int) -> bool:
-    """Is it not void? Then nothing of before counts any more."""
-    numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
-    if numbers.get(pod.id, (-1, 0)) >= (pod.life, number):
-        return False
-    numbers[pod.id] = pod.life, number
-    return True
+    return f"line:{digest(budget, key, window, seconds, since)}"
 
 
 def _departed(memory: Memory, name: str) -> None:
     memory.put("departures", memory.of("departures", int) + 1)
     memory.of("departed", dict)[name] = memory.seen("departures")
+    for key in ("departures", "departed"):
+        memory.ends(key, KEPT)
 
 
 def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:
     line: _Kept = memory.of(asked.name, _Kept)
     memory.ends(asked.name, asked.kept)
     memory.of(f"lines:{pod}", set).add(asked.name)
+    memory.ends(f"lines:{pod}", KEPT)
     line.newest = max(line.newest, asked.newest)
     _tell(line, pod, asked)
     total = sum(line.sums.values()) + sum(line.gone.values())

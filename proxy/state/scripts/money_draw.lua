@@ -1,11 +1,10 @@
 local pod, number, epoch, recall = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local now = clock()
 
 if not is_known() then return {} end
 local is = redis.call('HMGET', key('epoch'), 'number', 'run', 'open')
 if is[2] ~= life() or tonumber(is[1] or 0) ~= epoch then return {} end
 if not is_next(pod, tonumber(ARGV[2]), number) then return {} end
-local live = math.max(1, redis.call('ZCOUNT', key('live'), '(' .. whole(now - 5000), '+inf'))
+local live = math.max(1, alive(clock()))
 
 -- Parts are kept as text: "part micros part micros".
 local function unpacked(text)
@@ -69,7 +68,7 @@ local function drawn(row)
     whole(math.max(newest, tonumber(found[7] or 0))))
   redis.call('PEXPIRE', line, ends)
   redis.call('SADD', key('lines:' .. pod), name)
-  redis.call('PEXPIRE', key('lines:' .. pod), 3456000000)
+  redis.call('PEXPIRE', key('lines:' .. pod), KEPT)
   if more < need and others > 0 and
      redis.call('SET', key('recall:' .. name), '1', 'NX', 'PX', recall) then
     publish('money', name)
