@@ -260,5 +260,5 @@ def _store(settings: Settings) -> Store:
     from proxy.state.redis import RedisStore  # takes 60 ms and 7 MB, and few have one
 
     tls = settings.store_tls
-    door = settings.store.door._replace(ca=tls.ca, cert=tls.cert, key=tls.key)
-    return RedisStore(door, settings.agent.fleet, float(settings.store_timeout))
+    endpoint = settings.store.endpoint._replace(ca=tls.ca, cert=tls.cert, key=tls.key)
+    return RedisStore(endpoint, settings.agent.fleet, float(settings.store_timeout))

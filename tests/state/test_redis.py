@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from proxy.state import redis, shared
-from proxy.state.door import Door
+from proxy.state.endpoint import Endpoint
 from proxy.state.redis import RedisStore
 from proxy.state.shared.fleet import ALIVE, KEPT, Beat, Pod
 from proxy.state.store import REASONS, Rejected, Unreachable, Verb
@@ -29,9 +29,9 @@ NAMES = [path.name.removesuffix(".lua") for path in (files("proxy.state") / "scr
 
 
 @contextlib.asynccontextmanager
-async def store(*ports, **door):
+async def store(*ports, **endpoint):
     hosts = tuple(("127.0.0.1", port) for port in ports)
-    made = RedisStore(Door(hosts=hosts, **door), "f", 0.05)
+    made = RedisStore(Endpoint(hosts=hosts, **endpoint), "f", 0.05)
     try:
         yield made
     finally:
@@ -652,7 +652,7 @@ async def test_a_cluster_that_is_none(started):
 
 async def test_a_store_that_is_closed_makes_no_connection():
     """Nobody would close it."""
-    made = RedisStore(Door(hosts=(("127.0.0.1", 1),)), "closed", 1.0)
+    made = RedisStore(Endpoint(hosts=(("127.0.0.1", 1),)), "closed", 1.0)
     await made.close()
 
     with pytest.raises(Unreachable, match="closed"):

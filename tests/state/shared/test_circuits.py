@@ -345,9 +345,9 @@ async def test_it_is_published(store):
 
 async def test_all_of_it_ends(server):
     """Every key that a circuit leaves in Redis has a time to live."""
-    from proxy.state.door import Door
+    from proxy.state.endpoint import Endpoint
 
-    store = RedisStore(Door(hosts=(("127.0.0.1", server.port),)), "ends", WITHIN)
+    store = RedisStore(Endpoint(hosts=(("127.0.0.1", server.port),)), "ends", WITHIN)
     await ask(store, vote(circuit="v", quorum=5))
     view = await half_open(store)
     await ask(store, probe(view))
