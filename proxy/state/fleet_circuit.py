@@ -258,7 +258,6 @@ class FleetCircuit(Circuit):
 
     def settle(self, attempt: Attempt, outcome: Outcome) -> str:
         """Part of Circuit. A probe whose lease in the store is over decides nothing."""
-        self._urgent = _is_urgent(outcome)
         if self.owner is attempt and self._number and outcome.at >= self._lease_until:
             self.owner, self._number = None, 0
             return "lost"
@@ -279,11 +278,16 @@ class FleetCircuit(Circuit):
             self._set(now)
             self._become(State.OPEN, now, FLEET, round(self.until - now, 3))
 
+    def _failed(self, outcome: Outcome) -> None:
+        super()._failed(outcome)
+        self._urgent = not self.closed and _is_urgent(outcome)
+
     def _probed(self, outcome: Outcome) -> str:
         fleet, number, passed = self.fleet, self._number, self._passed + 1
         self._number = 0
-        self._urgent = _is_urgent(outcome)
         came_to = super()._probed(outcome)
+        if came_to == "failed":
+            self._urgent = _is_urgent(outcome)
         if not fleet:
             return came_to
         if came_to == "failed":
@@ -295,7 +299,7 @@ class FleetCircuit(Circuit):
         return came_to
 
     def _open(self, now: float, why: str, floor: float) -> None:
-        self._urgent = self._urgent and why != "slow"  # of which nobody speaks but we
+        self._urgent = False  # but for what is heard to open it
         super()._open(now, why, floor)
         self._ties.stir(self)
 

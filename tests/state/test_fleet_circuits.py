@@ -186,6 +186,19 @@ async def test_throttling_needs_one_vote():
     assert isinstance(await third.send(), Refusal)
 
 
+async def test_throttling_that_did_not_open_it_is_no_reason_to():
+    """A call that was under way when this pod opened its own is throttled: others go on."""
+    fleet = Pods()
+    first, _ = await fleet.pods(2)
+    late = await first.admit()
+    assert isinstance(late, Attempt)
+    await first.send(500, times=5)
+    first.end(late, 429)
+    await first.exchange()
+    assert first.state == "open"
+    assert not first.circuit().fleet
+
+
 async def test_a_probe_that_is_throttled_opens_it_for_all():
     """One pod had it open for itself; what its probe was told holds for everybody."""
     fleet = Pods()
