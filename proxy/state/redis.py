@@ -37,7 +37,9 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from proxy.clock import NEVER
 from proxy.state.door import Door
+from proxy.state.patient import patient
 from proxy.state.store import Answer, Argument, Listener, Rejected, Unreachable, Verb
 
 AT_ONCE = 32
@@ -58,6 +60,7 @@ _MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError, *_MISFITS)
 """All that the library raises: it takes many replies apart without a look at them, and writes to
 connections that have just been closed, of which uvloop says RuntimeError."""
+_CROWDED = "this pod asks it too much at once"
 _SENSELESS = "its answer makes no sense"
 _REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 _CERTIFICATES = re.compile("CERT|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE")
@@ -93,11 +96,15 @@ class RedisStore:
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""
-        args = verb.args()
+        args, clock = verb.args(), asyncio.get_running_loop().time
+        due = NEVER
         try:
-            async with asyncio.timeout(within), self._room:
+            async with patient(within), self._room:
+                due = clock() + within
                 reply = await self._run(verb.script, args)
         except _FAILURES as error:
+            if isinstance(error, TimeoutError) and clock() < due:  # it had not all of the time
+                raise Unreachable(_CROWDED, "crowded") from error
             await self._forget()
             raise _unreachable(error) from error
         try:

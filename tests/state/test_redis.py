@@ -676,3 +676,18 @@ async def test_where_it_failed_idle_connections_are_left(started):
 
         assert not any(each.is_connected for each in before)
         assert (await ours.ask(Beat(Pod("a")), 5.0)).ours
+
+
+async def test_who_finds_no_room_has_not_asked(started, saying_back):
+    """So many wait already for a server that hangs; and who was let in late had not all of his
+    time. Those before them did have it."""
+    server = started()
+    async with store(server.port) as ours:
+        assert await ours.ask(Said(1), WITHIN) == 1
+        server.pause()
+        asked = [ours.ask(Said(number), 0.2) for number in range(redis.AT_ONCE + 1)]
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+        server.resume()
+
+    reasons = [error.reason for error in failed if isinstance(error, Unreachable)]
+    assert reasons == ["timeout"] * redis.AT_ONCE + ["crowded"]
