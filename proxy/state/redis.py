@@ -1,6 +1,7 @@
 """The store in Redis, or Valkey: one server, one behind Sentinels, or a cluster (spec 1.1, 3.11).
 
-All keys of a fleet begin with `holdfast:{FLEET}:`. The braces are the hash tag: in a cluster all of
+All keys of a fleet begin with `holdfast:{FLEET}:`, in a database that is not the first one with
+`holdfast:{FLEET}:NUMBER:`. The braces are the hash tag: in a cluster all of
 them are on one node, so a script may touch several. Every key ends some time.
 
 Nothing is sent twice. redis-py would repeat what failed, and what failed may have been done; here
@@ -71,7 +72,9 @@ class RedisStore:
 
     def __init__(self, door: Door, fleet: str, timeout: float) -> None:
         """`timeout`: seconds that calls wait for an answer. No one connection is given less."""
-        self._prefix = f"holdfast:{{{fleet}}}:".encode()
+        # What is published in one database of a server is heard in all of them.
+        apart = f"{door.db}:" if door.db else ""
+        self._prefix = f"holdfast:{{{fleet}}}:{apart}".encode()
         self._door = door
         self._client, self._sentinels = _client(door, timeout)
         self._room = asyncio.Semaphore(AT_ONCE)

@@ -19,6 +19,7 @@ from proxy.state import redis, shared
 from proxy.state.door import Door
 from proxy.state.redis import RedisStore
 from proxy.state.shared.fleet import ALIVE, KEPT, Beat, Pod
+from proxy.state.shared.kills import NOTHING, Tell, TellKills, mark_of
 from proxy.state.store import REASONS, Rejected, Unreachable, Verb
 from tests.relays import saying, served, to
 from tests.servers import RedisServer, SentinelServer, cluster, free_port, select_none
@@ -691,3 +692,19 @@ async def test_who_finds_no_room_has_not_asked(started, saying_back):
 
     reasons = [error.reason for error in failed if isinstance(error, Unreachable)]
     assert reasons == ["timeout"] * redis.AT_ONCE + ["crowded"]
+
+
+async def test_two_databases_of_a_server_are_two_fleets(started):
+    """Also of one name: a kill in the one is none in the other."""
+    server = started()
+    heard: list[bytes] = []
+    async with store(server.port) as ours, store(server.port, db=1) as theirs:
+        listening = asyncio.ensure_future(ours.listen(lambda _, said: heard.append(said)))
+        while b"agent:ours" not in b"".join(heard):
+            for whose, said in ((theirs, b"agent:theirs"), (ours, b"agent:ours")):
+                scope = said.decode()
+                await whose.ask(TellKills((Tell(scope, NOTHING, said, 9),)), WITHIN)
+                await whose.ask(TellKills((Tell(scope, mark_of(said), b"", 0),)), WITHIN)
+        listening.cancel()
+
+    assert set(heard) == {b"agent:ours"}
