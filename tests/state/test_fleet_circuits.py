@@ -15,9 +15,10 @@ from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, ProbeLease
 from proxy.state import fleet_circuits
 from proxy.state.circuit import Circuit
-from proxy.state.fleet_circuits import FleetCircuits, name_of
+from proxy.state.circuit_rules import CircuitRules
+from proxy.state.fleet_circuits import FleetCircuits, circuit_of, name_of
 from proxy.state.shared import circuits
-from proxy.state.shared.circuits import View
+from proxy.state.shared.circuits import View, Vote
 from proxy.state.store import Unreachable
 from tests.fakes import make_attempt, make_call, make_target, settled
 from tests.state.circuit_pods import TOOL, FleetPod, Pods
@@ -234,6 +235,39 @@ async def test_a_vote_is_told_again():
         await pod.beat()
     await pods[0].exchange()
     assert pods[0].circuit().fleet
+
+
+async def test_who_opens_many_keeps_nobody_busy(monkeypatch):
+    """An agent makes up tools that all fail. Votes are told again a few at a time, and in turn; and
+    what is new need not wait behind them."""
+    monkeypatch.setattr(fleet_circuits, "AT_ONCE", 3)
+    fleet = Pods()
+    pods = await fleet.pods(2)
+    part, votes, ask = pods[0].part, [], fleet.store.ask
+
+    async def noted(verb, within):
+        if isinstance(verb, Vote):
+            votes.append(verb.circuit)
+        return await ask(verb, within)
+
+    monkeypatch.setattr(fleet.store, "ask", noted)
+    ground = Ground(fleet.clock, pods[0].keep)
+    tools = [circuit_of(ground, make_target(), f"t{each}", CircuitRules()) for each in range(7)]
+    for circuit in tools:
+        circuit.trip(fleet.clock.now())
+    await pods[0].told()
+    assert len(votes) == 7
+
+    votes.clear()
+    for told in (3, 6):
+        await pods[0].exchange()
+        assert len(set(votes)) == told
+    votes.clear()
+    await part.exchange(pods[0].link)
+    await pods[0].send(500, times=5)
+    await pods[0].told()
+    assert votes[0] == TOOL
+    assert len(votes) == 4
 
 
 async def test_a_vote_is_taken_back():
