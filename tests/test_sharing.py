@@ -328,7 +328,7 @@ async def test_pods_that_start_without_a_store_share_with_those_they_knew(pod, c
     pods = [pod(name) for name in "abc"]
     for one in pods:
         await one.starts()
-    while len(pods[0].sharing._self.peers) < 3:
+    while len(pods[0].sharing._file.peers) < 3:
         await passes(clock, 0.1)
     await pods[0].dies()
     async with pods[0].sharing._keeping:  # what it keeps of them is kept

@@ -23,7 +23,7 @@ from proxy.clock import Clock
 from proxy.state.circuit import BUSY, Changed, Circuit, Event, Outcome, State
 from proxy.state.circuit_rules import CircuitRules
 from proxy.state.link import Link
-from proxy.state.shared.circuits import LONGEST, Held, Probe, Probed, View, Vote
+from proxy.state.shared.circuits import KEPT, LONGEST, Held, Probe, Probed, View, Vote
 from proxy.state.store import Unreachable
 
 FLEET = "fleet"
@@ -114,7 +114,8 @@ class FleetCircuit(Circuit):
 
     def obey(self, view: View, now: float) -> None:
         """It was opened or closed for all. What is older than what it knows is nothing to it."""
-        if view.generation <= self.generation:
+        ends = self.fleet and not view.open and view.generation == self.generation
+        if not ends and not is_newer(view, self.generation, self._ties.link):
             return
         known = self._has_failed()
         self._take(view, now)
@@ -320,6 +321,12 @@ class FleetCircuit(Circuit):
             self._untold = False
             open_for = round(max(0.0, self.until - now), 3)
             self._changed(State.CLOSED, State.OPEN, FLEET, open_for, "")
+
+
+def is_newer(view: View, than: int, link: Link) -> bool:
+    """Was it opened or closed since then? Numbers are moments of the store. Whoever can publish one
+    far ahead of them would have the last word, for nothing that follows could be newer."""
+    return than < view.generation < link.wall() * 1000 + KEPT
 
 
 def _ms(seconds: float) -> int:

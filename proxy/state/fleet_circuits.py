@@ -19,11 +19,11 @@ import msgspec
 from proxy.attempt import Attempt
 from proxy.clock import Clock
 from proxy.keep import Keep
-from proxy.keys import CIRCUITS, CircuitKey
+from proxy.keys import CIRCUITS, LINK, CircuitKey
 from proxy.stage import Ground, Target
 from proxy.state.circuit import Circuit, teller
 from proxy.state.circuit_rules import CircuitRules
-from proxy.state.fleet_circuit import FleetCircuit, Ties
+from proxy.state.fleet_circuit import FleetCircuit, Ties, is_newer
 from proxy.state.link import Link
 from proxy.state.shared.circuits import (
     KEPT,
@@ -201,7 +201,8 @@ class FleetCircuits:
         if view is None:
             return
         now, before = self._clock.now(), self._heard.get(view.circuit)
-        if before is not None and before.view.generation >= view.generation:
+        link, known = self._keep.seen(LINK), before.view.generation if before else -1
+        if not is_newer(view, known, link):
             return
         self._heard.pop(view.circuit, None)
         self._heard[view.circuit] = _Heard(view, now)

@@ -365,6 +365,33 @@ async def test_a_call_that_comes_to_nothing_gives_the_probe_back():
     assert await pods[1].send() is None
 
 
+async def test_who_is_told_that_it_is_closed_believes_it():
+    """By what number ever: or nobody would try it again, nor use it."""
+    fleet, pods = await half_open()
+    kept = fleet.memory.seen(f"circuit:{TOOL}")
+    kept.open = False
+    await pods[0].send()
+    assert await pods[0].send() is None
+    assert pods[0].state == "closed"
+
+
+@pytest.mark.parametrize("generation", [2**53, 2**52, 4_000_000_000_000])
+async def test_an_opening_of_times_to_come_is_not_believed(generation):
+    """Somebody published it. Nothing that follows could be newer, so it would stay."""
+    fleet = Pods()
+    pods = await fleet.pods(3)
+    for pod in pods:
+        await pod.send()
+    forged = View(TOOL, generation, 1, 3_600_000, 5_000)
+    pods[0].part.heard(msgspec.json.encode(forged))
+    assert pods[0].state == "closed"
+    for pod in pods[:2]:
+        await pod.send(500, times=5)
+    await pods[0].exchange()
+    assert pods[0].circuit().fleet
+    assert pods[0].circuit().generation < generation
+
+
 async def test_two_calls_of_one_pod_are_one_probe():
     """The second one is refused before anybody is asked."""
     _, pods = await half_open()
