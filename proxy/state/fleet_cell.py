@@ -27,7 +27,7 @@ from proxy.state.gcra import Gcra, Pace, Slot
 from proxy.state.leased import HOLDS, Leased
 from proxy.state.link import Link
 from proxy.state.shared.fleet import ALIVE
-from proxy.state.shared.rates import VOID, DrawUnits, Told
+from proxy.state.shared.rates import VOID, DrawUnits, UnitsDrawn
 from proxy.state.store import Unreachable
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _PIECES = 100
 """Drawn and not used, that go back in one message."""
 _MICROS = 1e6
 _NOWHERE = Slot(0.0, 0.0)
-Asks = Callable[[DrawUnits], Awaitable[Told]]
+Asks = Callable[[DrawUnits], Awaitable[UnitsDrawn]]
 
 
 @final

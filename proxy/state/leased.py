@@ -10,7 +10,7 @@ from operator import attrgetter
 
 import msgspec
 
-from proxy.state.shared.rates import Back, Told
+from proxy.state.shared.rates import Back, UnitsDrawn
 
 HOLDS = 0.1
 """Seconds."""
@@ -23,7 +23,7 @@ class Piece(msgspec.Struct, gc=False):
     """Units that stand one after the other in the store's line."""
 
     units: int
-    told: Told  # when they were drawn
+    told: UnitsDrawn  # when they were drawn
     end: float  # where the last of them has drained, as `told` has it
     interval: float  # microseconds in which one drains
     until: float  # on our clock: they may be spent
@@ -62,7 +62,7 @@ class Leased:
         """Is something to go back?"""
         return bool(self._unused)
 
-    def add(self, told: Told, interval: float, until: float) -> None:
+    def add(self, told: UnitsDrawn, interval: float, until: float) -> None:
         """What was drawn just now."""
         if told.given > 0:
             self._put(Piece(told.given, told, told.end, interval, until))

@@ -588,7 +588,7 @@ async def test_what_comes_of_a_later_probe_is_told_too():
 async def test_a_store_that_says_nothing_of_the_circuit(granted):
     """What it says of the probe is done."""
     _, pods = await half_open()
-    Between(pods[0], circuits.Probe, lambda _: circuits.Leased(granted, 400))
+    Between(pods[0], circuits.Probe, lambda _: circuits.ProbeAnswer(granted, 400))
     assert isinstance(await pods[0].admit(), Attempt) is granted
 
 

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from proxy.state import leased
 from proxy.state.leased import Leased
-from proxy.state.shared.rates import Back, Told
+from proxy.state.shared.rates import Back, UnitsDrawn
 
 MINUTE = 60e6
 
 
-def told(given: int, end: float = 0.0) -> Told:
+def told(given: int, end: float = 0.0) -> UnitsDrawn:
     """A draw; `end` is where the last of it drains."""
-    return Told(given, 0.0, end or given * MINUTE, 7, 3.0)
+    return UnitsDrawn(given, 0.0, end or given * MINUTE, 7, 3.0)
 
 
 def make(*draws: tuple[int, float]) -> Leased:

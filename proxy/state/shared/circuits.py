@@ -61,7 +61,7 @@ class View(msgspec.Struct, frozen=True, array_like=True):
     passed: Number = 0  # probes in a row
 
 
-class Leased(msgspec.Struct, frozen=True):
+class ProbeAnswer(msgspec.Struct, frozen=True):
     """What comes of asking for a probe."""
 
     granted: bool
@@ -140,7 +140,7 @@ class Vote(_Asked, frozen=True):
         return [*_head("vote", self.circuit), *what, *rest]
 
 
-class Probe(Verb[Leased], frozen=True):
+class Probe(Verb[ProbeAnswer], frozen=True):
     """A pod wants to try it."""
 
     script = _SCRIPT
@@ -151,7 +151,7 @@ class Probe(Verb[Leased], frozen=True):
     lease: int  # milliseconds
     at: int
 
-    def on(self, memory: Memory) -> Leased:
+    def on(self, memory: Memory) -> ProbeAnswer:
         """Part of Verb."""
         name, now, known = self.known.circuit, memory.now(), self.known
         kept = _seen(memory, name)
@@ -169,7 +169,7 @@ class Probe(Verb[Leased], frozen=True):
             if kept.generation == known.generation:
                 kept.passed = max(kept.passed, known.passed)
             _write(memory, name, kept)
-        return Leased(granted, max(0, wait), _view(memory, name))
+        return ProbeAnswer(granted, max(0, wait), _view(memory, name))
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -178,10 +178,10 @@ class Probe(Verb[Leased], frozen=True):
         mine: list[Argument] = [self.pod, self.number, self.lease, self.at]
         return [*_head("probe", view.circuit), *known, *mine, SETTLE, LONGEST, STALE]
 
-    def answer(self, reply: Any) -> Leased:
+    def answer(self, reply: Any) -> ProbeAnswer:
         """Part of Verb."""
         granted, wait, told = reply
-        return Leased(bool(granted), min(max(0, int(wait)), LONGEST), view_of(told))
+        return ProbeAnswer(bool(granted), min(max(0, int(wait)), LONGEST), view_of(told))
 
 
 class Probed(_Asked, frozen=True):

@@ -40,12 +40,12 @@ class Back(msgspec.Struct, frozen=True):
     """Units that were drawn, and not used."""
 
     units: int
-    end: float  # as `Told` has them
+    end: float  # as `UnitsDrawn` has them
     mark: int
     shift: float
 
 
-class Told(msgspec.Struct, frozen=True):
+class UnitsDrawn(msgspec.Struct, frozen=True):
     """What came of it."""
 
     given: int
@@ -63,7 +63,7 @@ class _Cell(NamedTuple):
     at: int  # when it was last looked at
 
 
-class DrawUnits(Verb[Told], frozen=True):
+class DrawUnits(Verb[UnitsDrawn], frozen=True):
     """Give back, pay, and draw, of one cell."""
 
     script = "rates_draw"
@@ -89,12 +89,12 @@ class DrawUnits(Verb[Told], frozen=True):
     """Was used without the store; nobody waits for more than a burst of it."""
     back: tuple[Back, ...] = ()
 
-    def on(self, memory: Memory) -> Told:
+    def on(self, memory: Memory) -> UnitsDrawn:
         """Part of Verb."""
         name, now = f"rate:{self.cell}", memory.now() * 1000
         epoch = memory.seen("epoch")
         if (epoch.number if epoch else 0) != self.epoch:
-            return Told(0, 0.0)
+            return UnitsDrawn(0, 0.0)
         known: _Cell | None = memory.seen(name)
         cell = self._moved_on(known or _Cell(0.0, self.interval, now, 0.0, now), now)
         since = float(now - cell.mark)
@@ -110,7 +110,7 @@ class DrawUnits(Verb[Told], frozen=True):
         if known or tat > since:
             memory.put(name, _Cell(tat, self.interval, cell.mark, shift, now))
             memory.ends(name, math.ceil((tat - since) / 1000) + LINGERS)
-        return Told(given, tat - since, tat, cell.mark, shift)
+        return UnitsDrawn(given, tat - since, tat, cell.mark, shift)
 
     def _moved_on(self, cell: _Cell, now: int) -> _Cell:
         """Where its pace or the clock is another one, another line begins; as much is left in it to
@@ -144,11 +144,11 @@ class DrawUnits(Verb[Told], frozen=True):
             head += [back.units, repr(back.end), back.mark, repr(back.shift)]
         return head
 
-    def answer(self, reply: Any) -> Told:
+    def answer(self, reply: Any) -> UnitsDrawn:
         """Part of Verb."""
         try:
             given, ahead, end, mark, shift = reply
-            told = Told(
+            told = UnitsDrawn(
                 min(int(given), self.want), float(ahead), float(end), int(mark), float(shift)
             )
         except (TypeError, ValueError) as error:

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.state.memory import Memory
-from proxy.state.shared.rates import VOID, Back, DrawUnits, Told
+from proxy.state.shared.rates import VOID, Back, DrawUnits, UnitsDrawn
 from proxy.state.store import Near, Unreachable
 from tests.fakes import FakeClock
 
@@ -142,7 +142,7 @@ def test_an_answer_that_is_none_counts_as_none(reply):
 
 def test_nobody_gets_more_than_he_wanted():
     """Whatever a store says."""
-    assert take(3).answer([9, b"1", b"2", 7, b"3"]) == Told(3, 1.0, 2.0, 7, 3.0)
+    assert take(3).answer([9, b"1", b"2", 7, b"3"]) == UnitsDrawn(3, 1.0, 2.0, 7, 3.0)
 
 
 async def test_a_store_that_began_anew_hears_nothing(store):
