@@ -16,8 +16,9 @@ beside this folder; begin there for what a pod does, and here for what pods agre
 A verb `NewX` asks what has come since a number; `TellX` tells what may be forgotten there. What a
 script finds in ARGV is what `args` of its verb gives, in that order.
 
-**Keys.** Under `holdfast:{FLEET}:`; D is a digest (`names.py`), P the id of a pod. In a `Memory`
-they have the same names, but for hashes and sets of one thing, which are one value there.
+**Keys.** Under what `redis.py` has them begin with; D is a digest (`names.py`), P the id of a pod.
+In a `Memory` they have the same names, but for hashes and sets of one thing, which are one value
+there.
 
 | key                         | type   | what is there                                     |
 | --------------------------- | ------ | ------------------------------------------------- |
