@@ -158,7 +158,8 @@ class Sharing:
         Unreachable."""
         for known in self.pods:
             if known.pod.id == pod.id:
-                await self.link.ask(Close(known.pod, LAST, leaves=True, lost=True))
+                while await self.link.ask(Close(known.pod, LAST, leaves=True, lost=True)) >= 0:
+                    pass
         await self.link.ask(End(pod.id, pod.life))
         await self.link.ask(Leave((pod.id,)))
 

@@ -289,7 +289,7 @@ class Leases:
             if not heard:  # what it holds is not free before it has told what it spent
                 return
             if not self._ready:
-                await link.ask(Close(link.pod, self._next()))
+                await self._close(link)
             self._ready = self._told_all = True
 
     async def _hear_of_gone(self, link: Link) -> None:
@@ -351,7 +351,12 @@ class Leases:
             for share in self._shares.values():
                 share.recalled = True
             await self._draw(list(self._shares.values()))
-            await link.ask(Close(link.pod, self._next(), leaves=True))
+            await self._close(link, leaves=True)
+
+    async def _close(self, link: Link, *, leaves: bool = False) -> None:
+        at = 0
+        while at >= 0:
+            at = await link.ask(Close(link.pod, self._next(), leaves=leaves, first=at))
 
 
 def _matters(account: Account, wall: float) -> bool:

@@ -1,5 +1,8 @@
 local pod, leaves, lost = ARGV[1], ARGV[6] == '1', ARGV[7] == '1'
-if not is_known() or not is_next(pod, tonumber(ARGV[2]), tonumber(ARGV[5])) then return 0 end
+local from, most = tonumber(ARGV[8]), tonumber(ARGV[9])
+if not is_known() then return -1 end
+-- After the last number there is none: what is left of a lost pod is folded by it again.
+if not is_next(pod, tonumber(ARGV[2]), tonumber(ARGV[5])) and not lost then return -1 end
 local is = redis.call('HMGET', key('epoch'), 'run', 'open')
 local folds = leaves and (lost or (is[1] == life() and is[2] == '1'))
 
@@ -16,8 +19,7 @@ local function added(text, more)
 end
 
 local mine = key('lines:' .. pod)
-local names = redis.call('SMEMBERS', mine)
-table.sort(names)
+local names = redis.call('ZRANGE', mine, from, from + most - 1)
 for _, name in ipairs(names) do
   local line = key(name)
   if redis.call('EXISTS', line) == 1 then
@@ -40,8 +42,11 @@ for _, name in ipairs(names) do
     end
   end
 end
+local after = from + #names
 if folds then
-  redis.call('DEL', mine)
+  if #names > 0 then redis.call('ZREM', mine, unpack(names)) end
   publish('money', 'departed')
+  after = from
 end
-return 1
+if redis.call('ZCARD', mine) > after then return after end
+return -1

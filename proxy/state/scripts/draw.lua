@@ -5,6 +5,7 @@ if not is_known() then return {} end
 local is = redis.call('HMGET', key('epoch'), 'number', 'run', 'open')
 if is[2] ~= life() or tonumber(is[1] or 0) ~= epoch then return {} end
 if not is_next(pod, tonumber(ARGV[2]), number) then return {} end
+local mine = key('lines:' .. pod) -- by when they end
 local live = math.max(1, redis.call('ZCOUNT', key('live'), '(' .. whole(now - 5000), '+inf'))
 
 -- Parts are kept as text: "part micros part micros".
@@ -67,17 +68,19 @@ local function drawn(row)
   keep(line, 'gone', gone, oldest)
   redis.call('HSET', line, 'h:' .. pod, whole(held), 'held', whole(others + held), 'newest',
     whole(math.max(newest, tonumber(found[7] or 0))))
+  ends = math.max(ends, redis.call('PTTL', line))
   redis.call('PEXPIRE', line, ends)
-  redis.call('SADD', key('lines:' .. pod), name)
-  redis.call('PEXPIRE', key('lines:' .. pod), 3456000000)
+  redis.call('ZADD', mine, now + ends, name)
   if more < need and others > 0 and
      redis.call('SET', key('recall:' .. name), '1', 'NX', 'PX', recall) then
     publish('money', name)
   end
   for part, micros in pairs(folded) do own[part] = (own[part] or 0) + micros end
-  return {held, total, others + held, flat(own)}
+  return {held, total, others + held, flat(own), ends}
 end
 
 local answer = {}
 for i = 8, #ARGV do table.insert(answer, drawn(cmsgpack.unpack(ARGV[i]))) end
+redis.call('ZREMRANGEBYSCORE', mine, '-inf', now)
+redis.call('PEXPIRE', mine, 3456000000)
 return answer

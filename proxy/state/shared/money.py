@@ -55,6 +55,7 @@ class Drawn(msgspec.Struct, frozen=True):
     spent: int  # by all pods, in the window
     all_held: int  # by all pods
     own: Parts  # by this pod, as far as the store knows
+    left: int = 0  # milliseconds for which the line is kept, if nobody uses it
 
 
 class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
@@ -79,6 +80,9 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
             return None
         pods = memory.of("pods", dict)
         live = max(1, sum(seen > memory.now() - 5_000 for _, seen in pods.values()))
+        mine = memory.of(f"lines:{self.pod.id}", dict)
+        for name in [name for name, until in mine.items() if until <= memory.now()]:
+            del mine[name]
         return tuple(_drawn(memory, self.pod.id, line, live, epoch.open) for line in self.lines)
 
     def args(self) -> list[Argument]:
@@ -91,16 +95,19 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
         """Part of Verb."""
         if not reply:
             return None
-        return tuple(Drawn(held, spent, of_all, _pairs(own)) for held, spent, of_all, own in reply)
+        return tuple(Drawn(*sums, _pairs(own), left) for *sums, own, left in reply)
 
 
-class Close(Verb[None], frozen=True):
+class Close(Verb[int], frozen=True):
     """What this pod holds is free again, as far as it is not spent; `leaves`: what it spent stands
     with what others have that are gone. For one that has told all that it spent (its last draw is
     done), or of which nobody will hear again: `lost` has what it held count as spent.
 
     While the store gathers, what a pod spent stays its own though it leaves: others may have to
-    tell first what was gone before, and that would be taken for all of it."""
+    tell first what was gone before, and that would be taken for all of it.
+
+    It is done for some lines, for a server does nothing else meanwhile. The answer is from which of
+    them on it is to be asked again; -1: that was all."""
 
     script = "close"
 
@@ -109,17 +116,21 @@ class Close(Verb[None], frozen=True):
     """As those of a draw."""
     leaves: bool = False
     lost: bool = False
+    first: int = 0
 
-    def on(self, memory: Memory) -> None:
+    def on(self, memory: Memory) -> int:
         """Part of Verb."""
         pod = self.pod.id
-        if not _is_known(memory, self.pod) or not _is_next(memory, self.pod, self.number):
-            return
+        if not _is_known(memory, self.pod):
+            return -1
+        if not _is_next(memory, self.pod, self.number) and not self.lost:
+            return -1
         epoch = memory.seen("epoch")
         is_open = epoch is not None and epoch.open and epoch.run == memory.run
         folds = self.leaves and (is_open or self.lost)
-        mine: set[str] = memory.of(f"lines:{pod}", set)
-        for name in sorted(mine):
+        mine: dict[str, int] = memory.of(f"lines:{pod}", dict)
+        names = sorted(mine, key=lambda name: (mine[name], name))[self.first :][:_CLOSES]
+        for name in names:
             line: _Kept | None = memory.seen(name)
             if line is None:
                 continue
@@ -137,18 +148,23 @@ class Close(Verb[None], frozen=True):
                     _add(folded, part, held)
                     _add(line.gone, part, held)
                 _departed(memory, name)
+        after = self.first + len(names)
         if folds:
-            memory.drop(f"lines:{pod}")
+            for name in names:
+                del mine[name]
             memory.publish(TOPIC, DEPARTED)
+            after = self.first
+        return after if len(mine) > after else -1
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
         pod = self.pod
         head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number]
-        return [*head, int(self.leaves), int(self.lost)]
+        return [*head, int(self.leaves), int(self.lost), self.first, _CLOSES]
 
-    def answer(self, reply: Any) -> None:
+    def answer(self, reply: Any) -> int:
         """Part of Verb."""
+        return int(reply)
 
 
 class Gone(msgspec.Struct, frozen=True):
@@ -214,6 +230,8 @@ class Recall(Verb[None], frozen=True):
         """Part of Verb."""
 
 
+_CLOSES = 64
+"""Lines that are closed at once."""
 _AT_ONCE = 500
 """Lines that are told of in one answer."""
 
@@ -289,8 +307,9 @@ def _departed(memory: Memory, name: str) -> None:
 
 def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:
     line: _Kept = memory.of(asked.name, _Kept)
-    memory.ends(asked.name, asked.kept)
-    memory.of(f"lines:{pod}", set).add(asked.name)
+    ends = max(asked.kept, memory.left(asked.name))
+    memory.ends(asked.name, ends)
+    memory.of(f"lines:{pod}", dict)[asked.name] = memory.now() + ends
     line.newest = max(line.newest, asked.newest)
     _tell(line, pod, asked)
     total = sum(line.sums.values()) + sum(line.gone.values())
@@ -312,6 +331,7 @@ def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> 
         total,
         line.all_held,
         {part: own.get(part, 0) + folded.get(part, 0) for part in {*own, *folded}},
+        ends,
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.state.shared import fleet
 from proxy.state.shared.fleet import Beat, Pod
+from proxy.state.shared.holds import Holds
 from proxy.state.shared.money import LAST, Close, Departed, Draw, Gone, Line, Once, Recall, name_of
 
 WITHIN = 5.0
@@ -279,3 +280,56 @@ async def test_who_leaves_while_the_store_gathers_is_not_summed_up(store):
     (drawn,) = await store.ask(Draw(B, 1, told.epoch, lines), WITHIN)
 
     assert (drawn.held, drawn.spent) == (300, 700)
+
+
+async def test_lines_that_are_over_are_forgotten_with_what_their_pod_had(store):
+    """Else a pod that lives long would have the names of all that it ever spent of."""
+    pods = await Fleet(store).open()
+    for number in range(200):
+        await pods.draw(A, name=f"line:{number}", spent=1, kept=0)
+    await pods.draw(A, spent=100, need=10)
+
+    assert list(await store.ask(Holds("a"), WITHIN)) == [NAME]
+    assert await store.ask(Close(A, pods.number + 1), WITHIN) == -1
+
+
+async def test_what_a_pod_has_is_closed_in_pieces(pods):
+    """A server does nothing else while it runs a script."""
+    names = [f"line:{number}" for number in range(150)]
+    for name in names:
+        await pods.draw(A, name=name, spent=10, need=100)
+
+    asked, first = [], 0
+    while first >= 0:
+        pods.number += 1
+        first = await pods.store.ask(Close(A, pods.number, first=first), WITHIN)
+        asked.append(first)
+    assert asked == [64, 128, -1]
+    for name in names:
+        assert (await pods.draw(B, name=name)).all_held == 0
+
+    asked = []
+    while not asked or asked[-1] >= 0:
+        pods.number += 1
+        asked.append(await pods.store.ask(Close(A, pods.number, leaves=True), WITHIN))
+    assert asked == [0, 0, -1]
+    for name in names:
+        assert (await pods.draw(B, name=name)).spent == 10
+
+
+async def test_a_lost_pod_is_closed_to_its_end_whoever_does_it(pods):
+    """Also where somebody began it, and died."""
+    names = [f"line:{number}" for number in range(100)]
+    for name in names:
+        await pods.draw(A, name=name, spent=10, need=90)
+    last = Close(A, LAST, leaves=True, lost=True)
+    assert [await pods.store.ask(last, WITHIN) for _ in range(3)] == [0, -1, -1]
+    for name in names:
+        told = await pods.draw(B, name=name)
+        assert (told.spent, told.all_held) == (100, 0)
+
+
+async def test_a_line_is_kept_as_long_as_the_one_who_used_it_last_needs_it(pods):
+    """Who only looks, and has not used it for long, does not change that."""
+    assert (await pods.draw(A, spent=10, kept=60_000)).left == 60_000
+    assert 50_000 < (await pods.draw(B, kept=1_000)).left <= 60_000
