@@ -121,6 +121,7 @@ class Link:
         self._news = news
         self._timeout = timeout
         self._rests_until = 0.0
+        self._zero: float | None = None  # of `clock.now`, as the store's clock shows it
 
     @classmethod
     def of(cls, ground: Ground) -> "Link | None":
@@ -150,8 +151,9 @@ class Link:
         return self.why if not self.up or self.fleet.ours else self.withholds
 
     def wall(self) -> float:
-        """Seconds since 1970, as the store's clock shows them."""
-        return self.clock.wall() + self.ahead
+        """Seconds since 1970, as the store's clock shows them: also where ours jumps."""
+        zero = self._zero
+        return self.clock.wall() + self.ahead if zero is None else self.clock.now() + zero
 
     async def ask(self, verb: Verb[Answer]) -> Answer:
         """From beside the path of calls. Raises Unreachable."""
@@ -198,6 +200,7 @@ class Link:
         if fleet.ours and fleet.epoch < self.fleet.epoch:  # it was on its way for long
             raise Unreachable("it answers with what was true before")
         self.ahead = fleet.now / 1000 - self.clock.wall()
+        self._zero = fleet.now / 1000 - self.clock.now()
         before, self.fleet = self.fleet, fleet
         if not self.up:
             self.up, self.why = True, ""

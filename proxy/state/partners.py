@@ -25,5 +25,11 @@ class Shares(Protocol):
     def gone(self, account: Account, /) -> None:
         """It is not there any more."""
 
+    def back(self, label: str, /) -> Account | None:
+        """One that is gone, and not all told; it is there again."""
+
+    def obeyed(self) -> None:
+        """Other caps are in force: others are to hear soon what was spent of them here."""
+
     def once(self, name: str, then: Callable[[], None], /) -> None:
         """Do it, if no other pod has."""

@@ -68,7 +68,7 @@ local function drawn(row)
   keep(line, 'gone', gone, oldest)
   redis.call('HSET', line, 'h:' .. pod, whole(held), 'held', whole(others + held), 'newest',
     whole(math.max(newest, tonumber(found[7] or 0))))
-  ends = math.max(ends, redis.call('PTTL', line))
+  ends = math.max(ends, redis.call('PTTL', line), more > 0 and row[12] or 0)
   redis.call('PEXPIRE', line, ends)
   redis.call('ZADD', mine, now + ends, name)
   if more < need and others > 0 and

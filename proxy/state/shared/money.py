@@ -45,7 +45,8 @@ class Line(msgspec.Struct, frozen=True):
     need: int = 0  # calls wait for so much
     want: int = 0  # it would take so much
     young: bool = False  # the window has just begun: others may still hold something of before
-    kept: int = 86_400_000  # milliseconds for which the line is kept
+    kept: int = 86_400_000  # milliseconds for which the line is kept, at least
+    renewed: int = 0  # the same where something is given
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -95,7 +96,10 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
         """Part of Verb."""
         if not reply:
             return None
-        return tuple(Drawn(*sums, _pairs(own), left) for *sums, own, left in reply)
+        return tuple(
+            Drawn(held, spent, of_all, _pairs(own), left)
+            for held, spent, of_all, own, left in reply
+        )
 
 
 class Close(Verb[int], frozen=True):
@@ -307,9 +311,6 @@ def _departed(memory: Memory, name: str) -> None:
 
 def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:
     line: _Kept = memory.of(asked.name, _Kept)
-    ends = max(asked.kept, memory.left(asked.name))
-    memory.ends(asked.name, ends)
-    memory.of(f"lines:{pod}", dict)[asked.name] = memory.now() + ends
     line.newest = max(line.newest, asked.newest)
     _tell(line, pod, asked)
     total = sum(line.sums.values()) + sum(line.gone.values())
@@ -319,6 +320,9 @@ def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> 
     more = 0
     if granting and free > 0 and free >= asked.least:
         more = min(free, max(asked.need, min(asked.want, free // (2 * live))))
+    ends = max(asked.kept, memory.left(asked.name), asked.renewed if more else 0)
+    memory.ends(asked.name, ends)
+    memory.of(f"lines:{pod}", dict)[asked.name] = memory.now() + ends
     held = asked.keep + more
     line.all_held, line.held[pod] = others + held, held
     if more < asked.need and others > 0 and memory.seen(f"recall:{asked.name}") is None:
@@ -356,7 +360,7 @@ def _row(line: Line) -> list[Any]:
     """As the script reads it."""
     return [
         line.name, line.limit, line.oldest, line.newest, line.keep, line.least, line.need,
-        line.want, line.young, line.kept, _flat(line.spent),
+        line.want, line.young, line.kept, _flat(line.spent), line.renewed,
     ]  # fmt: skip
 
 
