@@ -93,6 +93,11 @@ class Leases:
         """Is nothing spent now without asking whether the store is there?"""
         return self._link.on_failure == "deny" and not self._link.up
 
+    @property
+    def scarce(self) -> str:
+        """Part of Shares."""
+        return self._link.scarce
+
     # --- the path of a call ---
 
     def lets(self, call: Call, grant: Grant) -> Verdict | Awaitable[Verdict]:

@@ -150,6 +150,11 @@ class Link:
         """Why nothing is granted, where it is not that others are waited for; or empty."""
         return self.why if not self.up or self.fleet.ours else self.withholds
 
+    @property
+    def scarce(self) -> str:
+        """Why nobody gets more of it than he has; empty: it can be asked."""
+        return self.withholds or (_SLOW if self.rests else "") if self.up else self.why
+
     def wall(self) -> float:
         """Seconds since 1970, as the store's clock shows them: also where ours jumps."""
         zero = self._zero

@@ -16,6 +16,10 @@ class Shares(Protocol):
     def barred(self) -> bool:
         """Is nothing spent now without asking?"""
 
+    @property
+    def scarce(self) -> str:
+        """Why others cannot be asked now; empty: they can."""
+
     def lets(self, call: Call, grant: Grant, /) -> Verdict | Awaitable[Verdict]:
         """A sending is to be reserved; None: look whether there is room."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
+from proxy.state.spent_out import spent_out
 from tests.fakes import make_call
 from tests.state.fleets import APod, World
 
@@ -118,3 +119,42 @@ async def test_a_pod_that_ends_while_it_tells_holds_nothing():
     await telling
     assert world.held == 0
     assert sum(sum(line.gone.values()) for _, line in world.everything()) == 20_000
+
+
+async def test_who_is_refused_hears_where_the_rest_is():
+    """With other pods, or at a store that cannot be asked; and nothing of it where all is spent."""
+    world = World()
+    pods = [await world.pod(name, 1, CAP) for name in "ab"]
+    grant = await pods[0].reserve(9_900)
+    assert isinstance(grant, Grant)
+    assert await pods[1].spend(200) == 0
+
+    told = spent_out(pods[1].accounts()[0], 200, pods[1].leases)
+    assert told.detail.endswith("0.00 of 0.01 USD is spent; other pods hold the rest")
+    assert told.step == "retry_later"
+
+    pods[1].link._waited()
+    told = spent_out(pods[1].accounts()[0], 200, pods[1].leases)
+    assert told.detail.endswith("and cannot be asked: it was too slow a moment ago")
+    pods[1].link.fails("the plug was pulled")
+    told = spent_out(pods[1].accounts()[0], 200, pods[1].leases)
+    assert told.detail.endswith("and cannot be asked: the plug was pulled")
+
+    pods[0].settle(grant)
+    await world.lasts(5)
+    told = spent_out(pods[1].accounts()[0], 200, pods[1].leases)
+    assert told.detail.endswith("0.0099 of 0.01 USD is spent")
+    assert told.step == "ask_owner"
+    assert "holds" not in spent_out(pods[1].accounts()[0], 1, pods[1].leases).detail
+
+
+async def test_of_two_windows_the_one_that_is_full_is_told():
+    """Not the longer one, of which this pod has nothing either."""
+    world = World()
+    both = Cap("fleet", "fleet", (Limit("hour", 1_000), Limit("month", 100_000)))
+    first, second = [await world.pod(name, 1, both) for name in "ab"]
+    assert await first.spend(times=10) == 10
+    await world.lasts(5)
+    assert await second.spend() == 0
+    facts = dict(spent_out(second.accounts()[0], 100, second.leases).facts)
+    assert (facts["window"], facts["spent"]) == ("hour", "0.001")
