@@ -51,6 +51,9 @@ _LOOKS = 4
 """With each so many exchanges it is looked what others have spent of what is not used here."""
 _SEEN = 512
 """Of so many accounts at most, in turns."""
+_EVERY = 1.0
+_WHILE = 0.2
+"""Seconds from one exchange to the next, and for which one lasts."""
 _DRY = 0.1
 """Seconds for which nothing is asked for an account of which nothing is free."""
 CLOSED = Refusal(
@@ -64,7 +67,6 @@ class Leases:
     """Of all accounts of a ledger. Part of Part."""
 
     topic = TOPIC
-    every = 1.0
 
     def __init__(self, ledger: Ledger, link: Link) -> None:
         self._ledger = ledger
@@ -73,6 +75,7 @@ class Leases:
         self._shares: dict[Account, Share] = {}
         """Of accounts that hold something, or have something to tell."""
         self._by_line: dict[str, Share] = {}
+        self.every = _EVERY
         self._closing: dict[str, Share] = {}  # by label: of accounts that are not there any more
         self._wanted: dict[Share, None] = {}
         self._turn: asyncio.Future[None] | None = None  # done when what is wanted now was asked for
@@ -294,8 +297,20 @@ class Leases:
         self._rounds += 1
         if not self._rounds % _LOOKS:
             told = list(dict.fromkeys([*told, *map(self._share, self._some())]))
-        await self._draw(told)
+        await self._tell_some(told)
         await self._departures.hear(link)
+
+    async def _tell_some(self, told: list[Share]) -> None:
+        """For a while, for there are other subjects. The rest is told soon, by turns."""
+        began, self.every = self._clock.now(), _EVERY
+        for some in _batches(told):
+            if self._clock.now() > began + _WHILE:
+                self.every = 0.0
+                return
+            for share in some:
+                if self._shares.pop(share.account, None):
+                    self._shares[share.account] = share
+            await self._draw(some)
 
     def _some(self) -> list[Account]:
         """Accounts of which it is to be heard what others have spent; others the next time."""

@@ -158,3 +158,30 @@ async def test_of_two_windows_the_one_that_is_full_is_told():
     assert await second.spend() == 0
     facts = dict(spent_out(second.accounts()[0], 100, second.leases).facts)
     assert (facts["window"], facts["spent"]) == ("hour", "0.001")
+
+
+async def test_telling_of_many_keys_leaves_time_for_other_subjects():
+    """Some of them at a time, by turns, until all are told."""
+    world = World()
+    each = Cap("each", "agent", (Limit("day", 10_000),))
+    pod = await world.pod("a", 1, each)
+    for number in range(300):
+        assert await pod.spend(100, f"k{number}") == 1
+    ask = pod.link._store.ask
+
+    async def slowly(verb, within):
+        world.clock.advance(0.15)
+        return await ask(verb, within)
+
+    pod.link._store.ask = slowly
+    await pod.leases.exchange(pod.link)
+    told = sum(sum(line.sums.values()) for _, line in world.everything())
+    assert 0 < told < 300 * 100
+    assert pod.leases.every == 0.0
+    for _ in range(4):
+        await pod.leases.exchange(pod.link)
+    assert sum(sum(line.sums.values()) for _, line in world.everything()) == 300 * 100
+    pod.link._store.ask = ask
+    await world.lasts(8)
+    assert pod.leases.every == 1.0
+    assert world.held == 0
