@@ -3,13 +3,11 @@
 A pod *holds* what it was granted and has not spent: it may spend that without asking anybody. Of a
 line `spent + held <= limit` is true at every moment, over all pods, and so whatever a pod does with
 what it holds, the limit stands. Everything is said as totals: so much I have spent in this window,
-so much I keep. Whoever says it twice has said it once; what was said before and comes later is void
-(`Draw.number` grows).
+so much I keep. Said twice it is said once; what comes later than it was said is void (`number`).
 
 A window that rolls is cut into parts, as it is in a pod (`state/allotment.py`); a calendar's has
-one. What pods have spent that are gone (`Close`) is kept as a sum, so that a fleet that grows and
-shrinks every minute costs no more than one that does not. All pods hear of it (`Departed`), so that
-they can tell it to a store that has forgotten it (`Recall`): nobody else is there who could.
+one. What pods have spent that are gone (`Close`) is kept as a sum: a fleet may grow and shrink
+every minute. All pods hear of it (`Departed`) and can tell it to a store that forgot it (`Recall`).
 """
 
 from hashlib import blake2b
@@ -79,11 +77,10 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
             return None
         if not _is_next(memory, self.pod, self.number):
             return None
-        pods = memory.of("pods", dict)
-        live = max(1, sum(seen > memory.now() - 5_000 for _, seen in pods.values()))
-        mine = memory.of(f"lines:{self.pod.id}", dict)
-        for name in [name for name, until in mine.items() if until <= memory.now()]:
-            del mine[name]
+        seen = (at for _, at in memory.of("pods", dict).values())
+        live = max(1, sum(at > memory.now() - 5_000 for at in seen))
+        mine, now = memory.of(f"lines:{self.pod.id}", dict), memory.now()
+        memory.put(f"lines:{self.pod.id}", {name: end for name, end in mine.items() if end > now})
         return tuple(_drawn(memory, self.pod.id, line, live, epoch.open) for line in self.lines)
 
     def args(self) -> list[Argument]:
@@ -103,15 +100,13 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
 
 
 class Close(Verb[int], frozen=True):
-    """What this pod holds is free again, as far as it is not spent; `leaves`: what it spent stands
-    with what others have that are gone. For one that has told all that it spent (its last draw is
-    done), or of which nobody will hear again: `lost` has what it held count as spent.
+    """What this pod holds is free again; `leaves`: what it spent stands with what others have that
+    are gone. For one that has told all that it spent, or of which nobody will hear again: `lost`
+    has what it held count as spent.
 
     While the store gathers, what a pod spent stays its own though it leaves: others may have to
-    tell first what was gone before, and that would be taken for all of it.
-
-    It is done for some lines, for a server does nothing else meanwhile. The answer is from which of
-    them on it is to be asked again; -1: that was all."""
+    tell first what was gone before, and that would be taken for all of it. It is done for some
+    lines at a time. The answer is from which on it is to be asked again; -1: that was all."""
 
     script = "close"
 
@@ -151,6 +146,7 @@ class Close(Verb[int], frozen=True):
                     part = max(line.newest, *spent) if spent else line.newest
                     _add(folded, part, held)
                     _add(line.gone, part, held)
+                line.left = [pod, *(each for each in line.left if each != pod)][:_FEW]
                 _departed(memory, name)
         after = self.first + len(names)
         if folds:
@@ -164,7 +160,7 @@ class Close(Verb[int], frozen=True):
         """Part of Verb."""
         pod = self.pod
         head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number]
-        return [*head, int(self.leaves), int(self.lost), self.first, _CLOSES]
+        return [*head, int(self.leaves), int(self.lost), self.first, _CLOSES, _FEW]
 
     def answer(self, reply: Any) -> int:
         """Part of Verb."""
@@ -177,6 +173,7 @@ class Gone(msgspec.Struct, frozen=True):
     name: str
     parts: Parts
     kept: int  # milliseconds for which that matters
+    whose: dict[str, Parts] = {}  # the last of them: they may come back, and tell it themselves
 
 
 class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
@@ -195,9 +192,9 @@ class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
             if line is None:
                 del every[name]
             elif number > self.since and len(found) < _AT_ONCE:
-                found.append(Gone(name, dict(line.gone), memory.left(name)))
-        last = max((every[one.name] for one in found), default=self.since)
-        return last, tuple(found)
+                whose = {pod: dict(line.folded.get(pod, {})) for pod in line.left}
+                found.append(Gone(name, dict(line.gone), memory.left(name), whose))
+        return max((every[one.name] for one in found), default=self.since), tuple(found)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -206,7 +203,12 @@ class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
     def answer(self, reply: Any) -> tuple[int, tuple[Gone, ...]]:
         """Part of Verb."""
         last, *rows = reply
-        return last, tuple(Gone(name.decode(), _pairs(parts), kept) for name, parts, kept in rows)
+        return last, tuple(
+            Gone(
+                name.decode(), _pairs(parts), kept, {pod.decode(): _pairs(of) for pod, of in every}
+            )
+            for name, parts, kept, every in rows
+        )
 
 
 class Recall(Verb[None], frozen=True):
@@ -223,17 +225,30 @@ class Recall(Verb[None], frozen=True):
             memory.ends(one.name, max(one.kept, memory.left(one.name)))
             for part, micros in one.parts.items():
                 line.gone[part] = max(line.gone.get(part, 0), micros)
+            for pod, parts in one.whose.items():
+                _fold(line, pod, parts)
+            line.left = list(dict.fromkeys((*line.left, *one.whose)))[:_FEW]
             _departed(memory, one.name)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        rows = ((one.name, _flat(one.parts), one.kept) for one in self.gone)
-        return [msgspec.msgpack.encode(row) for row in rows]
+        rows = (
+            (
+                one.name,
+                _flat(one.parts),
+                one.kept,
+                [(of, _flat(it)) for of, it in one.whose.items()],
+            )
+            for one in self.gone
+        )
+        return [_FEW, *(msgspec.msgpack.encode(row) for row in rows)]
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""
 
 
+_FEW = 16
+"""Pods of a line that have left, of which it is told what each had spent."""
 _CLOSES = 64
 """Lines that are closed at once."""
 _AT_ONCE = 500
@@ -249,11 +264,11 @@ class Once(Verb[bool], frozen=True):
 
     def on(self, memory: Memory) -> bool:
         """Part of Verb."""
-        known = memory.seen(self._key) is not None
-        if not known:
-            memory.put(self._key, True)
-            memory.ends(self._key, _MONTH)
-        return not known
+        if memory.seen(self._key) is not None:
+            return False
+        memory.put(self._key, True)
+        memory.ends(self._key, _MONTH)
+        return True
 
     @property
     def _key(self) -> str:
@@ -281,6 +296,7 @@ class _Kept(msgspec.Struct):
     gone: Parts = {}
     all_held: int = 0
     newest: int = 0
+    left: list[str] = []  # pods, the last first
 
 
 def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str:
@@ -291,8 +307,7 @@ def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str
 
 def _is_known(memory: Memory, pod: Pod) -> bool:
     """Is it the one that speaks for itself, and no earlier life or copy?"""
-    known = memory.of("pods", dict).get(pod.id)
-    return known is not None and bool(known[0] == pod)
+    return bool(memory.of("pods", dict).get(pod.id, (None,))[0] == pod)
 
 
 def _is_next(memory: Memory, pod: Pod, number: int) -> bool:
@@ -350,6 +365,19 @@ def _tell(line: _Kept, pod: str, asked: Line) -> None:
     for parts in (own, folded, line.sums, line.gone):
         for part in [part for part in parts if part < asked.oldest]:
             del parts[part]
+
+
+def _fold(line: _Kept, pod: str, parts: Parts) -> None:
+    """What it has told by itself, in this life of the store, is not to count twice."""
+    own, folded = line.spent.get(pod, {}), line.folded.setdefault(pod, {})
+    for part, micros in parts.items():
+        more = micros - folded.get(part, 0)
+        if more > 0:
+            twice = min(more, own.get(part, 0))
+            _add(folded, part, more)
+            if twice:
+                _add(own, part, -twice)
+                _add(line.sums, part, -twice)
 
 
 def _add(parts: Parts, part: int, micros: int) -> None:

@@ -333,3 +333,43 @@ async def test_a_line_is_kept_as_long_as_the_one_who_used_it_last_needs_it(pods)
     """Who only looks, and has not used it for long, does not change that."""
     assert (await pods.draw(A, spent=10, kept=60_000)).left == 60_000
     assert 50_000 < (await pods.draw(B, kept=1_000)).left <= 60_000
+
+
+@pytest.mark.parametrize("first", ["told", "recalled"])
+async def test_what_was_gone_and_is_told_again_counts_once(pods, first):
+    """Whoever comes first: the pod that had left, or one that has heard what it had spent."""
+    await pods.draw(A, spent=300)
+    pods.number += 1
+    await pods.store.ask(Close(A, pods.number, leaves=True), WITHIN)
+    _, (gone,) = await pods.store.ask(Departed(0), WITHIN)
+    assert gone.whose == {"a": {0: 300}}
+    other = name_of("agent", "bot", "day", 0, 1_800_000_000)
+    forgot = Gone(other, gone.parts, 60_000, gone.whose)
+
+    if first == "recalled":
+        await pods.store.ask(Recall((forgot,)), WITHIN)
+    told = await pods.draw(A, name=other, spent=350)
+    if first == "told":
+        assert told.spent == 350
+        await pods.store.ask(Recall((forgot,)), WITHIN)
+    for _ in range(2):
+        told = await pods.draw(A, name=other, spent=350)
+        assert (told.spent, told.own) == (350, {0: 350})
+        await pods.store.ask(Recall((forgot,)), WITHIN)
+    _, every = await pods.store.ask(Departed(0), WITHIN)
+    assert [one.whose for one in every if one.name == other] == [{"a": {0: 300}}]
+
+
+async def test_only_the_last_that_left_are_told_by_their_names(pods):
+    """A fleet that grows and shrinks every minute costs no more than one that does not."""
+    for number in range(20):
+        pod = Pod(f"p{number}", 1, "m", "n")
+        await pods.store.ask(Beat(pod), WITHIN)
+        pods.number += 1
+        await pods.draw(pod, spent=1)
+        await pods.store.ask(Close(pod, pods.number + 1, leaves=True), WITHIN)
+    _, (gone,) = await pods.store.ask(Departed(0), WITHIN)
+    assert gone.parts == {0: 20}
+    assert list(gone.whose) == [f"p{number}" for number in range(19, 3, -1)]
+    await pods.store.ask(Recall((gone,)), WITHIN)
+    assert await pods.store.ask(Departed(0), WITHIN)
