@@ -22,7 +22,7 @@ NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format docs prices bench suite conformance soak crash lock clean
+.PHONY: help venv run test check format docs prices bench suite conformance soak crash fleet lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -67,6 +67,9 @@ soak: venv ## a minute of everything that can go wrong, on loopback (SOAK_SECOND
 
 crash: venv ## kill the proxy under load, again and again (CRASH_KILLS=200)
 	$(BIN)/python -m pytest -q -s -m crash tests/crash $(ARGS)
+
+fleet: venv ## ten proxies and one store, whatever is done to both (FLEET_SEED=1, ARGS="-k rate")
+	$(BIN)/python -m pytest -q -s -m fleet tests/fleet $(ARGS)
 
 suite: $(SUITE)/.locked ## run aiohttp's own tests of its client through Holdfast (minutes; downloads them)
 	$(SUITE)/bin/python -m tests.suite $(ARGS)

@@ -15,11 +15,11 @@ from proxy.admin.sight import Recorder, Sight
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.approvers import too_few
-from proxy.config.doors import MEMORY
 from proxy.config.load import load_policies
 from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
+from proxy.config.store_url import MEMORY
 from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.control import Control

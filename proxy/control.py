@@ -28,8 +28,8 @@ from proxy.state.asks import Asks
 from proxy.state.caps import WHOLE
 from proxy.state.desk import Desk
 from proxy.state.elsewhere import Elsewhere
-from proxy.state.fleet_cells import Rates
-from proxy.state.fleet_circuits import Circuits
+from proxy.state.fleet_cells import FleetRates
+from proxy.state.fleet_circuits import FleetCircuits
 from proxy.state.fleet_kills import FleetKills
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
@@ -82,8 +82,8 @@ class Control:
         keep.of(ELSEWHERE, lambda: Elsewhere(clock, keep, envelope))
         self.parts: Sequence[Part] = (
             self._fleet_kills,
-            Rates.of(keep),
-            Circuits.of(keep, clock),
+            FleetRates.of(keep),
+            FleetCircuits.of(keep, clock),
             Asks(self.desk, clock, envelope),
             Waits(clock, keep),
         )

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from proxy.clock import Clock
-from proxy.config.doors import MEMORY
 from proxy.config.settings import Settings
+from proxy.config.store_url import MEMORY
 from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.journal.pod_file import FILE, is_kept

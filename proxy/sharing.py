@@ -17,7 +17,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.config.settings import Settings
 from proxy.journal.disk import Disk, RealDisk
-from proxy.journal.pod_file import Self
+from proxy.journal.pod_file import PodFile
 from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
@@ -60,8 +60,8 @@ class Sharing:
         self._bug = bug
         self._clock = clock
         self._store = _store(settings)
-        self._self = Self(Path(settings.data_dir), disk or RealDisk())
-        pod = self._self.pod
+        self._file = PodFile(Path(settings.data_dir), disk or RealDisk())
+        pod = self._file.pod
         self.link = keep.of(
             LINK,
             lambda: Link(
@@ -75,7 +75,7 @@ class Sharing:
             ),
         )
         self._parts = tuple(parts(self.link))
-        self.link.fleet = Fleet(0, epoch=self._self.epoch)
+        self.link.fleet = Fleet(0, epoch=self._file.epoch)
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""
@@ -86,6 +86,7 @@ class Sharing:
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
         self._ended = False
+        self._listening: asyncio.Task[None] | None = None
         self._keeping = asyncio.Lock()
 
     def families(self) -> Iterator[Family]:
@@ -96,26 +97,20 @@ class Sharing:
         """The store was asked, and all was told to it; or it is not there. Raises Rejected where
         it does not want us."""
         with contextlib.suppress(Unreachable):
-            await self._check()
+            await self._store.check()
         until = self._clock.now() + _OPENS
         while await self._beat() and not self.link.fleet.open and self._clock.now() < until:
             await self._clock.sleep(_TICK)
 
-    async def _check(self) -> None:
-        """Raises Rejected, Unreachable."""
-        check = getattr(self._store, "check", None)
-        if check is not None:
-            await check()
-
     async def holds(self) -> dict[str, Holding]:
         """What this pod holds, as the store knows it; also before it has begun. Raises Rejected,
         Unreachable."""
-        await self._check()
+        await self._store.check()
         return await self._store.ask(Holds(self.link.pod.id), PATIENCE)
 
     async def run(self) -> None:
         """Live with the others, until cancelled."""
-        listening = self._clock.spawn(self._listen())
+        self._listening = self._clock.spawn(self._listen())
         due = self._clock.now() + EVERY
         try:
             while not self._ended:
@@ -126,7 +121,7 @@ class Sharing:
                     await self._tried(self._beat())
                 await self._exchange(now)
         finally:
-            listening.cancel()
+            self._listening.cancel()
 
     async def end(self) -> bool:
         """All is given back, and the pod leaves. False: what the store did not take, it has to wait
@@ -142,7 +137,12 @@ class Sharing:
         return left
 
     async def close(self) -> None:
-        """Nothing is asked any more."""
+        """Nothing is asked any more. Who listens ends first: it would connect once more when its
+        connection is closed."""
+        self._ended = True
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.wait({self._listening}, timeout=PATIENCE)
         await self._store.close()
 
     async def look(self) -> Fleet:
@@ -193,13 +193,13 @@ class Sharing:
         """These are the fleet. It is kept, should all of us and the store begin anew."""
         self._see(fleet)
         peers, epoch = self._peers, self.link.fleet.epoch
-        if fleet.pods and (peers != self._self.peers or epoch != self._self.epoch):
+        if fleet.pods and (peers != self._file.peers or epoch != self._file.epoch):
             _ = self._clock.spawn(self._keep(peers, epoch))
 
     async def _keep(self, peers: tuple[str, ...], epoch: int) -> None:
         async with self._keeping:
             with contextlib.suppress(OSError):  # a full disk has alarms of its own
-                await asyncio.to_thread(self._self.meet, peers, epoch)
+                await asyncio.to_thread(self._file.meet, peers, epoch)
 
     def _see(self, fleet: Fleet) -> None:
         if fleet.pods:
@@ -212,7 +212,7 @@ class Sharing:
     @property
     def _peers(self) -> tuple[str, ...]:
         """Those, and before they are known those of the last life."""
-        return tuple(known.pod.id for known in self.pods) or self._self.peers
+        return tuple(known.pod.id for known in self.pods) or self._file.peers
 
     @property
     def _named(self) -> tuple[Known, ...]:
@@ -266,5 +266,5 @@ def _store(settings: Settings) -> Store:
     from proxy.state.redis import RedisStore  # takes 60 ms and 7 MB, and few have one
 
     tls = settings.store_tls
-    door = settings.store.door._replace(ca=tls.ca, cert=tls.cert, key=tls.key)
-    return RedisStore(door, settings.agent.fleet, float(settings.store_timeout))
+    endpoint = settings.store.endpoint._replace(ca=tls.ca, cert=tls.cert, key=tls.key)
+    return RedisStore(endpoint, settings.agent.fleet, float(settings.store_timeout))

@@ -335,7 +335,7 @@ class FakeTrail:
         await settled()
 
 
-async def settled() -> None:
+async def settled(turns: int = 30) -> None:
     """Everything that needs nothing but turns of the loop has happened."""
-    for _ in range(8):
+    for _ in range(turns):
         await Turn()

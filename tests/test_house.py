@@ -20,6 +20,7 @@ SCRIPTS = sorted((ROOT / ".ci").rglob("*.py"))
 LOCKS = sorted((ROOT / ".ci").glob("*.lock"))
 BENCH = ROOT / "tests" / "bench"
 SOAK = ROOT / "tests" / "soak"
+FLEET = ROOT / "tests" / "fleet"
 CONFORMANCE = ROOT / "tests" / "conformance"
 
 LONGEST_FILE = 400
@@ -217,7 +218,7 @@ def test_no_test_sleeps():
         f"{shown(path)}:{node.lineno}"
         for path in TESTS
         # They last a real time, but for the tests of their own verdicts.
-        if not any(path.is_relative_to(one) for one in (BENCH, SOAK, CONFORMANCE))
+        if not any(path.is_relative_to(one) for one in (BENCH, SOAK, FLEET, CONFORMANCE))
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and sleeps(node)
     ]

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from proxy import sharing
-from proxy.config.doors import StoreUrl
 from proxy.config.settings import Settings, StoreTls
+from proxy.config.store_url import StoreUrl
 from proxy.keep import Keep
 from proxy.keys import LINK
 from proxy.observe import catalogue
@@ -375,8 +375,12 @@ async def test_the_settings_say_which_store():
     tls = StoreTls("ca.pem", "cert.pem", "key.pem")
     store = sharing._store(Settings(store=StoreUrl(url), store_tls=tls))
     assert isinstance(store, RedisStore)
-    assert store._door.password == "s3cret"
-    assert (store._door.ca, store._door.cert, store._door.key) == ("ca.pem", "cert.pem", "key.pem")
+    assert store._endpoint.password == "s3cret"
+    assert (store._endpoint.ca, store._endpoint.cert, store._endpoint.key) == (
+        "ca.pem",
+        "cert.pem",
+        "key.pem",
+    )
     await store.close()
 
 

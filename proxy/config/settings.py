@@ -17,9 +17,9 @@ from msgspec import inspect as mi
 from proxy.config import document
 from proxy.config.addresses import Url
 from proxy.config.document import Document, Node, Scalar, Sequence
-from proxy.config.doors import MEMORY, StoreUrl
 from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
+from proxy.config.store_url import MEMORY, StoreUrl
 from proxy.config.tokens import FILE as FILE_OF_TOKENS
 from proxy.config.types import HEADER_NAME, PRINTABLE, Secret
 from proxy.config.wording import bare
@@ -294,7 +294,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("admin: must not be the address of listen")
         if not 0.001 <= self.store_timeout <= 5:
             raise ValueError("store_timeout: must be from 1ms to 5s")
-        if self.store_tls != StoreTls() and not self.store.door.tls:
+        if self.store_tls != StoreTls() and not self.store.endpoint.tls:
             raise ValueError("store_tls: store has no TLS; give a URL that begins with rediss")
         if self.readiness and self.store == MEMORY:
             raise ValueError("readiness: there is no store; set one, or leave this out")

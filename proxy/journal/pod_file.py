@@ -25,7 +25,7 @@ class _Kept(msgspec.Struct):
     epoch: int = 0
 
 
-class Self:
+class PodFile:
     """`pod` is this process; `peers` are the pods that it has heard of, in this life or before."""
 
     def __init__(self, data_dir: Path, disk: Disk) -> None:

@@ -45,7 +45,7 @@ is counted; an observed circuit is the real one, and other policies that share i
 
 **In a fleet** that has a store each pod opens its own circuits and says so; when a quorum of them
 has, the circuit is open for all, and from then on theirs together: one probe at a time, of
-whichever pod, and what probes come to counts for all (`state/shared_circuit.py`). Only a call that
+whichever pod, and what probes come to counts for all (`state/fleet_circuit.py`). Only a call that
 is to be such a probe asks the store, after it has its lease here. Hands, and policies that force a
 state, are of one pod alone; shadows share nothing.
 

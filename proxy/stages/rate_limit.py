@@ -39,7 +39,7 @@ from proxy.stage import Ground, NothingTaken, Queues, Said, Section, Site, Targe
 from proxy.state.cell import Cell, Grant, Waiter, too_late
 from proxy.state.cells import Cells
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import FleetCells, Rates
+from proxy.state.fleet_cells import FleetCells, FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
 from proxy.state.per import Per, Word
@@ -277,7 +277,7 @@ class FleetTurnstile(Turnstile):
         names = CellsKey(domain, policy, f"fleet_{limit.kind}")
         return ground.followed(
             names,
-            lambda: FleetCells(limit.pace, ground.clock, link, Rates.of(ground.keep), names),
+            lambda: FleetCells(limit.pace, ground.clock, link, FleetRates.of(ground.keep), names),
             limit.pace,
         )
 

@@ -68,7 +68,7 @@ class Allotment(Protocol):
     def parts(self) -> dict[int, int]:
         """What was spent in each."""
 
-    def recall(self, part: int, micros: int, /) -> None:
+    def remember(self, part: int, micros: int, /) -> None:
         """So much was spent in it besides, which was forgotten here."""
 
     def enter(self, at: float, /) -> None:
@@ -138,7 +138,7 @@ class Calendar:
         """Part of Allotment. There is one."""
         return {0: self.spent}
 
-    def recall(self, part: int, micros: int) -> None:
+    def remember(self, part: int, micros: int) -> None:
         """Part of Allotment."""
         self.spent += micros
 
@@ -232,7 +232,7 @@ class Rolling:
         """Part of Allotment."""
         return {self._number(start): int(spent) for start, spent in self._parts if spent}
 
-    def recall(self, part: int, micros: int) -> None:
+    def remember(self, part: int, micros: int) -> None:
         """Part of Allotment."""
         self.spent += micros
         for one in self._parts:

@@ -108,7 +108,7 @@ class Circuit:
         self.state = State.CLOSED
         self.closed = True  # the same again, for the path of a call
         self.forced = False  # a hand keeps it in its state
-        self.fleet = False  # the pods of the fleet have it open together (`shared_circuit.py`)
+        self.fleet = False  # the pods of the fleet have it open together (`fleet_circuit.py`)
         self.since: float | None = None  # when it came into this state; None: it was always closed
         self.why = ""  # as news has it
         self.opened_at = float("-inf")

@@ -7,7 +7,7 @@ So every pod remembers it, as long as it matters.
 import msgspec
 
 from proxy.state.link import Link
-from proxy.state.shared.money import Departed, Gone, Recall
+from proxy.state.shared.money import Gone, NewGone, TellGone
 
 _MOST = 20_000
 """Lines of which it is remembered, before those that are over are forgotten."""
@@ -27,7 +27,7 @@ class Departures:
 
     async def hear(self, link: Link) -> None:
         """Of what is new. Raises Unreachable."""
-        self._heard, every = await link.ask(Departed(self._heard))
+        self._heard, every = await link.ask(NewGone(self._heard))
         now = link.clock.now()
         for one in every:
             self._gone[one.name] = one, now + one.kept / 1000
@@ -43,4 +43,4 @@ class Departures:
             if until > now
         ]
         for at in range(0, len(every), _AT_ONCE):
-            await link.ask(Recall(tuple(every[at : at + _AT_ONCE])))
+            await link.ask(TellGone(tuple(every[at : at + _AT_ONCE])))

@@ -27,11 +27,11 @@ from proxy.state.gcra import Gcra, Pace, Slot
 from proxy.state.leased import HOLDS, Leased
 from proxy.state.link import Link
 from proxy.state.shared.fleet import ALIVE
-from proxy.state.shared.rates import VOID, Take, Told
+from proxy.state.shared.rates import VOID, DrawUnits, Told
 from proxy.state.store import Unreachable
 
 if TYPE_CHECKING:
-    from proxy.state.fleet_cells import Rates
+    from proxy.state.fleet_cells import FleetRates
 
 AHEAD = 0.05
 """Seconds of its own use that a pod draws ahead."""
@@ -41,7 +41,7 @@ _PIECES = 100
 """Drawn and not used, that go back in one message."""
 _MICROS = 1e6
 _NOWHERE = Slot(0.0, 0.0)
-Asks = Callable[[Take], Awaitable[Told]]
+Asks = Callable[[DrawUnits], Awaitable[Told]]
 
 
 @final
@@ -50,15 +50,17 @@ class FleetCell(Cell):
 
     __slots__ = (
         *("_again", "_alone", "_asking", "_debt", "_demand", "_drawing", "_leased", "_link"),
-        *("_live", "_low", "_mine", "_name", "_own", "_recent", "_seen", "_since", "_tells"),
+        *("_live", "_low", "_mine", "_name", "_own", "_rates", "_recent", "_seen", "_since"),
         "_telling",
     )
 
-    def __init__(self, pace: Pace, clock: Clock, link: Link, name: str, tells: "Rates") -> None:
+    def __init__(
+        self, pace: Pace, clock: Clock, link: Link, name: str, rates: "FleetRates"
+    ) -> None:
         super().__init__(pace, clock)
         self._link = link
         self._name = name
-        self._tells = tells
+        self._rates = rates
         self._seen = self.limit  # that of all, as of the last answer, on our clock
         self._live = link.live
         self._own = Gcra(self._share())  # ours, where there is no store
@@ -142,7 +144,7 @@ class FleetCell(Cell):
             self._seen.tat = other.limit.tat
             self._alone += left
             self._used(now, left)
-            self._tells.busy(self)
+            self._rates.busy(self)
 
     def follow(self, pace: Pace) -> None:
         """Part of Cell."""
@@ -164,7 +166,7 @@ class FleetCell(Cell):
         left = self._left(self._clock.now())
         if left:
             self._alone = max(self._alone, left)
-            self._tells.busy(self)
+            self._rates.busy(self)
 
     def expire(self) -> bool:
         """What was drawn and not used goes back soon. False: nothing lies here, and nothing is to
@@ -187,9 +189,7 @@ class FleetCell(Cell):
         grant = self._spends(now, cost)
         if grant is not None or not alone:
             return grant
-        if (
-            self._grants and self._seen.turn(cost) <= now
-        ):  # it was too slow for a call: no other waits
+        if self._grants and self._seen.turn(cost) <= now:  # it was too slow for one: no other waits
             self._draw(cost)
         slot, mode = _NOWHERE, self._link.on_failure
         if mode == "local":
@@ -200,7 +200,7 @@ class FleetCell(Cell):
             return None
         self._alone += cost
         self._used(now, cost)
-        self._tells.busy(self)
+        self._rates.busy(self)
         return Grant(self, slot, cost, unguarded=mode == "allow")
 
     def _spends(self, now: float, cost: int) -> Grant | None:
@@ -226,7 +226,7 @@ class FleetCell(Cell):
             self._alone = max(0, self._alone - units)
         else:
             self._leased.unused(grant.drawn, units, now)
-            self._tells.busy(self)
+            self._rates.busy(self)
 
     def _charge(self, grant: Grant, units: int, now: float) -> None:
         """A call used more than was taken for it."""
@@ -240,7 +240,7 @@ class FleetCell(Cell):
         if units:
             self._seen.charge(units, now)
             self._debt += units
-            self._tells.busy(self)
+            self._rates.busy(self)
 
     # --- the line ---
 
@@ -375,7 +375,7 @@ class FleetCell(Cell):
             self._divide(sent)
         debt, alone = (self._debt, self._alone) if first else (0, 0)
         interval, back = self.pace.interval * _MICROS, self._leased.gone(_PIECES)
-        take = Take(
+        take = DrawUnits(
             self._name, self._link.fleet.epoch, interval, self.pace.burst, least, need, want,
             max(2, self._link.live), debt, min(alone, self._left(sent)), back,
         )  # fmt: skip
@@ -396,4 +396,4 @@ class FleetCell(Cell):
         if want:
             ahead = want - need
             self._low = ahead / 2 if told.given == want else 0.0
-        self._tells.busy(self)
+        self._rates.busy(self)

@@ -6,12 +6,9 @@ say. When the store may have forgotten all, all that a pod used is told before a
 """
 
 import asyncio
-import hashlib
 from collections.abc import Hashable, Iterable
 from typing import Any
 from weakref import WeakSet
-
-import msgspec
 
 from proxy.clock import Clock
 from proxy.keep import Keep
@@ -21,17 +18,16 @@ from proxy.state.cells import MOST, Cells
 from proxy.state.fleet_cell import FleetCell
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
+from proxy.state.shared.names import digest
 
 _SAYS = 500
 """Cells that say something in one exchange."""
 _AT_ONCE = 16
 """Messages under way."""
-_DIGEST = 16
-"""Bytes: names of agents are no part of keys."""
 
 
-class Rates:
-    """What a pod has to say of rates. Part of `proxy/state/link.py`."""
+class FleetRates:
+    """What a pod has to say of rates. Part of Part."""
 
     topic = "rates"
     every = 0.1
@@ -43,7 +39,7 @@ class Rates:
         self._tells_all = False
 
     @classmethod
-    def of(cls, keep: Keep) -> "Rates":
+    def of(cls, keep: Keep) -> "FleetRates":
         """That of the process."""
         return keep.of(RATES, cls)
 
@@ -52,7 +48,7 @@ class Rates:
         self._all.add(cells)
 
     def busy(self, cell: FleetCell) -> None:
-        """Part of Tells."""
+        """It has something to say, maybe."""
         self._busy[cell] = None
 
     async def exchange(self, link: Link) -> None:
@@ -103,7 +99,7 @@ class FleetCells(Cells):
         pace: Pace,
         clock: Clock,
         link: Link,
-        rates: Rates,
+        rates: FleetRates,
         names: tuple[str, ...],
         most: int = MOST,
     ) -> None:
@@ -123,8 +119,7 @@ class FleetCells(Cells):
         return FleetCell(self.pace, self._clock, self._link, self._name(key), self._rates)
 
     def _name(self, key: Any) -> str:
-        whole = msgspec.json.encode((*self._names, *key))
-        return hashlib.blake2b(whole, digest_size=_DIGEST).hexdigest()
+        return digest(*self._names, *key)
 
 
 async def _each(cells: Iterable[FleetCell]) -> None:

@@ -11,7 +11,6 @@ lost it, or fewer pods may live.
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from itertools import count, islice
 from weakref import WeakValueDictionary
@@ -25,13 +24,24 @@ from proxy.keys import CIRCUITS, CircuitKey
 from proxy.stage import Ground, Target
 from proxy.state.circuit import Circuit, teller
 from proxy.state.circuit_rules import CircuitRules
+from proxy.state.fleet_circuit import FleetCircuit, Ties
 from proxy.state.link import Link
-from proxy.state.shared.circuits import KEPT, MOST, PAGE, TOPIC, Held, Recall, Since, View, view_of
-from proxy.state.shared_circuit import SharedCircuit, Ties
+from proxy.state.shared.circuits import (
+    KEPT,
+    MOST,
+    PAGE,
+    TOPIC,
+    Held,
+    NewCircuits,
+    TellCircuits,
+    View,
+    view_of,
+)
+from proxy.state.shared.names import digest
 from proxy.state.store import Unreachable
 
 AT_ONCE = 64
-"""Circuits that are told of in one exchange, and recalled with one verb."""
+"""Circuits that are told of in one exchange, and in one message."""
 _LIVES = 1 << 32
 """Probes of one life of a pod, at most."""
 
@@ -45,7 +55,7 @@ class _Heard(msgspec.Struct, frozen=True):
         return Held(msgspec.structs.replace(self.view, left=left))
 
 
-class Circuits:
+class FleetCircuits:
     """Part of Part. One for the process."""
 
     topic = TOPIC
@@ -56,16 +66,16 @@ class Circuits:
         self._keep = keep
         self._clock = clock
         self._heard: dict[str, _Heard] = {}
-        self._circuits: WeakValueDictionary[str, SharedCircuit] = WeakValueDictionary()
-        self._stirred: dict[str, SharedCircuit] = {}
-        self._voting: dict[str, SharedCircuit] = {}
+        self._circuits: WeakValueDictionary[str, FleetCircuit] = WeakValueDictionary()
+        self._stirred: dict[str, FleetCircuit] = {}
+        self._voting: dict[str, FleetCircuit] = {}
         self._telling: asyncio.Task[None] | None = None
         self._numbers = count(1)
         self._upto = 0
         self._forgotten = False  # the store may have lost all
 
     @classmethod
-    def of(cls, keep: Keep, clock: Clock) -> "Circuits":
+    def of(cls, keep: Keep, clock: Clock) -> "FleetCircuits":
         """That of the process; made if there is none."""
         return keep.of(CIRCUITS, lambda: cls(keep, clock))
 
@@ -75,10 +85,10 @@ class Circuits:
         """A tool's, or with an empty name the upstream's own; made if there is none."""
         key = CircuitKey(target.domain, target.upstream, tool)
 
-        def made() -> SharedCircuit:
+        def made() -> FleetCircuit:
             ties = Ties(name_of(key), link, lambda: self._number(link), self._stir)
             chance, changed = ground.clock.chance.random, teller(target, tool, ground)
-            circuit = SharedCircuit(rules, chance, changed, ties)
+            circuit = FleetCircuit(rules, chance, changed, ties)
             heard = self._heard.get(circuit.id)
             if heard is not None:
                 circuit.begin(heard.view, heard.at, ground.clock.now())
@@ -93,7 +103,7 @@ class Circuits:
 
     # --- tells ---
 
-    def _stir(self, circuit: SharedCircuit) -> None:
+    def _stir(self, circuit: FleetCircuit) -> None:
         self._stirred[circuit.id] = circuit
         link = circuit.link
         if link.up and self._telling is None:
@@ -117,7 +127,7 @@ class Circuits:
                 self._stirred[name] = circuit
                 raise
 
-    async def _tell_of(self, circuit: SharedCircuit, link: Link) -> None:
+    async def _tell_of(self, circuit: FleetCircuit, link: Link) -> None:
         result, tried = circuit.result, circuit.tried(self._clock.now())
         if tried is not None:
             self._take(await link.ask(tried))
@@ -136,10 +146,10 @@ class Circuits:
     async def exchange(self, link: Link) -> None:
         """Part of Part."""
         if self._forgotten:
-            await self._recall(link)
+            await self._tell_known(link)
             self._forgotten, self._upto = False, 0
         for _ in range(MOST // PAGE + 1):
-            changes = await link.ask(Since(self._upto))
+            changes = await link.ask(NewCircuits(self._upto))
             self._upto = changes.upto
             for view in changes.views:
                 self._take(view)
@@ -149,10 +159,10 @@ class Circuits:
         if self._telling is None:
             await self._tell(link)
 
-    async def _recall(self, link: Link) -> None:
+    async def _tell_known(self, link: Link) -> None:
         held = list(self._held())
         for at in range(0, len(held), AT_ONCE):
-            await link.ask(Recall(link.pod.id, tuple(held[at : at + AT_ONCE])))
+            await link.ask(TellCircuits(link.pod.id, tuple(held[at : at + AT_ONCE])))
 
     def _held(self) -> Iterator[Held]:
         now = self._clock.now()
@@ -197,15 +207,14 @@ class Circuits:
 
 def name_of(key: CircuitKey) -> str:
     """The name of a circuit in a store. Tools may be called anything, and be secret."""
-    names = msgspec.json.encode((key.bulkhead, key.upstream, key.tool))
-    return hashlib.blake2b(names, digest_size=16).hexdigest()
+    return digest(key.bulkhead, key.upstream, key.tool)
 
 
 def circuit_of(ground: Ground, target: Target, tool: str, rules: CircuitRules) -> Circuit:
     """The tool's circuit, or with an empty name the upstream's own. It is shared where there is a
     store; a shadow's never is."""
     link = Link.of(ground)
-    circuits: Circuits | None = None if link is None else ground.keep.seen(CIRCUITS)
+    circuits: FleetCircuits | None = None if link is None else ground.keep.seen(CIRCUITS)
     if link is None or circuits is None:
         return Circuit.of(ground, target, tool, rules)
     return circuits.shared(ground, target, tool, rules, link)
@@ -215,5 +224,5 @@ async def tries_for_all(circuits: list[Circuit], attempt: Attempt, clock: Clock)
     """An attempt has the leases of these circuits here: have it those of the fleet as well. Where
     it cannot, it has none here any more."""
     for circuit in circuits:
-        if isinstance(circuit, SharedCircuit) and circuit.owner is attempt:
+        if isinstance(circuit, FleetCircuit) and circuit.owner is attempt:
             await circuit.probe(attempt, clock)

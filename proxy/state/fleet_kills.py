@@ -57,7 +57,7 @@ _ALL = Scope(ALL)
 
 
 class FleetKills:
-    """A Part: `topic`, `every`, `exchange`, `heard`, `anew`, `lost`, `leave`."""
+    """Part of Part. One for the process."""
 
     topic = TOPIC
     every = EVERY

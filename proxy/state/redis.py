@@ -37,7 +37,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from proxy.state.door import Door
+from proxy.state.endpoint import Endpoint
 from proxy.state.store import Answer, Argument, Listener, Rejected, Unreachable, Verb
 
 AT_ONCE = 32
@@ -55,8 +55,9 @@ _LONGEST = 300
 Client: TypeAlias = Redis | RedisCluster
 _MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What a reply raises that is not what it should be."""
-_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, *_MISFITS)
-"""All that the library raises: it takes many replies apart without a look at them."""
+_FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError, *_MISFITS)
+"""All that the library raises: it takes many replies apart without a look at them, and writes to
+connections that have just been closed, of which uvloop says RuntimeError."""
 _SENSELESS = "its answer makes no sense"
 _REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 _CERTIFICATES = re.compile("CERT|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE")
@@ -65,17 +66,18 @@ _CERTIFICATES = re.compile("CERT|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE")
 class RedisStore:
     """Part of Store."""
 
-    def __init__(self, door: Door, fleet: str, timeout: float) -> None:
+    def __init__(self, endpoint: Endpoint, fleet: str, timeout: float) -> None:
         """`timeout`: seconds that calls wait for an answer. No one connection is given less."""
         self._prefix = f"holdfast:{{{fleet}}}:".encode()
-        self._door = door
-        self._client, self._sentinels = _client(door, timeout)
+        self._endpoint = endpoint
+        self._client, self._sentinels = _client(endpoint, timeout)
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._closed = False
 
     async def check(self) -> None:
-        """Raises Rejected where it does not want us, and Unreachable where it is not there."""
-        if self._door.tls:
-            _readable(self._door)
+        """Part of Store."""
+        if self._endpoint.tls:
+            _readable(self._endpoint)
         try:
             async with asyncio.timeout(_CHECKS):
                 await _done(self._client.ping())
@@ -96,6 +98,7 @@ class RedisStore:
             async with asyncio.timeout(within), self._room:
                 reply = await self._run(verb.script, args)
         except _FAILURES as error:
+            await self._forget()
             raise _unreachable(error) from error
         try:
             return verb.answer(reply)
@@ -112,16 +115,31 @@ class RedisStore:
 
     async def close(self) -> None:
         """Part of Store."""
+        self._closed = True
         for each in (self._client, *self._sentinels):
             with contextlib.suppress(*_FAILURES):
                 await each.aclose()
 
     async def _run(self, name: str, args: list[Argument]) -> Any:
+        self._is_open()
         script, digest = _script(name)
         try:
             return await self._client.evalsha(digest, 1, self._prefix, *args)
         except NoScriptError:
             return await self._client.eval(script, 1, self._prefix, *args)
+
+    async def _forget(self) -> None:
+        """Idle connections may lead to a server that has lost its place to another, and does not
+        know it: what is asked next goes where the name or the Sentinels lead now."""
+        if isinstance(self._client, Redis):
+            with contextlib.suppress(*_FAILURES):
+                await self._client.connection_pool.disconnect(inuse_connections=False)
+
+    def _is_open(self) -> None:
+        """A connection that is made after the end is closed by nobody. Raises RedisConnectionError
+        then."""
+        if self._closed:
+            raise RedisConnectionError("it is closed")
 
     async def _subscribes(self) -> None:
         """May we? It says so only when it is asked for the first message."""
@@ -130,6 +148,7 @@ class RedisStore:
 
     @contextlib.asynccontextmanager
     async def _news(self) -> AsyncIterator[PubSub]:
+        self._is_open()
         await self._client.initialize()  # one of a cluster would know no node to go to
         pubsub = self._client.pubsub()
         try:
@@ -164,24 +183,24 @@ async def _done(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
-def _client(door: Door, timeout: float) -> tuple[Client, list[Redis]]:
+def _client(endpoint: Endpoint, timeout: float) -> tuple[Client, list[Redis]]:
     """And the Sentinels, if there are any."""
     own = {
-        **_terms(door, max(timeout, _NODE if door.kind == "cluster" else _CONNECTION)),
-        "username": door.user or None,
-        "password": door.password or None,
+        **_terms(endpoint, max(timeout, _NODE if endpoint.kind == "cluster" else _CONNECTION)),
+        "username": endpoint.user or None,
+        "password": endpoint.password or None,
     }
-    if door.kind == "cluster":
-        nodes = [ClusterNode(host, port) for host, port in door.hosts]
+    if endpoint.kind == "cluster":
+        nodes = [ClusterNode(host, port) for host, port in endpoint.hosts]
         return RedisCluster(startup_nodes=nodes, **own), []
-    if door.kind == "sentinel":
-        sentinels = Sentinel(list(door.hosts), sentinel_kwargs=_terms(door, _NODE))  # type: ignore[no-untyped-call]
-        return sentinels.master_for(door.service, db=door.db, **own), sentinels.sentinels
-    host, port = door.hosts[0]
-    return Redis(host=host, port=port, db=door.db, **own), []
+    if endpoint.kind == "sentinel":
+        sentinels = Sentinel(list(endpoint.hosts), sentinel_kwargs=_terms(endpoint, _NODE))  # type: ignore[no-untyped-call]
+        return sentinels.master_for(endpoint.service, db=endpoint.db, **own), sentinels.sentinels
+    host, port = endpoint.hosts[0]
+    return Redis(host=host, port=port, db=endpoint.db, **own), []
 
 
-def _terms(door: Door, timeout: float) -> dict[str, Any]:
+def _terms(endpoint: Endpoint, timeout: float) -> dict[str, Any]:
     terms: dict[str, Any] = {
         "socket_timeout": timeout,
         "socket_connect_timeout": timeout,
@@ -189,32 +208,32 @@ def _terms(door: Door, timeout: float) -> dict[str, Any]:
         "protocol": 2,  # with 3 a server may send what nobody asked for
         "driver_info": None,  # nor is it told which library this is: a message less for each
     }
-    if door.tls:
+    if endpoint.tls:
         terms |= {
             "ssl": True,
             "ssl_cert_reqs": "required",
             "ssl_check_hostname": True,
-            "ssl_ca_certs": door.ca or None,
-            "ssl_certfile": door.cert or None,
-            "ssl_keyfile": door.key or None,
+            "ssl_ca_certs": endpoint.ca or None,
+            "ssl_certfile": endpoint.cert or None,
+            "ssl_keyfile": endpoint.key or None,
         }
     return terms
 
 
-def _readable(door: Door) -> None:
+def _readable(endpoint: Endpoint) -> None:
     """The library would look at these files only at its first connection, and tell no name. Raises
     Rejected."""
     context = ssl.create_default_context()
     try:
-        if door.ca:
-            context.load_verify_locations(door.ca)
+        if endpoint.ca:
+            context.load_verify_locations(endpoint.ca)
     except OSError as error:
-        raise Rejected(f"store_tls.ca: {door.ca}: {_told(error)}") from error
+        raise Rejected(f"store_tls.ca: {endpoint.ca}: {_told(error)}") from error
     try:
-        if door.cert:
-            context.load_cert_chain(door.cert, door.key, password="")
+        if endpoint.cert:
+            context.load_cert_chain(endpoint.cert, endpoint.key, password="")
     except OSError as error:
-        where = f"store_tls.cert, store_tls.key: {door.cert}, {door.key}"
+        where = f"store_tls.cert, store_tls.key: {endpoint.cert}, {endpoint.key}"
         raise Rejected(f"{where}: {_told(error)}") from error
 
 
@@ -259,7 +278,7 @@ _KINDS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str],
     (BusyLoadingError, "loading"),
     (OutOfMemoryError, "memory"),
     (ReadOnlyError, "read_only"),
-    ((RedisConnectionError, RedisClusterException, OSError), "connection"),
+    ((RedisConnectionError, RedisClusterException, OSError, RuntimeError), "connection"),
     ((InvalidResponse, *_MISFITS), "reply"),
 )
 

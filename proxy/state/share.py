@@ -234,7 +234,7 @@ class Share:
             for part, micros in own.items():
                 more = micros - line.spent.get(part, 0)
                 if more > 0:  # it was forgotten here, as what nobody used for long is
-                    one.recall(part, more)
+                    one.remember(part, more)
                     one.share += more
             one.others = max(0, drawn.spent - sum(own.values()))
             if account.cap.ttl:

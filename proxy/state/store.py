@@ -5,8 +5,9 @@ kills. The store is where those shares come from. So there is no general way to 
 only *verbs*: each is one decision that nothing can interleave with, in one message there and back.
 
 A verb is written down twice, side by side: as `on`, what it does to a `Memory`, in Python; and as a
-script for Redis (`scripts/NAME.lua`) that does the same. The first is its definition: tests hold
-the second against it (`tests/state/shared`), and it is what pods in one process share.
+script for Redis that does the same (`scripts/`, by the name of the verb's file in `shared/`). The
+first is its definition: tests hold the second against it (`tests/state/shared`), and it is what
+pods in one process share.
 
 **What is promised.** A verb that answered was done. One that raised `Unreachable` was done or was
 not, or will be at any time from now on, for a message may lie in a server that hangs: nobody may
@@ -69,6 +70,9 @@ class Verb(msgspec.Struct, Generic[Answer], frozen=True):
 class Store(Protocol):
     """Where pods meet."""
 
+    async def check(self) -> None:
+        """Raises Rejected where it does not want us, and Unreachable where it is not there."""
+
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Have it done, in so many seconds. Raises Unreachable."""
 
@@ -85,6 +89,10 @@ class Near:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
+
+    async def check(self) -> None:
+        """Part of Store."""
+        self._answers()
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""

@@ -17,7 +17,6 @@ pod. Then its victim is stopped, by its own pod; all pods agree which it is, so 
 Without the store nothing is known of other pods, and nobody is stopped for them.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -32,6 +31,7 @@ from proxy.keys import CHAINS
 from proxy.refusal import Refusal
 from proxy.state.chains import Chains, Work
 from proxy.state.link import Link
+from proxy.state.shared.names import digest
 from proxy.state.shared.waits import Edge, Ring, Wait, Waiting
 
 EVERY = 0.1
@@ -131,10 +131,10 @@ class Waits:
             where = call.workflow, call.task
             work = self._works.get(where)
             if work is None:
-                work = self._works[where] = _Work(_digest(*where), where)
+                work = self._works[where] = _Work(digest(*where), where)
             since = int((waits.began + link.ahead) * 1000)
             agent = call.agent.encode()[:_NAME].decode(errors="ignore")
-            waits.edge = Edge(name, _digest(call.agent), _digest(call.upstream), since, agent)
+            waits.edge = Edge(name, digest(call.agent), digest(call.upstream), since, agent)
             work.waits[name] = waits
             work.due = 0.0
             self._where[name] = where
@@ -199,9 +199,3 @@ def _some(due: deque[_Work]) -> Iterator[_Work]:
 def _told(work: _Work) -> Waiting:
     edges = (waits.edge for waits in islice(work.waits.values(), _EDGES))
     return Waiting(work.id, tuple(edge for edge in edges if edge), tuple(islice(work.gone, _EDGES)))
-
-
-def _digest(*names: str) -> str:
-    """What tells it from others, and nobody what it is called."""
-    told = msgspec.msgpack.encode(names)
-    return hashlib.blake2b(told, person=b"holdfast waits 1", digest_size=12).hexdigest()

@@ -16,14 +16,28 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from tests.bench import before, budgets, calls, cold_start, journal, sections, streams, upload
+from tests.bench import (
+    before,
+    budgets,
+    calls,
+    cold_start,
+    journal,
+    sections,
+    store,
+    streams,
+    upload,
+)
 from tests.bench.load import Load
 from tests.bench.peers import STARTERS, Peer, Yard
 from tests.bench.process import Cores, Missing, raise_file_limit
 from tests.bench.report import report
 from tests.bench.targets import Results, targets
+from tests.servers import RedisServer
 
-MEASUREMENTS = ("calls", "sections", "journal", "budgets", "upload", "streams", "models", "start")
+MEASUREMENTS = (
+    *("calls", "sections", "journal", "budgets", "store"),
+    *("upload", "streams", "models", "start"),
+)
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
 STREAMS = 1000
 MODELS = 500
@@ -98,6 +112,20 @@ class Bench:
             peers = self._checked(budgets.starters(yard))
             plan = budgets.QUICK if self.quick else budgets.USUAL
             self.results.budgets = calls.measure(peers, self.load, plan, say)
+
+    def store(self) -> None:
+        """The same Holdfast with and without a store, loaded in turn."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            try:
+                server = RedisServer(yard.folder / "redis", "--save", "").start()
+            except (ImportError, OSError, RuntimeError) as reason:
+                self.results.missing["shared"] = f"shared: no server ({reason})"
+                return
+            stack.callback(server.stop)
+            peers = self._checked(store.starters(yard, server.url))
+            plan = store.QUICK if self.quick else store.USUAL
+            self.results.store = calls.measure(peers, self.load, plan, say)
 
     def journal(self) -> None:
         """The same Holdfast with and without its records, then what is done with many."""
@@ -192,7 +220,7 @@ class Bench:
 
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
-            *(self.calls, self.sections, self.journal, self.budgets),
+            *(self.calls, self.sections, self.journal, self.budgets, self.store),
             *(self.upload, self.streams, self.models, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]

@@ -105,9 +105,11 @@ class Yard:
             raise Missing("cannot start (no command `holdfast` in this environment; make venv)")
         return self._holdfast("holdfast", [str(binary)], SHIPPED, protocol)
 
-    def holdfast_of(self, tree: Path, name: str, policies: Path) -> Peer:
-        """From the sources of a tree, by this interpreter, with the policies of one file."""
-        return self._holdfast(name, [sys.executable, "-c", RUN, str(tree)], policies, "tools")
+    def holdfast_of(self, tree: Path, name: str, policies: Path, *more: str) -> Peer:
+        """From the sources of a tree, by this interpreter, with the policies of one file; `more`:
+        flags."""
+        command = [sys.executable, "-c", RUN, str(tree)]
+        return self._holdfast(name, command, policies, "tools", *more)
 
     def kept(self, name: str) -> Peer:
         """This tree, shipped policies: what `unkept` is compared with."""
@@ -117,7 +119,9 @@ class Yard:
         """Likewise, but no record of a call reaches the journal."""
         return self._holdfast(name, [sys.executable, "-c", UNKEPT, str(ROOT)], SHIPPED, "tools")
 
-    def _holdfast(self, name: str, command: list[str], policies: Path, protocol: str) -> Peer:
+    def _holdfast(
+        self, name: str, command: list[str], policies: Path, protocol: str, *more: str
+    ) -> Peer:
         place, ready = self._place(name)
         folder = _policies(self._upstream, protocol, policies, place / "policies")
         argv = [
@@ -128,6 +132,7 @@ class Yard:
             *("--admin", "127.0.0.1:0"),
             *("--data-dir", str(place / "data")),
             *("--ready-file", str(ready)),
+            *more,
         ]
         process = self._keep(Process(argv, self.cores.peer, place / "log", cwd=place))
         addresses = await_ready(process, ready)

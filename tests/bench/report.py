@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tests.bench import budgets, journal
+from tests.bench import budgets, journal, store
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
@@ -24,6 +24,8 @@ MEANS = {
     "auto": "this, auto",
     "free": "nothing has a price",
     "priced": "a price, three budgets",
+    "alone": "money, a rate, by itself",
+    "shared": "the same, with a Redis",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -37,9 +39,9 @@ def report(results: Results) -> Iterator[str]:
         yield from _sections(results)
     if results.journal:
         yield from _journal(results)
-    if results.budgets:
-        yield from _rates(results.budgets, budgets.NAMES, results.missing, "budgets")
-        yield from _doubts(results.budgets)
+    pairs = (("budgets", results.budgets, budgets.NAMES), ("store", results.store, store.NAMES))
+    for title, rows, names in pairs:
+        yield from _pair(rows, names, results.missing, title)
     if results.uploads:
         yield from _uploads(results)
     if results.streams:
@@ -73,6 +75,14 @@ def _rates(
             elif name in missing:
                 yield f"{MEANS[name]:<28}  not measured, see below"
     yield ""
+
+
+def _pair(
+    rows: dict[str, Row], names: Iterable[str], missing: dict[str, str], title: str
+) -> Iterator[str]:
+    if rows:
+        yield from _rates(rows, names, missing, title)
+        yield from _doubts(rows)
 
 
 def _sections(results: Results) -> Iterator[str]:

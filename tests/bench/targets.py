@@ -27,6 +27,7 @@ class Results:
     sections: dict[str, Row] = field(default_factory=dict)
     journal: dict[str, Row] = field(default_factory=dict)
     budgets: dict[str, Row] = field(default_factory=dict)
+    store: dict[str, Row] = field(default_factory=dict)
     waits: Waits | None = None
     verified: Verified | None = None
 
@@ -73,6 +74,7 @@ def targets(results: Results) -> list[Target]:
         *_sections(results),
         *_journal(results),
         *_budgets(results),
+        *_store(results),
         *_memory(results),
         *_own(results),
     ]
@@ -119,6 +121,11 @@ def _journal(results: Results) -> list[Target]:
 def _budgets(results: Results) -> list[Target]:
     priced = against(results.budgets, "priced", "free", 32)
     return [Target("calls/s, 32 connections, a price and budgets", 0.95, True, "x", priced)]
+
+
+def _store(results: Results) -> list[Target]:
+    shared = against(results.store, "shared", "alone", 32)
+    return [Target("calls/s, 32 connections, a store that pods share", 0.95, True, "x", shared)]
 
 
 def against(rows: Mapping[str, Row], ours: str, theirs: str, connections: int) -> float | None:

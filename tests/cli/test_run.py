@@ -54,7 +54,7 @@ def test_flags_are_settings(holdfast, here, served, policies):
         "d",
     )
     assert (settings.agent.id, settings.agent.fleet, settings.drain) == ("7", "f", 2.0)
-    assert settings.store.door.hosts == (("redis", 6379),)
+    assert settings.store.endpoint.hosts == (("redis", 6379),)
     assert (settings.policies, upstream, ready_file) == ("policies", None, Path("ready.json"))
 
 

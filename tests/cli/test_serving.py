@@ -13,8 +13,8 @@ import pytest
 
 from proxy.app import App
 from proxy.cli.serving import serve
-from proxy.config.doors import StoreUrl
 from proxy.config.settings import Settings
+from proxy.config.store_url import StoreUrl
 from tests.servers import RedisServer, free_port
 from tests.test_app import events, listening, settings, taken
 

@@ -64,7 +64,7 @@ def test_a_store_is_a_redis(here):
     )
     settings = load_settings(environ={"PASSWORD": "s3cret"})
 
-    assert settings.store.door.password == "s3cret"
+    assert settings.store.endpoint.password == "s3cret"
     assert (settings.store_timeout, settings.on_store_failure) == (0.02, "deny")
     assert settings.readiness == ("store",)
     assert settings.store_tls.ca == "a.pem"
@@ -75,7 +75,7 @@ def test_the_environment_may_name_the_store(here):
     """There its password is in no file."""
     settings = load_settings(environ={"HOLDFAST_STORE": "redis://a", "HOLDFAST_READINESS": "store"})
 
-    assert (settings.store.door.hosts, settings.readiness) == ((("a", 6379),), ("store",))
+    assert (settings.store.endpoint.hosts, settings.readiness) == ((("a", 6379),), ("store",))
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from proxy.refusal import Refusal
 from proxy.reply import Reply
 from proxy.stage import Ground, Said, Site
 from proxy.stages.rate_limit import FleetTurnstile, RateLimit, ShadowTurnstile, Turnstile
-from proxy.state.fleet_cells import Rates
+from proxy.state.fleet_cells import FleetRates
 from proxy.units import Rate
-from tests.fakes import FakeBody, make_attempt, make_call, make_reply, make_target
-from tests.state.rating_pods import Shared, settled
+from tests.fakes import FakeBody, make_attempt, make_call, make_reply, make_target, settled
+from tests.state.rating_pods import Shared
 
 
 def section(rate: str = "10/s", **more: Any) -> RateLimit:
@@ -33,7 +33,7 @@ class Pod:
         self.way = shared.ways[-1]
         self.ground = Ground(self.clock, self.keep)
         self.gate = gate(said, self.ground)
-        self.rates = Rates.of(self.keep)
+        self.rates = FleetRates.of(self.keep)
 
     def attempt(self, left: float = 45.0, size: int = 4, **call: Any) -> Attempt:
         """One that begins now."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -17,10 +17,9 @@ from proxy.state.link import Link
 from proxy.state.memory import Memory
 from proxy.state.scopes import Scope
 from proxy.state.shared.fleet import Fleet, Pod
-from proxy.state.store import Listener, Near, Store, Unreachable, Verb
+from proxy.state.store import Listener, Store, Unreachable
 from tests.fakes import FakeClock
-
-Answer = TypeVar("Answer")
+from tests.state.roads import Road
 
 
 class Entries:
@@ -42,36 +41,6 @@ class Entries:
     def types(self) -> list[str]:
         """Of the records."""
         return [line["type"] for line in self.lines]
-
-
-class Road(Near):
-    """The way to a store: what is asked may get lost, or be late, or its answer be lost."""
-
-    def __init__(self, memory: Memory) -> None:
-        super().__init__(memory)
-        self.memory = memory
-        self.fate = ""  # of the next one: lost | late | unanswered
-        self.late: list[Verb[Any]] = []  # on their way
-        self.asked: list[Verb[Any]] = []
-        self.fates = "all"  # to whom it happens; the name of a script
-
-    async def ask(self, verb: Verb[Answer], within: float) -> Answer:
-        """Part of Store."""
-        self.asked.append(verb)
-        if self.fate and self.fates in ("all", verb.script):
-            fate, self.fate = self.fate, ""
-            if fate == "late":
-                self.late.append(verb)
-            if fate == "unanswered":
-                _ = verb.on(self.memory)
-            raise Unreachable(fate)
-        return await super().ask(verb, within)
-
-    def arrive(self) -> None:
-        """What was late is done now."""
-        for verb in self.late:
-            _ = verb.on(self.memory)
-        self.late.clear()
 
 
 class KillPod:

@@ -11,14 +11,14 @@ from proxy.reply import Failure
 from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, CircuitCheck, ProbeLease
 from proxy.state.circuit_rules import Open
-from proxy.state.fleet_circuits import Circuits, name_of
+from proxy.state.fleet_circuit import FleetCircuit
+from proxy.state.fleet_circuits import FleetCircuits, name_of
 from proxy.state.link import Link
 from proxy.state.memory import Memory
 from proxy.state.shared.circuits import View
 from proxy.state.shared.fleet import Beat, Pod
-from proxy.state.shared_circuit import SharedCircuit
 from proxy.state.store import Near, Store
-from tests.fakes import FakeClock, Turn, make_attempt, make_call, make_reply, make_target
+from tests.fakes import FakeClock, make_attempt, make_call, make_reply, make_target, settled
 
 STEADY = Open(jitter=0.0)
 
@@ -35,7 +35,7 @@ class FleetPod:
         self.link = self.keep.of(
             LINK, lambda: Link(store, Pod(name, life, name), clock, news, 1.0, "local")
         )
-        self.part = Circuits.of(self.keep, clock)
+        self.part = FleetCircuits.of(self.keep, clock)
         self.fields = {"open": STEADY, "count": fields.pop("counts", None)} | fields
         self._gates: tuple[CircuitCheck, ProbeLease] | None = None
 
@@ -60,10 +60,10 @@ class FleetPod:
             self._gates = check, lease
         return self._gates
 
-    def circuit(self, tool: str = "search") -> SharedCircuit:
+    def circuit(self, tool: str = "search") -> FleetCircuit:
         """The tool's, or the upstream's."""
         found = self.keep.seen(CircuitKey("", "gateway", tool))
-        assert isinstance(found, SharedCircuit)
+        assert isinstance(found, FleetCircuit)
         return found
 
     @property
@@ -113,12 +113,6 @@ class FleetPod:
     async def exchange(self) -> None:
         """What is done each second."""
         await self.part.exchange(self.link)
-
-
-async def settled() -> None:
-    """What was begun beside the path is done; a store in this process never makes it wait."""
-    for _ in range(30):
-        await Turn()
 
 
 class Pods:

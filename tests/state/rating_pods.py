@@ -9,31 +9,11 @@ from proxy.news import News
 from proxy.state.link import Link
 from proxy.state.memory import Memory
 from proxy.state.shared.fleet import SETTLE, Beat, Pod
-from proxy.state.store import Near, Store, Unreachable, Verb
+from proxy.state.store import Unreachable
 from tests.fakes import FakeClock
+from tests.state.roads import Road
 
 TIMEOUT = 0.05
-
-
-class Lossy:
-    """A store whose messages are lost on their way there, or back; or come late."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.fate = ""
-        """Of what is asked next: lost (never done), unheard (done), or empty."""
-        self.asked: list[Verb[Any]] = []
-
-    async def ask(self, verb: Verb[Any], within: float) -> Any:
-        """Part of Store."""
-        self.asked.append(verb)
-        fate, self.fate = self.fate, ""
-        if fate == "lost":
-            raise Unreachable("it was lost")
-        told = await self.store.ask(verb, within)
-        if fate == "unheard":
-            raise Unreachable("nobody heard of it")
-        return told
 
 
 class Shared:
@@ -43,13 +23,13 @@ class Shared:
         self.clock = clock or FakeClock(asleep=False)
         self.memory = Memory(self.clock.wall)
         self.links: list[Link] = []
-        self.ways: list[Lossy] = []
+        self.ways: list[Road] = []
 
     def link(self, on_failure: str = "local", clock: Clock | None = None) -> Link:
         """Another pod's; it is not up before it has beaten."""
-        way = Lossy(Near(self.memory))
+        way = Road(self.memory)
         pod = Pod(f"pod{len(self.links)}", 1, "m")
-        link = Link(way, pod, clock or self.clock, News(), TIMEOUT, on_failure)  # type: ignore[arg-type]  # listens to nobody
+        link = Link(way, pod, clock or self.clock, News(), TIMEOUT, on_failure)
         self.links.append(link)
         self.ways.append(way)
         return link
@@ -71,12 +51,6 @@ class Shared:
         await self.beat()
         await self.beat()
         assert all(link.grants for link in self.links)
-
-
-async def settled(turns: int = 12) -> None:
-    """Let everything that is ready happen."""
-    for _ in range(turns):
-        await asyncio.sleep(0)
 
 
 def alone(work: Coroutine[Any, Any, Any]) -> Any:

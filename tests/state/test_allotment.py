@@ -132,7 +132,7 @@ def test_a_share_is_all_that_may_be_spent() -> None:
     assert (one.room, one.all_spent) == (200, 300)
     assert one.line == (int(one.since), 0, 0)
     assert one.parts() == {0: 100}
-    one.recall(0, 50)
+    one.remember(0, 50)
     assert one.room == 150
 
     one.enter(NOW + 3_600)
@@ -151,9 +151,9 @@ def test_what_rolls_out_is_anybodys() -> None:
     since, oldest, newest = one.line
     assert (since, newest - oldest) == (0, 60)
     assert one.parts() == {newest: 100}
-    one.recall(newest, 20)
-    one.recall(newest - 2, 30)
-    one.recall(newest - 1, 5)
+    one.remember(newest, 20)
+    one.remember(newest - 2, 30)
+    one.remember(newest - 1, 5)
     assert one.parts() == {newest: 120, newest - 1: 5, newest - 2: 30}
     assert one.room == 345
 

@@ -7,12 +7,13 @@ import pytest
 from proxy.clock import NEVER
 from proxy.state.cell import Grant, Waiter
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import Rates
+from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
 from proxy.state.shared.fleet import Beat, Fleet
-from proxy.state.shared.rates import Take
-from tests.state.rating_pods import Shared, settled
+from proxy.state.shared.rates import DrawUnits
+from tests.fakes import settled
+from tests.state.rating_pods import Shared
 
 SLOW = Pace(interval=10.0, burst=4)
 FAST = Pace(interval=0.001, burst=1_000)
@@ -26,7 +27,7 @@ class Pod:
         self.clock = shared.clock
         self.link: Link = shared.link(on_failure)
         self.way = shared.ways[-1]
-        self.rates = Rates()
+        self.rates = FleetRates()
         self.pace = pace
 
     def made(self) -> "Pod":
@@ -57,9 +58,9 @@ class Pod:
         return sum([await self.goes(cost) is not None for _ in range(number)])
 
     @property
-    def takes(self) -> list[Take]:
+    def takes(self) -> list[DrawUnits]:
         """What it asked for."""
-        return [verb for verb in self.way.asked if isinstance(verb, Take)]
+        return [verb for verb in self.way.asked if isinstance(verb, DrawUnits)]
 
     async def says(self) -> None:
         """What it has to say."""
@@ -225,8 +226,8 @@ async def test_what_is_owed_is_told_until_it_is_heard() -> None:
     assert grant is not None
     pod.cell.keep(grant, 50)
     pod.cell._leased.add(_told(grant), 1e6, -NEVER)
-    pod.way.fate = "unheard"
-    with pytest.raises(Exception, match="nobody heard"):
+    pod.way.fate = "unanswered"
+    with pytest.raises(Exception, match="unanswered"):
         await pod.says()
     await shared.beat()
     await pod.says()

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from proxy.state.cell import Grant, Waiter
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import Rates
+from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.leased import HOLDS
-from proxy.state.shared.rates import Take
+from proxy.state.shared.rates import DrawUnits
 from proxy.state.store import Unreachable
-from tests.fakes import FakeClock
-from tests.state.rating_pods import Shared, settled
+from tests.fakes import FakeClock, settled
+from tests.state.rating_pods import Shared
 
 PODS = 3
 ROUNDING = 1e-3
@@ -29,9 +29,9 @@ class Pod:
         self.clock = FakeClock(at=1000.0 + ahead, asleep=False)
         self.link = world.shared.link(world.on_failure, self.clock)
         self.way = world.shared.ways[-1]
-        self.rates = Rates()
+        self.rates = FleetRates()
         self.cell = FleetCell(world.pace, self.clock, self.link, "c", self.rates)
-        self.late: list[Take] = []
+        self.late: list[DrawUnits] = []
 
 
 class Use(list[Any]):
@@ -147,11 +147,11 @@ class World:
 
     async def loses(self, pod: Pod, number: int) -> None:
         """The next message is lost, on its way there or back."""
-        pod.way.fate = "lost" if number % 2 else "unheard"
+        pod.way.fate = "lost" if number % 2 else "unanswered"
 
     async def delays(self, pod: Pod, number: int) -> None:
         """A message that its pod has given up arrives after all."""
-        takes = [verb for verb in pod.way.asked if isinstance(verb, Take)]
+        takes = [verb for verb in pod.way.asked if isinstance(verb, DrawUnits)]
         if pod.way.fate == "lost" and takes:
             pod.way.fate = ""
             takes[-1].on(self.shared.memory)

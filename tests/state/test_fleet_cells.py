@@ -7,11 +7,13 @@ import pytest
 from proxy.keep import Keep
 from proxy.state import fleet_cells
 from proxy.state.fleet_cell import FleetCell
-from proxy.state.fleet_cells import FleetCells, Rates
+from proxy.state.fleet_cells import FleetCells, FleetRates
 from proxy.state.gcra import Pace
-from proxy.state.shared.rates import Take
+from proxy.state.shared.rates import DrawUnits
 from proxy.state.store import Unreachable
-from tests.state.rating_pods import Lossy, Shared, settled
+from tests.fakes import settled
+from tests.state.rating_pods import Shared
+from tests.state.roads import Road
 
 SLOW = Pace(10.0, 4)
 TOKENS = Pace(1.0, 100)
@@ -23,8 +25,8 @@ class Pod:
     def __init__(self, shared: Shared, pace: Pace = TOKENS, most: int = 9_000) -> None:
         self.clock = shared.clock
         self.link = shared.link()
-        self.way: Lossy = shared.ways[-1]
-        self.rates = Rates()
+        self.way: Road = shared.ways[-1]
+        self.rates = FleetRates()
         self.cells = FleetCells(pace, self.clock, self.link, self.rates, ("", "p", "calls"), most)
 
     def of(self, name: str) -> FleetCell:
@@ -47,9 +49,9 @@ class Pod:
         return grant is not None
 
     @property
-    def takes(self) -> list[Take]:
+    def takes(self) -> list[DrawUnits]:
         """What it asked for."""
-        return [verb for verb in self.way.asked if isinstance(verb, Take)]
+        return [verb for verb in self.way.asked if isinstance(verb, DrawUnits)]
 
 
 async def fleet(number: int = 1, **how: Any) -> tuple[Shared, list[Pod]]:
@@ -157,8 +159,8 @@ async def test_who_leaves_gives_back_what_he_has() -> None:
 async def test_there_is_one_in_the_process() -> None:
     """And it never makes room for others."""
     keep = Keep()
-    assert Rates.of(keep) is Rates.of(keep)
-    assert (Rates.idle, FleetCells.idle) == (False, False)
+    assert FleetRates.of(keep) is FleetRates.of(keep)
+    assert (FleetRates.idle, FleetCells.idle) == (False, False)
 
 
 async def test_those_of_policies_that_are_gone_are_forgotten() -> None:

@@ -15,12 +15,12 @@ from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, ProbeLease
 from proxy.state import fleet_circuits
 from proxy.state.circuit import Circuit
-from proxy.state.fleet_circuits import Circuits, name_of
+from proxy.state.fleet_circuits import FleetCircuits, name_of
 from proxy.state.shared import circuits
 from proxy.state.shared.circuits import View
 from proxy.state.store import Unreachable
-from tests.fakes import make_attempt, make_call, make_target
-from tests.state.circuit_pods import TOOL, FleetPod, Pods, settled
+from tests.fakes import make_attempt, make_call, make_target, settled
+from tests.state.circuit_pods import TOOL, FleetPod, Pods
 
 
 async def opened(count=3, **fields):
@@ -795,7 +795,7 @@ async def test_without_a_store_it_is_a_circuit_as_ever():
     """The part is there, and nobody asks for it."""
     fleet = Pods()
     ground = Ground(fleet.clock, (await fleet.pod("a")).keep.__class__())
-    Circuits.of(ground.keep, fleet.clock)
+    FleetCircuits.of(ground.keep, fleet.clock)
     ProbeLease.build(Breaker(), Site(make_target(), ground, "careful"))
     assert type(ground.keep.seen(CircuitKey("", "gateway", "search"))) is Circuit
 

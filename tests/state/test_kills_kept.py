@@ -13,7 +13,8 @@ from proxy.state.memory import Memory
 from proxy.state.scopes import Scope
 from proxy.state.throws import Lift, Thrown
 from tests.fakes import FakeClock
-from tests.state.at_kills import KillPod, Road, kill
+from tests.state.at_kills import KillPod, kill
+from tests.state.roads import Road
 
 ALL = Scope("all")
 

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import Leave
-from proxy.state.shared.money import LAST, Close
+from proxy.state.shared.fleet import LAST, Leave
+from proxy.state.shared.money import Close
 from proxy.state.store import Near, Unreachable, Verb
 from tests.state.fleets import APod, World
 
@@ -168,7 +168,8 @@ class Fleet(RuleBasedStateMachine):
         """A person says that a dead pod will not come back. What it held counts as spent."""
         if name not in self.world.pods and self.life[name]:
             known = self.world.memory.of("pods", dict).get(name)
-            if known is not None:
+            told = self.world.memory.of("gathered", set)  # else nobody knows what it spent
+            if known is not None and name in told:
                 self.given_up = True
                 last = Close(known[0], LAST, leaves=True, lost=True)
                 self.run(self.done(last, Leave((name,))))

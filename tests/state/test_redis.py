@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import hashlib
+import pkgutil
 import re
 import socket
 import ssl
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ from typing import Any
 import pytest
 import trustme
 
-from proxy.state import redis
-from proxy.state.door import Door
+from proxy.state import redis, shared
+from proxy.state.endpoint import Endpoint
 from proxy.state.redis import RedisStore
-from proxy.state.shared.fleet import Beat, Pod
+from proxy.state.shared.fleet import ALIVE, KEPT, Beat, Pod
 from proxy.state.store import REASONS, Rejected, Unreachable, Verb
 from tests.relays import saying, served, to
 from tests.servers import RedisServer, SentinelServer, cluster, free_port, select_none
@@ -27,9 +29,9 @@ NAMES = [path.name.removesuffix(".lua") for path in (files("proxy.state") / "scr
 
 
 @contextlib.asynccontextmanager
-async def store(*ports, **door):
+async def store(*ports, **endpoint):
     hosts = tuple(("127.0.0.1", port) for port in ports)
-    made = RedisStore(Door(hosts=hosts, **door), "f", 0.05)
+    made = RedisStore(Endpoint(hosts=hosts, **endpoint), "f", 0.05)
     try:
         yield made
     finally:
@@ -158,6 +160,40 @@ def test_all_that_scripts_do_is_tried_at_the_start():
 
     assert used
     assert used - tried == set()
+
+
+def test_each_script_is_found_by_its_verb():
+    """Its name begins with that of the file in `shared` where the verb is."""
+    scripts = {
+        (module.name, verb.script)
+        for module in pkgutil.iter_modules(shared.__path__)
+        for verb in vars(import_module(f"{shared.__name__}.{module.name}")).values()
+        if isinstance(verb, type) and issubclass(verb, Verb) and "script" in vars(verb)
+        if verb.__module__ == f"{shared.__name__}.{module.name}"
+    }
+
+    assert {script for _, script in scripts} == set(NAMES) - {"prelude", "check"}
+    assert [each for each in scripts if not each[1].startswith(each[0])] == []
+
+
+def test_all_keys_of_scripts_are_listed():
+    """For people who look into a store."""
+    folder = files("proxy.state") / "scripts"
+    keys = {
+        key
+        for name in set(NAMES) - {"check"}
+        for key in re.findall(r"key\('([a-z.:]+)", (folder / f"{name}.lua").read_text())
+    } - {"news"}
+
+    assert "epoch" in keys
+    assert [key for key in keys if f"`{key}" not in str(shared.__doc__)] == []
+
+
+def test_scripts_have_the_numbers_of_the_verbs():
+    """Those that stand in what all of them begin with."""
+    prelude = (files("proxy.state") / "scripts" / "prelude.lua").read_text()
+
+    assert f"local KEPT, ALIVE = {KEPT}, {ALIVE} " in prelude
 
 
 # TLS.
@@ -612,3 +648,31 @@ async def test_a_cluster_that_is_none(started):
             await ours.check()
         with pytest.raises(Unreachable):
             await ours.listen(lambda *_: None)
+
+
+async def test_a_store_that_is_closed_makes_no_connection():
+    """Nobody would close it."""
+    made = RedisStore(Endpoint(hosts=(("127.0.0.1", 1),)), "closed", 1.0)
+    await made.close()
+
+    with pytest.raises(Unreachable, match="closed"):
+        await made.ask(Beat(Pod("a")), 1.0)
+    with pytest.raises(Unreachable, match="closed"):
+        await made.listen(lambda topic, said: None)
+
+
+async def test_where_it_failed_idle_connections_are_left(started):
+    """They may lead to a server that has lost its place to another."""
+    server = started()
+    async with store(server.port) as ours:
+        await asyncio.gather(*(ours.ask(Beat(Pod(name)), 5.0) for name in "abc"))
+        pool = ours._client.connection_pool
+        before = [each for each in pool._available_connections if each.is_connected]
+        assert len(before) > 1
+        server.pause()
+        with pytest.raises(Unreachable):
+            await ours.ask(Beat(Pod("a")), 0.01)
+        server.resume()
+
+        assert not any(each.is_connected for each in before)
+        assert (await ours.ask(Beat(Pod("a")), 5.0)).ours

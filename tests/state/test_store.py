@@ -36,7 +36,10 @@ async def test_a_verb_is_done(memory):
 async def test_a_broken_store_does_nothing(memory):
     """It says why."""
     store = Near(memory)
+    await store.check()
     memory.breaks("it hangs")
+    with pytest.raises(Unreachable, match="it hangs"):
+        await store.check()
     with pytest.raises(Unreachable, match="it hangs"):
         await store.ask(Put(1), 1.0)
     with pytest.raises(Unreachable, match="it hangs"):

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from proxy.app import App
-from proxy.config.doors import StoreUrl
+from proxy.config.store_url import StoreUrl
 from tests.servers import RedisServer
 from tests.test_app import settings
 

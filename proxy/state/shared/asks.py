@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from proxy.state.memory import Memory
+from proxy.state.shared.names import text_of
 from proxy.state.store import Argument, Verb
 
 LASTS = 15_000
@@ -44,7 +45,7 @@ class _Board(NamedTuple):
 class Post(Verb[int], frozen=True):
     """Something changes on the board of a pod, or stays. Gives the number that stands there."""
 
-    script = "board_post"
+    script = "asks_post"
 
     pod: str
     number: int
@@ -92,7 +93,7 @@ class Post(Verb[int], frozen=True):
 class Boards(Verb[tuple[str, ...]], frozen=True):
     """The pods that have one."""
 
-    script = "boards"
+    script = "asks_boards"
 
     def on(self, memory: Memory) -> tuple[str, ...]:
         """Part of Verb."""
@@ -106,13 +107,13 @@ class Boards(Verb[tuple[str, ...]], frozen=True):
 
     def answer(self, reply: Any) -> tuple[str, ...]:
         """Part of Verb."""
-        return tuple(sorted(_text(pod) for pod in reply)[:PODS])
+        return tuple(sorted(text_of(pod) for pod in reply)[:PODS])
 
 
 class Board(Verb[tuple[tuple[str, bytes], ...]], frozen=True):
     """What is on that of one pod: each request by its id."""
 
-    script = "board"
+    script = "asks_board"
 
     pod: str
 
@@ -133,7 +134,7 @@ class Board(Verb[tuple[tuple[str, bytes], ...]], frozen=True):
 class Shown(Verb[bytes], frozen=True):
     """The exact call of one request; empty: it is not there."""
 
-    script = "board_shown"
+    script = "asks_shown"
 
     pod: str
     id: str
@@ -155,7 +156,7 @@ class Shown(Verb[bytes], frozen=True):
 class Say(Verb[bool], frozen=True):
     """Put something into a box; who listens hears which. False: it is full."""
 
-    script = "box_say"
+    script = "asks_say"
 
     box: str
     id: str
@@ -186,7 +187,7 @@ class Say(Verb[bool], frozen=True):
 class Take(Verb[tuple[tuple[str, bytes], ...]], frozen=True):
     """All that is in a box: it is empty then."""
 
-    script = "box_take"
+    script = "asks_take"
 
     box: str
 
@@ -209,7 +210,7 @@ class Take(Verb[tuple[tuple[str, bytes], ...]], frozen=True):
 class Withdraw(Verb[bool], frozen=True):
     """Take back what was said. False: it is not there, so it may have been heard."""
 
-    script = "box_withdraw"
+    script = "asks_withdraw"
 
     box: str
     id: str
@@ -229,10 +230,5 @@ class Withdraw(Verb[bool], frozen=True):
 
 
 def _pairs(reply: Any) -> tuple[tuple[str, bytes], ...]:
-    pairs = ((_text(reply[at]), bytes(reply[at + 1])) for at in range(0, len(reply), 2))
+    pairs = ((text_of(reply[at]), bytes(reply[at + 1])) for at in range(0, len(reply), 2))
     return tuple(sorted(pairs))
-
-
-def _text(raw: bytes) -> str:
-    """Whoever can write to the store may have put anything there."""
-    return raw.decode(errors="replace")

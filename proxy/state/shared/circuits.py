@@ -12,7 +12,7 @@ not care.
 **Probes.** When its time is over one pod may try, and no other one until it has said what came of
 it, or its lease is over: a pod may die. A pod has one probe for a circuit at a time, so its newer
 one takes the place of an older one. Where the store has forgotten the circuit, nobody tries for
-`SETTLE`: whoever has a lease says so in that time (`Recall`).
+`SETTLE`: whoever has a lease says so in that time (`TellCircuits`).
 
 All is told as it is (passed so often in all, open for so long since then), never as a change: what
 is asked twice or late does no harm.
@@ -25,7 +25,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import ALIVE
+from proxy.state.shared.fleet import alive
 from proxy.state.store import Argument, Verb
 
 TOPIC = "circuits"
@@ -43,7 +43,7 @@ STALE = 5_000
 """Milliseconds after which what was asked is not on its way any more, and nobody waits for it."""
 PAGE = 200
 """Circuits that are told at a time."""
-_SCRIPT = "circuit"
+_SCRIPT = "circuits"
 
 Number = Annotated[int, Meta(ge=0, le=2**53)]
 Flag = Annotated[int, Meta(ge=0, le=1)]
@@ -136,7 +136,7 @@ class Vote(_Asked, frozen=True):
     def args(self) -> list[Argument]:
         """Part of Verb."""
         what: list[Argument] = [self.pod, self.after, self.open_for, self.at]
-        rest = [self.span, self.slow, self.quorum, LONGEST, GRACE, ALIVE, STALE]
+        rest = [self.span, self.slow, self.quorum, LONGEST, GRACE, STALE]
         return [*_head("vote", self.circuit), *what, *rest]
 
 
@@ -228,7 +228,7 @@ class Probed(_Asked, frozen=True):
         return [*_head("probed", self.circuit), *whose, *rest]
 
 
-class Recall(Verb[None], frozen=True):
+class TellCircuits(Verb[None], frozen=True):
     """What a pod remembers of circuits, for a store that may have forgotten it."""
 
     script = _SCRIPT
@@ -254,7 +254,7 @@ class Recall(Verb[None], frozen=True):
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        said = [*_head("recall", ""), self.pod, LONGEST]
+        said = [*_head("tell", ""), self.pod, LONGEST]
         for each in self.held:
             view = each.view
             said += [view.circuit, view.generation, view.open, view.left, view.span, view.slow]
@@ -273,7 +273,7 @@ class Changes(msgspec.Struct, frozen=True):
     whole: bool  # there is no more
 
 
-class Since(Verb[Changes], frozen=True):
+class NewCircuits(Verb[Changes], frozen=True):
     """What was opened or closed since then? `PAGE` at a time, the oldest first."""
 
     script = _SCRIPT
@@ -291,7 +291,7 @@ class Since(Verb[Changes], frozen=True):
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        return [*_head("since", ""), self.stamp, PAGE]
+        return [*_head("new", ""), self.stamp, PAGE]
 
     def answer(self, reply: Any) -> Changes:
         """Part of Verb."""
@@ -342,8 +342,7 @@ def _over(until: int, at: int, now: int) -> bool:
 
 def _quorum(memory: Memory) -> int:
     """Two of few, three of ten; of one, one."""
-    pods: dict[str, tuple[Any, int]] = memory.seen("pods") or {}
-    live = sum(seen > memory.now() - ALIVE for _, seen in pods.values())
+    live = alive(memory)
     return max(2, (3 * live + 9) // 10) if live > 1 else 1
 
 

@@ -42,6 +42,11 @@ class Pod(msgspec.Struct, frozen=True):
     mark: str = "-"  # of this process: no two have the same
     name: str = "-"  # for people: the name of its machine
 
+    @property
+    def args(self) -> list[Argument]:
+        """Who it is, as scripts are told that begin with `is_known`."""
+        return [self.id, self.life, self.mark, self.name]
+
 
 class Known(msgspec.Struct, frozen=True):
     """A pod as the store knows it."""
@@ -73,7 +78,7 @@ class _Epoch(NamedTuple):
 class Beat(Verb[Fleet], frozen=True):
     """A pod lives."""
 
-    script = "beat"
+    script = "fleet_beat"
 
     pod: Pod
     gathered: int = 0
@@ -114,19 +119,15 @@ class Beat(Verb[Fleet], frozen=True):
         memory.put("epoch", epoch)
         for name in ("pods", "gathered", "epoch"):
             memory.ends(name, KEPT)
-        live = sum(seen > now - ALIVE for _, seen in pods.values())
         every = [Known(pod, seen, pod.id in told) for pod, seen in pods.values()]
         every.sort(key=lambda each: each.pod.id)
-        return Fleet(
-            now, True, epoch.number, epoch.open, live, tuple(every) if self.whole else ()
-        )  # fmt: skip
+        told_of = tuple(every) if self.whole else ()
+        return Fleet(now, True, epoch.number, epoch.open, alive(memory), told_of)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        pod = self.pod
-        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name]
         asked: list[Argument] = [self.gathered, int(self.whole), self.knows]
-        return [*head, *asked, ALIVE, SETTLE, KEPT, LAST, *self.peers]
+        return [*self.pod.args, *asked, SETTLE, LAST, *self.peers]
 
     def answer(self, reply: Any) -> Fleet:
         """Part of Verb."""
@@ -140,7 +141,7 @@ class Beat(Verb[Fleet], frozen=True):
 class Leave(Verb[None], frozen=True):
     """Pods are no more, and hold nothing: they have left, or a person says so."""
 
-    script = "leave"
+    script = "fleet_leave"
 
     pods: tuple[str, ...]
 
@@ -164,15 +165,14 @@ class Leave(Verb[None], frozen=True):
 class End(Verb[None], frozen=True):
     """Nothing counts that this life of a pod says from here on."""
 
-    script = "end"
+    script = "fleet_end"
 
     pod: str
     life: int
 
     def on(self, memory: Memory) -> None:
         """Part of Verb."""
-        numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
-        numbers[self.pod] = max(numbers.get(self.pod, (0, 0)), (self.life, LAST))
+        _ = is_next(memory, self.pod, self.life, LAST)  # what is later stays as it is
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -180,6 +180,28 @@ class End(Verb[None], frozen=True):
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""
+
+
+def alive(memory: Memory) -> int:
+    """So many pods were heard of lately."""
+    pods: dict[str, tuple[Pod, int]] = memory.seen("pods") or {}
+    return sum(seen > memory.now() - ALIVE for _, seen in pods.values())
+
+
+def is_known(memory: Memory, pod: Pod) -> bool:
+    """Is it the one that speaks for itself, and no earlier life or copy?"""
+    known = memory.of("pods", dict).get(pod.id)
+    return known is not None and bool(known[0] == pod)
+
+
+def is_next(memory: Memory, pod: str, life: int, number: int) -> bool:
+    """Is what it says not void? Then nothing that it said before counts any more."""
+    numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
+    if numbers.get(pod, (-1, 0)) >= (life, number):
+        return False
+    numbers[pod] = life, number
+    memory.ends("numbers", KEPT)
+    return True
 
 
 def _is_other(known: Pod, pod: Pod) -> bool:

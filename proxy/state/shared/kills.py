@@ -19,6 +19,8 @@ from msgspec import Meta
 from proxy.state.killed import POLICIES, InFlight, Kill
 from proxy.state.memory import Memory
 from proxy.state.scopes import ALL, KINDS, LONGEST, Scope
+from proxy.state.shared.fleet import KEPT
+from proxy.state.shared.names import text_of
 from proxy.state.store import Argument, Verb
 from proxy.state.throws import OFF, ON, Lift, Thrown
 
@@ -28,8 +30,6 @@ PAGE = 200
 """Words in one answer."""
 NOTHING = "-"
 """The mark of a scope of which nothing is known."""
-KEPT = 40 * 86_400_000
-"""Milliseconds for which it is all kept when nobody comes."""
 _FARTHEST = 253_402_300_799_000  # the end of the year 9999: what lies behind is no moment
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -229,9 +229,9 @@ _Kept: TypeAlias = dict[str, tuple[int, str, bytes]]  # number, mark, text
 
 def _words(reply: list[bytes]) -> tuple[Word, ...]:
     pairs = zip(reply[::2], reply[1::2], strict=True)
-    return tuple(_word(scope.decode(errors="replace"), found) for scope, found in pairs)
+    return tuple(_word(text_of(scope), found) for scope, found in pairs)
 
 
 def _word(scope: str, found: bytes) -> Word:
     mark, _, text = found.partition(b" ")
-    return Word(scope, mark.decode(errors="replace") or NOTHING, text)
+    return Word(scope, text_of(mark) or NOTHING, text)

@@ -7,17 +7,16 @@ so much I keep. Said twice it is said once; what comes later than it was said is
 
 A window that rolls is cut into parts, as it is in a pod (`state/allotment.py`); a calendar's has
 one. What pods have spent that are gone (`Close`) is kept as a sum: a fleet may grow and shrink
-every minute. All pods hear of it (`Departed`) and can tell it to a store that forgot it (`Recall`).
+every minute. All pods hear of it (`NewGone`) and tell it to a store that forgot it (`TellGone`).
 """
 
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
 
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import LAST as LAST
-from proxy.state.shared.fleet import Pod
+from proxy.state.shared.fleet import KEPT, Pod, alive, is_known, is_next
+from proxy.state.shared.names import digest
 from proxy.state.store import Argument, Verb
 
 Parts = dict[int, int]
@@ -61,7 +60,7 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
     """Tell what was spent, keep some, give back the rest, take more. None: nothing was done, for
     the pod or the epoch is not the one that the store has, or a later draw was there before."""
 
-    script = "draw"
+    script = "money_draw"
 
     pod: Pod
     number: int
@@ -70,23 +69,22 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
 
     def on(self, memory: Memory) -> tuple[Drawn, ...] | None:
         """Part of Verb."""
-        epoch = memory.seen("epoch")
-        if not _is_known(memory, self.pod):
+        pod, epoch = self.pod, memory.seen("epoch")
+        if not is_known(memory, pod):
             return None
         if epoch.run != memory.run or epoch.number != self.epoch:
             return None
-        if not _is_next(memory, self.pod, self.number):
+        if not is_next(memory, pod.id, pod.life, self.number):
             return None
-        seen = (at for _, at in memory.of("pods", dict).values())
-        live = max(1, sum(at > memory.now() - 5_000 for at in seen))
-        mine, now = memory.of(f"lines:{self.pod.id}", dict), memory.now()
-        memory.put(f"lines:{self.pod.id}", {name: end for name, end in mine.items() if end > now})
-        return tuple(_drawn(memory, self.pod.id, line, live, epoch.open) for line in self.lines)
+        live = max(1, alive(memory))
+        mine, now = memory.of(f"lines:{pod.id}", dict), memory.now()
+        memory.put(f"lines:{pod.id}", {name: end for name, end in mine.items() if end > now})
+        memory.ends(f"lines:{pod.id}", KEPT)
+        return tuple(_drawn(memory, pod.id, line, live, epoch.open) for line in self.lines)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        pod = self.pod
-        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number, self.epoch]
+        head: list[Argument] = [*self.pod.args, self.number, self.epoch]
         return [*head, RECALL, *(msgspec.msgpack.encode(_row(line)) for line in self.lines)]
 
     def answer(self, reply: Any) -> tuple[Drawn, ...] | None:
@@ -108,7 +106,7 @@ class Close(Verb[int], frozen=True):
     tell first what was gone before, and that would be taken for all of it. It is done for some
     lines at a time. The answer is from which on it is to be asked again; -1: that was all."""
 
-    script = "close"
+    script = "money_close"
 
     pod: Pod
     number: int
@@ -120,9 +118,9 @@ class Close(Verb[int], frozen=True):
     def on(self, memory: Memory) -> int:
         """Part of Verb."""
         pod = self.pod.id
-        if not _is_known(memory, self.pod):
+        if not is_known(memory, self.pod):
             return -1
-        if not _is_next(memory, self.pod, self.number) and not self.lost:
+        if not is_next(memory, pod, self.pod.life, self.number) and not self.lost:
             return -1
         epoch = memory.seen("epoch")
         is_open = epoch is not None and epoch.open and epoch.run == memory.run
@@ -158,9 +156,8 @@ class Close(Verb[int], frozen=True):
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        pod = self.pod
-        head: list[Argument] = [pod.id, pod.life, pod.mark, pod.name, self.number]
-        return [*head, int(self.leaves), int(self.lost), self.first, _CLOSES, _FEW]
+        flags = int(self.leaves), int(self.lost)
+        return [*self.pod.args, self.number, *flags, self.first, _CLOSES, _FEW]
 
     def answer(self, reply: Any) -> int:
         """Part of Verb."""
@@ -176,10 +173,10 @@ class Gone(msgspec.Struct, frozen=True):
     whose: dict[str, Parts] = {}  # the last of them: they may come back, and tell it themselves
 
 
-class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
+class NewGone(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
     """What has been added to what is gone, since a number; and the number of now."""
 
-    script = "departed"
+    script = "money_gone_new"
 
     since: int
 
@@ -211,10 +208,10 @@ class Departed(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
         )
 
 
-class Recall(Verb[None], frozen=True):
+class TellGone(Verb[None], frozen=True):
     """Pods that are gone had spent so much at least, as somebody has heard."""
 
-    script = "recall"
+    script = "money_gone_tell"
 
     gone: tuple[Gone, ...]
 
@@ -258,7 +255,7 @@ _AT_ONCE = 500
 class Once(Verb[bool], frozen=True):
     """Was this not done yet, by any pod, for a month?"""
 
-    script = "once"
+    script = "money_once"
 
     name: str
 
@@ -272,7 +269,7 @@ class Once(Verb[bool], frozen=True):
 
     @property
     def _key(self) -> str:
-        return f"once:{blake2b(self.name.encode(), digest_size=16).hexdigest()}"
+        return f"once:{digest(self.name)}"
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -301,27 +298,14 @@ class _Kept(msgspec.Struct):
 
 def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str:
     """Of a line. Keys are what agents call themselves: nothing of them gets into the store."""
-    told = msgspec.json.encode((budget, key, window, seconds, since))
-    return f"line:{blake2b(told, digest_size=16).hexdigest()}"
-
-
-def _is_known(memory: Memory, pod: Pod) -> bool:
-    """Is it the one that speaks for itself, and no earlier life or copy?"""
-    return bool(memory.of("pods", dict).get(pod.id, (None,))[0] == pod)
-
-
-def _is_next(memory: Memory, pod: Pod, number: int) -> bool:
-    """Is it not void? Then nothing of before counts any more."""
-    numbers: dict[str, tuple[int, int]] = memory.of("numbers", dict)
-    if numbers.get(pod.id, (-1, 0)) >= (pod.life, number):
-        return False
-    numbers[pod.id] = pod.life, number
-    return True
+    return f"line:{digest(budget, key, window, seconds, since)}"
 
 
 def _departed(memory: Memory, name: str) -> None:
     memory.put("departures", memory.of("departures", int) + 1)
     memory.of("departed", dict)[name] = memory.seen("departures")
+    for key in ("departures", "departed"):
+        memory.ends(key, KEPT)
 
 
 def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:

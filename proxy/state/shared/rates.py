@@ -63,10 +63,10 @@ class _Cell(NamedTuple):
     at: int  # when it was last looked at
 
 
-class Take(Verb[Told], frozen=True):
+class DrawUnits(Verb[Told], frozen=True):
     """Give back, pay, and draw, of one cell."""
 
-    script = "take"
+    script = "rates_draw"
 
     cell: str
     epoch: int

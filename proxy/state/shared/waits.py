@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from proxy.state.memory import Memory
+from proxy.state.shared.names import text_of
 from proxy.state.store import Argument, Verb
 
 LASTS = 4_000
@@ -65,7 +66,7 @@ class _Kept(NamedTuple):
 class Wait(Verb[tuple[Ring, ...]], frozen=True):
     """These calls wait, and those have ended. Gives the rings whose victims are of this pod."""
 
-    script = "wait"
+    script = "waits"
 
     pod: str
     at: int
@@ -109,7 +110,7 @@ class Wait(Verb[tuple[Ring, ...]], frozen=True):
     def answer(self, reply: Any) -> tuple[Ring, ...]:
         """Part of Verb."""
         return tuple(
-            tuple(At(_text(ring[at]), _name(ring[at + 1])) for at in range(0, len(ring), 2))
+            tuple(At(text_of(ring[at]), _name(ring[at + 1])) for at in range(0, len(ring), 2))
             for ring in reply
         )
 
@@ -158,13 +159,8 @@ def _way(ways: dict[str, list[Edge]], start: str, end: str) -> list[Edge] | None
     return back
 
 
-def _text(raw: bytes) -> str:
-    """Whoever can write to the store may have put anything there."""
-    return raw.decode(errors="replace")
-
-
 def _name(raw: bytes) -> str:
     try:
-        return bytes.fromhex(_text(raw)).decode(errors="replace")
+        return bytes.fromhex(text_of(raw)).decode(errors="replace")
     except ValueError:
         return ""

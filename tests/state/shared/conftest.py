@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.state.door import Door
+from proxy.state.endpoint import Endpoint
 from proxy.state.memory import Memory
 from proxy.state.redis import RedisStore
 from proxy.state.shared.kills import NOTHING, Tell, TellKills, mark_of
@@ -32,7 +32,7 @@ async def store(request: Any) -> AsyncIterator[Store]:
         yield Near(Memory(FakeClock().wall))
         return
     server = request.getfixturevalue("server")
-    made = RedisStore(Door(hosts=(("127.0.0.1", server.port),)), secrets.token_hex(4), 5.0)
+    made = RedisStore(Endpoint(hosts=(("127.0.0.1", server.port),)), secrets.token_hex(4), 5.0)
     yield made
     await made.close()
 

@@ -10,10 +10,10 @@ from proxy.state.shared import circuits
 from proxy.state.shared.circuits import (
     Changes,
     Held,
+    NewCircuits,
     Probe,
     Probed,
-    Recall,
-    Since,
+    TellCircuits,
     View,
     Vote,
     view_of,
@@ -53,7 +53,7 @@ async def ask(store, verb):
 async def half_open(store, circuit="c"):
     """It was opened, and may be tried."""
     view = View(circuit, 5, 1, 0, 5_000)
-    await ask(store, Recall("z", (Held(view),)))
+    await ask(store, TellCircuits("z", (Held(view),)))
     return view
 
 
@@ -145,7 +145,7 @@ async def test_two_that_vote_at_once_open_it_once(store):
     await beats(store, 2)
     told = await asyncio.gather(*(ask(store, vote(pod)) for pod in "ab"))
     (view,) = [each for each in told if each]
-    assert (await ask(store, Since(0))).views[0].generation == view.generation
+    assert (await ask(store, NewCircuits(0))).views[0].generation == view.generation
 
 
 async def test_generations_grow_beyond_what_a_pod_has_heard_of(store):
@@ -266,7 +266,7 @@ async def test_a_store_that_has_forgotten_it_lets_nobody_try_at_once(store):
     assert 0 < first.wait <= circuits.SETTLE
     assert first.view.generation == 77
 
-    await ask(store, Recall("b", (Held(view, 5, LONG),)))
+    await ask(store, TellCircuits("b", (Held(view, 5, LONG),)))
     again = await ask(store, probe(view, "a", number=9))
 
     assert not again.granted
@@ -279,10 +279,10 @@ async def test_a_store_that_has_forgotten_it_lets_nobody_try_at_once(store):
 async def test_what_was_lost_is_recalled(store):
     """By all who know it; the newest counts."""
     older, newer = View("c", 5, 1, LONG, 1, 1, 1), View("c", 9, 0)
-    await ask(store, Recall("a", (Held(newer), Held(View("d", 7, 1, LONG, 5, 1, 1)))))
-    await ask(store, Recall("b", (Held(older, 3, LONG),)))
+    await ask(store, TellCircuits("a", (Held(newer), Held(View("d", 7, 1, LONG, 5, 1, 1)))))
+    await ask(store, TellCircuits("b", (Held(older, 3, LONG),)))
 
-    told = await ask(store, Since(0))
+    told = await ask(store, NewCircuits(0))
 
     assert [(view.circuit, view.generation, view.open) for view in told.views] == [
         ("c", 9, 0),
@@ -294,13 +294,13 @@ async def test_what_was_lost_is_recalled(store):
 
 async def test_who_asks_is_told_what_is_new(store):
     """Since he asked last, in the order in which it came to be."""
-    assert await ask(store, Since(0)) == Changes(0, (), True)
+    assert await ask(store, NewCircuits(0)) == Changes(0, (), True)
     for name in "abc":
         await ask(store, vote(circuit=name, quorum=1))
-    told = await ask(store, Since(0))
+    told = await ask(store, NewCircuits(0))
     assert [view.circuit for view in told.views] == ["a", "b", "c"]
     await ask(store, vote(circuit="d", quorum=1))
-    later = await ask(store, Since(told.upto))
+    later = await ask(store, NewCircuits(told.upto))
     assert [view.circuit for view in later.views] == ["d"]
 
 
@@ -309,8 +309,8 @@ async def test_it_is_told_page_by_page(store, monkeypatch):
     monkeypatch.setattr(circuits, "PAGE", 2)
     for name in "abc":
         await ask(store, vote(circuit=name, quorum=1))
-    first = await ask(store, Since(0))
-    rest = await ask(store, Since(first.upto))
+    first = await ask(store, NewCircuits(0))
+    rest = await ask(store, NewCircuits(first.upto))
     assert [view.circuit for view in (*first.views, *rest.views)] == ["a", "b", "c"]
     assert (first.whole, rest.whole) == (False, True)
 
@@ -320,7 +320,7 @@ async def test_only_so_many_are_remembered(store, monkeypatch):
     monkeypatch.setattr(circuits, "MOST", 2)
     for name in "abc":
         await ask(store, vote(circuit=name, quorum=1))
-    assert [view.circuit for view in (await ask(store, Since(0))).views] == ["b", "c"]
+    assert [view.circuit for view in (await ask(store, NewCircuits(0))).views] == ["b", "c"]
 
 
 async def test_it_is_published(store):
@@ -345,9 +345,9 @@ async def test_it_is_published(store):
 
 async def test_all_of_it_ends(server):
     """Every key that a circuit leaves in Redis has a time to live."""
-    from proxy.state.door import Door
+    from proxy.state.endpoint import Endpoint
 
-    store = RedisStore(Door(hosts=(("127.0.0.1", server.port),)), "ends", WITHIN)
+    store = RedisStore(Endpoint(hosts=(("127.0.0.1", server.port),)), "ends", WITHIN)
     await ask(store, vote(circuit="v", quorum=5))
     view = await half_open(store)
     await ask(store, probe(view))
@@ -363,7 +363,7 @@ async def test_what_has_ended_is_told_no_more():
     store = Near(Memory(clock.wall))
     await ask(store, vote(quorum=1, at=0))
     clock.advance(2 * circuits.KEPT / 1000 - 1)
-    assert (await ask(store, Since(0))).views == ()
+    assert (await ask(store, NewCircuits(0))).views == ()
 
 
 @pytest.mark.parametrize("said", [b"", b"[]", b"x", b'["c",-1,1]', b'["c",1,2]', None, 7, b"\xff"])

@@ -1,7 +1,8 @@
 """What a pod holds, as the store knows it."""
 
+from proxy.state.shared.fleet import LAST
 from proxy.state.shared.holds import Holding, Holds
-from proxy.state.shared.money import LAST, Close
+from proxy.state.shared.money import Close
 from tests.state.shared import test_money
 from tests.state.shared.test_money import NAME, WITHIN, A, B
 

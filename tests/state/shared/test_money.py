@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from proxy.state.shared import fleet
-from proxy.state.shared.fleet import Beat, Pod
+from proxy.state.shared.fleet import LAST, Beat, Pod
 from proxy.state.shared.holds import Holds
-from proxy.state.shared.money import LAST, Close, Departed, Draw, Gone, Line, Once, Recall, name_of
+from proxy.state.shared.money import Close, Draw, Gone, Line, NewGone, Once, TellGone, name_of
 
 WITHIN = 5.0
 A, B = Pod("a", 1, "m1", "host-a"), Pod("b", 1, "m2", "host-b")
@@ -177,12 +177,12 @@ async def test_a_line_that_ended_is_passed_over(pods):
         pass
 
     await pods.store.ask(Close(A, pods.number + 1, leaves=True), WITHIN)
-    await pods.store.ask(Recall((Gone(NAME + "y", {0: 1}, 1),)), WITHIN)
+    await pods.store.ask(TellGone((Gone(NAME + "y", {0: 1}, 1),)), WITHIN)
     while await _there(pods, NAME + "y"):
         pass
 
     assert (await pods.draw(B)).spent == 0
-    assert await pods.store.ask(Departed(0), WITHIN) == (0, ())
+    assert await pods.store.ask(NewGone(0), WITHIN) == (0, ())
 
 
 async def _there(pods, name=NAME):
@@ -197,21 +197,21 @@ async def _there(pods, name=NAME):
 
 async def test_all_hear_of_what_is_gone(pods):
     """Each time that there is more; and what they tell a store that forgot it counts."""
-    assert await pods.store.ask(Departed(0), WITHIN) == (0, ())
+    assert await pods.store.ask(NewGone(0), WITHIN) == (0, ())
     await pods.draw(A, least=1, need=600, want=600)
     await pods.draw(A, spent=200, keep=0)
     await pods.store.ask(Close(A, 90, leaves=True), WITHIN)
 
-    last, (gone,) = await pods.store.ask(Departed(0), WITHIN)
+    last, (gone,) = await pods.store.ask(NewGone(0), WITHIN)
     assert (gone.name, gone.parts) == (NAME, {0: 200})
     assert 0 < gone.kept <= 86_400_000
-    assert await pods.store.ask(Departed(last), WITHIN) == (last, ())
+    assert await pods.store.ask(NewGone(last), WITHIN) == (last, ())
 
     more = Gone(NAME, {0: 100, 1: 50}, 1_000), Gone(NAME + "x", {0: 700}, 1_000)
-    await pods.store.ask(Recall(more), WITHIN)
+    await pods.store.ask(TellGone(more), WITHIN)
     told = await pods.draw(B, name=NAME + "x", least=1, need=1000, want=1000)
     assert (told.held, told.spent) == (300, 700)
-    _, every = await pods.store.ask(Departed(last), WITHIN)
+    _, every = await pods.store.ask(NewGone(last), WITHIN)
     assert {one.name: one.parts for one in every} == {NAME: {0: 200, 1: 50}, NAME + "x": {0: 700}}
 
 
@@ -270,7 +270,7 @@ async def test_who_leaves_while_the_store_gathers_is_not_summed_up(store):
     told = await store.ask(Beat(A, peers=("b",)), WITHIN)
     await store.ask(Draw(A, 1, told.epoch, (Line(NAME, 1000, {0: 300}, 0),)), WITHIN)
     await store.ask(Close(A, 2, leaves=True), WITHIN)
-    await store.ask(Recall((Gone(NAME, {0: 400}, 86_400_000),)), WITHIN)
+    await store.ask(TellGone((Gone(NAME, {0: 400}, 86_400_000),)), WITHIN)
     await store.ask(Beat(B), WITHIN)
     for pod in (A, B):
         told = await store.ask(Beat(pod, told.epoch), WITHIN)
@@ -341,22 +341,22 @@ async def test_what_was_gone_and_is_told_again_counts_once(pods, first):
     await pods.draw(A, spent=300)
     pods.number += 1
     await pods.store.ask(Close(A, pods.number, leaves=True), WITHIN)
-    _, (gone,) = await pods.store.ask(Departed(0), WITHIN)
+    _, (gone,) = await pods.store.ask(NewGone(0), WITHIN)
     assert gone.whose == {"a": {0: 300}}
     other = name_of("agent", "bot", "day", 0, 1_800_000_000)
     forgot = Gone(other, gone.parts, 60_000, gone.whose)
 
     if first == "recalled":
-        await pods.store.ask(Recall((forgot,)), WITHIN)
+        await pods.store.ask(TellGone((forgot,)), WITHIN)
     told = await pods.draw(A, name=other, spent=350)
     if first == "told":
         assert told.spent == 350
-        await pods.store.ask(Recall((forgot,)), WITHIN)
+        await pods.store.ask(TellGone((forgot,)), WITHIN)
     for _ in range(2):
         told = await pods.draw(A, name=other, spent=350)
         assert (told.spent, told.own) == (350, {0: 350})
-        await pods.store.ask(Recall((forgot,)), WITHIN)
-    _, every = await pods.store.ask(Departed(0), WITHIN)
+        await pods.store.ask(TellGone((forgot,)), WITHIN)
+    _, every = await pods.store.ask(NewGone(0), WITHIN)
     assert [one.whose for one in every if one.name == other] == [{"a": {0: 300}}]
 
 
@@ -368,8 +368,8 @@ async def test_only_the_last_that_left_are_told_by_their_names(pods):
         pods.number += 1
         await pods.draw(pod, spent=1)
         await pods.store.ask(Close(pod, pods.number + 1, leaves=True), WITHIN)
-    _, (gone,) = await pods.store.ask(Departed(0), WITHIN)
+    _, (gone,) = await pods.store.ask(NewGone(0), WITHIN)
     assert gone.parts == {0: 20}
     assert list(gone.whose) == [f"p{number}" for number in range(19, 3, -1)]
-    await pods.store.ask(Recall((gone,)), WITHIN)
-    assert await pods.store.ask(Departed(0), WITHIN)
+    await pods.store.ask(TellGone((gone,)), WITHIN)
+    assert await pods.store.ask(NewGone(0), WITHIN)

@@ -3,7 +3,7 @@
 import pytest
 
 from proxy.state.memory import Memory
-from proxy.state.shared.rates import VOID, Back, Take, Told
+from proxy.state.shared.rates import VOID, Back, DrawUnits, Told
 from proxy.state.store import Near, Unreachable
 from tests.fakes import FakeClock
 
@@ -15,7 +15,7 @@ HOUR = 3.6e9
 def take(number=1, burst=10, interval=HOUR, **more):
     """A draw of so many that are needed, all or none."""
     said = {"least": number, "need": number, "want": number} | more
-    return Take("c", 0, interval, burst, **said)
+    return DrawUnits("c", 0, interval, burst, **said)
 
 
 def back(told, units, **changes):
@@ -39,15 +39,15 @@ async def test_keys_have_cells_of_their_own(store):
     """One that is used up says nothing of another."""
     await store.ask(take(10), WITHIN)
 
-    assert (await store.ask(Take("d", 0, HOUR, 10, 1, 1, 1), WITHIN)).given == 1
+    assert (await store.ask(DrawUnits("d", 0, HOUR, 10, 1, 1, 1), WITHIN)).given == 1
 
 
 async def test_it_gives_all_that_is_needed_or_what_there_is(store):
     """And nothing where not even the first can be served."""
     assert (await store.ask(take(least=3, need=12, want=12), WITHIN)).given == 10
     assert (await store.ask(take(least=1, need=5, want=5), WITHIN)).given == 0
-    assert (await store.ask(Take("d", 0, HOUR, 10, 8, 8, 8), WITHIN)).given == 8
-    assert (await store.ask(Take("d", 0, HOUR, 10, 3, 9, 9), WITHIN)).given == 0
+    assert (await store.ask(DrawUnits("d", 0, HOUR, 10, 8, 8, 8), WITHIN)).given == 8
+    assert (await store.ask(DrawUnits("d", 0, HOUR, 10, 3, 9, 9), WITHIN)).given == 0
 
 
 async def test_what_nobody_needs_yet_is_given_from_plenty_only(store):
@@ -149,7 +149,7 @@ async def test_a_store_that_began_anew_hears_nothing(store):
     """Until the pod knows that it did, and has told what it used."""
     await store.ask(take(3), WITHIN)
 
-    told = await store.ask(Take("c", 7, HOUR, 10, 1, 1, 1, debt=5), WITHIN)
+    told = await store.ask(DrawUnits("c", 7, HOUR, 10, 1, 1, 1, debt=5), WITHIN)
 
     assert told.mark == VOID
     assert (await store.ask(take(0), WITHIN)).ahead == pytest.approx(3 * HOUR, rel=0.01)

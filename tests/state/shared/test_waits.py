@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.state.door import Door
+from proxy.state.endpoint import Endpoint
 from proxy.state.memory import Memory
 from proxy.state.redis import RedisStore
 from proxy.state.shared import waits
@@ -191,7 +191,7 @@ def shared(server):
 async def test_a_real_store_finds_the_same(shared, graph, pods, data):
     """As the definition, edge by edge, with some that end; together the pods are told of all."""
     fleet = secrets.token_hex(4)
-    real = RedisStore(Door(hosts=(("127.0.0.1", shared.port),)), fleet, 5.0)
+    real = RedisStore(Endpoint(hosts=(("127.0.0.1", shared.port),)), fleet, 5.0)
     near = Near(Memory(FakeClock().wall))
     edges = made(graph)
     gone = data.draw(st.sets(st.sampled_from([each.call for each in edges]))) if edges else set()

@@ -50,8 +50,8 @@ local function tell(circuit, it, at)
   publish('circuits', view(circuit))
 end
 
-local function quorum(alive)
-  local live = redis.call('ZCOUNT', key('live'), '(' .. whole(now - alive), '+inf')
+local function quorum()
+  local live = alive(now)
   if live <= 1 then return 1 end
   return math.max(2, math.floor((3 * live + 9) / 10))
 end
@@ -60,7 +60,7 @@ local op_of = {}
 
 function op_of.vote()
   local pod, after, open_for, at, span, slow = ARGV[5], arg(6), arg(7), arg(8), arg(9), arg(10)
-  local needs, longest, grace, alive, stale = arg(11), arg(12), arg(13), arg(14), arg(15)
+  local needs, longest, grace, stale = arg(11), arg(12), arg(13), arg(14)
   local it, votes = seen(name), key('votes:' .. name)
   if it and (it.generation > after or (it.open and it.generation == after)) then return view(name) end
   local left = math.min(open_for, longest) - math.max(0, now - at)
@@ -81,7 +81,7 @@ function op_of.vote()
   end
   furthest = furthest or now
   redis.call('PEXPIRE', votes, whole(math.max(furthest, now + stale) - now + grace))
-  if needs == 0 then needs = quorum(alive) end
+  if needs == 0 then needs = quorum() end
   if count >= needs then
     local number = stamp(after)
     tell(name, made(number, true, furthest, span, slow, 0), number)
@@ -135,7 +135,7 @@ function op_of.probed()
   return view(name)
 end
 
-function op_of.recall()
+function op_of.tell()
   local pod, longest = ARGV[5], arg(6)
   for i = 7, #ARGV, 9 do
     local circuit, generation, number = ARGV[i], arg(i + 1), arg(i + 7)
@@ -153,7 +153,7 @@ function op_of.recall()
   return 1
 end
 
-function op_of.since()
+function op_of.new()
   local page = redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[5], '+inf', 'WITHSCORES', 'LIMIT', 0, arg(6))
   local answer = {#page > 0 and page[#page] or ARGV[5], #page / 2}
   for i = 1, #page, 2 do

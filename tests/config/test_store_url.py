@@ -4,34 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.config.doors import MEMORY, StoreUrl
-from proxy.state.door import Door
+from proxy.config.store_url import MEMORY, StoreUrl
+from proxy.state.endpoint import Endpoint
 
 
 @pytest.mark.parametrize(
-    ("url", "door"),
+    ("url", "endpoint"),
     [
-        (MEMORY, Door()),
-        ("redis://redis", Door(hosts=(("redis", 6379),))),
-        ("redis://redis:1/7", Door(hosts=(("redis", 1),), db=7)),
-        ("redis://[::1]:1/", Door(hosts=(("::1", 1),))),
-        ("redis://:s3cret@redis", Door(hosts=(("redis", 6379),), password="s3cret")),
-        ("redis://s3cret@redis", Door(hosts=(("redis", 6379),), password="s3cret")),
-        ("redis://pod:@redis", Door(hosts=(("redis", 6379),), user="pod")),
+        (MEMORY, Endpoint()),
+        ("redis://redis", Endpoint(hosts=(("redis", 6379),))),
+        ("redis://redis:1/7", Endpoint(hosts=(("redis", 1),), db=7)),
+        ("redis://[::1]:1/", Endpoint(hosts=(("::1", 1),))),
+        ("redis://:s3cret@redis", Endpoint(hosts=(("redis", 6379),), password="s3cret")),
+        ("redis://s3cret@redis", Endpoint(hosts=(("redis", 6379),), password="s3cret")),
+        ("redis://pod:@redis", Endpoint(hosts=(("redis", 6379),), user="pod")),
         (
             "rediss://pod:a%40%2Fb@redis:1",
-            Door(hosts=(("redis", 1),), user="pod", password="a@/b", tls=True),
+            Endpoint(hosts=(("redis", 1),), user="pod", password="a@/b", tls=True),
         ),
         (
             "redis+sentinel://a,b:1/ours/2",
-            Door("sentinel", (("a", 26379), ("b", 1)), service="ours", db=2),
+            Endpoint("sentinel", (("a", 26379), ("b", 1)), service="ours", db=2),
         ),
-        ("rediss+cluster://a:1,b", Door("cluster", (("a", 1), ("b", 6379)), tls=True)),
+        ("rediss+cluster://a:1,b", Endpoint("cluster", (("a", 1), ("b", 6379)), tls=True)),
     ],
 )
-def test_a_url_is_a_door(url, door):
+def test_a_url_is_an_endpoint(url, endpoint):
     """One server, one behind Sentinels, or a cluster; with TLS or without."""
-    assert StoreUrl.parse(url).door == door
+    assert StoreUrl.parse(url).endpoint == endpoint
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_without_a_password_all_of_it_is_shown():
 
 
 @given(st.text(alphabet="redis+cluntl:/@,.[]%0s", max_size=40))
-def test_any_text_is_a_door_or_an_error(text):
+def test_any_text_is_an_endpoint_or_an_error(text):
     """Nothing else is raised."""
     try:
-        hosts = StoreUrl.parse("redis" + text).door.hosts
+        hosts = StoreUrl.parse("redis" + text).endpoint.hosts
     except ValueError:
         hosts = ()
     assert all(host and 0 < port < 65536 for host, port in hosts)

@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from proxy.state.door import Door
+from proxy.state.endpoint import Endpoint
 
 MEMORY = "memory"
 _ALLOWED = (
@@ -29,14 +29,14 @@ class StoreUrl(str):
         """Raises ValueError, with what is allowed. It never quotes the text: it may hold a
         password."""
         made = cls(text if isinstance(text, str) else "")
-        _ = made.door
+        _ = made.endpoint
         return made
 
     @property
-    def door(self) -> Door:
+    def endpoint(self) -> Endpoint:
         """Where it is. Raises ValueError."""
         if self.encode().decode() == MEMORY:
-            return Door()
+            return Endpoint()
         found = _URL.fullmatch(self.encode().decode())
         if found is None:
             raise ValueError(_ALLOWED)
@@ -48,7 +48,7 @@ class StoreUrl(str):
         user, password = found["user"] or "", found["password"] or ""
         if found["password"] is None:  # redis://secret@host is of old a password
             user, password = "", user
-        return Door(
+        return Endpoint(
             kind=kind,
             hosts=hosts,
             service=service,

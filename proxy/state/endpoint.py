@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Door(NamedTuple):
+class Endpoint(NamedTuple):
     """Of a Redis. Without hosts there is none."""
 
     kind: str = "single"  # single | sentinel | cluster
@@ -19,4 +19,4 @@ class Door(NamedTuple):
 
     def __repr__(self) -> str:
         """Without the password: this may be in an error."""
-        return f"Door({self.kind}, {self.hosts})"
+        return f"Endpoint({self.kind}, {self.hosts})"

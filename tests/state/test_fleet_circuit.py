@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from proxy.attempt import Attempt
 from proxy.reply import Failure
 from proxy.state.circuit import State
-from tests.state.circuit_pods import TOOL, FleetPod, Pods, settled
+from tests.fakes import settled
+from tests.state.circuit_pods import TOOL, FleetPod, Pods
 
 PODS = st.integers(0, 2)
 ENDS = st.sampled_from([200, 404, 429, 500, Failure.CANCELLED])

@@ -1,12 +1,11 @@
 local pod, number, epoch, recall = ARGV[1], tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
-local now = clock()
 
 if not is_known() then return {} end
 local is = redis.call('HMGET', key('epoch'), 'number', 'run', 'open')
 if is[2] ~= life() or tonumber(is[1] or 0) ~= epoch then return {} end
 if not is_next(pod, tonumber(ARGV[2]), number) then return {} end
-local mine = key('lines:' .. pod) -- by when they end
-local live = math.max(1, redis.call('ZCOUNT', key('live'), '(' .. whole(now - 5000), '+inf'))
+local mine, now = key('lines:' .. pod), clock() -- by when they end
+local live = math.max(1, alive(now))
 
 -- Parts are kept as text: "part micros part micros".
 local function unpacked(text)
@@ -82,5 +81,5 @@ end
 local answer = {}
 for i = 8, #ARGV do table.insert(answer, drawn(cmsgpack.unpack(ARGV[i]))) end
 redis.call('ZREMRANGEBYSCORE', mine, '-inf', now)
-redis.call('PEXPIRE', mine, 3456000000)
+redis.call('PEXPIRE', mine, KEPT)
 return answer

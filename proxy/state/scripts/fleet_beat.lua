@@ -1,7 +1,6 @@
 local pod, mark, name = ARGV[1], ARGV[3], ARGV[4]
 local mine, gathered, all = tonumber(ARGV[2]), tonumber(ARGV[5]), ARGV[6] == '1'
-local knows, alive, settle, kept = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
-local last = tonumber(ARGV[11])
+local knows, settle, last = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local now, run = clock(), life()
 local pods, live, told, epoch = key('pods'), key('live'), key('gathered'), key('epoch')
 
@@ -27,7 +26,7 @@ if found[2] ~= run or knows > number then
   redis.call('DEL', told)
 end
 if not open then
-  for i = 12, #ARGV do
+  for i = 10, #ARGV do
     if redis.call('EXISTS', key('left:' .. ARGV[i])) == 0 and
        redis.call('HSETNX', pods, ARGV[i], '0 - -') == 1 then
       redis.call('ZADD', live, 0, ARGV[i])
@@ -38,9 +37,9 @@ if not open then
 end
 redis.call('HSET', epoch, 'number', whole(number), 'run', run, 'open', open and '1' or '0',
   'until', whole(till))
-for _, each in ipairs({pods, live, told, epoch}) do redis.call('PEXPIRE', each, kept) end
+for _, each in ipairs({pods, live, told, epoch}) do redis.call('PEXPIRE', each, KEPT) end
 
-local answer = {now, 1, number, open and 1 or 0, redis.call('ZCOUNT', live, '(' .. whole(now - alive), '+inf')}
+local answer = {now, 1, number, open and 1 or 0, alive(now)}
 if all then
   local every = redis.call('HGETALL', pods)
   for i = 1, #every, 2 do

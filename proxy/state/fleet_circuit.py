@@ -46,10 +46,10 @@ class Ties(msgspec.Struct, frozen=True):
     id: str  # the same in all pods
     link: Link
     number: Callable[[], int]  # of its next probe: greater than any before of this pod
-    stir: Callable[["SharedCircuit"], None]  # it has something to tell
+    stir: Callable[["FleetCircuit"], None]  # it has something to tell
 
 
-class SharedCircuit(Circuit):
+class FleetCircuit(Circuit):
     """See the head of this file."""
 
     __slots__ = (
