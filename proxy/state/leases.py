@@ -206,9 +206,8 @@ class Leases:
             with contextlib.suppress(Unreachable):  # who waits looks at what there is
                 async with self._asking:
                     wanted, self._wanted, self._turn = list(self._wanted), {}, None
-                    for some in _batches(wanted):
-                        if self._ready:
-                            await self._tell(some)
+                    for some in _batches(wanted if self._ready else []):
+                        await self._tell(some)
         finally:
             if self._turn is turn:
                 self._turn = None
@@ -263,8 +262,7 @@ class Leases:
 
     def _forget(self, share: Share) -> None:
         for line in share.lines:
-            if self._by_line.get(line.name) is share:
-                del self._by_line[line.name]
+            self._by_line.pop(line.name, None)
 
     def once(self, name: str, then: Callable[[], None]) -> None:
         """Do it if no other pod has, for a while; where nobody knows, it is done."""
@@ -308,8 +306,7 @@ class Leases:
                 self.every = 0.0
                 return
             for share in some:
-                if self._shares.pop(share.account, None):
-                    self._shares[share.account] = share
+                self._shares[share.account] = self._shares.pop(share.account, share)
             await self._draw(some)
 
     def _some(self) -> list[Account]:

@@ -1,6 +1,6 @@
 """Keys that agents make up: accounts that make room, come back, and come to their end."""
 
-from proxy.state import ledger
+from proxy.state import leases, ledger
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.shared.fleet import Beat
@@ -62,3 +62,37 @@ async def test_what_is_under_way_stays_reserved_beyond_its_time():
     await world.lasts(150)
     first.settle(grant)
     assert await second.spend(100, "w", 5) == 0
+
+
+async def test_what_made_room_while_the_store_is_gone_is_bounded(monkeypatch):
+    """An agent makes up keys, and calls go unguarded: not all of that can be remembered."""
+    monkeypatch.setattr(ledger, "MOST_KEYS", 1)
+    monkeypatch.setattr(leases, "_MOST_CLOSING", 5)
+    world = World("allow")
+    pod = await world.pod("a", 1, CAP)
+    world.memory.breaks("gone")
+    pod.link.fails("gone")
+    for number in range(50):
+        assert await pod.spend(100, f"w{number}") == 1
+    assert len(pod.leases._shares) <= 7
+
+    world.memory.heals()
+    await world.lasts(6)
+    assert len(pod.leases._shares) <= 1
+    assert pod.leases._closing == {}
+
+
+async def test_a_key_that_comes_back_goes_by_the_cap_of_now(monkeypatch):
+    """It may be another one than when it made room."""
+    monkeypatch.setattr(ledger, "MOST_KEYS", 1)
+    world = World()
+    pod = await world.pod("a", 1, CAP)
+    assert await pod.spend(100, "w1") == 1
+    world.memory.breaks("gone")
+    pod.link.fails("gone")
+    assert await pod.reserve(100, "w2") == "budget_exceeded"
+    pod.caps = (Cap("work", "workflow", (Limit("total", 500),)),)
+    pod.ledger.obey(pod.caps)
+
+    account = pod.accounts("w1")[0]
+    assert (account.cap, account.spent) == (pod.caps[0], 100)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from proxy.state.allotment import ENDLESS
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from tests.state.fleets import World
@@ -92,3 +93,40 @@ async def test_a_budget_that_is_removed_gives_back_what_it_holds():
     went += await second.spends()
     went += await first.spends()
     assert went == 100
+
+
+async def while_asked(pod, then):
+    """Done when the store has given something, and the pod has not heard it yet."""
+    ask = pod.link._store.ask
+
+    async def between(verb, within):
+        answer = await ask(verb, within)
+        then()
+        pod.link._store.ask = ask
+        return answer
+
+    pod.link._store.ask = between
+    return await pod.spend()
+
+
+async def test_what_is_granted_of_a_limit_that_shrank_meanwhile_is_not_spent():
+    """It goes back; and what is free of the smaller one is there."""
+    world = World()
+    pods = [await world.pod(name, 1, CAP) for name in "ab"]
+    went = await while_asked(pods[0], lambda: obeyed(world, LESS))
+    assert pods[0].accounts()[0].windows()[0].room <= 250
+
+    await world.lasts(2)
+    went += sum([await pod.spends() for pod in pods])
+    assert went == 10
+
+
+async def test_what_is_granted_to_a_budget_that_only_counts_by_now_goes_back():
+    """Nobody else could have it."""
+    world = World()
+    pods = [await world.pod(name, 1, CAP) for name in "ab"]
+    assert await while_asked(pods[0], lambda: obeyed(world, COUNTS)) == 1
+    assert world.held > 0
+    await world.lasts(3)
+    assert world.held == 0
+    assert pods[0].accounts()[0].windows()[0].share == ENDLESS

@@ -7,7 +7,7 @@ import pytest
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.spent_out import spent_out
-from tests.fakes import make_call
+from tests.fakes import Turn, make_call
 from tests.state.fleets import APod, World
 
 CAP = Cap("fleet", "fleet", (Limit("day", 10_000),))
@@ -184,4 +184,34 @@ async def test_telling_of_many_keys_leaves_time_for_other_subjects():
     pod.link._store.ask = ask
     await world.lasts(8)
     assert pod.leases.every == 1.0
+    assert world.held == 0
+
+
+async def test_who_hears_that_another_is_the_same_pod_goes_on_counting_in_shadow():
+    """What only counts is nobody else's."""
+    world = World()
+    cap = Cap("fleet", "fleet", (Limit("day", 100_000),))
+    pod = await world.pod("a", 1, cap)
+    grant = await pod.reserve()
+    assert isinstance(grant, Grant)
+    pod.caps = (Cap("fleet", "fleet", cap.limits, on_exceed="shadow"),)
+    pod.ledger.obey(pod.caps)
+    copy = APod(world, "a", 2, (cap,))
+    await copy.begin()
+    await pod.beat()
+    assert await pod.spend(times=3) == 3
+
+
+async def test_a_question_that_waits_while_its_pod_ends_is_not_asked():
+    """All is given back by then."""
+    world = World()
+    pod = await world.pod("a", 1, CAP)
+    assert await pod.spend() == 1
+    share = pod.leases._share(pod.accounts()[0])
+    async with pod.leases._asking:
+        turn = pod.leases._asked([share])
+        ending = asyncio.ensure_future(pod.end())
+        await Turn()
+    await ending
+    await turn
     assert world.held == 0
