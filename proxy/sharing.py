@@ -76,6 +76,7 @@ class Sharing:
         )
         self._parts = tuple(parts(self.link))
         self.link.fleet = Fleet(0, epoch=self._file.epoch)
+        self.link.sharers = max(1, len(self._file.peers))  # they may start without a store too
         self.link.loses.extend(part.lost for part in self._parts)
         self.pods: tuple[Known, ...] = ()
         """All that are known, as of late."""

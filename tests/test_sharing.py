@@ -323,6 +323,23 @@ async def test_a_start_waits_for_no_store_that_is_not_there(pod, clock, memory):
     assert "leave" in part.told
 
 
+async def test_pods_that_start_without_a_store_share_with_those_they_knew(pod, clock, memory):
+    """All may have been started anew: or each would have the limits of all."""
+    pods = [pod(name) for name in "abc"]
+    for one in pods:
+        await one.starts()
+    while len(pods[0].sharing._file.peers) < 3:
+        await passes(clock, 0.1)
+    await pods[0].dies()
+    async with pods[0].sharing._keeping:  # what it keeps of them is kept
+        memory.breaks("it is gone")
+    again = pod("a")
+    await again.starts()
+
+    assert again.link.live == 1
+    assert again.link.sharers == 3
+
+
 async def test_a_start_waits_a_while_for_a_store_that_gathers(pod, clock, memory):
     """And not for ever: others may be gone."""
     one, other = pod("a"), pod("b")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import re
+import threading
 from pathlib import Path
 
 from proxy.clock import Clock
@@ -37,6 +38,7 @@ class SealedExhibits:
         self._clock = clock
         self._disk = disk or RealDisk()
         self._master: Master | None = None
+        self._making = threading.Lock()
 
     async def keep(self, name: str, content: bytes, /) -> None:
         """Durable when it is done. Raises OSError."""
@@ -74,16 +76,17 @@ class SealedExhibits:
 
     def _secret(self, *, make: bool) -> bytes:
         """Raises FileNotFoundError where there is none and none is to be made, or Trouble."""
-        if self._master is None:
-            try:
-                self._master = read_master(self._key)
-            except FileNotFoundError:
-                if not make:
-                    raise
-                made = new_master(os.urandom)
-                write_master(self._key, made)
-                self._master = made
-        return self._master.secret
+        with self._making:  # or the first calls, if they come together, make one each
+            if self._master is None:
+                try:
+                    self._master = read_master(self._key)
+                except FileNotFoundError:
+                    if not make:
+                        raise
+                    made = new_master(os.urandom)
+                    write_master(self._key, made)
+                    self._master = made
+            return self._master.secret
 
     def _drop(self, name: str) -> None:
         with contextlib.suppress(OSError):

@@ -62,7 +62,7 @@ class FleetCell(Cell):
         self._name = name
         self._rates = rates
         self._seen = self.limit  # that of all, as of the last answer, on our clock
-        self._live = link.live
+        self._live = link.sharers
         self._own = Gcra(self._share())  # ours, where there is no store
         self._mine = -NEVER  # when all that we used will have drained, at our share of the pace
         self._leased = Leased()
@@ -92,7 +92,7 @@ class FleetCell(Cell):
     def alone(self, now: float) -> bool:
         """Does the pod have to do without the store now?"""
         alone = now < self._again or not self._grants
-        if alone and self._live != self._link.live:
+        if alone and self._live != self._link.sharers:
             self._divide(now)
         self.limit = self._own if alone else self._seen
         return alone
@@ -316,7 +316,7 @@ class FleetCell(Cell):
     def _divide(self, now: float) -> None:
         """Among as many pods as live now. What we used stays used."""
         own, before = self._own, self._own.interval
-        self._live = self._link.live
+        self._live = self._link.sharers
         own.follow(self._share(), now)
         self._mine = now + max(0.0, self._mine - now) / before * own.interval
         if self.limit is self._seen:  # else it is not what the store gave
@@ -371,13 +371,13 @@ class FleetCell(Cell):
         """All that is to be said, and draw. What is owed is said until that is known to have been
         heard; what comes back is said once."""
         sent, first = self._clock.now(), not self._telling
-        if self._live != self._link.live:
+        if self._live != self._link.sharers:
             self._divide(sent)
         debt, alone = (self._debt, self._alone) if first else (0, 0)
         interval, back = self.pace.interval * _MICROS, self._leased.gone(_PIECES)
         take = DrawUnits(
             self._name, self._link.fleet.epoch, interval, self.pace.burst, least, need, want,
-            max(2, self._link.live), debt, min(alone, self._left(sent)), back,
+            max(2, self._link.sharers), debt, min(alone, self._left(sent)), back,
         )  # fmt: skip
         self._telling = True
         try:

@@ -22,6 +22,8 @@ from proxy.state.shared.names import digest
 
 _SAYS = 500
 """Cells that say something in one exchange."""
+_LASTS = 0.1
+"""Seconds after which one exchange says no more."""
 _AT_ONCE = 16
 """Messages under way."""
 
@@ -53,10 +55,25 @@ class FleetRates:
 
     async def exchange(self, link: Link) -> None:
         """Part of Part."""
-        most = len(self._busy) if self._tells_all else _SAYS
         cells = [cell for cell in tuple(self._busy) if self._still(cell) and cell.owing]
-        await _each(cells[:most])
-        self._tells_all = False
+        if self._tells_all:
+            await _each(cells)
+            self._tells_all = False
+        else:
+            await self._some(cells[:_SAYS], link.clock)
+
+    async def _some(self, cells: list[FleetCell], clock: Clock) -> None:
+        """As many as there is time for, and next time the others: kills and beats wait for this,
+        and agents make up names of which each has a cell."""
+        until = clock.now() + _LASTS
+        for at in range(0, len(cells), _AT_ONCE):
+            if clock.now() >= until:
+                return
+            now = cells[at : at + _AT_ONCE]
+            for cell in now:
+                del self._busy[cell]
+                self._busy[cell] = None
+            await _each(now)
 
     def heard(self, said: bytes) -> None:
         """Part of Part."""

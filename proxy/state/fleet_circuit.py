@@ -23,7 +23,7 @@ from proxy.clock import Clock
 from proxy.state.circuit import BUSY, Changed, Circuit, Event, Outcome, State
 from proxy.state.circuit_rules import CircuitRules
 from proxy.state.link import Link
-from proxy.state.shared.circuits import LONGEST, Held, Probe, Probed, View, Vote
+from proxy.state.shared.circuits import KEPT, LONGEST, Held, Probe, Probed, View, Vote
 from proxy.state.store import Unreachable
 
 FLEET = "fleet"
@@ -114,7 +114,8 @@ class FleetCircuit(Circuit):
 
     def obey(self, view: View, now: float) -> None:
         """It was opened or closed for all. What is older than what it knows is nothing to it."""
-        if view.generation <= self.generation:
+        ends = self.fleet and not view.open and view.generation == self.generation
+        if not ends and not is_newer(view, self.generation, self._ties.link):
             return
         known = self._has_failed()
         self._take(view, now)
@@ -258,7 +259,6 @@ class FleetCircuit(Circuit):
 
     def settle(self, attempt: Attempt, outcome: Outcome) -> str:
         """Part of Circuit. A probe whose lease in the store is over decides nothing."""
-        self._urgent = _is_urgent(outcome)
         if self.owner is attempt and self._number and outcome.at >= self._lease_until:
             self.owner, self._number = None, 0
             return "lost"
@@ -279,11 +279,16 @@ class FleetCircuit(Circuit):
             self._set(now)
             self._become(State.OPEN, now, FLEET, round(self.until - now, 3))
 
+    def _failed(self, outcome: Outcome) -> None:
+        super()._failed(outcome)
+        self._urgent = not self.closed and _is_urgent(outcome)
+
     def _probed(self, outcome: Outcome) -> str:
         fleet, number, passed = self.fleet, self._number, self._passed + 1
         self._number = 0
-        self._urgent = _is_urgent(outcome)
         came_to = super()._probed(outcome)
+        if came_to == "failed":
+            self._urgent = _is_urgent(outcome)
         if not fleet:
             return came_to
         if came_to == "failed":
@@ -295,7 +300,7 @@ class FleetCircuit(Circuit):
         return came_to
 
     def _open(self, now: float, why: str, floor: float) -> None:
-        self._urgent = self._urgent and why != "slow"  # of which nobody speaks but we
+        self._urgent = False  # but for what is heard to open it
         super()._open(now, why, floor)
         self._ties.stir(self)
 
@@ -316,6 +321,12 @@ class FleetCircuit(Circuit):
             self._untold = False
             open_for = round(max(0.0, self.until - now), 3)
             self._changed(State.CLOSED, State.OPEN, FLEET, open_for, "")
+
+
+def is_newer(view: View, than: int, link: Link) -> bool:
+    """Was it opened or closed since then? Numbers are moments of the store. Whoever can publish one
+    far ahead of them would have the last word, for nothing that follows could be newer."""
+    return than < view.generation < link.wall() * 1000 + KEPT
 
 
 def _ms(seconds: float) -> int:

@@ -5,14 +5,13 @@ new in the store is asked for; mostly it is known already, for what opens and cl
 What the fleet has of circuits that this pod has not is remembered: they are open as well when their
 first call comes.
 
-While a circuit is open by this pod alone its vote is told again each second: the store may have
-lost it, or fewer pods may live.
+While a circuit is open by this pod alone its vote is told again, each second if these are few: the
+store may have lost it, or fewer pods may live.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import count
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -20,11 +19,11 @@ import msgspec
 from proxy.attempt import Attempt
 from proxy.clock import Clock
 from proxy.keep import Keep
-from proxy.keys import CIRCUITS, CircuitKey
+from proxy.keys import CIRCUITS, LINK, CircuitKey
 from proxy.stage import Ground, Target
 from proxy.state.circuit import Circuit, teller
 from proxy.state.circuit_rules import CircuitRules
-from proxy.state.fleet_circuit import FleetCircuit, Ties
+from proxy.state.fleet_circuit import FleetCircuit, Ties, is_newer
 from proxy.state.link import Link
 from proxy.state.shared.circuits import (
     KEPT,
@@ -41,7 +40,7 @@ from proxy.state.shared.names import digest
 from proxy.state.store import Unreachable
 
 AT_ONCE = 64
-"""Circuits that are told of in one exchange, and in one message."""
+"""Votes that are told again in a second, and circuits that are told of in one message."""
 _LIVES = 1 << 32
 """Probes of one life of a pod, at most."""
 
@@ -69,6 +68,7 @@ class FleetCircuits:
         self._circuits: WeakValueDictionary[str, FleetCircuit] = WeakValueDictionary()
         self._stirred: dict[str, FleetCircuit] = {}
         self._voting: dict[str, FleetCircuit] = {}
+        self._again: dict[str, FleetCircuit] = {}  # of these, who is to say so once more
         self._telling: asyncio.Task[None] | None = None
         self._numbers = count(1)
         self._upto = 0
@@ -105,27 +105,35 @@ class FleetCircuits:
 
     def _stir(self, circuit: FleetCircuit) -> None:
         self._stirred[circuit.id] = circuit
-        link = circuit.link
+        self._tell_soon(circuit.link)
+
+    def _tell_soon(self, link: Link) -> None:
         if link.up and self._telling is None:
             self._telling = self._clock.spawn(self._tell_all(link))
 
     async def _tell_all(self, link: Link) -> None:
+        """What is new first; of what is told again as much as `AT_ONCE`, so that an agent that
+        opens thousands of circuits keeps nobody busy."""
+        left = AT_ONCE
         try:
-            with contextlib.suppress(Unreachable):
-                while self._stirred:
-                    await self._tell(link)
+            while self._stirred or (self._again and left):
+                if not self._stirred:
+                    left -= 1
+                if not await self._tell(self._stirred or self._again, link):
+                    break
         finally:
             self._telling = None
 
-    async def _tell(self, link: Link) -> None:
-        """Those that have something to tell now, or `AT_ONCE` of them."""
-        for name, circuit in list(islice(self._stirred.items(), AT_ONCE)):
-            del self._stirred[name]
-            try:
-                await self._tell_of(circuit, link)
-            except Unreachable:
-                self._stirred[name] = circuit
-                raise
+    async def _tell(self, queue: dict[str, FleetCircuit], link: Link) -> bool:
+        """The first of them. False: the store is not there."""
+        name = next(iter(queue))
+        circuit = queue.pop(name)
+        try:
+            await self._tell_of(circuit, link)
+        except Unreachable:
+            self._stirred[name] = circuit
+            return False
+        return True
 
     async def _tell_of(self, circuit: FleetCircuit, link: Link) -> None:
         result, tried = circuit.result, circuit.tried(self._clock.now())
@@ -155,9 +163,8 @@ class FleetCircuits:
                 self._take(view)
             if changes.whole:
                 break
-        self._stirred.update(self._voting)
-        if self._telling is None:
-            await self._tell(link)
+        self._again.update(self._voting)
+        self._tell_soon(link)
 
     async def _tell_known(self, link: Link) -> None:
         held = list(self._held())
@@ -194,7 +201,8 @@ class FleetCircuits:
         if view is None:
             return
         now, before = self._clock.now(), self._heard.get(view.circuit)
-        if before is not None and before.view.generation >= view.generation:
+        link, known = self._keep.seen(LINK), before.view.generation if before else -1
+        if not is_newer(view, known, link):
             return
         self._heard.pop(view.circuit, None)
         self._heard[view.circuit] = _Heard(view, now)

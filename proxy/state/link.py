@@ -20,7 +20,8 @@ from proxy.clock import Clock
 from proxy.keys import LINK
 from proxy.news import News, StoreChange
 from proxy.stage import Ground
-from proxy.state.shared.fleet import Beat, Fleet, Pod
+from proxy.state.patient import patient
+from proxy.state.shared.fleet import ALIVE, Beat, Fleet, Pod
 from proxy.state.store import Answer, Store, Unreachable, Verb
 
 RESTS = 5.0
@@ -108,6 +109,9 @@ class Link:
         """Why it is not up."""
         self.fleet = Fleet(0)
         """As it was told last."""
+        self.sharers = 1
+        """Pods that a limit is divided among where each is on its own: those that live, and when
+        the store was away also those that lived before, for it has not heard all of them yet."""
         self.counts = Counts()
         self.ahead = 0.0
         """Seconds by which the store's clock is ahead of ours."""
@@ -122,6 +126,7 @@ class Link:
         self._timeout = timeout
         self._rests_until = 0.0
         self._zero: float | None = None  # of `clock.now`, as the store's clock shows it
+        self._settled_at = 0.0
 
     @classmethod
     def of(cls, ground: Ground) -> "Link | None":
@@ -177,7 +182,7 @@ class Link:
         if not self.up or self.rests:
             raise Unreachable(self.why or _SLOW)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with patient(self._timeout):
                 await asyncio.shield(work)
         except TimeoutError as error:
             self._waited()
@@ -189,8 +194,9 @@ class Link:
             raise Unreachable(self.why or _SLOW)
         try:
             return await self._asked(verb, self._timeout)
-        except Unreachable:
-            self._waited()
+        except Unreachable as error:
+            if error.reason != "crowded":
+                self._waited()
             raise
 
     def _waited(self) -> None:
@@ -207,6 +213,7 @@ class Link:
         self.ahead = fleet.now / 1000 - self.clock.wall()
         self._zero = fleet.now / 1000 - self.clock.now()
         before, self.fleet = self.fleet, fleet
+        self._divide(before.epoch)
         if not self.up:
             self.up, self.why = True, ""
             self._news.tell(StoreChange("up", ""))
@@ -215,6 +222,12 @@ class Link:
         if fleet.open is not before.open or fleet.ours is not before.ours:
             self._told()
         return fleet
+
+    def _divide(self, before: int) -> None:
+        now = self.clock.now()
+        if not self.up or before != self.fleet.epoch:
+            self._settled_at = now + ALIVE / 1000
+        self.sharers = self.live if now >= self._settled_at else max(self.live, self.sharers)
 
     def _told(self) -> None:
         fleet = self.fleet
@@ -230,7 +243,8 @@ class Link:
             answer = await self._store.ask(verb, within)
         except Unreachable as error:
             self.counts.failed[error.reason] = self.counts.failed.get(error.reason, 0) + 1
-            self.fails(str(error))
+            if not (error.reason == "crowded" or (error.reason == "timeout" and within < PATIENCE)):
+                self.fails(str(error))  # else it may be well, and just now too slow for a call
             raise
         self.counts.answered(self.clock.now() - began)
         return answer

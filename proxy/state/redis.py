@@ -1,6 +1,7 @@
 """The store in Redis, or Valkey: one server, one behind Sentinels, or a cluster (spec 1.1, 3.11).
 
-All keys of a fleet begin with `holdfast:{FLEET}:`. The braces are the hash tag: in a cluster all of
+All keys of a fleet begin with `holdfast:{FLEET}:`, in a database that is not the first one with
+`holdfast:{FLEET}:NUMBER:`. The braces are the hash tag: in a cluster all of
 them are on one node, so a script may touch several. Every key ends some time.
 
 Nothing is sent twice. redis-py would repeat what failed, and what failed may have been done; here
@@ -37,7 +38,9 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from proxy.clock import NEVER
 from proxy.state.endpoint import Endpoint
+from proxy.state.patient import patient
 from proxy.state.store import Answer, Argument, Listener, Rejected, Unreachable, Verb
 
 AT_ONCE = 32
@@ -58,6 +61,7 @@ _MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _FAILURES = (RedisError, RedisClusterException, OSError, TimeoutError, RuntimeError, *_MISFITS)
 """All that the library raises: it takes many replies apart without a look at them, and writes to
 connections that have just been closed, of which uvloop says RuntimeError."""
+_CROWDED = "this pod asks it too much at once"
 _SENSELESS = "its answer makes no sense"
 _REFUSALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 _CERTIFICATES = re.compile("CERT|UNKNOWN_CA|ALERT_HANDSHAKE_FAILURE")
@@ -68,7 +72,9 @@ class RedisStore:
 
     def __init__(self, endpoint: Endpoint, fleet: str, timeout: float) -> None:
         """`timeout`: seconds that calls wait for an answer. No one connection is given less."""
-        self._prefix = f"holdfast:{{{fleet}}}:".encode()
+        # What is published in one database of a server is heard in all of them.
+        apart = f"{endpoint.db}:" if endpoint.db else ""
+        self._prefix = f"holdfast:{{{fleet}}}:{apart}".encode()
         self._endpoint = endpoint
         self._client, self._sentinels = _client(endpoint, timeout)
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -93,11 +99,15 @@ class RedisStore:
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""
-        args = verb.args()
+        args, clock = verb.args(), asyncio.get_running_loop().time
+        due = NEVER
         try:
-            async with asyncio.timeout(within), self._room:
+            async with patient(within), self._room:
+                due = clock() + within
                 reply = await self._run(verb.script, args)
         except _FAILURES as error:
+            if isinstance(error, TimeoutError) and clock() < due:  # it had not all of the time
+                raise Unreachable(_CROWDED, "crowded") from error
             await self._forget()
             raise _unreachable(error) from error
         try:

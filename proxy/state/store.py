@@ -39,8 +39,12 @@ class Unreachable(Exception):
         self.reason = reason
 
 
-REASONS = ("timeout", "connection", "refused", "memory", "read_only", "loading", "reply", "other")
-"""Why it did not answer: for metrics."""
+REASONS = (
+    *("timeout", "connection", "refused", "memory", "read_only", "loading", "reply", "other"),
+    "crowded",
+)
+"""Why it did not answer: for metrics. crowded: this pod asked too much at once, so it was asked too
+late or not at all."""
 
 
 class Rejected(Exception):

@@ -111,8 +111,9 @@ class FleetPod:
             await self.part._telling
 
     async def exchange(self) -> None:
-        """What is done each second."""
+        """What is done each second, and what is told beside it."""
         await self.part.exchange(self.link)
+        await self.told()
 
 
 class Pods:

@@ -10,7 +10,7 @@ from proxy.state.fleet_cell import FleetCell
 from proxy.state.fleet_cells import FleetRates
 from proxy.state.gcra import Pace
 from proxy.state.link import Link
-from proxy.state.shared.fleet import Beat, Fleet
+from proxy.state.shared.fleet import Beat
 from proxy.state.shared.rates import DrawUnits
 from tests.fakes import settled
 from tests.state.rating_pods import Shared
@@ -480,7 +480,7 @@ async def test_pods_that_come_and_go_change_the_share() -> None:
     assert pod.cell._left(shared.clock.now()) == 3
     shared.clock.advance(40.0)
     assert await pod.go(3) == 1
-    pod.link.fleet = Fleet(0, live=2)
+    pod.link.sharers = 2
     shared.clock.advance(10.0)
     assert await pod.go(3) == 1
 

@@ -122,6 +122,29 @@ async def test_only_so_much_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert [take.alone for take in pod.takes[asked + 2 :]] == [20] * 5
 
 
+async def test_a_slow_store_is_not_kept_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills and beats have their turn in between; who has just said something is last."""
+    monkeypatch.setattr(fleet_cells, "_AT_ONCE", 2)
+    shared, (pod,) = await fleet()
+    for name in "abcdef":
+        assert await pod.uses(name, used=20)
+    ask, asked = pod.way.ask, len(pod.takes)
+
+    async def slow(verb: Any, within: float) -> Any:
+        shared.clock.advance(0.03)
+        return await ask(verb, within)
+
+    monkeypatch.setattr(pod.way, "ask", slow)
+    await pod.rates.exchange(pod.link)
+    assert len(pod.takes) == asked + 4
+    told = {take.cell for take in pod.takes[asked:]}
+    for name in "abcdef":
+        assert await pod.uses(name, used=20)
+    asked = len(pod.takes)
+    await pod.rates.exchange(pod.link)
+    assert not {take.cell for take in pod.takes[asked : asked + 2]} & told
+
+
 async def test_what_was_not_heard_is_said_again() -> None:
     """All of it, if the store began anew."""
     shared, (pod,) = await fleet()

@@ -15,9 +15,10 @@ from proxy.stage import Ground, Site
 from proxy.stages.breaker import Breaker, ProbeLease
 from proxy.state import fleet_circuits
 from proxy.state.circuit import Circuit
-from proxy.state.fleet_circuits import FleetCircuits, name_of
+from proxy.state.circuit_rules import CircuitRules
+from proxy.state.fleet_circuits import FleetCircuits, circuit_of, name_of
 from proxy.state.shared import circuits
-from proxy.state.shared.circuits import View
+from proxy.state.shared.circuits import View, Vote
 from proxy.state.store import Unreachable
 from tests.fakes import make_attempt, make_call, make_target, settled
 from tests.state.circuit_pods import TOOL, FleetPod, Pods
@@ -186,6 +187,19 @@ async def test_throttling_needs_one_vote():
     assert isinstance(await third.send(), Refusal)
 
 
+async def test_throttling_that_did_not_open_it_is_no_reason_to():
+    """A call that was under way when this pod opened its own is throttled: others go on."""
+    fleet = Pods()
+    first, _ = await fleet.pods(2)
+    late = await first.admit()
+    assert isinstance(late, Attempt)
+    await first.send(500, times=5)
+    first.end(late, 429)
+    await first.exchange()
+    assert first.state == "open"
+    assert not first.circuit().fleet
+
+
 async def test_a_probe_that_is_throttled_opens_it_for_all():
     """One pod had it open for itself; what its probe was told holds for everybody."""
     fleet = Pods()
@@ -221,6 +235,39 @@ async def test_a_vote_is_told_again():
         await pod.beat()
     await pods[0].exchange()
     assert pods[0].circuit().fleet
+
+
+async def test_who_opens_many_keeps_nobody_busy(monkeypatch):
+    """An agent makes up tools that all fail. Votes are told again a few at a time, and in turn; and
+    what is new need not wait behind them."""
+    monkeypatch.setattr(fleet_circuits, "AT_ONCE", 3)
+    fleet = Pods()
+    pods = await fleet.pods(2)
+    part, votes, ask = pods[0].part, [], fleet.store.ask
+
+    async def noted(verb, within):
+        if isinstance(verb, Vote):
+            votes.append(verb.circuit)
+        return await ask(verb, within)
+
+    monkeypatch.setattr(fleet.store, "ask", noted)
+    ground = Ground(fleet.clock, pods[0].keep)
+    tools = [circuit_of(ground, make_target(), f"t{each}", CircuitRules()) for each in range(7)]
+    for circuit in tools:
+        circuit.trip(fleet.clock.now())
+    await pods[0].told()
+    assert len(votes) == 7
+
+    votes.clear()
+    for told in (3, 6):
+        await pods[0].exchange()
+        assert len(set(votes)) == told
+    votes.clear()
+    await part.exchange(pods[0].link)
+    await pods[0].send(500, times=5)
+    await pods[0].told()
+    assert votes[0] == TOOL
+    assert len(votes) == 4
 
 
 async def test_a_vote_is_taken_back():
@@ -316,6 +363,33 @@ async def test_a_call_that_comes_to_nothing_gives_the_probe_back():
     pods[0].end(attempt, Failure.CANCELLED)
     await settled()
     assert await pods[1].send() is None
+
+
+async def test_who_is_told_that_it_is_closed_believes_it():
+    """By what number ever: or nobody would try it again, nor use it."""
+    fleet, pods = await half_open()
+    kept = fleet.memory.seen(f"circuit:{TOOL}")
+    kept.open = False
+    await pods[0].send()
+    assert await pods[0].send() is None
+    assert pods[0].state == "closed"
+
+
+@pytest.mark.parametrize("generation", [2**53, 2**52, 4_000_000_000_000])
+async def test_an_opening_of_times_to_come_is_not_believed(generation):
+    """Somebody published it. Nothing that follows could be newer, so it would stay."""
+    fleet = Pods()
+    pods = await fleet.pods(3)
+    for pod in pods:
+        await pod.send()
+    forged = View(TOOL, generation, 1, 3_600_000, 5_000)
+    pods[0].part.heard(msgspec.json.encode(forged))
+    assert pods[0].state == "closed"
+    for pod in pods[:2]:
+        await pod.send(500, times=5)
+    await pods[0].exchange()
+    assert pods[0].circuit().fleet
+    assert pods[0].circuit().generation < generation
 
 
 async def test_two_calls_of_one_pod_are_one_probe():

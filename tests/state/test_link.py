@@ -10,7 +10,7 @@ from proxy.keys import LINK
 from proxy.news import Event, News, StoreChange
 from proxy.state.link import PATIENCE, RESTS, Link
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import SETTLE, Beat, Fleet, Pod
+from proxy.state.shared.fleet import ALIVE, SETTLE, Beat, Fleet, Pod
 from proxy.state.store import Near, Unreachable
 from tests.fakes import FakeClock
 
@@ -202,3 +202,69 @@ def test_who_has_no_store_has_no_link(scene: Any) -> None:
     ground.shadow = True
     assert Link.of(ground) is None
     assert not Link.idle
+
+
+async def test_who_is_heard_first_does_not_share_with_himself_alone(scene):
+    """A store that hung for long has heard of one pod since. If it goes again, nobody has all of a
+    limit; only those that are not heard in good time count no more."""
+    others = [Pod(name, 1, "m", "host") for name in "bcd"]
+    await scene.opens()
+    for pod in others:
+        await scene.store.ask(Beat(pod), 1.0)
+    await scene.link.beat(BEAT)
+    assert scene.link.sharers == 4
+
+    scene.link.fails("it hangs")
+    scene.clock.advance(60.0)
+    scene.theirs.advance(60.0)
+    await scene.link.beat(BEAT)
+    assert scene.link.live == 1
+    assert scene.link.sharers == 4
+    scene.link.fails("it hangs")
+    scene.clock.advance(60.0)
+    assert scene.link.sharers == 4
+
+    await scene.link.beat(BEAT)
+    scene.clock.advance(ALIVE / 1000)
+    await scene.link.beat(BEAT)
+    assert scene.link.sharers == 1
+
+
+class Late(Asked):
+    """One that answers nothing, for a reason."""
+
+    reason = "timeout"
+
+    async def ask(self, verb, within):
+        self.waits.append(within)
+        raise Unreachable("it did not answer in time", self.reason)
+
+
+async def test_too_slow_for_a_call_is_not_gone(scene):
+    """It may be well: who is beside the path waits longer, and finds out."""
+    await scene.opens()
+    scene.link._store = Late(scene.memory)
+    with pytest.raises(Unreachable):
+        await scene.link.ask_now(BEAT)
+    assert scene.link.up
+    assert scene.link.rests
+    assert scene.lost == 0
+
+    with pytest.raises(Unreachable):
+        await scene.link.ask(BEAT)
+    assert not scene.link.up
+    assert scene.lost == 1
+
+
+async def test_what_was_never_asked_says_nothing_of_the_store(scene):
+    """Too much was asked by this pod at once, as its agents can have it do."""
+    await scene.opens()
+    scene.link._store = store = Late(scene.memory)
+    store.reason = "crowded"
+    for ask in (scene.link.ask_now, scene.link.ask):
+        with pytest.raises(Unreachable):
+            await ask(BEAT)
+    assert scene.link.up
+    assert not scene.link.rests
+    assert scene.link.counts.waited == 0
+    assert scene.link.counts.failed == {"crowded": 2}

@@ -19,6 +19,7 @@ from proxy.state import redis, shared
 from proxy.state.endpoint import Endpoint
 from proxy.state.redis import RedisStore
 from proxy.state.shared.fleet import ALIVE, KEPT, Beat, Pod
+from proxy.state.shared.kills import NOTHING, Tell, TellKills, mark_of
 from proxy.state.store import REASONS, Rejected, Unreachable, Verb
 from tests.relays import saying, served, to
 from tests.servers import RedisServer, SentinelServer, cluster, free_port, select_none
@@ -676,3 +677,34 @@ async def test_where_it_failed_idle_connections_are_left(started):
 
         assert not any(each.is_connected for each in before)
         assert (await ours.ask(Beat(Pod("a")), 5.0)).ours
+
+
+async def test_who_finds_no_room_has_not_asked(started, saying_back):
+    """So many wait already for a server that hangs; and who was let in late had not all of his
+    time. Those before them did have it."""
+    server = started()
+    async with store(server.port) as ours:
+        assert await ours.ask(Said(1), WITHIN) == 1
+        server.pause()
+        asked = [ours.ask(Said(number), 0.2) for number in range(redis.AT_ONCE + 1)]
+        failed = await asyncio.gather(*asked, return_exceptions=True)
+        server.resume()
+
+    reasons = [error.reason for error in failed if isinstance(error, Unreachable)]
+    assert reasons == ["timeout"] * redis.AT_ONCE + ["crowded"]
+
+
+async def test_two_databases_of_a_server_are_two_fleets(started):
+    """Also of one name: a kill in the one is none in the other."""
+    server = started()
+    heard: list[bytes] = []
+    async with store(server.port) as ours, store(server.port, db=1) as theirs:
+        listening = asyncio.ensure_future(ours.listen(lambda _, said: heard.append(said)))
+        while b"agent:ours" not in b"".join(heard):
+            for whose, said in ((theirs, b"agent:theirs"), (ours, b"agent:ours")):
+                scope = said.decode()
+                await whose.ask(TellKills((Tell(scope, NOTHING, said, 9),)), WITHIN)
+                await whose.ask(TellKills((Tell(scope, mark_of(said), b"", 0),)), WITHIN)
+        listening.cancel()
+
+    assert set(heard) == {b"agent:ours"}

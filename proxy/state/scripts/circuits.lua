@@ -51,8 +51,9 @@ local function tell(circuit, it, at)
 end
 
 local function quorum()
-  local live = alive(now)
-  if live <= 1 then return 1 end
+  local known, live = redis.call('HLEN', key('pods')), alive(now)
+  if known <= 1 then return 1 end
+  if tonumber(redis.call('HGET', key('epoch'), 'until') or 0) + ALIVE > now then live = known end
   return math.max(2, math.floor((3 * live + 9) / 10))
 end
 

@@ -25,7 +25,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.state.memory import Memory
-from proxy.state.shared.fleet import alive
+from proxy.state.shared.fleet import ALIVE, alive
 from proxy.state.store import Argument, Verb
 
 TOPIC = "circuits"
@@ -341,9 +341,16 @@ def _over(until: int, at: int, now: int) -> bool:
 
 
 def _quorum(memory: Memory) -> int:
-    """Two of few, three of ten; of one, one."""
+    """Two of few, three of ten; of one, one. When the server has been away the first pod to come
+    back is not alone: all that are known count in a new epoch, until those that live have come."""
+    pods: dict[str, tuple[Any, int]] = memory.seen("pods") or {}
+    if len(pods) <= 1:
+        return 1
+    epoch, now = memory.seen("epoch"), memory.now()
     live = alive(memory)
-    return max(2, (3 * live + 9) // 10) if live > 1 else 1
+    if epoch is not None and epoch.until + ALIVE > now:
+        live = len(pods)
+    return max(2, (3 * live + 9) // 10)
 
 
 def _stamp(memory: Memory, above: int) -> int:

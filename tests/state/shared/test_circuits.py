@@ -87,6 +87,29 @@ async def test_the_quorum_follows_from_how_many_live(store, live, needs):
     assert (await ask(store, vote("last"))).open
 
 
+async def test_who_comes_back_first_is_not_alone(store):
+    """The server was away, and has heard of one pod only since then. What its agents do to it opens
+    nothing for the others, which are about to come back too."""
+    await ask(store, Beat(Pod("p0"), peers=("p1", "p2", "p3", "p4", "p5", "p6")))
+
+    for number in range(2):
+        assert await ask(store, vote(f"v{number}")) is None
+    assert (await ask(store, vote("last"))).open
+
+
+async def test_the_last_one_alive_is_no_quorum():
+    """A server that hung has forgotten nobody, and seen nobody either."""
+    clock = FakeClock()
+    memory = Memory(clock.wall)
+    store = Near(memory)
+    await beats(store, 3)
+    clock.advance(3_600.0)
+    await beats(store, 1)
+
+    assert await ask(store, vote("p0", at=memory.now())) is None
+    assert (await ask(store, vote("p1", at=memory.now()))).open
+
+
 async def test_a_quorum_may_be_given(store):
     """By a policy, or because one is enough."""
     await beats(store, 5)
