@@ -36,6 +36,9 @@ _WHOLE = 5
 _TICK = 0.1
 _AGAIN = 0.25
 """Seconds until a store that is not there is tried again."""
+_ENDS = 10.0
+"""Seconds for all that is given back at the end."""
+_TOO_SLOW = "it was too slow, and the pod ends"
 _OPENS = 3.0
 """Seconds that a start waits for a store that gathers. One that is not there is not waited for."""
 
@@ -125,10 +128,12 @@ class Sharing:
         """All is given back, and the pod leaves. False: what the store did not take, it has to wait
         for (`holdfast budget reconcile`)."""
         self._ended = True  # redis-py's waits lose a cancellation at times (before Python 3.12)
+        cut = asyncio.get_running_loop().call_later(_ENDS, self.link.fails, _TOO_SLOW)
         gave = [await self._tried(part.leave(self.link)) for part in self._parts]
         left = all(gave) and self.link.fleet.ours  # else that would be another one, still here
         if left:
             left = await self._tried(self.link.ask(Leave((self.link.pod.id,))))
+        cut.cancel()
         await self.close()
         return left
 
@@ -159,7 +164,8 @@ class Sharing:
         Unreachable."""
         for known in self.pods:
             if known.pod.id == pod.id:
-                await self.link.ask(Close(known.pod, LAST, leaves=True, lost=True))
+                while await self.link.ask(Close(known.pod, LAST, leaves=True, lost=True)) >= 0:
+                    pass
         await self.link.ask(End(pod.id, pod.life))
         await self.link.ask(Leave((pod.id,)))
 

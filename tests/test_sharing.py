@@ -399,3 +399,20 @@ async def test_the_settings_say_which_store():
         "key.pem",
     )
     await store.close()
+
+
+async def test_an_end_does_not_wait_for_a_store_that_is_too_slow(pod, clock, monkeypatch):
+    """What it does not take in that time is left to it."""
+    monkeypatch.setattr(sharing, "_ENDS", 0.0)
+    part = Part()
+
+    async def leave(link):
+        while link.up:
+            await Turn()
+        raise Unreachable(link.why)
+
+    part.leave = leave
+    one = pod("a", part)
+    await one.starts()
+    assert await one.sharing.end() is False
+    assert one.sharing.link.why == "it was too slow, and the pod ends"

@@ -1,20 +1,18 @@
 """`budgets`: no more is spent than somebody allows (spec 4.2), and what it costs is known (4.1).
 
-It stands at each sending, for each costs what it costs: retries, hedges, links of a fallback, and
-those that fail. Before it goes, its price is reserved in *every* budget that it falls under, all or
-none, in one step of the loop; nothing can come between the look and the taking. When it is over,
-however it ended, what it cost in truth takes the place of what was reserved: once, for that is what
-the guard promises of `settle`. So `spent + reserved <= limit` holds at every moment.
+It stands at each sending: retries, hedges, links of a fallback, and those that fail cost too.
+Before it goes, its price is reserved in *every* budget that it falls under, all or none, in one
+step of the loop. When it is over, however it ended, what it cost in truth takes the place of that:
+once, as the guard promises. So `spent + reserved <= limit` holds at every moment.
 
 What was not sent costs nothing. What was sent costs its price, also if it failed, was cut or lost
-a race: the upstream may have worked, and nobody can tell. An answer may say a price of its own
-(`from_reply`), bodies may cost by their size (`per_kb`), models by the tokens that they say they
-used; then what is reserved is an estimate, and the truth may be more. That is charged in full, and
-shown as overrun. A stream that grows past its reservation takes more, or is ended (`cut_streams`).
-Where nothing of that can be, the money of many sendings is reserved at once (`state/till.py`).
+a race: nobody can tell whether the upstream has worked. An answer may say its price (`from_reply`),
+bodies may cost by their size (`per_kb`), models by the tokens that they say they used; then what is
+reserved is an estimate. What is more is charged in full, and shown as overrun; a stream that grows
+past it takes more, or is ended (`cut_streams`). Else many are reserved at once (`state/till.py`).
 
-Three things make a call wait, all rarely: the journal is to promise it (`state/account.py`), other
-pods are to leave it to this one (`state/leases.py`), a person is to agree (`on_exceed: approve`).
+A call waits, rarely, where the journal is to promise it (`state/account.py`), other pods are to
+leave it to this one (`state/leases.py`), or a person is to agree (`on_exceed: approve`).
 """
 
 from collections.abc import Awaitable, Iterator
@@ -63,8 +61,7 @@ class Covered(msgspec.Struct, frozen=True):
 
 
 class Budgets(Section, frozen=True, kw_only=True):
-    """What calls of a kind cost, and what they fall under. No policy holds it: it is put in force
-    by what prices, budgets and `cost` say together."""
+    """What calls of a kind cost, and fall under: what prices, budgets and `cost` say together."""
 
     caps: tuple[Covered, ...] = ()
     price: Price = FREE
@@ -181,8 +178,7 @@ class Spending(Withdraws):
         return verdict
 
     async def _after(self, attempt: Attempt, grant: Grant, answer: Awaitable[Verdict]) -> Verdict:
-        """When the journal or a person has said yes. All is looked at again: others came between,
-        and budgets that ask nobody have a say."""
+        """When the journal or a person has said yes: all is looked at again."""
         purse = self._purse(attempt.call)
         no = await answer or (TOLD if purse.over else self._payers.again(attempt.call, grant))
         verdict = no or self._carefully(attempt, grant)
@@ -333,12 +329,17 @@ class MeteredSpending(Spending):
     __slots__ = ()
 
     def _took(self, attempt: Attempt, grant: Grant) -> None:
-        """Part of Spending."""
         super()._took(attempt, grant)
         call = attempt.call
         if grant.price.open:
+            grant.looks_ahead(shared=self._ledger.leases is not None)
             self._purse(call).known = -1
             grant.watch_request(call, partial(self._grow, call, grant))
+
+    def settle(self, attempt: Attempt, reply: Reply) -> None:
+        """What it cost takes the place of what was reserved."""
+        super().settle(attempt, reply)
+        attempt.taken[self].looks_ahead(shared=False)
 
     def committed(self, attempt: Attempt, reply: Reply) -> None:
         """From here on it may be known what the call costs."""
@@ -354,10 +355,9 @@ class MeteredSpending(Spending):
         """It costs more by now than was reserved. A stream for which there is no room ends."""
         alone, now = self._payers.alone(call), self._wall()
         because = self._purse(call).grow(grant, alone, missing, now)
-        if because is None:
-            self._promises.follow(grant.accounts)
-        else:
-            self._outgrown(call, because)
+        if because is not None:
+            return self._outgrown(call, because)
+        return self._promises.follow(grant.accounts)
 
     def _outgrown(self, call: Call, because: Refusal) -> None:
         self._soon(partial(call.stop, Stop.BUDGET, because))  # not in the middle of its bytes

@@ -17,13 +17,13 @@ Where pods share a limit, each may spend its share of it and no more (`Allotment
 ceiling is where the smallest share ends, and `state/leases.py` sees to it that it moves.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import msgspec
 
 from proxy.clock import NEVER
 from proxy.state.alert_at import next_alert, rearm
-from proxy.state.allotment import ENDLESS, Allotment, Kept, Rolling, allotted
+from proxy.state.allotment import ENDLESS, Allotment, Kept, adopt, allotted
 from proxy.state.caps import Cap, Limit
 from proxy.state.reserves import Reserves
 from proxy.state.told_of_money import Passed
@@ -38,8 +38,8 @@ class Account:
 
     __slots__ = (
         "_allotments", "_claimed", "_known", "_posted", "_renews_at", "_row", "asked", "barred",
-        "bound", "cap", "ceiling", "key", "label", "leased", "margin", "overrun", "promised",
-        "quiet_below", "reserved", "since", "tills", "total", "touched", "until",
+        "bound", "cap", "ceiling", "headroom", "key", "label", "leased", "margin", "overrun",
+        "promised", "quiet_below", "reserved", "since", "tills", "total", "touched", "until",
     )  # fmt: skip
 
     def __init__(self, cap: Cap, key: str, at: float, *, leased: bool = False) -> None:
@@ -48,6 +48,8 @@ class Account:
         self.leased = leased
         self.margin = 0
         """So much before the end of its share more is to be asked for."""
+        self.headroom = 0
+        """What calls that grow as they run may soon need besides."""
         self.barred = False
         """Is to be asked about each time, whatever there is?"""
         self.label = f"{cap.name}:{key}"
@@ -96,7 +98,9 @@ class Account:
             one = before.get((limit.window, limit.seconds))
             if one is None:
                 one = allotted(limit, cap.zone, leased=self.shares)
-                _adopt(one, {key: other.kept() for key, other in before.items()})
+                adopt(one, {key: other.kept() for key, other in before.items()})
+            if one.leased and limit.micros < one.limit.micros:  # the rest was granted of more
+                one.share = min(one.share, one.spent + self.reserved)
             one.limit = limit
             self._lease(one)
             made.append(one)
@@ -107,7 +111,7 @@ class Account:
         """The clock shows this, and it is outside of what `since` and `until` say."""
         self._post()
         ttl = self.cap.ttl
-        if ttl and not self.reserved and at - self.touched > ttl:  # as if it were a new key
+        if ttl and not self.reserved and at - self.touched >= ttl:  # as if it were a new key
             self._allotments = tuple(
                 allotted(limit, self.cap.zone, leased=self.shares) for limit in self.cap.limits
             )
@@ -115,7 +119,8 @@ class Account:
 
     def _enter(self, at: float) -> None:
         ttl = self.cap.ttl
-        since, until = -NEVER, at + ttl if ttl else NEVER
+        lasts = self.touched + ttl if self.touched + ttl > at else at + ttl
+        since, until = -NEVER, lasts if ttl else NEVER
         for one in self._allotments:
             one.enter(at)
             rearm(self.cap, one)
@@ -184,6 +189,11 @@ class Account:
         self.margin = margin
         self._measure()
 
+    def touch(self, at: float) -> None:
+        """Another pod used it then. It has a `ttl`."""
+        self.touched = max(self.touched, at)
+        self.until = min(self.until, self.touched + self.cap.ttl)
+
     def bar(self, barred: bool) -> None:  # that is all it says
         """Nothing more is taken of it without asking; or as usual."""
         self.barred = barred
@@ -202,6 +212,7 @@ class Account:
         if one.leased is not self.shares:
             one.leased = self.shares
             one.share = one.spent if one.leased else ENDLESS
+            one.others = 0
 
     @property
     def used(self) -> float:
@@ -318,11 +329,11 @@ class Account:
         self._post()
         self._measure()
         left = self.reserved + micros
-        return [one for one in self._allotments if left > one.room]
+        full = [one for one in self._allotments if one.all_spent + left > one.limit.micros]
+        return full or [one for one in self._allotments if left > one.room]
 
     def windows(self, at: float | None = None) -> tuple[Allotment, ...]:
-        """All its limits, told what was spent; and which windows are on, where the clock shows
-        `at`."""
+        """All its limits, told what was spent; at that time, if one is given."""
         if at is not None and not self.since <= at < self.until:
             self.enter(at)
             return self._allotments
@@ -378,17 +389,9 @@ class Account:
         known = {(window, seconds): allotment for window, seconds, allotment in kept}
         for one in self._allotments:
             found = known.get((one.limit.window, one.limit.seconds))
-            if found is not None:
-                one.restore(found)
+            if found is None:
+                adopt(one, known)
             else:
-                _adopt(one, known)
+                one.restore(found)
         self.since = self.until = -1.0  # whoever asks next has the clock tell
         self._known = None
-
-
-def _adopt(one: Allotment, known: Mapping[tuple[str, int], Kept]) -> None:
-    """Another length was given to a window that rolls: what was spent stays spent."""
-    if isinstance(one, Rolling):
-        for (window, seconds), kept in known.items():
-            if window == "rolling":
-                one.adopt(kept, seconds)

@@ -6,6 +6,7 @@ forward finds them empty, as the calendar says.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from proxy.clock import NEVER
@@ -284,3 +285,11 @@ def allotted(limit: Limit, zone: str, *, leased: bool = False) -> Allotment:
     if limit.window == "rolling":
         return Rolling(limit, leased=leased)
     return Calendar(limit, zone, leased=leased)
+
+
+def adopt(one: Allotment, known: Mapping[tuple[str, int], Kept]) -> None:
+    """Another length was given to a window that rolls: what was spent stays spent."""
+    if isinstance(one, Rolling):
+        for (window, seconds), kept in known.items():
+            if window == "rolling":
+                one.adopt(kept, seconds)

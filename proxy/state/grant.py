@@ -35,6 +35,7 @@ class Grant(msgspec.Struct):
     streams: bool = False  # a stream was asked for: it is paid as far as it came
     lasts: bool = False  # it is written on though nobody reads it
     output: int = 0  # tokens that its answer may have
+    headroom: int = 0  # that its accounts are to have for it, beside what is reserved
 
     @classmethod
     def thought(
@@ -137,6 +138,13 @@ class Grant(msgspec.Struct):
             rates = self.rates.where(self.received)
             return max(missing, rates.most(0, _STEP_TOKENS))
         return max(missing, self.price.sized(_STEP))
+
+    def looks_ahead(self, *, shared: bool) -> None:
+        """While it runs it may need more at once, and cannot wait until other pods have left it to
+        this one. `shared`: else nobody need know."""
+        before, self.headroom = self.headroom, self.step(0) if shared else 0
+        for account in self.accounts:
+            account.headroom += self.headroom - before
 
     def more(self, micros: int) -> None:
         """Reserve so much besides, be there room for it or not."""

@@ -29,40 +29,31 @@ journal what it spent; it tells that, and what it held and did not spend is free
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
-
-import msgspec
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from proxy.call import Call
 from proxy.refusal import Refusal
 from proxy.stage import Verdict
 from proxy.state.account import Account
+from proxy.state.departures import Departures
 from proxy.state.grant import Grant
 from proxy.state.ledger import Ledger
 from proxy.state.link import Link
 from proxy.state.share import Share
-from proxy.state.shared.money import (
-    DEPARTED,
-    TOPIC,
-    Close,
-    Draw,
-    Drawn,
-    Gone,
-    Line,
-    NewGone,
-    Once,
-    TellGone,
-)
+from proxy.state.shared.money import DEPARTED, TOPIC, Close, Draw, Drawn, Line, Once
 from proxy.state.store import Unreachable
 
 _AT_ONCE = 64
 """Accounts of one question."""
-_MOST_GONE = 20_000
-"""Lines of which it is remembered what is gone, before those that are over are forgotten."""
+_MOST_CLOSING = 20_000
+"""Accounts that made room, of which the store is still to be told."""
 _LOOKS = 4
 """With each so many exchanges it is looked what others have spent of what is not used here."""
 _SEEN = 512
 """Of so many accounts at most, in turns."""
+_EVERY = 1.0
+_WHILE = 0.2
+"""Seconds from one exchange to the next, and for which one lasts."""
 _DRY = 0.1
 """Seconds for which nothing is asked for an account of which nothing is free."""
 CLOSED = Refusal(
@@ -76,7 +67,6 @@ class Leases:
     """Of all accounts of a ledger. Part of Part."""
 
     topic = TOPIC
-    every = 1.0
 
     def __init__(self, ledger: Ledger, link: Link) -> None:
         self._ledger = ledger
@@ -85,6 +75,8 @@ class Leases:
         self._shares: dict[Account, Share] = {}
         """Of accounts that hold something, or have something to tell."""
         self._by_line: dict[str, Share] = {}
+        self.every = _EVERY
+        self._closing: dict[str, Share] = {}  # by label: of accounts that are not there any more
         self._wanted: dict[Share, None] = {}
         self._turn: asyncio.Future[None] | None = None  # done when what is wanted now was asked for
         self._asking = asyncio.Lock()
@@ -94,8 +86,7 @@ class Leases:
         self._told_all = False
         self._rounds = 0
         self._looked = 0
-        self._departed = 0  # so many departures were heard of
-        self._gone: dict[str, tuple[Gone, float]] = {}  # by line, and until when it matters
+        self._departures = Departures()
         link.finds.append(self.found)
         ledger.share(self, link.wall)
         self.lost()
@@ -104,6 +95,11 @@ class Leases:
     def barred(self) -> bool:
         """Is nothing spent now without asking whether the store is there?"""
         return self._link.on_failure == "deny" and not self._link.up
+
+    @property
+    def scarce(self) -> str:
+        """Part of Shares."""
+        return self._link.scarce
 
     # --- the path of a call ---
 
@@ -125,10 +121,18 @@ class Leases:
                 self._ask_ahead(shares, grant.amount)
             elif all(share.dry_until <= now for share in shares):
                 return self._waits(shares, grant.amount)
-        elif link.on_failure == "allow":
+            if not link.rests or any(share.dry_until > now for share in shares):
+                return None  # the store has said that there is none
+        return self._without(call, short, grant.amount)
+
+    def _without(self, call: Call, short: list[Account], amount: int) -> Verdict:
+        """The store cannot be asked for more."""
+        if self._link.on_failure == "deny":
+            return CLOSED
+        if self._link.on_failure == "allow":
             call.unguarded = True
             for account in short:
-                self._share(account).stretch(grant.amount)
+                self._share(account).stretch(amount)
         return None
 
     async def _waits(self, shares: list[Share], amount: int) -> None:
@@ -158,10 +162,28 @@ class Leases:
     def gone(self, account: Account) -> None:
         """It makes room for others: what it holds goes back."""
         share = self._shares.get(account)
-        if share is not None:
-            share.closes = True
-            if self._link.up:
-                _ = self._asked([share])
+        if share is None:
+            return
+        if len(self._closing) >= _MOST_CLOSING and not self._link.up:
+            self._drop(share)  # what it spent is told by the journal, in the next life
+            return
+        share.closes = True
+        self._closing[account.label] = share
+        if self._link.up:
+            _ = self._asked([share])
+
+    def back(self, label: str) -> Account | None:
+        """Part of Shares. Two that tell of the same line would contradict each other."""
+        share = self._closing.pop(label, None)
+        if share is None:
+            return None
+        share.closes = False
+        return share.account
+
+    def _drop(self, share: Share) -> None:
+        self._shares.pop(share.account, None)
+        self._closing.pop(share.account.label, None)
+        self._forget(share)
 
     def _share(self, account: Account) -> Share:
         share = self._shares.get(account)
@@ -184,8 +206,8 @@ class Leases:
             with contextlib.suppress(Unreachable):  # who waits looks at what there is
                 async with self._asking:
                     wanted, self._wanted, self._turn = list(self._wanted), {}, None
-                    if self._ready:
-                        await self._draw(wanted)
+                    for some in _batches(wanted if self._ready else []):
+                        await self._tell(some)
         finally:
             if self._turn is turn:
                 self._turn = None
@@ -195,29 +217,34 @@ class Leases:
         self._number += 1
         return self._number
 
-    async def _draw(self, shares: list[Share]) -> bool:
-        """Tell the store, and take what it says. False: some of it was void. Raises Unreachable."""
+    async def _draw(self, shares: list[Share], *, always: bool = False) -> bool:
+        """Tell the store of these, some at a time: calls that wait come between. False: some of it
+        was void. Raises Unreachable."""
         heard = True
-        for at in range(0, len(shares), _AT_ONCE):
-            some = shares[at : at + _AT_ONCE]
-            now, wall = self._clock.now(), self._link.wall()
-            lines: list[Line] = []
-            for share in some:
-                self._forget(share)
-                asked = share.asks(now, wall)
-                self._by_line.update((line.name, share) for line in asked)
-                if share.account.idle_promise:
-                    self._ledger.lower(share.account)
-                lines += asked
-            epoch = self._link.fleet.epoch
-            draw = Draw(self._link.pod, self._next(), epoch, tuple(lines))
-            heard = self._take(some, lines, await self._link.ask(draw)) and heard
+        for some in _batches(shares):
+            async with self._asking:
+                if self._ready or always:
+                    heard = await self._tell(some) and heard
         return heard
+
+    async def _tell(self, shares: list[Share]) -> bool:
+        """In one question; and take what the store says."""
+        now, wall = self._clock.now(), self._link.wall()
+        lines: list[Line] = []
+        for share in shares:
+            self._forget(share)
+            asked = share.asks(now, wall)
+            self._by_line.update((line.name, share) for line in asked)
+            if share.account.idle_promise:
+                self._ledger.lower(share.account)
+            lines += asked
+        draw = Draw(self._link.pod, self._next(), self._link.fleet.epoch, tuple(lines))
+        return self._take(shares, lines, await self._link.ask(draw))
 
     def _take(
         self, shares: list[Share], lines: list[Line], drawn: tuple[Drawn, ...] | None
     ) -> bool:
-        now = self._clock.now()
+        now, wall = self._clock.now(), self._link.wall()
         if drawn is None:  # another epoch: the next beat tells
             for share in shares:
                 share.dry_until = now + _DRY
@@ -225,13 +252,12 @@ class Leases:
         answers = {line.name: one for line, one in zip(lines, drawn, strict=True)}
         for share in shares:
             account = share.account
-            if share.takes(answers):
+            if share.takes(answers, wall):
                 share.dry_until = now + _DRY
             if account.spent >= account.quiet_below:
                 self._ledger.look(account)
             if share.over:
-                self._shares.pop(account, None)
-                self._forget(share)
+                self._drop(share)
         return True
 
     def _forget(self, share: Share) -> None:
@@ -253,20 +279,35 @@ class Leases:
 
     async def exchange(self, link: Link) -> None:
         """Part of Part: what was spent, and what is idle goes back."""
-        if self._left or not link.fleet.ours:  # a copy of this pod's data dir was here first
+        if self._left:
+            return
+        if not link.fleet.ours:  # what it holds may be another's by now
+            for share in self._shares.values():
+                share.drop()
             return
         if not self._ready or not self._told_all:
             await self._tell_all(link)
             return
-        async with self._asking:
-            told = [one for one in self._shares.values() if one.has_news]
-            for share in told:
-                share.tidies = True
-            self._rounds += 1
-            if not self._rounds % _LOOKS:
-                told += [one for one in map(self._share, self._some()) if one not in told]
-            await self._draw(told)
-        await self._hear_of_gone(link)
+        now = self._clock.now()
+        told = [one for one in self._shares.values() if one.has_news or one.lapses <= now]
+        for share in told:
+            share.tidies = True
+        self._rounds += 1
+        if not self._rounds % _LOOKS:
+            told = list(dict.fromkeys([*told, *map(self._share, self._some())]))
+        await self._tell_some(told)
+        await self._departures.hear(link)
+
+    async def _tell_some(self, told: list[Share]) -> None:
+        """For a while, for there are other subjects. The rest is told soon, by turns."""
+        began, self.every = self._clock.now(), _EVERY
+        for some in _batches(told):
+            if self._clock.now() > began + _WHILE:
+                self.every = 0.0
+                return
+            for share in some:
+                self._shares[share.account] = self._shares.pop(share.account, share)
+            await self._draw(some)
 
     def _some(self) -> list[Account]:
         """Accounts of which it is to be heard what others have spent; others the next time."""
@@ -281,35 +322,15 @@ class Leases:
     async def _tell_all(self, link: Link) -> None:
         """What it has spent, and what it holds, of all; and in a new life, that it holds nothing
         else."""
-        await self._tell_of_gone(link)
+        await self._departures.tell(link)
         wall = link.wall()  # what a snapshot told is of no window before somebody asks
         known = [one for one in self._ledger.accounts() if _matters(one, wall)]
-        async with self._asking:
-            heard = await self._draw([self._share(account) for account in known])
-            if not heard:  # what it holds is not free before it has told what it spent
-                return
-            if not self._ready:
-                await link.ask(Close(link.pod, self._next()))
-            self._ready = self._told_all = True
-
-    async def _hear_of_gone(self, link: Link) -> None:
-        """What is gone is remembered by all, for a store that forgets it."""
-        self._departed, every = await link.ask(NewGone(self._departed))
-        now = self._clock.now()
-        for one in every:
-            self._gone[one.name] = one, now + one.kept / 1000
-        if len(self._gone) > _MOST_GONE:
-            self._gone = {name: each for name, each in self._gone.items() if each[1] > now}
-
-    async def _tell_of_gone(self, link: Link) -> None:
-        now = self._clock.now()
-        every = [
-            msgspec.structs.replace(one, kept=int(1000 * (until - now)))
-            for one, until in self._gone.values()
-            if until > now
-        ]
-        for at in range(0, len(every), _AT_ONCE):
-            await link.ask(TellGone(tuple(every[at : at + _AT_ONCE])))
+        heard = await self._draw([self._share(account) for account in known], always=True)
+        if not heard:  # what it holds is not free before it has told what it spent
+            return
+        if not self._ready:
+            await self._close(link)
+        self._ready = self._told_all = True
 
     def heard(self, said: bytes) -> None:
         """Part of Part: somebody needs what is idle here, or a pod has left."""
@@ -322,12 +343,16 @@ class Leases:
 
     async def _heard_of_gone(self) -> None:
         with contextlib.suppress(Unreachable):
-            await self._hear_of_gone(self._link)
+            await self._departures.hear(self._link)
 
     def anew(self) -> None:
         """Part of Part."""
         self._told_all = False
-        self._departed = 0
+        self._departures.anew()
+
+    def obeyed(self) -> None:
+        """Part of Shares."""
+        self._told_all = False
 
     def lost(self) -> None:
         """Part of Part."""
@@ -346,12 +371,24 @@ class Leases:
         """Part of Part: nothing is held any more, and what was spent stands with what was spent by
         others that are gone."""
         self._left = True
-        async with self._asking:
-            self._ready = False  # whoever asks from now on asks in vain
-            for share in self._shares.values():
-                share.recalled = True
-            await self._draw(list(self._shares.values()))
-            await link.ask(Close(link.pod, self._next(), leaves=True))
+        self._ready = False  # whoever asks from now on asks in vain
+        for share in self._shares.values():
+            share.closes = True
+        await self._draw(list(self._shares.values()), always=True)
+        await self._close(link, leaves=True)
+
+    async def _close(self, link: Link, *, leaves: bool = False) -> None:
+        at = 0
+        while at >= 0:
+            async with self._asking:
+                close = Close(link.pod, self._next(), leaves=leaves, first=at)
+                at = await link.ask(close)
+
+
+def _batches(shares: list[Share]) -> Iterator[list[Share]]:
+    """As many as go into one question."""
+    for at in range(0, len(shares), _AT_ONCE):
+        yield shares[at : at + _AT_ONCE]
 
 
 def _matters(account: Account, wall: float) -> bool:

@@ -7,8 +7,7 @@ of it again. Whoever starts after a crash counts as spent what was promised and 
 for, by calls that ended or by intents of calls that did not. After a clean stop nothing is.
 
 An agent may make up as many workflows as it likes, so keys are counted, and the oldest that nobody
-uses makes room. That gives the agent nothing: a new key is a new budget either way, and a cap that
-holds is one by something that it cannot make up.
+uses makes room. That gives it nothing: a cap that holds is one by something it cannot make up.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -117,6 +116,8 @@ class Ledger:
                 if account.spent >= account.quiet_below:
                     account.clear(0, at)  # perhaps that was in another window
                     self.look(account)
+        if self.leases is not None:
+            self.leases.obeyed()
 
     def account(self, cap: Cap, key: str, at: float | None = None) -> Account:
         """Of a cap that is in force, or was when a call began. `at`: then, and not now."""
@@ -126,9 +127,15 @@ class Ledger:
             if len(accounts) >= MOST_KEYS:
                 self._make_room(accounts)
             current = self._in_force(cap.name) or cap
-            at = self.wall() if at is None else at
-            account = accounts[key] = Account(current, key, at, leased=self.leases is not None)
-            account.barred = self.leases is not None and self.leases.barred
+            account = accounts[key] = self._made(current, key, self.wall() if at is None else at)
+        return account
+
+    def _made(self, cap: Cap, key: str, at: float) -> Account:
+        if self.leases is None:
+            return Account(cap, key, at)
+        account = self.leases.back(f"{cap.name}:{key}") or Account(cap, key, at, leased=True)
+        account.obey(cap, at)
+        account.bar(self.leases.barred)
         return account
 
     def share(self, leases: Shares, wall: Callable[[], float]) -> None:

@@ -125,6 +125,7 @@ class Link:
         self._news = news
         self._timeout = timeout
         self._rests_until = 0.0
+        self._zero: float | None = None  # of `clock.now`, as the store's clock shows it
         self._settled_at = 0.0
 
     @classmethod
@@ -154,9 +155,15 @@ class Link:
         """Why nothing is granted, where it is not that others are waited for; or empty."""
         return self.why if not self.up or self.fleet.ours else self.withholds
 
+    @property
+    def scarce(self) -> str:
+        """Why nobody gets more of it than he has; empty: it can be asked."""
+        return self.withholds or (_SLOW if self.rests else "") if self.up else self.why
+
     def wall(self) -> float:
-        """Seconds since 1970, as the store's clock shows them."""
-        return self.clock.wall() + self.ahead
+        """Seconds since 1970, as the store's clock shows them: also where ours jumps."""
+        zero = self._zero
+        return self.clock.wall() + self.ahead if zero is None else self.clock.now() + zero
 
     async def ask(self, verb: Verb[Answer]) -> Answer:
         """From beside the path of calls. Raises Unreachable."""
@@ -204,6 +211,7 @@ class Link:
         if fleet.ours and fleet.epoch < self.fleet.epoch:  # it was on its way for long
             raise Unreachable("it answers with what was true before")
         self.ahead = fleet.now / 1000 - self.clock.wall()
+        self._zero = fleet.now / 1000 - self.clock.now()
         before, self.fleet = self.fleet, fleet
         self._divide(before.epoch)
         if not self.up:

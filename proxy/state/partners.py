@@ -16,6 +16,10 @@ class Shares(Protocol):
     def barred(self) -> bool:
         """Is nothing spent now without asking?"""
 
+    @property
+    def scarce(self) -> str:
+        """Why others cannot be asked now; empty: they can."""
+
     def lets(self, call: Call, grant: Grant, /) -> Verdict | Awaitable[Verdict]:
         """A sending is to be reserved; None: look whether there is room."""
 
@@ -24,6 +28,12 @@ class Shares(Protocol):
 
     def gone(self, account: Account, /) -> None:
         """It is not there any more."""
+
+    def back(self, label: str, /) -> Account | None:
+        """One that is gone, and not all told; it is there again."""
+
+    def obeyed(self) -> None:
+        """Other caps are in force: others are to hear soon what was spent of them here."""
 
     def once(self, name: str, then: Callable[[], None], /) -> None:
         """Do it, if no other pod has."""

@@ -49,7 +49,7 @@ class Room:
             account.clear(amount, now)
             crowded = attempt.hedge and account.is_beyond(_NOT_FOR_TWO)
             if amount and (crowded or not account.has_room(amount)):
-                refusal = spent_out(account, amount)
+                refusal = spent_out(account, amount, self._ledger.leases)
                 if not self._goes(attempt.call, account.cap, refusal):
                     return account.cap, refusal
         return self._too_dear(attempt.call, amount)

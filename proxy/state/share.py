@@ -25,6 +25,8 @@ _YOUNG = 2.5
 """Seconds from the beginning of a window in which only half of it is given (`Line.young`)."""
 _AFTER = 3600.0
 """Seconds for which a line is kept when its window is over."""
+_OFTEN_ENOUGH = 4
+"""Times in the `ttl` of a budget the store is told of a call that goes on."""
 _LONG = 40 * 86_400.0
 """Likewise of what has no end."""
 
@@ -46,7 +48,7 @@ class Share:
     __slots__ = (
         *("_asked", "_grown", "_least", "_need", "_rate", "_said", "_seen", "_spent", "_step"),
         *("_tidied", "_told", "_used"),
-        *("account", "closes", "dry_until", "recalled", "tidies"),
+        *("account", "closes", "dry_until", "lapses", "recalled", "tidies"),
     )
 
     def __init__(self, account: Account, now: float) -> None:
@@ -59,6 +61,8 @@ class Share:
         """What is idle goes back with the next question, if it is not used as fast as that."""
         self.dry_until = 0.0
         """Nothing is free; until then nobody asks."""
+        self.lapses = NEVER
+        """Then the store would soon forget what is reserved."""
         self._told: list[_Told] = []
         self._need = 0  # that calls wait for
         self._least = 0  # what the cheapest of them needs
@@ -128,7 +132,15 @@ class Share:
     @property
     def _idle(self) -> int:
         account = self.account
-        return max(one.share - one.spent - account.reserved for one in account.windows())
+        every = account.windows()
+        return max((_idle(one, account) for one in every), default=0)
+
+    def drop(self) -> None:
+        """Nothing of it is spent any more but what is reserved."""
+        for one in self.account.windows():
+            if one.leased:
+                one.share = one.spent + self.account.reserved
+        self.account.shared(0)
 
     def asks(self, now: float, wall: float) -> list[Line]:
         """What it is told and asked now. What goes back is gone from here on."""
@@ -139,16 +151,20 @@ class Share:
             self._grow(self._least, now)
         if self.tidies:
             self._pace(now)
-        lets_go = self.recalled or self.closes
+        lets_go = self.recalled or self.closes or not account.shares
+        self.lapses = NEVER
+        if account.reserved and account.cap.ttl:
+            self.lapses = now + account.cap.ttl / _OFTEN_ENOUGH
         grows = bool(self._need) or (not lets_go and account.runs_low(0))
-        spare = 0 if lets_go else int(self._rate * _LASTS)
+        spare = 0 if lets_go else max(int(self._rate * _LASTS), account.headroom)
         back = lets_go or (self.tidies and not grows)
         self._said = account.spent, account.reserved
         self._told = []
         for one in account.windows():
-            idle = max(0, one.share - one.spent - account.reserved)
+            idle = _idle(one, account)
             keeps = min(idle, spare) if back else idle
-            one.share = one.spent + account.reserved + keeps
+            if one.leased:
+                one.share = one.spent + account.reserved + keeps
             least, need = max(0, self._least - keeps), max(0, self._need - keeps)
             ahead = min(max(self._step if grows else 0, spare), one.limit.micros // _MOST)
             want = max(need, ahead - keeps if keeps < ahead // 2 else 0)
@@ -174,11 +190,14 @@ class Share:
     def _line(self, one: Allotment, keep: int, asked: tuple[int, int, int], wall: float) -> Line:
         cap, limit = self.account.cap, one.limit
         since, oldest, newest = one.line
-        lasts = cap.ttl or _LONG
+        lasts = _LONG
         if limit.window == "rolling":
             lasts = limit.seconds + _AFTER
         elif one.until < ENDLESS:
             lasts = one.until - wall + _AFTER
+        if cap.ttl:  # counted from when somebody used it last
+            unused = 0.0 if self.account.reserved else wall - self.account.touched
+            lasts = min(lasts, cap.ttl - unused)
         least, need, want = asked
         return Line(
             name_of(cap.name, self.account.key, limit.window, limit.seconds, since),
@@ -192,18 +211,25 @@ class Share:
             want,
             young=since > 0 and wall - since < _YOUNG,
             kept=int(max(lasts, 1.0) * 1000),
+            renewed=int(cap.ttl * 1000),
         )
 
     # --- what it says ---
 
-    def takes(self, answers: dict[str, Drawn]) -> bool:
-        """What it has said. True: calls wait, and there was nothing for them."""
-        account, dry, idle = self.account, False, ENDLESS
+    def takes(self, answers: dict[str, Drawn], wall: float = 0.0) -> bool:
+        """What it has said. True: calls wait, and there was nothing for them. `wall`: the store's
+        clock shows this."""
+        account, dry, idle, told = self.account, False, ENDLESS, True
         for one, since, line, spent, rolled, thirst in self._told:
             drawn = answers.get(line.name)
             if drawn is None or one.line[0] != since:  # nothing was done, or another window is on
                 return False
+            if not one.leased:  # it only counts, by now
+                told = told and drawn.held == line.keep
+                continue
             one.share = spent - (one.rolled - rolled) + drawn.held
+            if line.limit > one.limit.micros:  # by now there is less of it
+                one.share, told = min(one.share, one.spent + account.reserved), False
             own = {part: micros for part, micros in drawn.own.items() if part >= line.oldest}
             for part, micros in own.items():
                 more = micros - line.spent.get(part, 0)
@@ -211,8 +237,14 @@ class Share:
                     one.remember(part, more)
                     one.share += more
             one.others = max(0, drawn.spent - sum(own.values()))
+            if account.cap.ttl:
+                account.touch(min(wall, wall + drawn.left / 1000 - account.cap.ttl))
             idle = min(idle, drawn.held - account.reserved)
             dry = dry or drawn.held - line.keep < thirst
-        account.shared(min(max(0, idle), self._step) // 2)
-        self._seen = *self._said, self._now()[2]
+        account.shared(min(max(0, idle), max(self._step, account.headroom)) // 2)
+        self._seen = (*self._said, self._now()[2]) if told else None
         return dry
+
+
+def _idle(one: Allotment, account: Account) -> int:
+    return max(0, one.share - one.spent - account.reserved) if one.leased else 0

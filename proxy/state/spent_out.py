@@ -2,20 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from proxy.clock import NEVER
 from proxy.refusal import Refusal
 from proxy.state.account import Account
 from proxy.state.allotment import Allotment
 from proxy.state.caps import Cap, Limit
+from proxy.state.partners import Shares
 from proxy.state.price import Price, dollars
 from proxy.units import in_utc
 
 
-def spent_out(account: Account, micros: int) -> Refusal:
-    """There is no room in it for so much."""
+def spent_out(account: Account, micros: int, leases: Shares | None = None) -> Refusal:
+    """There is no room in it for so much. `leases`: that other pods may have some of it."""
     full = account.fullest(micros) or list(account.windows())
     one = max(full, key=_resets)
-    return _refusal(account.cap, _whose(account), one, micros, account.reserved, full)
+    refusal = _refusal(account.cap, _whose(account), one, micros, account.reserved, full)
+    known = one.all_spent + account.reserved + micros > one.limit.micros
+    if leases is None or known or account.has_room(micros):
+        return refusal
+    rest = "other pods hold the rest"
+    if leases.scarce:
+        rest = f"the store that pods share has the rest, and cannot be asked: {leases.scarce}"
+    detail = f"{refusal.detail}; {rest}"
+    return msgspec.structs.replace(refusal, detail=detail, next_step="retry_later")
 
 
 def one_call(cap: Cap, limit: int, spent: int, micros: int) -> Refusal:

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from proxy.state import leases, ledger
+from proxy.state import ledger
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.leases import Leases
@@ -350,23 +350,6 @@ async def test_who_asks_when_all_ends_waits_for_nothing():
 
     assert turn.done()
     assert await pod.spend() == 1
-
-
-async def test_what_is_over_is_not_remembered(monkeypatch):
-    """Of lines on which pods stand that are gone."""
-    monkeypatch.setattr(leases, "_MOST_GONE", 0)
-    world = World()
-    hour = Cap("hour", "fleet", (Limit("hour", 1_000),))
-    first, second = await world.pod("a", 1, hour), await world.pod("b", 1, hour)
-    assert await first.spend() == 1
-    await first.end()
-    await world.lasts(1)
-    assert len(second.leases._gone) == 1
-
-    world.clock.advance(3 * 3_600)
-    second.leases._departed = 0
-    await second.leases._hear_of_gone(second.link)
-    assert second.leases._gone == {}
 
 
 async def test_a_key_that_makes_room_gives_back_what_it_holds(monkeypatch):

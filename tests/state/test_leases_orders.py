@@ -56,6 +56,7 @@ class Fleet(RuleBasedStateMachine):
         self.spent = dict.fromkeys(NAMES, 0)
         self.peers: dict[str, tuple[str, ...]] = {}  # what its data dir has of them
         self.life = dict.fromkeys(NAMES, 0)
+        self.given_up = False
         self.open: dict[str, list[Grant]] = {name: [] for name in NAMES}
         for name in NAMES:
             self.start(name, skew=0.0)
@@ -167,7 +168,9 @@ class Fleet(RuleBasedStateMachine):
         """A person says that a dead pod will not come back. What it held counts as spent."""
         if name not in self.world.pods and self.life[name]:
             known = self.world.memory.of("pods", dict).get(name)
-            if known is not None:
+            told = self.world.memory.of("gathered", set)  # else nobody knows what it spent
+            if known is not None and name in told:
+                self.given_up = True
                 last = Close(known[0], LAST, leaves=True, lost=True)
                 self.run(self.done(last, Leave((name,))))
 
@@ -191,7 +194,26 @@ class Fleet(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Nothing runs on."""
         if hasattr(self, "loop"):
+            self.everything_is_known_in_the_end()
             self.loop.close()
+
+    def everything_is_known_in_the_end(self) -> None:
+        """When all are back, and nothing is lost on the way: nothing counts twice, nothing is held
+        by nobody. But what lost pods held counts as spent."""
+        self.held_up.clear()
+        for name in NAMES:
+            if name not in self.world.pods:
+                self.start(name, 0.0)
+            pod = self.world.pods[name]
+            pod.link._store.how = "well"  # type: ignore[attr-defined]
+            while self.open[name]:
+                self.settles(name, whole=True)
+        self.lasts(15)
+        if not self.given_up:
+            spent = sum(self.spent.values())
+            assert self.world.held == 0
+            for _, line in self.world.everything():
+                assert sum(line.sums.values()) + sum(line.gone.values()) == spent
 
 
 TestFleet = Fleet.TestCase

@@ -1,6 +1,6 @@
 local pod, answer = ARGV[1], {}
 
-for _, name in ipairs(redis.call('SMEMBERS', key('lines:' .. pod))) do
+for _, name in ipairs(redis.call('ZRANGE', key('lines:' .. pod), 0, -1)) do
   local line = key(name)
   if redis.call('EXISTS', line) == 1 then
     local found = redis.call('HMGET', line, 's:' .. pod, 'f:' .. pod, 'h:' .. pod)

@@ -4,7 +4,8 @@ if not is_known() then return {} end
 local is = redis.call('HMGET', key('epoch'), 'number', 'run', 'open')
 if is[2] ~= life() or tonumber(is[1] or 0) ~= epoch then return {} end
 if not is_next(pod, tonumber(ARGV[2]), number) then return {} end
-local live = math.max(1, alive(clock()))
+local mine, now = key('lines:' .. pod), clock() -- by when they end
+local live = math.max(1, alive(now))
 
 -- Parts are kept as text: "part micros part micros".
 local function unpacked(text)
@@ -66,17 +67,19 @@ local function drawn(row)
   keep(line, 'gone', gone, oldest)
   redis.call('HSET', line, 'h:' .. pod, whole(held), 'held', whole(others + held), 'newest',
     whole(math.max(newest, tonumber(found[7] or 0))))
+  ends = math.max(ends, redis.call('PTTL', line), more > 0 and row[12] or 0)
   redis.call('PEXPIRE', line, ends)
-  redis.call('SADD', key('lines:' .. pod), name)
-  redis.call('PEXPIRE', key('lines:' .. pod), KEPT)
+  redis.call('ZADD', mine, now + ends, name)
   if more < need and others > 0 and
      redis.call('SET', key('recall:' .. name), '1', 'NX', 'PX', recall) then
     publish('money', name)
   end
   for part, micros in pairs(folded) do own[part] = (own[part] or 0) + micros end
-  return {held, total, others + held, flat(own)}
+  return {held, total, others + held, flat(own), ends}
 end
 
 local answer = {}
 for i = 8, #ARGV do table.insert(answer, drawn(cmsgpack.unpack(ARGV[i]))) end
+redis.call('ZREMRANGEBYSCORE', mine, '-inf', now)
+redis.call('PEXPIRE', mine, KEPT)
 return answer

@@ -3,13 +3,11 @@
 A pod *holds* what it was granted and has not spent: it may spend that without asking anybody. Of a
 line `spent + held <= limit` is true at every moment, over all pods, and so whatever a pod does with
 what it holds, the limit stands. Everything is said as totals: so much I have spent in this window,
-so much I keep. Whoever says it twice has said it once; what was said before and comes later is void
-(`Draw.number` grows).
+so much I keep. Said twice it is said once; what comes later than it was said is void (`number`).
 
 A window that rolls is cut into parts, as it is in a pod (`state/allotment.py`); a calendar's has
-one. What pods have spent that are gone (`Close`) is kept as a sum, so that a fleet that grows and
-shrinks every minute costs no more than one that does not. All pods hear of it (`NewGone`), so that
-they can tell it to a store that has forgotten it (`TellGone`): nobody else is there who could.
+one. What pods have spent that are gone (`Close`) is kept as a sum: a fleet may grow and shrink
+every minute. All pods hear of it (`NewGone`) and tell it to a store that forgot it (`TellGone`).
 """
 
 from typing import Any
@@ -44,7 +42,8 @@ class Line(msgspec.Struct, frozen=True):
     need: int = 0  # calls wait for so much
     want: int = 0  # it would take so much
     young: bool = False  # the window has just begun: others may still hold something of before
-    kept: int = 86_400_000  # milliseconds for which the line is kept
+    kept: int = 86_400_000  # milliseconds for which the line is kept, at least
+    renewed: int = 0  # the same where something is given
 
 
 class Drawn(msgspec.Struct, frozen=True):
@@ -54,6 +53,7 @@ class Drawn(msgspec.Struct, frozen=True):
     spent: int  # by all pods, in the window
     all_held: int  # by all pods
     own: Parts  # by this pod, as far as the store knows
+    left: int = 0  # milliseconds for which the line is kept, if nobody uses it
 
 
 class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
@@ -77,6 +77,9 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
         if not is_next(memory, pod.id, pod.life, self.number):
             return None
         live = max(1, alive(memory))
+        mine, now = memory.of(f"lines:{pod.id}", dict), memory.now()
+        memory.put(f"lines:{pod.id}", {name: end for name, end in mine.items() if end > now})
+        memory.ends(f"lines:{pod.id}", KEPT)
         return tuple(_drawn(memory, pod.id, line, live, epoch.open) for line in self.lines)
 
     def args(self) -> list[Argument]:
@@ -88,16 +91,20 @@ class Draw(Verb[tuple[Drawn, ...] | None], frozen=True):
         """Part of Verb."""
         if not reply:
             return None
-        return tuple(Drawn(held, spent, of_all, _pairs(own)) for held, spent, of_all, own in reply)
+        return tuple(
+            Drawn(held, spent, of_all, _pairs(own), left)
+            for held, spent, of_all, own, left in reply
+        )
 
 
-class Close(Verb[None], frozen=True):
-    """What this pod holds is free again, as far as it is not spent; `leaves`: what it spent stands
-    with what others have that are gone. For one that has told all that it spent (its last draw is
-    done), or of which nobody will hear again: `lost` has what it held count as spent.
+class Close(Verb[int], frozen=True):
+    """What this pod holds is free again; `leaves`: what it spent stands with what others have that
+    are gone. For one that has told all that it spent, or of which nobody will hear again: `lost`
+    has what it held count as spent.
 
     While the store gathers, what a pod spent stays its own though it leaves: others may have to
-    tell first what was gone before, and that would be taken for all of it."""
+    tell first what was gone before, and that would be taken for all of it. It is done for some
+    lines at a time. The answer is from which on it is to be asked again; -1: that was all."""
 
     script = "money_close"
 
@@ -106,19 +113,21 @@ class Close(Verb[None], frozen=True):
     """As those of a draw."""
     leaves: bool = False
     lost: bool = False
+    first: int = 0
 
-    def on(self, memory: Memory) -> None:
+    def on(self, memory: Memory) -> int:
         """Part of Verb."""
         pod = self.pod.id
         if not is_known(memory, self.pod):
-            return
-        if not is_next(memory, pod, self.pod.life, self.number):
-            return
+            return -1
+        if not is_next(memory, pod, self.pod.life, self.number) and not self.lost:
+            return -1
         epoch = memory.seen("epoch")
         is_open = epoch is not None and epoch.open and epoch.run == memory.run
         folds = self.leaves and (is_open or self.lost)
-        mine: set[str] = memory.of(f"lines:{pod}", set)
-        for name in sorted(mine):
+        mine: dict[str, int] = memory.of(f"lines:{pod}", dict)
+        names = sorted(mine, key=lambda name: (mine[name], name))[self.first :][:_CLOSES]
+        for name in names:
             line: _Kept | None = memory.seen(name)
             if line is None:
                 continue
@@ -135,17 +144,24 @@ class Close(Verb[None], frozen=True):
                     part = max(line.newest, *spent) if spent else line.newest
                     _add(folded, part, held)
                     _add(line.gone, part, held)
+                line.left = [pod, *(each for each in line.left if each != pod)][:_FEW]
                 _departed(memory, name)
+        after = self.first + len(names)
         if folds:
-            memory.drop(f"lines:{pod}")
+            for name in names:
+                del mine[name]
             memory.publish(TOPIC, DEPARTED)
+            after = self.first
+        return after if len(mine) > after else -1
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        return [*self.pod.args, self.number, int(self.leaves), int(self.lost)]
+        flags = int(self.leaves), int(self.lost)
+        return [*self.pod.args, self.number, *flags, self.first, _CLOSES, _FEW]
 
-    def answer(self, reply: Any) -> None:
+    def answer(self, reply: Any) -> int:
         """Part of Verb."""
+        return int(reply)
 
 
 class Gone(msgspec.Struct, frozen=True):
@@ -154,6 +170,7 @@ class Gone(msgspec.Struct, frozen=True):
     name: str
     parts: Parts
     kept: int  # milliseconds for which that matters
+    whose: dict[str, Parts] = {}  # the last of them: they may come back, and tell it themselves
 
 
 class NewGone(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
@@ -172,9 +189,9 @@ class NewGone(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
             if line is None:
                 del every[name]
             elif number > self.since and len(found) < _AT_ONCE:
-                found.append(Gone(name, dict(line.gone), memory.left(name)))
-        last = max((every[one.name] for one in found), default=self.since)
-        return last, tuple(found)
+                whose = {pod: dict(line.folded.get(pod, {})) for pod in line.left}
+                found.append(Gone(name, dict(line.gone), memory.left(name), whose))
+        return max((every[one.name] for one in found), default=self.since), tuple(found)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
@@ -183,7 +200,12 @@ class NewGone(Verb[tuple[int, tuple[Gone, ...]]], frozen=True):
     def answer(self, reply: Any) -> tuple[int, tuple[Gone, ...]]:
         """Part of Verb."""
         last, *rows = reply
-        return last, tuple(Gone(name.decode(), _pairs(parts), kept) for name, parts, kept in rows)
+        return last, tuple(
+            Gone(
+                name.decode(), _pairs(parts), kept, {pod.decode(): _pairs(of) for pod, of in every}
+            )
+            for name, parts, kept, every in rows
+        )
 
 
 class TellGone(Verb[None], frozen=True):
@@ -200,17 +222,32 @@ class TellGone(Verb[None], frozen=True):
             memory.ends(one.name, max(one.kept, memory.left(one.name)))
             for part, micros in one.parts.items():
                 line.gone[part] = max(line.gone.get(part, 0), micros)
+            for pod, parts in one.whose.items():
+                _fold(line, pod, parts)
+            line.left = list(dict.fromkeys((*line.left, *one.whose)))[:_FEW]
             _departed(memory, one.name)
 
     def args(self) -> list[Argument]:
         """Part of Verb."""
-        rows = ((one.name, _flat(one.parts), one.kept) for one in self.gone)
-        return [msgspec.msgpack.encode(row) for row in rows]
+        rows = (
+            (
+                one.name,
+                _flat(one.parts),
+                one.kept,
+                [(of, _flat(it)) for of, it in one.whose.items()],
+            )
+            for one in self.gone
+        )
+        return [_FEW, *(msgspec.msgpack.encode(row) for row in rows)]
 
     def answer(self, reply: Any) -> None:
         """Part of Verb."""
 
 
+_FEW = 16
+"""Pods of a line that have left, of which it is told what each had spent."""
+_CLOSES = 64
+"""Lines that are closed at once."""
 _AT_ONCE = 500
 """Lines that are told of in one answer."""
 
@@ -224,11 +261,11 @@ class Once(Verb[bool], frozen=True):
 
     def on(self, memory: Memory) -> bool:
         """Part of Verb."""
-        known = memory.seen(self._key) is not None
-        if not known:
-            memory.put(self._key, True)
-            memory.ends(self._key, _MONTH)
-        return not known
+        if memory.seen(self._key) is not None:
+            return False
+        memory.put(self._key, True)
+        memory.ends(self._key, _MONTH)
+        return True
 
     @property
     def _key(self) -> str:
@@ -256,6 +293,7 @@ class _Kept(msgspec.Struct):
     gone: Parts = {}
     all_held: int = 0
     newest: int = 0
+    left: list[str] = []  # pods, the last first
 
 
 def name_of(budget: str, key: str, window: str, seconds: int, since: int) -> str:
@@ -272,9 +310,6 @@ def _departed(memory: Memory, name: str) -> None:
 
 def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> Drawn:
     line: _Kept = memory.of(asked.name, _Kept)
-    memory.ends(asked.name, asked.kept)
-    memory.of(f"lines:{pod}", set).add(asked.name)
-    memory.ends(f"lines:{pod}", KEPT)
     line.newest = max(line.newest, asked.newest)
     _tell(line, pod, asked)
     total = sum(line.sums.values()) + sum(line.gone.values())
@@ -284,6 +319,9 @@ def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> 
     more = 0
     if granting and free > 0 and free >= asked.least:
         more = min(free, max(asked.need, min(asked.want, free // (2 * live))))
+    ends = max(asked.kept, memory.left(asked.name), asked.renewed if more else 0)
+    memory.ends(asked.name, ends)
+    memory.of(f"lines:{pod}", dict)[asked.name] = memory.now() + ends
     held = asked.keep + more
     line.all_held, line.held[pod] = others + held, held
     if more < asked.need and others > 0 and memory.seen(f"recall:{asked.name}") is None:
@@ -296,6 +334,7 @@ def _drawn(memory: Memory, pod: str, asked: Line, live: int, granting: bool) -> 
         total,
         line.all_held,
         {part: own.get(part, 0) + folded.get(part, 0) for part in {*own, *folded}},
+        ends,
     )
 
 
@@ -312,6 +351,19 @@ def _tell(line: _Kept, pod: str, asked: Line) -> None:
             del parts[part]
 
 
+def _fold(line: _Kept, pod: str, parts: Parts) -> None:
+    """What it has told by itself, in this life of the store, is not to count twice."""
+    own, folded = line.spent.get(pod, {}), line.folded.setdefault(pod, {})
+    for part, micros in parts.items():
+        more = micros - folded.get(part, 0)
+        if more > 0:
+            twice = min(more, own.get(part, 0))
+            _add(folded, part, more)
+            if twice:
+                _add(own, part, -twice)
+                _add(line.sums, part, -twice)
+
+
 def _add(parts: Parts, part: int, micros: int) -> None:
     parts[part] = parts.get(part, 0) + micros
 
@@ -320,7 +372,7 @@ def _row(line: Line) -> list[Any]:
     """As the script reads it."""
     return [
         line.name, line.limit, line.oldest, line.newest, line.keep, line.least, line.need,
-        line.want, line.young, line.kept, _flat(line.spent),
+        line.want, line.young, line.kept, _flat(line.spent), line.renewed,
     ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from proxy.state.shared import fleet
 from proxy.state.shared.fleet import LAST, Beat, Pod
+from proxy.state.shared.holds import Holds
 from proxy.state.shared.money import Close, Draw, Gone, Line, NewGone, Once, TellGone, name_of
 
 WITHIN = 5.0
@@ -279,3 +280,96 @@ async def test_who_leaves_while_the_store_gathers_is_not_summed_up(store):
     (drawn,) = await store.ask(Draw(B, 1, told.epoch, lines), WITHIN)
 
     assert (drawn.held, drawn.spent) == (300, 700)
+
+
+async def test_lines_that_are_over_are_forgotten_with_what_their_pod_had(store):
+    """Else a pod that lives long would have the names of all that it ever spent of."""
+    pods = await Fleet(store).open()
+    for number in range(200):
+        await pods.draw(A, name=f"line:{number}", spent=1, kept=0)
+    await pods.draw(A, spent=100, need=10)
+
+    assert list(await store.ask(Holds("a"), WITHIN)) == [NAME]
+    assert await store.ask(Close(A, pods.number + 1), WITHIN) == -1
+
+
+async def test_what_a_pod_has_is_closed_in_pieces(pods):
+    """A server does nothing else while it runs a script."""
+    names = [f"line:{number}" for number in range(150)]
+    for name in names:
+        await pods.draw(A, name=name, spent=10, need=100)
+
+    asked, first = [], 0
+    while first >= 0:
+        pods.number += 1
+        first = await pods.store.ask(Close(A, pods.number, first=first), WITHIN)
+        asked.append(first)
+    assert asked == [64, 128, -1]
+    for name in names:
+        assert (await pods.draw(B, name=name)).all_held == 0
+
+    asked = []
+    while not asked or asked[-1] >= 0:
+        pods.number += 1
+        asked.append(await pods.store.ask(Close(A, pods.number, leaves=True), WITHIN))
+    assert asked == [0, 0, -1]
+    for name in names:
+        assert (await pods.draw(B, name=name)).spent == 10
+
+
+async def test_a_lost_pod_is_closed_to_its_end_whoever_does_it(pods):
+    """Also where somebody began it, and died."""
+    names = [f"line:{number}" for number in range(100)]
+    for name in names:
+        await pods.draw(A, name=name, spent=10, need=90)
+    last = Close(A, LAST, leaves=True, lost=True)
+    assert [await pods.store.ask(last, WITHIN) for _ in range(3)] == [0, -1, -1]
+    for name in names:
+        told = await pods.draw(B, name=name)
+        assert (told.spent, told.all_held) == (100, 0)
+
+
+async def test_a_line_is_kept_as_long_as_the_one_who_used_it_last_needs_it(pods):
+    """Who only looks, and has not used it for long, does not change that."""
+    assert (await pods.draw(A, spent=10, kept=60_000)).left == 60_000
+    assert 50_000 < (await pods.draw(B, kept=1_000)).left <= 60_000
+
+
+@pytest.mark.parametrize("first", ["told", "recalled"])
+async def test_what_was_gone_and_is_told_again_counts_once(pods, first):
+    """Whoever comes first: the pod that had left, or one that has heard what it had spent."""
+    await pods.draw(A, spent=300)
+    pods.number += 1
+    await pods.store.ask(Close(A, pods.number, leaves=True), WITHIN)
+    _, (gone,) = await pods.store.ask(NewGone(0), WITHIN)
+    assert gone.whose == {"a": {0: 300}}
+    other = name_of("agent", "bot", "day", 0, 1_800_000_000)
+    forgot = Gone(other, gone.parts, 60_000, gone.whose)
+
+    if first == "recalled":
+        await pods.store.ask(TellGone((forgot,)), WITHIN)
+    told = await pods.draw(A, name=other, spent=350)
+    if first == "told":
+        assert told.spent == 350
+        await pods.store.ask(TellGone((forgot,)), WITHIN)
+    for _ in range(2):
+        told = await pods.draw(A, name=other, spent=350)
+        assert (told.spent, told.own) == (350, {0: 350})
+        await pods.store.ask(TellGone((forgot,)), WITHIN)
+    _, every = await pods.store.ask(NewGone(0), WITHIN)
+    assert [one.whose for one in every if one.name == other] == [{"a": {0: 300}}]
+
+
+async def test_only_the_last_that_left_are_told_by_their_names(pods):
+    """A fleet that grows and shrinks every minute costs no more than one that does not."""
+    for number in range(20):
+        pod = Pod(f"p{number}", 1, "m", "n")
+        await pods.store.ask(Beat(pod), WITHIN)
+        pods.number += 1
+        await pods.draw(pod, spent=1)
+        await pods.store.ask(Close(pod, pods.number + 1, leaves=True), WITHIN)
+    _, (gone,) = await pods.store.ask(NewGone(0), WITHIN)
+    assert gone.parts == {0: 20}
+    assert list(gone.whose) == [f"p{number}" for number in range(19, 3, -1)]
+    await pods.store.ask(TellGone((gone,)), WITHIN)
+    assert await pods.store.ask(NewGone(0), WITHIN)
