@@ -33,6 +33,7 @@ from proxy.keys import CHAINS, NEWS
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
+from proxy.observe.sums import counted
 from proxy.outbound import Outbound, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
@@ -80,6 +81,7 @@ class App:
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
         self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
         self.metrics = Metrics(self._keep, self.health)
+        self._control.sums.read = lambda: counted(self.metrics.rows())
         self._instance = secrets.token_hex(4)
         self._keep.of(CHAINS, lambda: Chains(self._instance, fleet_key))
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)

@@ -31,6 +31,7 @@ from proxy.state.elsewhere import Elsewhere
 from proxy.state.fleet_cells import FleetRates
 from proxy.state.fleet_circuits import FleetCircuits
 from proxy.state.fleet_kills import FleetKills
+from proxy.state.fleet_sums import FleetSums
 from proxy.state.killed import Kill
 from proxy.state.kills import Full, Kills
 from proxy.state.leases import Leases
@@ -80,6 +81,8 @@ class Control:
         """Those that the journal rebuilds before anybody is served."""
         envelope = Envelope(fleet_key)
         keep.of(ELSEWHERE, lambda: Elsewhere(clock, keep, envelope))
+        self.sums = FleetSums.of(keep, clock)
+        """What pods counted. Who counts here says how far it is."""
         self.parts: Sequence[Part] = (
             self._fleet_kills,
             FleetRates.of(keep),
@@ -91,7 +94,9 @@ class Control:
 
     def shares(self, link: Link) -> Iterable[Part]:
         """With other pods, by this link."""
-        return (*self.parts, Leases(self.ledger, link))
+        self.sums.begin(link)
+        # Sums are last: what they need of the store is not taken from anything that counts.
+        return (*self.parts, Leases(self.ledger, link), self.sums)
 
     async def begin(self, noted: Journal, calls: Callable[[], Iterable[Call]]) -> None:
         """They have been rebuilt, and what they do from now on is noted. `calls`: those under way.
@@ -115,10 +120,11 @@ class Control:
         await self._file.settle()
 
     async def run(self) -> None:
-        """Follow the file `kill` and the time, until cancelled."""
+        """Follow the file `kill`, the time and what is counted, until cancelled."""
         while True:
             await self._clock.sleep(INTERVAL)
             self.kills.expire()
+            self.sums.look()
             await self._file.look()
 
     async def _look(self) -> None:

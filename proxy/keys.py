@@ -146,6 +146,8 @@ RATES = SoleKey("rates")
 """What is to be said of rates that pods share."""
 SHELF = SoleKey("shelf")
 """Answers that are kept."""
+SUMS = SoleKey("sums")
+"""What all pods counted, where there is a store."""
 
 Key: TypeAlias = (
     CircuitKey

@@ -233,6 +233,27 @@ async def test_it_follows_the_file_and_the_time(desk: Desk) -> None:
         await desk.control.kills.revive(Scope("agent:a"), "alice", "")
 
 
+async def test_what_is_counted_is_told_to_others(desk: Desk) -> None:
+    """And looked at in the meantime, so that each minute has its own."""
+    await desk.begin()
+    memory, calls = Memory(desk.clock.wall), 5
+    sums = desk.control.sums
+    sums.read = lambda: {"calls": calls}
+    link = Link(Near(memory), Pod("a"), desk.clock, News(), 0.1, "local")
+    assert sums in desk.control.shares(link)
+    running = desk.clock.spawn(desk.control.run())
+    while not sums._minutes:
+        await asyncio.sleep(0)
+        desk.clock.advance(0.4)
+    running.cancel()
+    link.up, calls = True, 7
+    desk.clock.advance(60.0)
+    await sums.exchange(link)
+    assert sums.seen is not None
+    assert sums.seen.counts == {"calls": 7}
+    assert [each["calls"] for each in sums._minutes.values()] == [5, 2]
+
+
 async def test_what_is_tried_in_shadow_obeys_new_limits_too(desk: Desk) -> None:
     """Its accounts are of the same budgets, in a ledger of its own."""
     tried = desk.keep.of(shadowed(LEDGER), lambda: Ledger(desk.clock.wall, desk.clock.uuid))

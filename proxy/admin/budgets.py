@@ -4,7 +4,7 @@ Amounts are US dollars as decimal text, as refusals have them. There may be thou
 agents made up, and this runs on the loop: only what is on the page is looked at closely.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import nsmallest
 
 from proxy.admin.answers import NotDone
@@ -79,8 +79,17 @@ def money(sight: Sight) -> Item | None:
 
 def fullest(ledger: Ledger, most: int) -> list[Item]:
     """The accounts of which the greatest part of a window is used, that first."""
-    now = ledger.wall()
-    used = ((-_used(one, now), one.label, one) for one in _in_force(ledger))
+    return _first(_in_force(ledger), ledger.wall(), most)
+
+
+def of_fleet(ledger: Ledger, most: int) -> list[Item]:
+    """The same of those that pods share."""
+    shared = (account for account in _in_force(ledger) if account.shares)
+    return _first(shared, ledger.wall(), most)
+
+
+def _first(accounts: Iterable[Account], now: float, most: int) -> list[Item]:
+    used = ((-_used(one, now), one.label, one) for one in accounts)
     first = nsmallest(most, (one for one in used if one[0]), key=lambda one: one[:2])
     return [_item(account.cap, account, now) for _, _, account in first]
 

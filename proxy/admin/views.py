@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from proxy import __version__
 from proxy.admin.budgets import money
+from proxy.admin.fleet_sums import fleet
 from proxy.admin.health import shared, standing
 from proxy.admin.lists import Item
 from proxy.admin.rates import Key, Lately, Rates, together
@@ -44,6 +45,7 @@ def status(sight: Sight, rates: Rates) -> Item:
         },
         "journal": journal(sight),
         "store": None if health.store is None else shared(health.store),
+        "fleet": fleet(sight),
         "kills": _kills(sight),
         "money": money(sight),
         "seconds": round(everything.seconds, 3),

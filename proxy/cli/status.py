@@ -157,6 +157,8 @@ def _head(told: dict[str, Any]) -> Iterator[str]:
         yield from _journal(told["journal"])
     if told.get("store"):
         yield from _store(told["store"])
+    if told.get("fleet"):
+        yield from _fleet(told["fleet"], told["store"]["ok"])
 
 
 def _store(told: dict[str, Any]) -> Iterator[str]:
@@ -166,6 +168,24 @@ def _store(told: dict[str, Any]) -> Iterator[str]:
     if not told["grants"]:
         text = f"  {told['why']}; {_WITHOUT.get(told['on_failure'], '')}"
         yield from (paint(each, "red") for each in folded(text, 4, width()))
+
+
+def _fleet(told: dict[str, Any], is_now: bool) -> Iterator[str]:
+    """What all pods counted; as it was when they were heard of last."""
+    line = f"fleet {paint(cut(told['name'], 24))}"
+    if told["calls"] is None:
+        yield f"{line}: nothing was heard of it yet"
+        return
+    calls = paint(f"{told['calls']:,}", bold=True)
+    line += f", last {paint(told['minutes'])} min: {calls} calls"
+    if told["calls"]:
+        line += f", {_share(told['failed'] / told['calls'])} failed"
+    yield line + (f", {told['refused']:,} refused" if told["refused"] else "")
+    spent = f"{paint(told['spent'])} USD"
+    if told["p50"] is not None:
+        spent = f"p50 {latency(told['p50'])}, p99 {latency(told['p99'])}, {spent}"
+    as_of = paint(f"as of {told['at']}", "red")
+    yield f"  {spent}" if is_now else f"  {spent}  ·  {as_of}"
 
 
 def _kills(told: dict[str, Any]) -> Iterator[str]:

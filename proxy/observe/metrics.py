@@ -246,6 +246,10 @@ class Metrics:
         """A copy of what was counted of each upstream and tool, by the values of their labels."""
         return {labels: row.tally() for labels, row in self._rows.items()}
 
+    def rows(self) -> Iterable[Row]:
+        """What was counted of each upstream and tool, itself: to be looked at and left."""
+        return self._rows.values()
+
     def shown(self, upstream: str, tool: str) -> tuple[str, str]:
         """The names under which such a call is counted."""
         return self._label("upstream", upstream), self._label("tool", tool)

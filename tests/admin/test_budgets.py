@@ -9,7 +9,7 @@ from aiohttp import web
 from proxy.admin.answers import NotDone
 from proxy.admin.api import Api
 from proxy.admin.authors import SOMEBODY
-from proxy.admin.budgets import Budgets, fullest
+from proxy.admin.budgets import Budgets, fullest, of_fleet
 from proxy.admin.budgets import money as shown
 from proxy.admin.lists import BadParameter
 from proxy.admin.routes import Visit
@@ -201,6 +201,16 @@ def test_the_fullest_come_first(money: Money) -> None:
     assert [(item["budget"], item["key"]) for item in told] == [
         ("agent", "bob"), ("agent", "ann"), ("work", "v"),
     ]  # fmt: skip
+
+
+def test_only_those_that_pods_share(money: Money) -> None:
+    """What only counts asks nobody, and is each pod's own."""
+    money.spend("w")
+    assert of_fleet(money.ledger, 3) == []
+    for account in money.ledger.accounts():
+        account.lease()
+    assert [item["budget"] for item in of_fleet(money.ledger, 3)] == ["agent"]
+    assert [item["budget"] for item in fullest(money.ledger, 3)] == ["agent", "work"]
 
 
 async def test_the_page_is_served(money: Money, aiohttp_client: Any) -> None:

@@ -94,6 +94,40 @@ def test_a_store_that_grants_nothing_says_why(status, ok, on_failure, told):
         assert line in ran.out
 
 
+FLEET = {
+    "name": "shop", "pods": 3, "minutes": 15, "at": "2026-11-28T03:02:30.161Z",
+    "since": "2026-11-28T02:48:00.000Z", "told": 3, "calls": 18204, "succeeded": 18127,
+    "failed": 61, "refused": 12, "attempts": 18310, "p50": 0.0031, "p99": 0.0412, "spent": "12.87",
+    "budgets": [],
+}  # fmt: skip
+
+
+def test_all_pods_show_as_one(status):
+    """What they counted, below the store."""
+    told = words(status(store=STORE, fleet=FLEET).out)
+    at = told.index("store up, 3 pods live")
+    assert told[at + 1 : at + 3] == [
+        "fleet shop, last 15 min: 18,204 calls, 0.3% failed, 12 refused",
+        "p50 3 ms, p99 41 ms, 12.87 USD",
+    ]
+    assert "fleet" not in status(store=None, fleet=None).out
+
+
+def test_a_fleet_of_which_nothing_is_known(status):
+    """Or that does nothing."""
+    nothing = dict.fromkeys(FLEET) | {"name": "shop", "minutes": 15}
+    assert "fleet shop: nothing was heard of it yet" in status(store=STORE, fleet=nothing).out
+    idle = FLEET | {"calls": 0, "refused": 0, "p50": None, "p99": None, "spent": "0.00"}
+    told = words(status(store=STORE, fleet=idle).out)
+    assert told[told.index("fleet shop, last 15 min: 0 calls") + 1] == "0.00 USD"
+
+
+def test_a_fleet_that_is_not_heard_of_says_as_of_when(status):
+    """The store is gone."""
+    told = status(store=STORE | {"ok": False, "grants": False}, fleet=FLEET).out
+    assert "12.87 USD · as of 2026-11-28T03:02:30.161Z" in " ".join(told.split())
+
+
 KILL = {
     "scope": "agent:pay-*", "reason": "wrong recipients", "by": "alice",
     "since": "2026-11-28T03:01:14.952Z", "until": "2026-11-28T04:00:00.000Z",

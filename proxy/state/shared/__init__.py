@@ -12,6 +12,7 @@ beside this folder; begin there for what a pod does, and here for what pods agre
 | `kills`                | `fleet_kills.py`, `throws.py`                |
 | `asks`                 | `asks.py`, `elsewhere.py`, `words.py`        |
 | `waits`                | `waits.py`                                   |
+| `sums`                 | `fleet_sums.py`                              |
 
 A verb `NewX` asks what has come since a number; `TellX` tells what may be forgotten there. What a
 script finds in ARGV is what `args` of its verb gives, in that order.
@@ -41,6 +42,8 @@ there.
 | `boards`                    | zset   | P, by when its board ends                         |
 | `box:P`, `box:WORD`         | hash   | what is said to P; what it answers to one word    |
 | `wait:D`                    | hash   | the calls of one work that are under way          |
+| `sums:D:M`                  | hash   | of a minute M: sums (`=NAME`), what each process said |
+| `sums:D`                    | zset   | P, by the newest minute of which it told          |
 
 **Topics**, all in the one channel `news`: `money` (lines of which somebody needs more),
 `circuits` (views), `kills` (words), `asks` (boxes in which something lies). Whatever is published
