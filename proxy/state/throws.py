@@ -90,7 +90,7 @@ class Thrown(msgspec.Struct, frozen=True):
     def name(self, now: float, uuid: str) -> str:
         """For a throw of now, by who knows all this."""
         newest = max([*self.on, *self.off], default="")
-        moment = max(int(now * 1000), _moment(newest) + 1)
+        moment = max(int(now * 1000), moment_of(newest) + 1)
         return f"{moment:012x}.{uuid[:18]}"
 
 
@@ -162,8 +162,8 @@ def _later(lift: Lift, other: Lift) -> Lift:
     return max(lift, other, key=lambda each: (each.at, each.by, each.reason))
 
 
-def _moment(name: str) -> int:
-    """0 where it has none."""
+def moment_of(name: str) -> int:
+    """Of a throw, in milliseconds since 1970; 0 where its name has none."""
     try:
         return int(name.partition(".")[0], 16)
     except ValueError:

@@ -55,6 +55,17 @@ async def test_what_one_throws_all_have(place: Place) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["f" * 64, "ffffffffffff.0", "8fffffffffff.0"])
+async def test_nobody_takes_the_last_name_there_is(place: Place, name: str) -> None:
+    """Somebody published it. What is killed later still is killed everywhere."""
+    for pod in place.pods:
+        pod.fleet.heard(b'{"scope":"all","off":["%s"]}' % name.encode())
+    await asyncio.sleep(0)
+    place.pods[0].engage("all")
+    await place.all_know()
+    assert place.killed == [["all"]] * 3
+
+
 async def test_whoever_revives_it_does_so_for_all(place: Place) -> None:
     """Each journal has both, with who and where; a restart knows it."""
     a, b, c = place.pods

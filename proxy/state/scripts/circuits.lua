@@ -65,8 +65,8 @@ function op_of.vote()
   local it, votes = seen(name), key('votes:' .. name)
   if it and (it.generation > after or (it.open and it.generation == after)) then return view(name) end
   local left = math.min(open_for, longest) - math.max(0, now - at)
-  local mine = redis.call('HGET', votes, pod)
-  if not mine or tonumber(string.match(mine, ' (%d+)$')) <= at then
+  local mine = tonumber(string.match(redis.call('HGET', votes, pod) or ' 0', ' (%d+)$'))
+  if mine <= at or (mine > now + stale and at <= now + stale) then
     redis.call('HSET', votes, pod, whole(open_for > 0 and now + left or 0) .. ' ' .. whole(at))
   end
   local count, furthest, all = 0, nil, redis.call('HGETALL', votes)

@@ -120,7 +120,8 @@ class Vote(_Asked, frozen=True):
             return _view(memory, self.circuit)
         votes: dict[str, tuple[int, int]] = memory.of(_votes(self.circuit), dict)
         left = min(self.open_for, LONGEST) - max(0, now - self.at)
-        if votes.get(self.pod, (0, 0))[1] <= self.at:
+        mine, soon = votes.get(self.pod, (0, 0))[1], now + STALE
+        if mine <= self.at or self.at <= soon < mine:  # its clock was ahead, and is not any more
             votes[self.pod] = now + left if self.open_for else 0, self.at
         for pod in [pod for pod, (until, at) in votes.items() if _over(until, at, now)]:
             del votes[pod]

@@ -22,7 +22,7 @@ from proxy.state.scopes import ALL, KINDS, LONGEST, Scope
 from proxy.state.shared.fleet import KEPT
 from proxy.state.shared.names import text_of
 from proxy.state.store import Argument, Verb
-from proxy.state.throws import OFF, ON, Lift, Thrown
+from proxy.state.throws import OFF, ON, Lift, Thrown, moment_of
 
 TOPIC = "kills"
 """Under which words are published."""
@@ -30,6 +30,9 @@ PAGE = 200
 """Words in one answer."""
 NOTHING = "-"
 """The mark of a scope of which nothing is known."""
+_AHEAD = 10 * 366 * 86_400_000
+"""Milliseconds by which the name of a throw may be ahead of the clock, however wrong that is. Names
+grow: after the greatest one that there is nobody could throw anything that others understand."""
 _FARTHEST = 253_402_300_799_000  # the end of the year 9999: what lies behind is no moment
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -88,7 +91,8 @@ def heard(text: bytes, pod: str, now: float) -> Thrown | None:
     except ValueError:  # also msgspec's
         return None
     scope = Scope(word.scope)
-    if not _is_scope(scope):
+    names = [*word.off, *(each.name for each in word.on)]
+    if not _is_scope(scope) or max(map(moment_of, names), default=0) > now * 1000 + _AHEAD:
         return None
     on = {each.name: _kill(scope, each, pod) for each in word.on if each.name not in word.off}
     at = min(word.at, int(now * 1000))

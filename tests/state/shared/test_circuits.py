@@ -136,6 +136,15 @@ async def test_a_vote_taken_back_does_not_count(store):
     assert await ask(store, vote("b")) is None
 
 
+async def test_a_clock_that_was_ahead_is_not_ahead_for_ever(store):
+    """It was set, and for a moment the pod spoke of times to come: what it says now counts."""
+    now = (await ask(store, Beat(Pod("p0")))).now
+    await beats(store, 2)
+    await ask(store, vote("a", at=AT))
+    await ask(store, vote("a", at=now, open_for=0))
+    assert await ask(store, vote("b", at=now)) is None
+
+
 async def test_a_vote_that_comes_after_its_time_is_void(store):
     """It lay in a server that hung."""
     await beats(store, 2)
