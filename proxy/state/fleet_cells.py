@@ -56,6 +56,7 @@ class FleetRates:
     async def exchange(self, link: Link) -> None:
         """Part of Part."""
         cells = [cell for cell in tuple(self._busy) if self._still(cell) and cell.owing]
+        link.leases["rates"] = len(self._busy)
         if self._tells_all:
             await _each(cells)
             self._tells_all = False

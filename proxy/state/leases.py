@@ -297,6 +297,7 @@ class Leases:
             told = list(dict.fromkeys([*told, *map(self._share, self._some())]))
         await self._tell_some(told)
         await self._departures.hear(link)
+        link.leases["money"] = len(self._shares)
 
     async def _tell_some(self, told: list[Share]) -> None:
         """For a while, for there are other subjects. The rest is told soon, by turns."""

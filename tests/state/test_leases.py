@@ -36,9 +36,13 @@ async def test_what_is_idle_goes_back():
     assert await first.spend(times=40) == 40
     assert world.held > 0
 
-    await world.lasts(5)
+    assert first.link.leases == {"money": 0}
+    await world.lasts(1)
+    assert first.link.leases == {"money": 1}
+    await world.lasts(4)
 
     assert world.held == 0
+    assert first.link.leases == {"money": 0}
     assert await first.spend() == 1
 
 
