@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from proxy.refusal import Refusal
 from proxy.state.caps import Cap, Limit
 from proxy.state.grant import Grant
 from proxy.state.spent_out import spent_out
@@ -215,3 +216,15 @@ async def test_a_question_that_waits_while_its_pod_ends_is_not_asked():
     await ending
     await turn
     assert world.held == 0
+
+
+async def test_a_call_does_not_wait_for_a_store_that_went_away_just_now():
+    """Between the look and the waiting."""
+    world = World()
+    pod = await world.pod("a", 1, CAP)
+    asked = pod.leases.lets(make_call(), Grant(pod.accounts(), 100))
+    assert not isinstance(asked, Refusal)
+    assert asked is not None
+    pod.link.fails("the plug was pulled")
+    assert await asked is None
+    assert pod.link.counts.waited == 0
