@@ -52,6 +52,8 @@ _CONNECTION = 5.0
 """Seconds for any one answer. Who asks says how long he waits, which is mostly less."""
 _NODE = 0.3
 """The same for one of several that know where to go: another one has to be asked in time."""
+_ENDS = 1.0
+"""Seconds for what is under way when it is closed."""
 _CHECKS = 3.0
 """Seconds for all of what is asked at the start."""
 _LONGEST = 300
@@ -102,6 +104,7 @@ class RedisStore:
         args, clock = verb.args(), asyncio.get_running_loop().time
         due = NEVER
         try:
+            self._is_open()
             async with patient(within), self._room:
                 due = clock() + within
                 reply = await self._run(verb.script, args)
@@ -124,8 +127,13 @@ class RedisStore:
             raise _unreachable(error) from error
 
     async def close(self) -> None:
-        """Part of Store."""
+        """Part of Store. What is under way has a moment to end: a connection that is being made
+        could not be closed."""
         self._closed = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDS):
+                for _ in range(AT_ONCE):
+                    await self._room.acquire()
         for each in (self._client, *self._sentinels):
             with contextlib.suppress(*_FAILURES):
                 await each.aclose()

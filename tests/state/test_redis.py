@@ -708,3 +708,32 @@ async def test_two_databases_of_a_server_are_two_fleets(started):
         listening.cancel()
 
     assert set(heard) == {b"agent:ours"}
+
+
+async def test_what_is_under_way_ends_before_the_end(started):
+    """Its connection is closed with the others."""
+    server = started()
+    async with store(server.port) as ours:
+        asked = [asyncio.ensure_future(ours.ask(Beat(Pod(name)), 5.0)) for name in "abc"]
+        await asyncio.sleep(0)
+        await ours.close()
+
+        assert all([(await one).ours for one in asked])
+        assert not any(
+            each.is_connected for each in ours._client.connection_pool._available_connections
+        )
+
+
+async def test_the_end_waits_for_no_server_that_hangs(started):
+    """For longer than a moment."""
+    server = started()
+    async with store(server.port) as ours:
+        await ours.ask(Beat(Pod("a")), 5.0)
+        server.pause()
+        asked = asyncio.ensure_future(ours.ask(Beat(Pod("a")), 5.0))
+        await asyncio.sleep(0)
+        await ours.close()
+        server.resume()
+
+        with pytest.raises(Unreachable):
+            await asked
