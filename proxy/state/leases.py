@@ -223,8 +223,8 @@ class Leases:
         heard = True
         for some in _batches(shares):
             async with self._asking:
-                if self._ready or always:
-                    heard = await self._tell(some) and heard
+                goes = self._ready or always
+                heard = (await self._tell(some) if goes else True) and heard
         return heard
 
     async def _tell(self, shares: list[Share]) -> bool:

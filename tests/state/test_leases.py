@@ -486,3 +486,16 @@ async def test_what_went_back_is_not_promised_any_more():
             {**msgspec.to_builtins(one), "type": one.type, "ts": "2023-11-14T22:30:00Z"}
         )
     assert again.accounts()[0].promised == 100
+
+
+async def test_what_waits_for_its_turn_when_all_ends_is_not_asked():
+    """A pod leaves while a call asks for more."""
+    world = World()
+    pod = await world.pod("a")
+    assert await pod.spend() == 1
+    share = pod.leases._share(pod.accounts()[0])
+    asked = pod.link.counts.asked
+    pod.leases._ready = False
+
+    assert await pod.leases._draw([share])
+    assert pod.link.counts.asked == asked

@@ -268,3 +268,20 @@ async def test_what_was_never_asked_says_nothing_of_the_store(scene):
     assert not scene.link.rests
     assert scene.link.counts.waited == 0
     assert scene.link.counts.failed == {"crowded": 2}
+
+
+async def test_what_was_true_before_is_not_believed(scene):
+    """An answer was on its way for long, or is that of a server that lost its place to another."""
+    fleet = await scene.opens()
+    later = Fleet(fleet.now, epoch=fleet.epoch + 5, open=True)
+
+    class Late(Asked):
+        async def ask(self, verb, within):
+            return Fleet(fleet.now, epoch=fleet.epoch)
+
+    scene.link.fleet = later
+    scene.link._store = Late(scene.memory)
+    with pytest.raises(Unreachable, match="before"):
+        await scene.link.beat(BEAT)
+
+    assert scene.link.fleet == later

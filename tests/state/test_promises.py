@@ -1,6 +1,7 @@
 """What the journal promises of accounts."""
 
 import asyncio
+from collections.abc import Sequence
 from itertools import count
 
 import pytest
@@ -158,3 +159,21 @@ async def test_a_body_that_outgrows_what_is_asked_for_asks_again() -> None:
     assert [lease.high for lease in scene.leases] == [105, 5_105]
     await scene.trail.says(True)
     assert scene.account.promised == 5_105
+
+
+async def test_shares_of_pods_are_renewed_with_promises() -> None:
+    """Where limits are shared: for the next calls, and for a body that flows."""
+    scene = Scene()
+    asked: list[int] = []
+
+    class Pods:
+        barred = False
+
+        def renew(self, accounts: Sequence[Account], micros: int) -> None:
+            asked.append(micros)
+
+    scene.ledger.leases = Pods()  # type: ignore[assignment]  # no more is asked of it here
+    scene.promises.renew([scene.account], 70)
+    scene.promises.follow([scene.account])
+
+    assert asked == [70, 0]
