@@ -102,6 +102,7 @@ async def test_a_kill_stays_without_its_store(tmp_path: Path) -> None:
                 await pods[0].killed(SCOPE)
                 await all_say(agents[:9], 403, "/first")
                 store.stop(hard=True)
+                await in_its_journal(pods[5])
                 await pods[5].kill()
                 await pods[5].start()
                 assert [(await one.call("/gone")).status for one in agents[:9]] == [403] * 9
@@ -131,3 +132,10 @@ async def test_a_kill_that_is_thrown_without_a_store_is_told_later(tmp_path: Pat
                 assert statuses == [403 if at == 4 else 200 for at in range(PODS)]
                 store.start()
                 await all_say(agents, 403, "/told")
+
+
+async def in_its_journal(pod: Pod) -> None:
+    """It counts from the moment that it was heard; over kill -9, once it is written."""
+    journal = pod.data_dir / "journal"
+    while not any(b'"kill.engaged"' in path.read_bytes() for path in journal.glob("*.jsonl")):
+        await until(0.02)
