@@ -88,17 +88,34 @@ class Allotment(Protocol):
         """Take what `kept` gave."""
 
 
-class Calendar:
-    """Hours, days, months, or all of time, in a zone."""
+class _Window:
+    """What all windows have."""
 
-    def __init__(self, limit: Limit, zone: str, *, leased: bool = False) -> None:
+    def __init__(self, limit: Limit, *, leased: bool) -> None:
         self.limit = limit
-        self.zone = zone
         self.leased = leased
         self.share = 0 if leased else ENDLESS
         self.others = self.rolled = 0
         self.since = self.until = _NOWHEN
         self.spent = self.alerted = 0
+
+    @property
+    def all_spent(self) -> int:
+        """Part of Allotment."""
+        return self.spent + self.others
+
+    @property
+    def room(self) -> int:
+        """Part of Allotment."""
+        return min(self.limit.micros, self.share) - self.spent
+
+
+class Calendar(_Window):
+    """Hours, days, months, or all of time, in a zone."""
+
+    def __init__(self, limit: Limit, zone: str, *, leased: bool = False) -> None:
+        super().__init__(limit, leased=leased)
+        self.zone = zone
         self._before: dict[float, tuple[int, int]] = {}
 
     def enter(self, at: float) -> None:
@@ -118,16 +135,6 @@ class Calendar:
             while len(self._before) > _REMEMBERED:
                 del self._before[next(iter(self._before))]
         self.until = until
-
-    @property
-    def all_spent(self) -> int:
-        """Part of Allotment."""
-        return self.spent + self.others
-
-    @property
-    def room(self) -> int:
-        """Part of Allotment."""
-        return min(self.limit.micros, self.share) - self.spent
 
     @property
     def line(self) -> tuple[int, int, int]:
@@ -163,20 +170,15 @@ class Calendar:
             self._before[float(since)] = (int(spent), int(alerted))
 
 
-class Rolling:
+class Rolling(_Window):
     """The last so many seconds, whenever they are asked for."""
 
     def __init__(self, limit: Limit, *, leased: bool = False) -> None:
-        self.limit = limit
-        self.leased = leased
-        self.share = 0 if leased else ENDLESS
-        self.others = self.rolled = 0
+        super().__init__(limit, leased=leased)
         self._part = limit.seconds / _PARTS
         self._parts: deque[list[float | int]] = deque()  # when each began, and what was spent in it
         # Those that have rolled out of it, for a clock that jumps back.
         self._before: deque[list[float | int]] = deque(maxlen=_PARTS + 1)
-        self.since = self.until = _NOWHEN
-        self.spent = self.alerted = 0
 
     def enter(self, at: float) -> None:
         """Part of Allotment."""
@@ -211,16 +213,6 @@ class Rolling:
         if self.leased:
             self.share -= micros
             self.rolled += micros
-
-    @property
-    def all_spent(self) -> int:
-        """Part of Allotment."""
-        return self.spent + self.others
-
-    @property
-    def room(self) -> int:
-        """Part of Allotment."""
-        return min(self.limit.micros, self.share) - self.spent
 
     @property
     def line(self) -> tuple[int, int, int]:
