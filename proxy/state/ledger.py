@@ -7,7 +7,8 @@ of it again. Whoever starts after a crash counts as spent what was promised and 
 for, by calls that ended or by intents of calls that did not. After a clean stop nothing is.
 
 An agent may make up as many workflows as it likes, so keys are counted, and the oldest that nobody
-uses makes room. That gives it nothing: a cap that holds is one by something it cannot make up.
+uses makes room. That gives the agent nothing: a new key is a new budget either way, and a cap that
+holds is one by something that it cannot make up.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -23,18 +24,17 @@ from proxy.record import Intent
 from proxy.stage import Ground
 from proxy.state.account import Account
 from proxy.state.attribution import Work
+from proxy.state.books import Books, add
 from proxy.state.caps import Cap
 from proxy.state.partners import Shares
 from proxy.state.purse import Purse
 from proxy.state.reserves import Reserves
-from proxy.state.today import Today
 from proxy.state.told_of_money import Alert, Lease, Passed
 from proxy.state.under_way import UnderWay
 from proxy.units import Moment
 
 MOST_KEYS = 10_000
 """Of one budget, at once."""
-_MOST_NAMES = 10_000  # agents, and workflows, of which it is known what they spent
 _MOST_TILLS = 1_024
 _LOOKED_THROUGH = 64  # accounts, for one that may make room
 _NOTHING: tuple[int, dict[str, int]] = (0, {})
@@ -56,9 +56,8 @@ class Ledger:
     """All accounts. A room of the journal."""
 
     __slots__ = (
-        "__weakref__", "_accounts", "_by_agent", "_by_workflow", "_caps", "_counted", "_open",
-        "_today", "_total", "_uuid", "abort", "ask", "evicted", "forgotten", "heard", "leases",
-        "note", "tills", "under_way", "wall",
+        "__weakref__", "_accounts", "_books", "_caps", "_counted", "_open", "_uuid", "abort", "ask",
+        "evicted", "forgotten", "heard", "leases", "note", "tills", "under_way", "wall",
     )  # fmt: skip
 
     name = "ledger"
@@ -73,10 +72,7 @@ class Ledger:
         """Grows when accounts are forgotten: who remembers which are whose asks again."""
         self.forgotten: dict[str, int] = {}
         """The overrun of those, by budget."""
-        self._total = 0
-        self._by_agent: dict[str, int] = {}
-        self._today = Today()
-        self._by_workflow: dict[str, Work] = {}
+        self._books = Books()
         self.tills: dict[Reserves, None] = {}
         """Those that are open."""
         self.under_way = UnderWay()
@@ -158,7 +154,7 @@ class Ledger:
             if self.leases is not None:
                 self.leases.gone(gone)
             if gone.overrun:
-                _add(self.forgotten, gone.cap.name, gone.overrun)
+                add(self.forgotten, gone.cap.name, gone.overrun)
 
     def accounts(self) -> Iterator[Account]:
         """All of them; those of caps that are in force first."""
@@ -192,30 +188,30 @@ class Ledger:
     def total(self) -> int:
         """All that was ever spent, in micro-dollars."""
         self.reckon()
-        return self._total
+        return self._books.total
 
     @property
     def by_agent(self) -> dict[str, int]:
         """The same of each agent."""
         self.reckon()
-        return self._by_agent
+        return self._books.by_agent
 
     @property
     def by_workflow(self) -> dict[str, Work]:
         """What was spent in the workflows of late."""
         self.reckon()
-        return self._by_workflow
+        return self._books.by_workflow
 
     def today(self, at: float) -> dict[str, int]:
         """What each agent spent on the day in which it is."""
         self.reckon()
-        return self._today.on(at)
+        return self._books.today.on(at)
 
     def midnight(self, at: float) -> float:
         """When the day ends in which it is."""
-        if at >= self._today.until:
+        if at >= self._books.today.until:
             self.today(at)
-        return self._today.until
+        return self._books.today.until
 
     def reckon(self) -> None:
         """All that is spent is to be known: who looks sees no till. On the loop."""
@@ -244,24 +240,10 @@ class Ledger:
     ) -> None:
         """It was spent by one, by so many more calls, whatever budgets there are. `at`: then, and
         not now."""
-        self._total += micros
         at = self.wall() if at is None else at
-        spent = self._today.spent if at < self._today.until else self.today(at)
-        try:
-            spent[agent] += micros
-        except KeyError:
-            _add(spent, agent, micros)
-        try:
-            self._by_agent[agent] += micros
-        except KeyError:
-            _add(self._by_agent, agent, micros)
-        if workflow:
-            work = self._by_workflow.get(workflow)
-            if work is None:
-                if len(self._by_workflow) >= _MOST_NAMES:
-                    del self._by_workflow[next(iter(self._by_workflow))]
-                work = self._by_workflow[workflow] = Work()
-            work.book(agent, caller, micros, calls)
+        if at >= self._books.today.until:
+            self.reckon()  # what lies in tills is of the day before
+        self._books.book(agent, workflow, micros, caller, calls, at)
 
     def lease(self, account: Account, micros: int) -> int:
         """Ask the journal for what an account needs. What it then may come to."""
@@ -301,10 +283,7 @@ class Ledger:
         their records once more: so it is told apart as well."""
         self.reckon()
         return {
-            "total": self._total,
-            "agents": self._by_agent,
-            "today": [self._today.until, self._today.spent],
-            "workflows": {name: work.dump() for name, work in self._by_workflow.items()},
+            **self._books.dump(),
             "accounts": msgspec.Raw(
                 b"[%b]" % b",".join([account.row() for account in self.accounts()])
             ),
@@ -313,10 +292,7 @@ class Ledger:
 
     def load(self, state: Any) -> None:
         """Take what `dump` gave. Accounts of budgets that no policy has any more are dropped."""
-        self._total = state["total"]
-        self._by_agent = state["agents"]
-        self._today = Today(*state["today"])
-        self._by_workflow = {name: Work.load(kept) for name, kept in state["workflows"].items()}
+        self._books = Books.load(state)
         self._counted = {call: (spent, charges) for call, spent, charges in state["purses"]}
         for name, key, spent, promised, touched, kept in state["accounts"]:
             cap = self._in_force(name)
@@ -387,12 +363,6 @@ class Ledger:
         name, _, key = label.partition(":")
         cap = self._in_force(name)
         return None if cap is None else self.account(cap, key, at)
-
-
-def _add(spent: dict[str, int], name: str, micros: int) -> None:
-    if name not in spent and len(spent) >= _MOST_NAMES:
-        name = "other"
-    spent[name] = spent.get(name, 0) + micros
 
 
 def _at(record: dict[str, Any]) -> float:

@@ -238,19 +238,6 @@ def test_the_oldest_idle_key_makes_room(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(list(world.ledger.accounts())) == 4
 
 
-def test_names_without_end_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Agents beyond the number that is kept, and the workflows of long ago."""
-    monkeypatch.setattr(ledgers, "_MOST_NAMES", 2)
-    ledger = World().ledger
-    for name in ("a", "b", "c", "d"):
-        ledger.book(name, f"w{name}", 10)
-    assert ledger.by_agent == {"a": 10, "b": 10, "other": 20}
-    assert {name: work.spent for name, work in ledger.by_workflow.items()} == {
-        "wc": {"c": 10}, "wd": {"d": 10},
-    }  # fmt: skip
-    assert ledger.total == 40
-
-
 def test_limits_of_a_reload_reach_the_accounts(world: World) -> None:
     """Those that are there; a cap that is asked for by a call of before is the newest."""
     account = spend(world, 300)
