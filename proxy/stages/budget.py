@@ -1,18 +1,20 @@
 """`budgets`: no more is spent than somebody allows (spec 4.2), and what it costs is known (4.1).
 
-It stands at each sending: retries, hedges, links of a fallback, and those that fail cost too.
-Before it goes, its price is reserved in *every* budget that it falls under, all or none, in one
-step of the loop. When it is over, however it ended, what it cost in truth takes the place of that:
-once, as the guard promises. So `spent + reserved <= limit` holds at every moment.
+It stands at each sending, for each costs what it costs: retries, hedges, links of a fallback, and
+those that fail. Before it goes, its price is reserved in *every* budget that it falls under, all or
+none, in one step of the loop; nothing can come between the look and the taking. When it is over,
+however it ended, what it cost in truth takes the place of what was reserved: once, for that is what
+the guard promises of `settle`. So `spent + reserved <= limit` holds at every moment.
 
 What was not sent costs nothing. What was sent costs its price, also if it failed, was cut or lost
-a race: nobody can tell whether the upstream has worked. An answer may say its price (`from_reply`),
-bodies may cost by their size (`per_kb`), models by the tokens that they say they used; then what is
-reserved is an estimate. What is more is charged in full, and shown as overrun; a stream that grows
-past it takes more, or is ended (`cut_streams`). Else many are reserved at once (`state/till.py`).
+a race: the upstream may have worked, and nobody can tell. An answer may say a price of its own
+(`from_reply`), bodies may cost by their size (`per_kb`), models by the tokens that they say they
+used; then what is reserved is an estimate, and the truth may be more. That is charged in full, and
+shown as overrun. A stream that grows past its reservation takes more, or is ended (`cut_streams`).
+Where nothing of that can be, the money of many sendings is reserved at once (`state/till.py`).
 
-A call waits, rarely, where the journal is to promise it (`state/account.py`), other pods are to
-leave it to this one (`state/leases.py`), or a person is to agree (`on_exceed: approve`).
+Where there is something to be thought of, `state/reserving.py` does it: what makes a call wait, and
+who says no. Here is what is known without that, what it cost, and what is said of it.
 """
 
 from collections.abc import Awaitable, Iterator
@@ -46,8 +48,9 @@ from proxy.state.grant import LONGEST_READ, Grant
 from proxy.state.ledger import Ledger
 from proxy.state.payers import Asks, Payers
 from proxy.state.price import FREE, Price, meant
-from proxy.state.promises import TOLD, Promises
+from proxy.state.promises import Promises
 from proxy.state.purse import Purse
+from proxy.state.reserving import Reserving
 from proxy.state.room import Room
 from proxy.state.spent_out import nameless, priced, standing, unpriced
 from proxy.state.till import Paid, Till, Tills, worth_while
@@ -61,7 +64,8 @@ class Covered(msgspec.Struct, frozen=True):
 
 
 class Budgets(Section, frozen=True, kw_only=True):
-    """What calls of a kind cost, and fall under: what prices, budgets and `cost` say together."""
+    """What calls of a kind cost, and what they fall under. No policy holds it: it is put in force
+    by what prices, budgets and `cost` say together."""
 
     caps: tuple[Covered, ...] = ()
     price: Price = FREE
@@ -76,7 +80,7 @@ class Spending(Withdraws):
 
     __slots__ = (
         "_books", "_deny", "_intent", "_ledger", "_otherwise", "_payers", "_price", "_promises",
-        "_room", "_soon", "_unknown", "_wall", "_when",
+        "_reserving", "_soon", "_unknown", "_wall", "_when",
     )  # fmt: skip
 
     def __init__(self, section: Budgets, site: Site, payers: Payers) -> None:
@@ -94,9 +98,10 @@ class Spending(Withdraws):
         self._unknown = ground.kept(COST_UNKNOWN.key, COST_UNKNOWN.counts)
         missed = ground.kept(UNRECORDED.key, UNRECORDED.counts)
         denied = target.unrecorded is Unrecorded.DENY
-        self._promises = Promises(ledger, trail, missed, denied=denied)
+        self._promises = promises = Promises(ledger, trail, missed, denied=denied)
         shadowed = ground.kept(REFUSALS.key, REFUSALS.counts)
-        self._room = Room(payers.alone, self._purse, shadowed, ledger)
+        room = Room(payers.alone, self._purse, shadowed, ledger)
+        self._reserving = Reserving(ledger, payers, promises, room, self._purse, self._took)
         # A call that must leave a trace anyhow has its intent from the stage that sees to that.
         bare = bool(section.caps) and not target.traced and not ground.shadow
         self._intent = partial(intent_of, effect=target.effect, risk=target.risk) if bare else None
@@ -136,53 +141,7 @@ class Spending(Withdraws):
         accounts = self._payers.asked(call)
         if isinstance(accounts, Refusal):
             return accounts
-        return self._carefully(attempt, Grant.thought(accounts, price, call, now))
-
-    def _carefully(self, attempt: Attempt, grant: Grant) -> Verdict | Awaitable[Verdict]:
-        """Something is to be thought of: a limit, the time, a promise, what one call may cost."""
-        if attempt.call.purse is not None:
-            self._purse(attempt.call)  # from now on it has one by itself
-        asked = self._room.asked(attempt.call, grant)
-        if asked is not None:
-            return asked if isinstance(asked, Refusal) else self._after(attempt, grant, asked)
-        exceeded = self._room.lacks(attempt, grant)
-        if exceeded is not None:
-            return self._said_no(attempt, grant, *exceeded)
-        short = [account for account in grant.accounts if account.wants(grant.amount)]
-        if short:
-            asked = self._promises.make(short, grant.amount)
-            if asked is not None:
-                return asked if isinstance(asked, Refusal) else self._after(attempt, grant, asked)
-        self._promises.renew(grant.accounts, grant.amount)
-        for account in grant.accounts:
-            account.reserve(grant.amount)
-        self._took(attempt, grant)
-        return None
-
-    def _said_no(
-        self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal
-    ) -> Verdict | Awaitable[Verdict]:
-        """What becomes of it, as the budget says."""
-        call, ledger = attempt.call, self._ledger
-        if cap.on_exceed == "abort" and call.workflow:
-            ledger.abort(call, refusal)
-        if cap.on_exceed == "approve" and ledger.ask is not None and not attempt.hedge:
-            return self._after(attempt, grant, self._approved(call, ledger.ask(call, refusal)))
-        return refusal
-
-    async def _approved(self, call: Call, answer: Awaitable[Verdict]) -> Verdict:
-        """A person lets it go though there is no room. Its next attempt need not ask again."""
-        purse = self._purse(call)
-        verdict = await answer
-        purse.approved = verdict is None
-        return verdict
-
-    async def _after(self, attempt: Attempt, grant: Grant, answer: Awaitable[Verdict]) -> Verdict:
-        """When the journal or a person has said yes: all is looked at again."""
-        purse = self._purse(attempt.call)
-        no = await answer or (TOLD if purse.over else self._payers.again(attempt.call, grant))
-        verdict = no or self._carefully(attempt, grant)
-        return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
+        return self._reserving.carefully(attempt, Grant.thought(accounts, price, call, now))
 
     def _took(self, attempt: Attempt, grant: Grant) -> None:
         call = attempt.call
@@ -266,7 +225,7 @@ class PlainSpending(Spending):
         amount = self._price.fixed
         for account in accounts:
             if account.total + amount > account.bound or not account.since <= now < account.until:
-                return self._carefully(attempt, Grant(accounts, amount, self._price))
+                return self._reserving.carefully(attempt, Grant(accounts, amount, self._price))
         for account in accounts:
             account.total += amount
             account.reserved += amount
@@ -329,6 +288,7 @@ class MeteredSpending(Spending):
     __slots__ = ()
 
     def _took(self, attempt: Attempt, grant: Grant) -> None:
+        """Part of Spending."""
         super()._took(attempt, grant)
         call = attempt.call
         if grant.price.open:
@@ -355,9 +315,10 @@ class MeteredSpending(Spending):
         """It costs more by now than was reserved. A stream for which there is no room ends."""
         alone, now = self._payers.alone(call), self._wall()
         because = self._purse(call).grow(grant, alone, missing, now)
-        if because is not None:
-            return self._outgrown(call, because)
-        return self._promises.follow(grant.accounts)
+        if because is None:
+            self._promises.follow(grant.accounts)
+        else:
+            self._outgrown(call, because)
 
     def _outgrown(self, call: Call, because: Refusal) -> None:
         self._soon(partial(call.stop, Stop.BUDGET, because))  # not in the middle of its bytes
@@ -370,9 +331,6 @@ class ShadowSpending(MeteredSpending):
 
     def _purse(self, call: Call) -> Purse:
         return Purse()
-
-    def _said_no(self, attempt: Attempt, grant: Grant, cap: Cap, refusal: Refusal) -> Verdict:
-        return refusal
 
     def _outgrown(self, call: Call, because: Refusal) -> None:
         """It goes on."""
