@@ -37,7 +37,7 @@ _TICK = 0.1
 _AGAIN = 0.25
 """Seconds until a store that is not there is tried again."""
 _ENDS = 10.0
-"""Seconds for all that is given back at the end."""
+"""Seconds for what a part has to say, and for all that is given back at the end."""
 _TOO_SLOW = "it was too slow, and the pod ends"
 _OPENS = 3.0
 """Seconds that a start waits for a store that gathers. One that is not there is not waited for."""
@@ -86,6 +86,7 @@ class Sharing:
         self._beats = 0
         self._gathered = 0
         self._due = dict.fromkeys(self._parts, 0.0)
+        self._exchanging: dict[Part, asyncio.Task[bool]] = {}
         self._ended = False
         self._listening: asyncio.Task[None] | None = None
         self._keeping = asyncio.Lock()
@@ -120,7 +121,7 @@ class Sharing:
                 if now >= due or not self.link.up or not self.link.fleet.open:
                     due = now + EVERY
                     await self._tried(self._beat())
-                await self._exchange(now)
+                self._exchange(now)
         finally:
             self._listening.cancel()
 
@@ -129,6 +130,7 @@ class Sharing:
         for (`holdfast budget reconcile`)."""
         self._ended = True  # redis-py's waits lose a cancellation at times (before Python 3.12)
         cut = asyncio.get_running_loop().call_later(_ENDS, self.link.fails, _TOO_SLOW)
+        await self._pause(self._parts)
         gave = [await self._tried(part.leave(self.link)) for part in self._parts]
         left = all(gave) and self.link.fleet.ours  # else that would be another one, still here
         if left:
@@ -223,15 +225,23 @@ class Sharing:
 
     async def _tell_all(self) -> None:
         for part in self._parts:
+            await self._pause([part])
             await part.exchange(self.link)
 
-    async def _exchange(self, now: float) -> None:
+    def _exchange(self, now: float) -> None:
+        """Each by itself: one that has much to say holds up no kill."""
         for part in self._parts:
-            if not self.link.up:
-                return
-            if now >= self._due[part]:
+            before = self._exchanging.get(part)
+            if self.link.up and now >= self._due[part] and (before is None or before.done()):
                 self._due[part] = now + part.every
-                await self._tried(part.exchange(self.link))
+                work = self._tried(part.exchange(self.link))
+                self._exchanging[part] = self._clock.spawn(work)
+
+    async def _pause(self, parts: Iterable[Part]) -> None:
+        """What these are about is over: no part says two things at once."""
+        under_way = [task for part, task in self._exchanging.items() if part in parts]
+        if under_way:
+            await asyncio.wait(under_way, timeout=_ENDS)
 
     async def _tried(self, work: Awaitable[Any]) -> bool:
         """Was it done? Where the store did not answer the link has told it."""

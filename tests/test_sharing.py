@@ -164,6 +164,41 @@ async def test_a_pod_that_ends_gives_back_and_leaves(pod, clock):
     assert other.link.live == 1
 
 
+class Slow(Part):
+    """One that has much to say, from its second exchange on."""
+
+    def __init__(self):
+        super().__init__("slow", 0.3)
+        self.done = asyncio.Event()
+
+    async def exchange(self, link):
+        self.told.append("exchange")
+        if len(self.told) > 2:
+            await self.done.wait()
+
+
+async def test_a_part_that_has_much_to_say_holds_up_no_other(pod, clock):
+    """Nor does it say two things at once; the end waits for it."""
+    slow, quick = Slow(), Part("quick", 0.3)
+    one = pod("a", slow, quick)
+    await one.starts()
+    await passes(clock, 2.0)
+
+    said = slow.told.count("exchange")
+    assert said == 2
+    assert quick.told.count("exchange") > said + 2
+    assert one.link.live == 1
+
+    await one.dies()
+    ending = asyncio.ensure_future(one.sharing.end())
+    await passes(clock, 0.2)
+    assert "leave" not in quick.told
+    slow.done.set()
+    assert await ending
+    one.running = None
+    assert slow.told[-1] == quick.told[-1] == "leave"
+
+
 async def test_a_pod_that_dies_is_known_for_long(pod, clock):
     """What it holds stays held; but it does not count as alive."""
     one, other = pod("a"), pod("b")
