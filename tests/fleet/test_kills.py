@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.callers import Agent, agents_of
-from tests.fleet.counting import Counting
+from tests.fleet.callers import Agent
 from tests.fleet.figures import high, show
-from tests.fleet.pods import Pod, fleet, until
-from tests.fleet.stores import single
+from tests.fleet.pods import Pod, until
+from tests.fleet.scenes import afloat
 
 PODS, TRIALS = 10, 50
 SCOPE = "agent:*"
@@ -40,23 +39,17 @@ async def all_say(agents: Iterable[Agent], status: int, path: str) -> float:
 async def test_a_kill_is_everywhere_in_a_second(tmp_path: Path) -> None:
     """Fifty times, from each pod in turn: p99 of the moment when the last one refuses."""
     engaged, lifted = [], []
-    async with Counting() as upstream:
-        with single(tmp_path) as store:
-            async with (
-                fleet(PODS, tmp_path, store.url, upstream.url, POLICIES) as pods,
-                agents_of(pods) as agents,
-            ):
-                await pods.met()
-                loop = asyncio.get_running_loop()
-                for trial in range(TRIALS):
-                    thrower = pods[trial % PODS]
-                    began = loop.time()
-                    await thrower.killed(SCOPE)
-                    engaged.append(await all_say(agents, 403, f"/kill/{trial}") - began)
-                    began = loop.time()
-                    await pods[(trial + 3) % PODS].revived(SCOPE)
-                    lifted.append(await all_say(agents, 200, f"/live/{trial}") - began)
-                complaints = pods.complaints
+    async with afloat(PODS, tmp_path, POLICIES) as (_upstream, _store, pods, agents):
+        loop = asyncio.get_running_loop()
+        for trial in range(TRIALS):
+            thrower = pods[trial % PODS]
+            began = loop.time()
+            await thrower.killed(SCOPE)
+            engaged.append(await all_say(agents, 403, f"/kill/{trial}") - began)
+            began = loop.time()
+            await pods[(trial + 3) % PODS].revived(SCOPE)
+            lifted.append(await all_say(agents, 200, f"/live/{trial}") - began)
+        complaints = pods.complaints
     show(
         f"a kill on one of {PODS} pods, {TRIALS} trials: seconds until all do so",
         [
@@ -72,17 +65,11 @@ async def test_a_kill_is_everywhere_in_a_second(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 async def test_a_kill_is_everywhere_though_nobody_is_told(tmp_path: Path) -> None:
     """It is looked for as well: what was published before a pod listened is not lost."""
-    async with Counting() as upstream:
-        with single(tmp_path) as store:
-            async with (
-                fleet(PODS, tmp_path, store.url, upstream.url, POLICIES) as pods,
-                agents_of(pods) as agents,
-            ):
-                await pods.met()
-                await pods[0].kill()
-                await pods[1].killed(SCOPE)
-                await pods[0].start()
-                await all_say(agents, 403, "/late")
+    async with afloat(PODS, tmp_path, POLICIES) as (_upstream, _store, pods, agents):
+        await pods[0].kill()
+        await pods[1].killed(SCOPE)
+        await pods[0].start()
+        await all_say(agents, 403, "/late")
 
 
 @pytest.mark.fleet
@@ -90,28 +77,22 @@ async def test_a_kill_is_everywhere_though_nobody_is_told(tmp_path: Path) -> Non
 async def test_a_kill_stays_without_its_store(tmp_path: Path) -> None:
     """Also in a pod that starts anew, and in a store that comes back with nothing: that learns of
     it from the pods, and a pod that never heard of it from the store."""
-    async with Counting() as upstream:
-        with single(tmp_path) as store:
-            async with (
-                fleet(PODS, tmp_path, store.url, upstream.url, POLICIES) as pods,
-                agents_of(pods) as agents,
-            ):
-                await pods.met()
-                away: Pod = pods[9]
-                await away.kill()
-                await pods[0].killed(SCOPE)
-                await all_say(agents[:9], 403, "/first")
-                store.stop(hard=True)
-                await in_its_journal(pods[5])
-                await pods[5].kill()
-                await pods[5].start()
-                assert [(await one.call("/gone")).status for one in agents[:9]] == [403] * 9
-                await asyncio.to_thread(store.restart, empty=True)
-                await away.start()
-                await all_say(agents, 403, "/back")
-                await pods[9].revived(SCOPE)
-                await all_say(agents, 200, "/lifted")
-                complaints = pods.complaints
+    async with afloat(PODS, tmp_path, POLICIES) as (_upstream, store, pods, agents):
+        away: Pod = pods[9]
+        await away.kill()
+        await pods[0].killed(SCOPE)
+        await all_say(agents[:9], 403, "/first")
+        store.stop(hard=True)
+        await in_its_journal(pods[5])
+        await pods[5].kill()
+        await pods[5].start()
+        assert [(await one.call("/gone")).status for one in agents[:9]] == [403] * 9
+        await asyncio.to_thread(store.restart, empty=True)
+        await away.start()
+        await all_say(agents, 403, "/back")
+        await pods[9].revived(SCOPE)
+        await all_say(agents, 200, "/lifted")
+        complaints = pods.complaints
     assert complaints == []
 
 
@@ -119,19 +100,13 @@ async def test_a_kill_stays_without_its_store(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 async def test_a_kill_that_is_thrown_without_a_store_is_told_later(tmp_path: Path) -> None:
     """On the pod at once; on all when there is a store again."""
-    async with Counting() as upstream:
-        with single(tmp_path) as store:
-            async with (
-                fleet(PODS, tmp_path, store.url, upstream.url, POLICIES) as pods,
-                agents_of(pods) as agents,
-            ):
-                await pods.met()
-                store.stop(hard=True)
-                await pods[4].killed(SCOPE)
-                statuses = [(await one.call("/alone")).status for one in agents]
-                assert statuses == [403 if at == 4 else 200 for at in range(PODS)]
-                store.start()
-                await all_say(agents, 403, "/told")
+    async with afloat(PODS, tmp_path, POLICIES) as (_upstream, store, pods, agents):
+        store.stop(hard=True)
+        await pods[4].killed(SCOPE)
+        statuses = [(await one.call("/alone")).status for one in agents]
+        assert statuses == [403 if at == 4 else 200 for at in range(PODS)]
+        store.start()
+        await all_say(agents, 403, "/told")
 
 
 async def in_its_journal(pod: Pod) -> None:

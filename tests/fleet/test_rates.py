@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.callers import Agent, Told, agents_of
-from tests.fleet.counting import Counting
+from tests.fleet.callers import Agent, Told
 from tests.fleet.figures import high, show
-from tests.fleet.pods import fleet, until
-from tests.fleet.stores import single
+from tests.fleet.pods import until
+from tests.fleet.scenes import afloat
 
 SEED = int(os.environ.get("FLEET_SEED", random.randrange(1_000_000)))
 PODS, RATE, BURST = 10, 100, 20
@@ -67,19 +66,13 @@ def windows(times: list[float], begins: float, ends: float) -> list[int]:
 @pytest.mark.timeout(120)
 async def test_a_rate_is_kept_by_a_fleet(tmp_path: Path) -> None:
     """Within 2 % over ten seconds: no less, however the load lies, and no more."""
-    async with Counting() as upstream:
-        with single(tmp_path) as store:
-            async with (
-                fleet(PODS, tmp_path, store.url, upstream.url, POLICIES) as pods,
-                agents_of(pods, AGENTS) as agents,
-            ):
-                await pods.met()
-                load, loop = Load(agents), asyncio.get_running_loop()
-                steep = [2.0**-at for at in range(PODS)]
-                began = loop.time()
-                await load.lasts((WARM + SECONDS) / 2, steep)
-                await load.lasts((WARM + SECONDS) / 2 + 1.0, steep[::-1])
-                ends = loop.time()
+    async with afloat(PODS, tmp_path, POLICIES, AGENTS) as (upstream, _store, _pods, agents):
+        load, loop = Load(agents), asyncio.get_running_loop()
+        steep = [2.0**-at for at in range(PODS)]
+        began = loop.time()
+        await load.lasts((WARM + SECONDS) / 2, steep)
+        await load.lasts((WARM + SECONDS) / 2 + 1.0, steep[::-1])
+        ends = loop.time()
     seen = windows(upstream.times, began + WARM, ends)
     whole = [sum(at <= time - began < at + 1 for time in upstream.times) for at in range(12)]
     pods_passed = [
@@ -110,20 +103,14 @@ async def test_a_rate_is_kept_by_a_fleet(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 async def test_a_rate_without_its_store(tmp_path: Path) -> None:
     """Each pod goes on at its part; all together never come to more than the rate and a burst."""
-    async with Counting() as upstream:
-        with single(tmp_path) as store:
-            async with (
-                fleet(PODS, tmp_path, store.url, upstream.url, POLICIES) as pods,
-                agents_of(pods, AGENTS) as agents,
-            ):
-                await pods.met()
-                load, loop = Load(agents), asyncio.get_running_loop()
-                await load.lasts(3.0, [1.0] * PODS)
-                store.stop(hard=True)
-                gone = loop.time()
-                await load.lasts(SECONDS, [1.0] * PODS)
-                ends = loop.time()
-                store.start()
+    async with afloat(PODS, tmp_path, POLICIES, AGENTS) as (upstream, store, _pods, agents):
+        load, loop = Load(agents), asyncio.get_running_loop()
+        await load.lasts(3.0, [1.0] * PODS)
+        store.stop(hard=True)
+        gone = loop.time()
+        await load.lasts(SECONDS, [1.0] * PODS)
+        ends = loop.time()
+        store.start()
     since = [time for time in upstream.times if time >= gone]
     show("without its store", [{"seconds": ends - gone, "upstream": len(since)}])
     assert {one.status for one in load.told} == {200, 429}
