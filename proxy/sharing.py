@@ -9,6 +9,7 @@ again before it grants anything (`proxy/state/shared/fleet.py`).
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class Sharing:
                 now = self._clock.now()
                 if now >= due or not self.link.up or not self.link.fleet.open:
                     due = now + EVERY
-                    await self._tried(self._beat())
+                    await self._tried(self._beat)
                 self._exchange(now)
         finally:
             self._listening.cancel()
@@ -131,10 +132,10 @@ class Sharing:
         self._ended = True  # redis-py's waits lose a cancellation at times (before Python 3.12)
         cut = asyncio.get_running_loop().call_later(_ENDS, self.link.fails, _TOO_SLOW)
         await self._pause(self._parts)
-        gave = [await self._tried(part.leave(self.link)) for part in self._parts]
+        gave = [await self._tried(partial(part.leave, self.link)) for part in self._parts]
         left = all(gave) and self.link.fleet.ours  # else that would be another one, still here
         if left:
-            left = await self._tried(self.link.ask(Leave((self.link.pod.id,))))
+            left = await self._tried(partial(self.link.ask, Leave((self.link.pod.id,))))
         cut.cancel()
         await self.close()
         return left
@@ -234,7 +235,7 @@ class Sharing:
             before = self._exchanging.get(part)
             if self.link.up and now >= self._due[part] and (before is None or before.done()):
                 self._due[part] = now + part.every
-                work = self._tried(part.exchange(self.link))
+                work = self._tried(partial(part.exchange, self.link))
                 self._exchanging[part] = self._clock.spawn(work)
 
     async def _pause(self, parts: Iterable[Part]) -> None:
@@ -243,10 +244,13 @@ class Sharing:
         if under_way:
             await asyncio.wait(under_way, timeout=_ENDS)
 
-    async def _tried(self, work: Awaitable[Any]) -> bool:
-        """Was it done? Where the store did not answer the link has told it."""
+    async def _tried(self, work: Callable[[], Awaitable[Any]]) -> bool:
+        """Was it done? Where the store did not answer the link has told it.
+
+        A task that is cancelled before it begins has called nothing: no coroutine is left over.
+        """
         try:
-            await work
+            await work()
         except Unreachable:
             return False
         except Exception as error:
