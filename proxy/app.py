@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -16,11 +16,11 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.approvers import too_few
 from proxy.config.load import load_policies
+from proxy.config.loaded import Loaded
 from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
 from proxy.config.store_url import MEMORY
-from proxy.config.types import Loaded
 from proxy.config.watch import Watch, digests
 from proxy.control import Control
 from proxy.gateway import Gateway
@@ -30,6 +30,7 @@ from proxy.journal.sealing import Trouble
 from proxy.journal.taking import Parcel
 from proxy.keep import Keep
 from proxy.keys import CHAINS, NEWS
+from proxy.lookout import Lookout
 from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
@@ -43,6 +44,7 @@ from proxy.sharing import Sharing
 from proxy.stage import Sender
 from proxy.state.chains import Chains
 from proxy.state.killed import Kill
+from proxy.state.link import Link, Part
 from proxy.state.scopes import ALL, Scope
 from proxy.trail import NOT_STARTED, Trail, unstarted
 from proxy.wire.body import Memory
@@ -79,7 +81,9 @@ class App:
         data_dir = Path(settings.data_dir)
         self._control = Control(self._keep, self.clock, data_dir, fleet_key)
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
-        self._trail = Trail(settings, self.clock, news, self.log, disk, self._control.rooms)
+        self._lookout = Lookout(settings, self.clock, self._keep)
+        rooms = (*self._control.rooms, *self._lookout.rooms)
+        self._trail = Trail(settings, self.clock, news, self.log, disk, rooms)
         self.metrics = Metrics(self._keep, self.health)
         self._control.sums.read = lambda: counted(self.metrics.rows())
         self._instance = secrets.token_hex(4)
@@ -93,7 +97,9 @@ class App:
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         self._access = Access(settings, self.clock, self.log, self.health)
         read = self._read()
-        self._recorders: list[Recorder] = [CallLog(self.log)] if settings.log.calls else []
+        self._recorders: list[Recorder] = [*self._lookout.recorders]
+        if settings.log.calls:
+            self._recorders.append(CallLog(self.log))
         watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
         self._gateway = Gateway(
             self._table(read), self.clock, self._access.identity, self._instance, watcher
@@ -140,9 +146,11 @@ class App:
         await self._trail.start()
         self.health.kills = self._control.kills
         await self._control.begin(self._trail, self._server.calls)
+        self._lookout.begin(self._trail)
         await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
+        self.metrics.lookout = self._lookout.families
         self.health.side_store = self._trail.side_store
         self._trail.keep_for(self._gateway.table.loaded)
         self._trail.loaded(self._gateway.table.loaded)
@@ -168,6 +176,7 @@ class App:
         await self._open_to_changes(self._admin)
         self._watching = self.clock.spawn(self._watch.run())
         self._obeying = self.clock.spawn(self._control.run())
+        _ = self.clock.spawn(self._lookout.run())
         self._access.start()
         self._trail.speak()
 
@@ -176,13 +185,17 @@ class App:
         if self._settings.store == MEMORY:
             return
         self._sharing = Sharing(
-            self._settings, self.clock, self._keep, self._control.shares, bug=self.log.bug
+            self._settings, self.clock, self._keep, self._shares, bug=self.log.bug
         )
         self.health.store = self._sharing.link
         self.metrics.store = self._sharing.families
         self.health.needs_store = "store" in self._settings.readiness
         await self._sharing.begin()
         _ = self.clock.spawn(self._sharing.run())
+
+    def _shares(self, link: Link) -> Iterable[Part]:
+        """With other pods: what rules calls, and before the sums of it what operators are told."""
+        return (*self._control.shares(link), *self._lookout.parts)
 
     async def _open_to_changes(self, admin: "AdminServer") -> None:
         """Changes are made at a socket that only our own user reaches. Calls can do without."""
@@ -268,6 +281,7 @@ class App:
             await self._admin.stop()
         if self._sharing is not None:
             await self._sharing.end()
+        await self._lookout.stop()
         self._control.end()
         await self.clock.stop()
         closed = await self._trail.stop(reason)
@@ -277,6 +291,7 @@ class App:
     def _in_force(self, read: "_Read") -> None:
         loaded = read.loaded
         self._control.obey(loaded)
+        self._lookout.obey(loaded)
         self.metrics.name_tools(loaded.tools)
         self.health.loaded(loaded.version, self.clock.wall())
         self._watch.loaded(read.files)

@@ -251,6 +251,7 @@ class Call(msgspec.Struct):
     attempts: "list[Attempt]" = []
     waited: float = 0.0  # seconds spent waiting for others: never our own time
     queued: float = 0.0  # those of them that it stood in a queue of ours
+    task_end: str = ""  # success | failure: with it ends its task, its agent says
     held: float = 0.0  # those of them that a person took to decide: its time is the longer for it
     approval: str = ""  # the id of the request under which it was asked for
     ticket: Any = None  # what it was approved by; it passes the gates once more

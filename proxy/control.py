@@ -13,7 +13,7 @@ from typing import Protocol
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config import kill_file
-from proxy.config.types import Loaded
+from proxy.config.loaded import Loaded
 from proxy.journal.exhibits import SealedExhibits
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep

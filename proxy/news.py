@@ -173,6 +173,58 @@ class StoreChange(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state in {"down", "gathering", "foreign", "ended"}
 
 
+class ReloadChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Policies came into force, or could not be used."""
+
+    word: ClassVar[str] = "reload"
+
+    state: str  # reloaded | failed
+    policy_version: str  # of those in force
+    problems: tuple[str, ...] = ()
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state == "failed"
+
+
+class Looped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An agent repeats itself, and it was stopped for it, or people were asked."""
+
+    word: ClassVar[str] = "loop"
+
+    rule: str
+    step: str  # refuse | approve | kill
+    agent: str
+    upstream: str
+    tool: str
+    workflow: str = ""
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return True
+
+
+class AlertChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An alert fires, or is over, or somebody has said that it is seen to."""
+
+    word: ClassVar[str] = "alert"
+
+    id: str
+    state: str  # firing | resolved | acknowledged
+    name: str
+    severity: str  # page | ticket | info
+    summary: str
+    about: dict[str, str] = {}
+    by: str = ""
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state == "firing" and self.severity != "info"
+
+
 class BudgetChange(msgspec.Struct, frozen=True):
     """A part of a budget is spent for which somebody wants to be told."""
 
@@ -193,7 +245,8 @@ class BudgetChange(msgspec.Struct, frozen=True):
 
 
 Change: TypeAlias = (
-    ApprovalChange
+    AlertChange
+    | ApprovalChange
     | BudgetChange
     | CircuitChange
     | TrafficChange
@@ -201,7 +254,9 @@ Change: TypeAlias = (
     | PayloadsChange
     | KillChange
     | KillTrouble
+    | Looped
     | Overlap
+    | ReloadChange
     | StoreChange
     | UpstreamTrouble
 )

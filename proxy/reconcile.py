@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from proxy.clock import Clock
+from proxy.config.loaded import Loaded
 from proxy.config.settings import Settings
 from proxy.config.store_url import MEMORY
-from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.journal.pod_file import FILE, is_kept
 from proxy.journal.records import Records

@@ -139,4 +139,6 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     charges: dict[str, int] | None = None  # micro-dollars to which budgets, by budget:key
     caller: str = ""  # the agent that waits for this one, of calls that may cost something
     unguarded: bool = False  # a limit that pods share let it go without the store
+    held_us: int = 0  # of its duration: what people took to decide
+    task_end: str = ""  # success | failure: its agent says that this call ends its task
     type: ClassVar[str] = "call.finished"  # what its line in the journal says

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from proxy import __version__
 from proxy.call import Call, Taking
 from proxy.clock import Clock
+from proxy.config.loaded import Loaded
 from proxy.config.settings import Settings
-from proxy.config.types import Loaded, Policy
+from proxy.config.types import Policy
 from proxy.journal.checkpoint import Anchor, FileAnchor
 from proxy.journal.disk import Disk, RealDisk
 from proxy.journal.entries import BreakerChanged, ConfigRejected, Entry, PolicyLoaded

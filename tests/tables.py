@@ -6,7 +6,7 @@ from pathlib import Path
 from proxy.call import Call, RequestHead, Whole
 from proxy.clock import Clock
 from proxy.config.load import load_policies
-from proxy.config.types import Loaded
+from proxy.config.loaded import Loaded
 from proxy.counts import REFUSALS, Counted, Counts
 from proxy.keep import Keep
 from proxy.keys import shadowed

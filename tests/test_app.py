@@ -16,9 +16,9 @@ import trustme
 import proxy.app
 from proxy.app import App
 from proxy.config.load import load_policies
+from proxy.config.loaded import Loaded
 from proxy.config.places import ConfigError
 from proxy.config.settings import Audit, Settings, load_settings
-from proxy.config.types import Loaded
 from proxy.journal.folder import Locked
 from proxy.journal.payloads import PayloadsState
 from proxy.journal.rows import Rows

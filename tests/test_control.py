@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from proxy.config.loaded import Loaded
 from proxy.config.money import Budget
 from proxy.config.places import Place
-from proxy.config.types import Loaded
 from proxy.control import Control
 from proxy.keep import Keep
 from proxy.keys import LEDGER, LINK, NEWS, shadowed

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from proxy.config.addresses import Url
+from proxy.config.loaded import Loaded
 from proxy.config.settings import Agent, Audit, Elsewhere, Every, Secret, Settings
-from proxy.config.types import Loaded, Upstream
+from proxy.config.types import Upstream
 from proxy.journal.journal import Journal
 from proxy.journal.notes import new_signer
 from proxy.journal.payloads import PayloadsState

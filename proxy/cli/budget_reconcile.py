@@ -15,8 +15,8 @@ from proxy.cli.problems import UNREADABLE, loading
 from proxy.cli.reaching import PATIENCE, control_of, to_change
 
 if TYPE_CHECKING:
+    from proxy.config.loaded import Loaded
     from proxy.config.settings import Settings
-    from proxy.config.types import Loaded
     from proxy.reconcile import Line, Settled
 
 _US = "holdfast budget reconcile"

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from proxy.config.document import Mapping, Node
 from proxy.config.files import Budget as WrittenBudget
-from proxy.config.files import Domain, PriceLists, matched
+from proxy.config.files import Domain, PriceLists
 from proxy.config.judge import Judged, unknown, unmet
+from proxy.config.matching import matched
 from proxy.config.money import Budget, Prices
 from proxy.config.places import Place, Problem
 from proxy.config.price_list import PriceList

@@ -1,7 +1,6 @@
 """Keys and words of the full product that this version does not have: an error can say so."""
 
 LATER: dict[str, frozenset[str]] = {
-    "PolicyFile": frozenset({"slos", "alerts", "mirrors"}),
     "Policy": frozenset({"canary", "chaos", "contract", "record"}),
     "Agent": frozenset({"version"}),
     "Settings": frozenset({"trace"}),

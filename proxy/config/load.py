@@ -15,13 +15,16 @@ from proxy.config import document
 from proxy.config.addresses import MountPath
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
-from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed, matched
+from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed
 from proxy.config.judge import Judged, empty, idle_kills, judge
+from proxy.config.loaded import Loaded
 from proxy.config.match import Globs
+from proxy.config.matching import matched
+from proxy.config.operating import Operating
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
 from proxy.config.targets import at_root, backup_problems, probe_warnings
-from proxy.config.types import Bulkhead, Loaded, Mode, Name, Part, Policy, Upstream
+from proxy.config.types import Bulkhead, Mode, Name, Part, Policy, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
 from proxy.state.killed import Kill
@@ -71,6 +74,9 @@ def load_policies(
         budgets=tuple(reading.books.budgets),
         prices=reading.books.listed,
         kills=tuple(kill for kill, *_ in reading.kills.values()),
+        slos=reading.operating.objectives,
+        alerts=reading.operating.alerts,
+        mirrors=tuple(written for written, *_ in reading.operating.mirrors),
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
     )
@@ -125,6 +131,7 @@ class _Reading:
         self.replaced = ""  # the upstream whose place the command line's takes
         self.nodes: dict[str, Node] = {}  # of the upstreams
         self.books = Books(self.shape)
+        self.operating = Operating(self.shape, self._listed)
         self._policy_names: dict[str, Place] = {}
 
     def file(self, read: Document) -> None:
@@ -145,6 +152,7 @@ class _Reading:
         if (prices := read.root.items.get("prices")) is not None:
             self.books.prices(prices.node)
         self._kills(read.root)
+        self.operating.file(read.root)
 
     def judged(self) -> Judged:
         """What only the whole set shows."""

@@ -52,6 +52,7 @@ _PATTERNS = {
     "Address": f"^.+:[0-9]{{1,5}}$|^unix:.|{_REFERENCE}",
     "Name": f"{NAME_PATTERN}|{_REFERENCE}",
     "Scope": f"^all$|^(fleet|agent|tool|workflow|upstream|bulkhead):.|{_REFERENCE}",
+    "Threshold": f"{DURATION_PATTERN}|{MONEY_PATTERN}|{_REFERENCE}",
     "Moment": f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ].+(Z|[+-][0-9:]+)$|{_REFERENCE}",
     "HeaderName": f"^{HEADER_NAME}$|{_REFERENCE}",
 }

@@ -14,10 +14,8 @@ from proxy.config.addresses import MountPath, Url
 from proxy.config.disk import content
 from proxy.config.health import Health
 from proxy.config.match import Globs, Match
-from proxy.config.money import Budget, Prices
-from proxy.config.places import Place, Problem
+from proxy.config.places import Place
 from proxy.protocols.recognise import PROTOCOLS
-from proxy.state.killed import Kill
 from proxy.units import Seconds
 
 HEADER_NAME = f"{NAME_SIGN}+"
@@ -280,35 +278,3 @@ class Bulkhead(msgspec.Struct, frozen=True):
     limit: int
     queue: int
     max_wait: Seconds
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """A whole set of policies, ready to be compiled."""
-
-    version: str  # 12 hex digits
-    upstreams: dict[str, Upstream] = {}
-    policies: tuple[Policy, ...] = ()
-    bulkheads: tuple[Bulkhead, ...] = ()
-    budgets: tuple[Budget, ...] = ()  # in their order; those of bulkheads where these stand
-    prices: Prices = Prices()
-    kills: tuple[Kill, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    files: tuple[
-        Path, ...
-    ] = ()  # named by `${file:…}`, `ca` or `table`: a change in them is one too
-
-    def domain(self, agent: str) -> str:
-        """The bulkhead that an agent is in: the first that has it; empty: none."""
-        having = (each.name for each in self.bulkheads if each.agents.hold(agent))
-        return next(having, "")
-
-    @property
-    def tools(self) -> frozenset[str]:
-        """Tools that a policy names in full: they may be metric labels."""
-        return frozenset(
-            glob
-            for policy in self.policies
-            if "tool" in policy.match.globs
-            for glob in policy.match.globs["tool"].wanted
-            if "*" not in glob
-        )

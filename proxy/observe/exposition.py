@@ -158,8 +158,8 @@ def _histogram(family: Family) -> Exposed:
     return exposed
 
 
-def _plain(number: int | Spread) -> int:
-    assert isinstance(number, int)  # the catalogue says so
+def _plain(number: float | Spread) -> float:
+    assert isinstance(number, int | float)  # the catalogue says so
     return number
 
 

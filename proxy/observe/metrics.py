@@ -61,7 +61,7 @@ class Spread(msgspec.Struct, frozen=True):
     sum_us: int
 
 
-Rows: TypeAlias = dict[Labels, int | Spread]
+Rows: TypeAlias = dict[Labels, int | float | Spread]
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -157,7 +157,8 @@ class Metrics:
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
         self.journal: Callable[[], Iterable[Family]] = _no_journal
         self.store: Callable[[], Iterable[Family]] = _no_store
-        """What is to be read of the journal."""
+        self.lookout: Callable[[], Iterable[Family]] = tuple
+        """What is to be read of the journal, the store, and what operators are told."""
         self.bad_requests = Counts(("reason",))  # reasons of ours, never what was sent
 
     def name_tools(self, tools: Iterable[str]) -> None:
@@ -238,6 +239,7 @@ class Metrics:
             ),
             *self.journal(),
             *self.store(),
+            *self.lookout(),
             Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
             Family(catalogue.CONFIG, {(self._policies.version,): 1}),
         ]

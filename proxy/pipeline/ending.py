@@ -117,7 +117,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         "",
         call.fleet, call.model, call.approval,
     )  # fmt: skip
-    if reply.hearing is not None or call.unguarded:
+    if reply.hearing is not None or call.unguarded or call.held or call.task_end:
         _add(made, call, reply)
     if call.purse is None:
         return made
@@ -140,6 +140,10 @@ def _add(made: Record, call: Call, reply: Reply) -> None:
         force_setattr(made, "tokens", _tokens(reply.hearing.usage))
     if call.unguarded:
         force_setattr(made, "unguarded", True)
+    if call.held:
+        force_setattr(made, "held_us", int(call.held * 1e6))
+    if call.task_end:
+        force_setattr(made, "task_end", call.task_end)
 
 
 def _tokens(usage: Usage) -> dict[str, int]:

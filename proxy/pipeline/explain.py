@@ -15,9 +15,10 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.cascade import Effective, Merged, convert
 from proxy.config.clamped import clamped
+from proxy.config.loaded import Loaded
 from proxy.config.places import Place
 from proxy.config.schema import spelled, veiled
-from proxy.config.types import Loaded, Policy
+from proxy.config.types import Policy
 from proxy.keep import Keep
 from proxy.pipeline.asked import Asked
 from proxy.pipeline.glance import Glance

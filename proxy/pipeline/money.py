@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.config.cascade import Effective, Merged, convert
-from proxy.config.types import Loaded
+from proxy.config.loaded import Loaded
 from proxy.stages import BUDGETS
 from proxy.stages.budget import Budgets, Covered
 from proxy.stages.cost import Assume, Cost

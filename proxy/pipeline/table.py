@@ -16,8 +16,9 @@ from msgspec.structs import asdict, replace
 from proxy.call import CONTROL, Call, Rule
 from proxy.config.cascade import Effective, Merged, beside, candidates, inside, merge, of_control
 from proxy.config.clamped import clamped
+from proxy.config.loaded import Loaded
 from proxy.config.match import truth
-from proxy.config.types import Loaded, Upstream
+from proxy.config.types import Upstream
 from proxy.keys import KILLS, NEWS
 from proxy.memo import Memo
 from proxy.news import News, Overlap, UpstreamTrouble

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from proxy.config.load import load_policies
+from proxy.config.loaded import Loaded
 from proxy.config.places import ConfigError
-from proxy.config.types import Loaded
 
 
 class Folder:

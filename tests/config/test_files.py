@@ -4,8 +4,9 @@ from typing import Union, get_origin
 import pytest
 from msgspec.structs import fields
 
-from proxy.config.files import POLICY, POLICY_FILE, Match
+from proxy.config.files import POLICY, POLICY_FILE
 from proxy.config.match import KEYS
+from proxy.config.matching import Match
 from proxy.config.schema import schema
 from proxy.stages import SECTIONS
 

@@ -1,8 +1,9 @@
 import pytest
 
 from proxy.config import settings, types
-from proxy.config.files import POLICY, POLICY_FILE, Domain, Match
+from proxy.config.files import POLICY, POLICY_FILE, Domain
 from proxy.config.later import LATER
+from proxy.config.matching import Match
 from proxy.stages import SECTIONS, fallback
 
 OWNERS = {

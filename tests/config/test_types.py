@@ -2,13 +2,13 @@ import pytest
 import trustme
 
 from proxy.config.addresses import Url
+from proxy.config.loaded import Loaded
 from proxy.config.match import Globs, Match
 from proxy.config.places import Place
 from proxy.config.types import (
     Auth,
     Bulkhead,
     HeaderName,
-    Loaded,
     Name,
     Policy,
     Secret,

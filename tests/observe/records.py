@@ -6,7 +6,7 @@ from typing import Any
 from proxy.keep import Keep
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
-from proxy.observe.metrics import Labels, Metrics, Spread
+from proxy.observe.metrics import Metrics, Rows
 from proxy.record import AttemptRecord, Record
 
 
@@ -49,7 +49,7 @@ def metrics(keep: Keep | None = None) -> Metrics:
     return Metrics(Keep() if keep is None else keep, Rules())
 
 
-def rows(found: Metrics, name: str) -> dict[Labels, int | Spread]:
+def rows(found: Metrics, name: str) -> Rows:
     """What is read of one metric."""
     return next(family.rows for family in found.read() if family.metric.name == name)
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from proxy.call import Effect
-from proxy.config.types import Loaded
+from proxy.config.loaded import Loaded
 from proxy.lab.trials.play import Outcome, Unplayable, play
 from proxy.lab.trials.written import Trial
 from proxy.pipeline.explain import Explanation, Source, flat, values

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 import msgspec
 
 from proxy.call import Call
-from proxy.config.types import Loaded
+from proxy.config.loaded import Loaded
 from proxy.counts import REFUSALS, Counts
 from proxy.journal.taking import Parcel
 from proxy.keep import Keep
