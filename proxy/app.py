@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from proxy.admin.server import AdminServer
 
 _LONGEST = 500  # characters of what made a start fail
+_DRILL = "windows pass faster, for a rehearsal: never with real money"
 
 
 class App:
@@ -66,14 +67,16 @@ class App:
         upstream: tuple[str, str] | None,
         disk: Disk | None = None,
         also: tuple[Path, ...] = (),
+        drill: int = 1,
     ) -> None:
-        """`disk`: the journal's, instead of the operating system's. `also`: more policy files."""
+        """`disk`: the journal's, instead of the operating system's. `also`: more policy files.
+        `drill`: windows pass so many times faster."""
         self._settings = settings
         self._upstream = upstream
         self._also = also
-        self.clock = Clock()
+        self.clock = Clock(drill=drill)
         self.log = Log(self.clock, settings.log.level, settings.log.format)
-        self.health = Health(began=self.clock.wall())
+        self.health = Health(began=self.clock.wall(), drill=drill)
         self._keep = Keep()
         news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
@@ -119,16 +122,18 @@ class App:
         upstream: tuple[str, str] | None = None,
         disk: Disk | None = None,
         also: tuple[Path, ...] = (),
+        drill: int = 1,
     ) -> "App":
         """A Holdfast that serves. `upstream`: a URL and its protocol, for the mount at `/`. `also`:
-        policy files that are read after those of the folder; they are not watched.
+        policy files that are read after those of the folder; they are not watched. `drill`: windows
+        pass so many times faster.
 
         Raises ConfigError for policies that cannot be used, OSError for an address or a folder that
         cannot be had, Locked for a folder that another process has, BadKey for the journal's key,
         Trouble for the side store of payloads, Rejected for a store that does not want us.
         """
         try:
-            app = cls(settings, upstream, disk, also)
+            app = cls(settings, upstream, disk, also, drill)
         except (ConfigError, OSError) as error:
             await unstarted(settings, str(error).splitlines(), disk)
             raise
@@ -141,6 +146,8 @@ class App:
         return app
 
     async def _begin(self) -> None:
+        if self.clock.drill > 1:
+            self.log.warning("drill", drill=self.clock.drill, means=_DRILL)
         for warning in self._settings.warnings:
             self.log.warning("settings", problem=warning)
         await self._trail.start()

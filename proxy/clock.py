@@ -17,7 +17,10 @@ NEVER = float("inf")
 class Clock:
     """Time in seconds, chance, and the things that happen later."""
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, drill: int = 1) -> None:
+        """`drill`: in a rehearsal windows pass so many times faster."""
+        self.drill = drill
+        self._began = (self.now(), self.wall()) if drill > 1 else (0.0, 0.0)
         self.chance = random.Random(seed)
         # Whoever sees many must not foresee the next one, unless a test asks for the same again.
         self.uuid = uuids(os.urandom if seed is None else self.chance.randbytes).__next__
@@ -29,6 +32,27 @@ class Clock:
 
     wall = staticmethod(time.time)
     """Seconds since 1970, UTC; may jump."""
+
+    @property
+    def fast_now(self) -> Callable[[], float]:
+        """`now`, for windows: those of SLOs and budgets, repeats of alerts, retries of deliveries.
+        In a drill it runs ahead; else it is the same."""
+        return self.now if self.drill == 1 else self._fast_now
+
+    @property
+    def fast_wall(self) -> Callable[[], float]:
+        """`wall`, for the same. In a drill it begins at the real time, and jumps no more."""
+        return self.wall if self.drill == 1 else self._fast_wall
+
+    def lasting(self, seconds: float) -> float:
+        """How long so much of a window really takes."""
+        return seconds / self.drill
+
+    def _fast_now(self) -> float:
+        return self._began[0] + (self.now() - self._began[0]) * self.drill
+
+    def _fast_wall(self) -> float:
+        return self._began[1] + (self.now() - self._began[0]) * self.drill
 
     async def sleep(self, seconds: float) -> None:
         """Wait; not at all for zero or less."""

@@ -71,7 +71,7 @@ class Control:
         self.kills = keep.of(KILLS, Kills)
         self._fleet_kills = FleetKills(self.kills, clock, keep)
         self._file = _KillFile(self.kills, data_dir / kill_file.NAME, self._news)
-        self.ledger = keep.of(LEDGER, lambda: Ledger(clock.wall, clock.uuid))
+        self.ledger = keep.of(LEDGER, lambda: Ledger(clock.fast_wall, clock.uuid))
         """What is spent."""
         self._loops = keep.of(LOOPS, Loops)
         self.desk = Desk.of(keep, clock)

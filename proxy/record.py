@@ -135,7 +135,6 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     request: Payload | None = None
     response: Payload | None = None
     idempotency: str = ""
-    drill: int = 0  # how many times faster windows ran, in a rehearsal
     charges: dict[str, int] | None = None  # micro-dollars to which budgets, by budget:key
     caller: str = ""  # the agent that waits for this one, of calls that may cost something
     unguarded: bool = False  # a limit that pods share let it go without the store

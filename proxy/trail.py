@@ -72,7 +72,7 @@ class Trail:
         self._aloud = False
         self._version = ""  # of the policies in force
         self._disk = CountedDisk(RealDisk() if disk is None else disk, clock.now)
-        terms, data_dir = terms_of(settings), Path(settings.data_dir)
+        terms, data_dir = terms_of(settings, clock.drill), Path(settings.data_dir)
         self.side_store = SideStore(
             data_dir,
             clock,
@@ -279,7 +279,7 @@ async def unstarted(settings: Settings, problems: list[str], disk: Disk | None =
     log.close()
 
 
-def terms_of(settings: Settings) -> Terms:
+def terms_of(settings: Settings, drill: int = 1) -> Terms:
     """What the journal is told of the settings. Who writes is this machine: the pod, in a pod."""
     audit = settings.audit
     return Terms(
@@ -290,6 +290,7 @@ def terms_of(settings: Settings) -> Terms:
         records=audit.checkpoint.records,
         seconds=float(audit.checkpoint.every),
         retention_days=int(audit.retention // _DAY),
+        drill=drill,
     )
 
 

@@ -24,9 +24,11 @@ class FakeClock(Clock):
     `slept` lists all sleeps asked for. Alarms and sleepers come due in `advance`, in their order.
     """
 
-    def __init__(self, at: float = 1000.0, seed: int = 7, asleep: bool = True) -> None:
-        super().__init__(seed)
+    def __init__(
+        self, at: float = 1000.0, seed: int = 7, asleep: bool = True, drill: int = 1
+    ) -> None:
         self.time = at
+        super().__init__(seed, drill)
         self.slept: list[float] = []
         self.alarms: list[FakeAlarm] = []
         self.gathers: list[Callable[[], None]] | None = None  # a list: what is soon waits in it

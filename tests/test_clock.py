@@ -302,3 +302,24 @@ def test_uuids_are_the_same_for_the_same_seed_only() -> None:
     state = clock.chance.getstate()
     clock.uuid()
     assert clock.chance.getstate() == state
+
+
+def test_windows_are_as_long_as_they_are():
+    """Without a drill there is one clock."""
+    clock = FakeClock()
+
+    assert (clock.fast_now, clock.fast_wall) == (clock.now, clock.wall)
+    assert clock.lasting(90.0) == 90.0
+
+
+def test_in_a_drill_windows_pass_faster():
+    """From the real time on, and forward only."""
+    clock = FakeClock(drill=60)
+    began = clock.now(), clock.wall()
+    assert (clock.fast_now(), clock.fast_wall()) == began
+
+    clock.advance(2.0)
+
+    assert (clock.now(), clock.wall()) == (began[0] + 2, began[1] + 2)
+    assert (clock.fast_now(), clock.fast_wall()) == (began[0] + 120, began[1] + 120)
+    assert clock.lasting(90.0) == 1.5

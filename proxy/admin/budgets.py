@@ -49,7 +49,7 @@ class Budgets:
         query = visit.request.query
         divides = "workflow" in query or "by" in query
         _check(query, _DIVIDED if divides else _LISTED)
-        ledger = self._sight.keep.seen(LEDGER) or Ledger(self._sight.clock.wall, str)
+        ledger = self._sight.keep.seen(LEDGER) or Ledger(self._sight.clock.fast_wall, str)
         if divides:
             return _attributed(ledger, query)
         found = _accounts(ledger, query)

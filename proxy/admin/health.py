@@ -29,6 +29,7 @@ class Health(msgspec.Struct):
     rejected_at: float = 0.0
     tokens_rejected: tuple[str, ...] = ()  # why the tokens file is not in force as it is now
     began: float = 0.0  # the process
+    drill: int = 1  # how many times faster windows pass
     draining: bool = False
     started: bool = False  # it was ready once
     journal: Journal | None = None  # once it is open
@@ -68,6 +69,7 @@ class Health(msgspec.Struct):
         tokens = {"tokens": {"ok": False, "last_reload_error": wrong}} if wrong else {}
         return {
             "status": "ready" if self.ready else "not ready",
+            **({"drill": self.drill} if self.drill > 1 else {}),
             "parts": {
                 "listening": {"ok": bool(self.listen), "address": self.listen or None},
                 "policies": {

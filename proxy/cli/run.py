@@ -7,6 +7,11 @@ import click
 
 from proxy.cli.problems import loading
 
+_ALONE = (
+    "--drill-speed needs store: memory. Pods that share a store go by its clock, and that runs as "
+    "it always does"
+)
+
 
 @click.command()
 @click.option(
@@ -26,12 +31,20 @@ from proxy.cli.problems import loading
 @click.option("--store", metavar="URL", help="What pods share: memory, or a Redis.")
 @click.option("--tokens", metavar="FILE", help="Who may use the admin side.")
 @click.option("--drain", metavar="DURATION", help="How long calls may finish after SIGTERM.")
+@click.option(
+    "--drill-speed",
+    metavar="N",
+    type=click.IntRange(1, 3600),
+    default=1,
+    help="For rehearsals: windows pass N times faster.",
+)
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Gets both addresses as JSON.")
 def run(
     config: str | None,
     upstream: str | None,
     protocol: str | None,
     ready_file: Path | None,
+    drill_speed: int,
     **flags: str | None,
 ) -> int:
     """Serve agents until SIGTERM or SIGINT.
@@ -40,6 +53,7 @@ def run(
     Examples:
       holdfast run                                  with ./holdfast.yaml and ./policies
       holdfast run --upstream http://127.0.0.1:8790 --protocol tools
+      holdfast run --drill-speed 3600               an hour of a window passes in a second
       holdfast run --policies policies --listen 127.0.0.1:0 --ready-file /tmp/ready.json
     Exit codes: 0 stopped as asked, 1 could not start or not close the journal, 2 nothing to read,
     64 wrong usage.
@@ -48,6 +62,7 @@ def run(
     from proxy.cli.serving import serve
     from proxy.config.load import load_policies
     from proxy.config.settings import load_settings
+    from proxy.config.store_url import MEMORY
 
     if protocol is not None and upstream is None:
         raise click.UsageError("--protocol goes with --upstream")
@@ -58,4 +73,6 @@ def run(
     with loading():
         settings = load_settings(config, flags=flags)
         load_policies(upstream=mounted)  # a flag that is wrong is told apart from a file
-    return serve(settings, mounted, ready_file)
+    if drill_speed > 1 and settings.store != MEMORY:
+        raise click.UsageError(_ALONE)
+    return serve(settings, mounted, ready_file, drill_speed)

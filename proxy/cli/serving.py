@@ -57,7 +57,12 @@ def _fitting(settings: Settings, log: Log) -> Settings:
     return msgspec.structs.replace(settings, limits=limits)
 
 
-def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None) -> int:
+def serve(
+    settings: Settings,
+    upstream: tuple[str, str] | None,
+    ready_file: Path | None,
+    drill: int = 1,
+) -> int:
     """Serve until SIGTERM or SIGINT; 0 when it stopped as asked, 1 if it could not start.
 
     Where the journal cannot be closed the process ends at once, with 1.
@@ -65,11 +70,11 @@ def serve(settings: Settings, upstream: tuple[str, str] | None, ready_file: Path
     gc.set_threshold(_YOUNG, 20, 100)
     _raise_file_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_served(settings, upstream, ready_file))
+        return runner.run(_served(settings, upstream, ready_file, drill))
 
 
 async def _served(
-    settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None
+    settings: Settings, upstream: tuple[str, str] | None, ready_file: Path | None, drill: int
 ) -> int:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -79,7 +84,7 @@ async def _served(
     loop.add_signal_handler(signal.SIGUSR1, killed.set)
     log = Log(Clock(), settings.log.level, settings.log.format)
     try:
-        app = await App.start(_fitting(settings, log), upstream)
+        app = await App.start(_fitting(settings, log), upstream, drill=drill)
     except ConfigError as error:
         for problem in error.problems:
             log.error("policy", problem=str(problem))

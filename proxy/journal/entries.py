@@ -44,7 +44,6 @@ class Start(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str = ""  # of Holdfast
     pid: int = 0
     sync: str = ""  # group | each | async
-    drill: int = 0  # how many times faster windows run, for rehearsals
     type: ClassVar[str] = "start"
 
 

@@ -194,7 +194,7 @@ class Journal:
         for entry in self._recoveries:
             self.note(entry)
         terms = self._terms
-        self.relive(Start(self._name(), self._version, os.getpid(), terms.sync, terms.drill))
+        self.relive(Start(self._name(), self._version, os.getpid(), terms.sync))
         # Then only: a thread that found nothing to write would sign nothing for a minute.
         self._writer.start(asyncio.get_running_loop())
         self._keeper.start()

@@ -33,9 +33,11 @@ class Tip:
 class Encoder:
     """Makes lines."""
 
-    def __init__(self, writer: str) -> None:
-        """`writer` stands in every line."""
-        self._writer = msgspec.json.encode(writer).decode()
+    def __init__(self, writer: str, drill: int = 1) -> None:
+        """`writer` stands in every line; in a drill so does how fast windows run."""
+        self._rest = f',"writer":{msgspec.json.encode(writer).decode()}'
+        if drill > 1:
+            self._rest += f',"drill":{drill}'
         self._at = -1
         self._openings: dict[type, bytes] = {}  # of that moment
 
@@ -58,7 +60,7 @@ class Encoder:
         if entry.type not in TYPES or entry.__struct_fields__[0] != "id":
             raise TypeError(f"{kind.__name__} is no entry of the journal")
         text = f',"ts":"{rfc3339(self._at)}","type":"{entry.type}","v":{VERSION}'
-        self._openings[kind] = f'{text},"writer":{self._writer}'.encode()
+        self._openings[kind] = f"{text}{self._rest}".encode()
         return self._openings[kind]
 
 

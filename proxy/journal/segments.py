@@ -42,7 +42,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_seconds: float = 60.0
     held: int = 20_000  # records kept, some 30 MB, while they cannot be written
     stuck_seconds: float = 5.0
-    drill: int = 0
+    drill: int = 1  # how many times faster windows run, for rehearsals
 
     @property
     def origin(self) -> str:
@@ -80,7 +80,7 @@ class Segments:
         self._signer = signer
         self._terms = terms
         self._name = name
-        self._encoder = Encoder(terms.writer)
+        self._encoder = Encoder(terms.writer, terms.drill)
         self._notes: CheckpointFile | None = None
         self._notes_size = standing.notes
         self._file: Appended | None = None

@@ -18,7 +18,7 @@ class Quotes:
         self._payers = payers_of(section, target, ground)
         self._price, self._otherwise = section.price, section.otherwise
         self._when = Condition.on(section.when, section.policy, "cost", ground)
-        self._wall = ground.clock.wall
+        self._wall = ground.clock.fast_wall
 
     def __call__(self, call: Call) -> tuple[float, float]:
         """Part of Quote. No account is opened."""

@@ -94,7 +94,7 @@ class Ledger:
     def on(cls, ground: Ground) -> "Ledger":
         """The one of this process; a shadow's is its own."""
         clock = ground.clock
-        return ground.kept(LEDGER, lambda: cls(clock.wall, clock.uuid))
+        return ground.kept(LEDGER, lambda: cls(clock.fast_wall, clock.uuid))
 
     # --- accounts ---
 

@@ -180,7 +180,7 @@ class Register:
             policy=terms.policy,
             needs=terms.needs,
             asked_ms=now,
-            expires_ms=now + int(terms.expires * 1000),
+            expires_ms=now + int(self._clock.lasting(terms.expires) * 1000),
             replay_ms=int(terms.replay * 1000),
             why=terms.why,
             groups=terms.groups,
@@ -202,7 +202,7 @@ class Register:
     def _made(self, call: Call, terms: Terms, bound: str, content: bytes) -> Case:
         case = Case(File(self._asked(call, terms, bound), PENDING))
         self._cases[case.request.id] = self._bound[bound] = case
-        self._arm(case, self._clock.now() + terms.expires)
+        self._arm(case, self._clock.now() + self._clock.lasting(terms.expires))
         if self._untold is None:
             case.opening = self._clock.spawn(self._open(case, content))
         else:

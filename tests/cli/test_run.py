@@ -11,8 +11,8 @@ def served(monkeypatch):
     """What `serve` was asked for; it does nothing. tests/whole has the real one."""
     asked = []
 
-    def serve(settings, upstream, ready_file):
-        asked.append((settings, upstream, ready_file))
+    def serve(settings, upstream, ready_file, drill):
+        asked.append((settings, upstream, ready_file, drill))
         return 0
 
     monkeypatch.setattr(proxy.cli.serving, "serve", serve)
@@ -25,7 +25,7 @@ def test_needs_no_file(holdfast, here, served):
     """An upstream is enough."""
     assert holdfast("run", "--upstream", "http://h", "--protocol", "tools").code == 0
 
-    ((settings, upstream, ready_file),) = served
+    ((settings, upstream, ready_file, _),) = served
     assert (settings.listen, settings.policies) == ("127.0.0.1:8700", "")
     assert (upstream, ready_file) == (("http://h", "tools"), None)
 
@@ -47,7 +47,7 @@ def test_flags_are_settings(holdfast, here, served, policies):
     }
     assert holdfast("run", *(part for flag in flags.items() for part in flag)).code == 0
 
-    ((settings, upstream, ready_file),) = served
+    ((settings, upstream, ready_file, _),) = served
     assert (settings.listen, settings.admin, settings.data_dir) == (
         "127.0.0.1:0",
         "127.0.0.1:1",
@@ -105,3 +105,16 @@ def test_wrong_settings_stop_it(holdfast, here, served):
         "holdfast.yaml:1:1: lisen: unknown key; did you mean listen?",
         "holdfast: 3 errors; nothing was loaded",
     ]
+
+
+def test_a_drill(holdfast, here, served):
+    """Windows pass faster: for rehearsals, and never where pods share a clock."""
+    assert holdfast("run", "--upstream", "http://h", "--drill-speed", "60").code == 0
+    assert served[0][-1] == 60
+
+    words = ("run", "--upstream", "http://h", "--drill-speed", "60", "--store", "redis://r")
+    refused = holdfast(*words)
+    assert refused.code == 64
+    assert "--drill-speed needs store: memory" in refused.err
+
+    assert holdfast("run", "--drill-speed", "3601").code == 64

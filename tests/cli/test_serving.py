@@ -163,7 +163,7 @@ def test_agents_do_not_get_the_last_files(
     """Those are for who stops them; so it is said that there are fewer connections."""
     asked: list[int] = []
 
-    async def start(given: Settings, _: object) -> App:
+    async def start(given: Settings, _: object, drill: int) -> App:
         asked.append(given.limits.connections)
         raise OSError("enough was seen")
 

@@ -59,3 +59,9 @@ def test_an_entry_without_an_id_in_front_is_refused():
 
     with pytest.raises(TypeError, match="Behind is no entry"):
         Encoder("w").lines([(AT, Behind("x", "y"))], Tip())
+
+
+def test_in_a_drill_each_line_says_so():
+    """So nobody takes a rehearsal for real."""
+    (line,) = Encoder("w", 60).lines([(AT, Note("x"))], Tip())
+    assert b'"v":1,"writer":"w","drill":60,' in line
