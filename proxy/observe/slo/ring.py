@@ -11,16 +11,20 @@ down has no events, good ones neither: its slots have the same three numbers, an
 how much of it is known (`Sums.coverage`).
 
 Time is a number of seconds that only grows. Whoever has the ring makes it of a clock (`axis.py`).
+A ring takes 44 KiB where its window is 30 days, and 60 KiB at most.
 """
 
+import sys
 from array import array
+from base64 import b64decode, b64encode
 
 import msgspec
 
 FINE = ((15, 240), (60, 360), (300, 864))
 """Steps in seconds, and for how many of them: an hour, six, three days."""
 HOUR = 3600
-MOST_SLOTS = 1440  # of the coarse tier: 60 days by the hour; what is longer has longer steps
+MOST_SLOTS = 1440
+"""Of the coarse tier: 60 days by the hour. What is longer has longer steps."""
 _SPARE = 2  # the slot that runs, and the one that a window begins in
 
 
@@ -49,6 +53,20 @@ class Sums(msgspec.Struct, frozen=True):
         return min(1.0, self.seen / self.window)
 
 
+class Kept(msgspec.Struct):
+    """A ring as a snapshot has it. Its sums are texts (base64 of the machine's own integers), for
+    lists of so many numbers would hold the loop."""
+
+    window: int
+    now_ms: int
+    seen_ms: int
+    good: int
+    bad: int
+    little: bool  # the end that integers have first
+    lasts: list[int]  # of each tier, the number of its last slot
+    sums: list[str]  # of each tier: good, bad, seen
+
+
 class _Tier:
     """What the sums were at the end of the last so many slots."""
 
@@ -68,14 +86,41 @@ class _Tier:
         """The longest window that it knows, in seconds."""
         return (self.slots - _SPARE) * self.step
 
+    def write(self, boundary: int, good: int, bad: int, seen: int) -> None:
+        """So far it had come at this boundary."""
+        place = boundary % self.slots
+        self.good[place], self.bad[place], self.seen[place] = good, bad, seen
+
+    def text(self) -> str:
+        """Its sums, for a snapshot."""
+        return b64encode(b"".join((self.good, self.bad, self.seen))).decode()
+
+    def restore(self, last: int, text: str, swapped: bool) -> None:
+        """Take what `text` gave. ValueError: it is of another kind of tier."""
+        raw = b64decode(text, validate=True)
+        if len(raw) != 20 * self.slots:
+            raise ValueError(f"{len(raw)} bytes of sums, expected {20 * self.slots}")
+        self.last = last
+        cut = 8 * self.slots
+        for sums, part in (
+            (self.good, raw[:cut]),
+            (self.bad, raw[cut : 2 * cut]),
+            (self.seen, raw[2 * cut :]),
+        ):
+            del sums[:]
+            sums.frombytes(part)
+            if swapped:
+                sums.byteswap()
+
 
 class Ring:
     """The sums of one objective. `advance` at least as often as the finest slot is long."""
 
-    __slots__ = ("_now", "_seen", "_tiers", "bad", "good")
+    __slots__ = ("_now", "_seen", "_tiers", "bad", "good", "window")
 
     def __init__(self, window: float, now: float) -> None:
-        """`window`: the longest that will be asked for."""
+        """`window`: the longest that will be asked for. It begins now."""
+        self.window = window
         self.good = 0
         self.bad = 0
         self._seen = 0.0
@@ -107,25 +152,56 @@ class Ring:
 
     def _fill(self, tier: _Tier, last: int, here: bool) -> None:
         for boundary in range(max(tier.last, last - tier.slots) + 1, last + 1):
-            seen = self._seen
-            if here:
-                seen += max(0.0, boundary * tier.step - self._now)
-            place = boundary % tier.slots
-            tier.good[place] = self.good
-            tier.bad[place] = self.bad
-            tier.seen[place] = int(seen)
+            more = max(0.0, boundary * tier.step - self._now) if here else 0.0
+            tier.write(boundary, self.good, self.bad, int(self._seen + more))
         tier.last = last
 
     def over(self, window: float) -> Sums:
         """The last so many seconds, as far as they are known."""
-        tier = self._tier(window)
-        begin = max(int((self._now - window) // tier.step), tier.last - tier.slots + 1)
-        place = begin % tier.slots
-        good, bad = self.good - tier.good[place], self.bad - tier.bad[place]
-        return Sums(good, bad, window, min(window, self._seen - tier.seen[place]))
+        good, bad, seen = self._until(self._now - window, window)
+        return Sums(
+            self.good - good, self.bad - bad, window, min(window, max(0.0, self._seen - seen))
+        )
 
-    def _tier(self, window: float) -> _Tier:
-        return next((tier for tier in self._tiers if tier.reach >= window), self._tiers[-1])
+    def _until(self, moment: float, window: float) -> tuple[int, int, int]:
+        """How far it had come then, or within the slot before. `window`: so long ago it is."""
+        tier = next((tier for tier in self._tiers if tier.reach >= window), self._tiers[-1])
+        boundary = max(int(moment // tier.step), tier.last - tier.slots + 1)
+        place = boundary % tier.slots
+        return tier.good[place], tier.bad[place], tier.seen[place]
+
+    def resized(self, window: float) -> "Ring":
+        """The same, for an objective that looks back farther, or not as far."""
+        made = Ring(window, self._now)
+        made.good, made.bad, made._seen = self.good, self.bad, self._seen
+        for tier in made._tiers:
+            for boundary in range(tier.last - tier.slots + 1, tier.last + 1):
+                moment = float(boundary * tier.step)
+                tier.write(boundary, *self._until(moment, self._now - moment))
+        return made
+
+    def dump(self) -> Kept:
+        """For a snapshot."""
+        return Kept(
+            window=int(self.window),
+            now_ms=int(self._now * 1000),
+            seen_ms=int(self._seen * 1000),
+            good=self.good,
+            bad=self.bad,
+            little=sys.byteorder == "little",
+            lasts=[tier.last for tier in self._tiers],
+            sums=[tier.text() for tier in self._tiers],
+        )
+
+    @classmethod
+    def load(cls, kept: Kept) -> "Ring":
+        """From what `dump` gave. ValueError: it makes no sense."""
+        made = cls(kept.window, kept.now_ms / 1000)
+        made.good, made.bad, made._seen = kept.good, kept.bad, kept.seen_ms / 1000
+        swapped = kept.little is not (sys.byteorder == "little")
+        for tier, last, text in zip(made._tiers, kept.lasts, kept.sums, strict=True):
+            tier.restore(last, text, swapped)
+        return made
 
 
 def _tiers_for(window: float) -> list[tuple[int, int]]:
