@@ -7,14 +7,14 @@ policies brings about is not an error here; it is clamped when it is compiled.
 
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from typing import Protocol
 
 import msgspec
 
 from proxy.call import Effect
 from proxy.config.cascade import Effective, Merged, convert, merge
 from proxy.config.elsewhere import may_hold, misled
-from proxy.config.match import Globs
-from proxy.config.money import Budget
+from proxy.config.match import Globs, Match
 from proxy.config.places import Place, Problem
 from proxy.config.statics import unreached, unread
 from proxy.config.types import Bulkhead, Mode, Part, Policy, Upstream
@@ -111,7 +111,20 @@ def idle_kills(
             yield Problem(place, f"{path}.until", f"it stops nothing: {in_utc(kill.until)} is over")
 
 
-def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
+class Matched(Protocol):
+    """What has a match: a policy, a budget, an SLO."""
+
+    @property
+    def match(self) -> Match: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def place(self) -> Place: ...
+    @property
+    def places(self) -> Mapping[str, Place]: ...
+
+
+def unknown(policy: Matched, upstreams: list[str]) -> Iterator[Problem]:
     """Names in a match that nothing has, or nothing yet."""
     allowed = {"upstream": upstreams, "layer": LAYERS, "protocol": tuple(OF_CALLS)}
     for key, known in allowed.items():
@@ -122,7 +135,7 @@ def unknown(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
                 yield _at(policy, f"match.{key}", f"{said}: {name}{nearest(name, known)}")
 
 
-def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
+def unmet(policy: Matched, upstreams: list[str]) -> Iterator[Problem]:
     """Matches that no call can meet."""
     globs = policy.match.globs
     impossible = [key for key in globs if globs[key].impossible]
@@ -137,7 +150,7 @@ def unmet(policy: Policy | Budget, upstreams: list[str]) -> Iterator[Problem]:
             yield _at(policy, f"match.{key}", f"unreachable: it matches no {key}")
 
 
-def _never_sent(policy: Policy | Budget) -> Iterator[Problem]:
+def _never_sent(policy: Matched) -> Iterator[Problem]:
     """Globs that no request can meet, for nothing of the kind is ever sent upstream."""
     for key, (possible, hint) in _SENT.items():
         globs = policy.match.globs.get(key, Globs(()))
@@ -366,5 +379,5 @@ def _path(policy: Policy, place: Place, path: str) -> str:
     return f"{policy.path}.{path}" if inside else path
 
 
-def _at(policy: Policy | Budget, path: str, message: str) -> Problem:
+def _at(policy: Matched, path: str, message: str) -> Problem:
     return Problem(policy.places.get(path, policy.place), f"{policy.path}.{path}", message)

@@ -160,8 +160,9 @@ class _Reading:
         money = misjudged(self.books.budgets, list(self.names))
         known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
         idle = idle_kills(self.kills.values(), known, Clock.wall())
+        told = self.operating.judged(list(self.names))
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
-        return Judged([*judged.errors, *money.errors], warnings)
+        return Judged([*judged.errors, *money.errors, *told.errors], [*warnings, *told.warnings])
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:

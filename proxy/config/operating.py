@@ -5,7 +5,9 @@ from typing import Any, TypeAlias
 
 from proxy.config.alerts import Alerts
 from proxy.config.document import Mapping
+from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
+from proxy.config.objectives import misjudged
 from proxy.config.places import Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
@@ -54,6 +56,10 @@ class Operating:
         written = self._shape.read(kind_of(Alerts), node, "alerts")
         if written is not MISSING:
             self.alerts = written
+
+    def judged(self, upstreams: list[str]) -> Judged:
+        """What only the whole set shows. `upstreams`: all names."""
+        return misjudged(self.slos, upstreams)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

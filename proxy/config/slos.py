@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from proxy.config.document import Mapping
 from proxy.config.matching import Glob, Match, matched
 from proxy.config.types import Name
+from proxy.observe.slo.burns import outage, usual
 from proxy.observe.slo.objective import Burn, Objective
 from proxy.units import Money, Seconds
 
@@ -126,6 +127,7 @@ def objective_of(written: Slo, node: Mapping) -> Objective:
         window=float(written.window),
         match=match,
         burns=_burns(written),
+        place=node.place.short,
         most_us=int(Seconds.parse(written.threshold) * 1e6) if written.sli == "latency" else 0,
         most_micros=int(Money.parse(written.threshold)) if written.sli == "cost" else 0,
         terminal=written.terminal_tools,
@@ -139,16 +141,20 @@ def objective_of(written: Slo, node: Mapping) -> Objective:
 
 
 def _burns(written: Slo) -> tuple[Burn, ...]:
-    if written.alerts is UNSET:
-        return ()
-    return tuple(
-        Burn(
-            each.burn,
-            float(each.long),
-            float(each.short),
-            each.severity,
-            each.min_events,
-            each.min_bad,
+    """Those that are written, or the set that fits; and the rule of all."""
+    objective, events = written.objective, written.min_events
+    if isinstance(written.alerts, UnsetType):
+        burns = usual(objective, float(written.window), events)
+    else:
+        burns = tuple(
+            Burn(
+                each.burn,
+                float(each.long),
+                float(each.short),
+                each.severity,
+                each.min_events,
+                each.min_bad,
+            )
+            for each in written.alerts
         )
-        for each in written.alerts
-    )
+    return (*burns, outage(objective, events))

@@ -40,6 +40,7 @@ class Burn(msgspec.Struct, frozen=True):
     severity: Severity
     min_events: int = 1  # in the long window; with fewer nothing is said
     min_bad: int = 1
+    outage: bool = False  # the rule of all: it fires at its share of bad events, others beyond
 
     def fires_at(self, objective: float) -> float:
         """The share of bad events from which on it fires; from 1 on it never does."""
@@ -65,3 +66,4 @@ class Objective(msgspec.Struct, frozen=True):
     require_approval: bool = False
     notify: bool = False
     tighten: tuple[str, ...] = ()  # policies that are in force only then
+    place: str = ""  # the file and line where it stands
