@@ -13,8 +13,8 @@ from proxy.config.slos import Slo
 from proxy.observe.slo.burns import BAD, lowered, most, outage, shown, told, usual
 from proxy.observe.slo.objective import FACTS, Objective
 
-MOST = 200
-"""SLOs of a set: each takes 44 KiB of memory, and as much of every snapshot."""
+MOST = 100
+"""SLOs of a set: each takes 44 KiB of memory, and somewhat more of every snapshot."""
 LEAST_WINDOW = 60.0
 """Seconds: what is counted is kept by 15 of them."""
 _SURE = 1e-9

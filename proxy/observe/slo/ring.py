@@ -57,7 +57,7 @@ class Kept(msgspec.Struct):
     """A ring as a snapshot has it. Its sums are texts (base64 of the machine's own integers), for
     lists of so many numbers would hold the loop."""
 
-    window: int
+    window: float
     now_ms: int
     seen_ms: int
     good: int
@@ -183,7 +183,7 @@ class Ring:
     def dump(self) -> Kept:
         """For a snapshot."""
         return Kept(
-            window=int(self.window),
+            window=self.window,
             now_ms=int(self._now * 1000),
             seen_ms=int(self._seen * 1000),
             good=self.good,

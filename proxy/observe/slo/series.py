@@ -9,24 +9,29 @@ MOST_REASONS = 64
 class Series:
     """Good and bad events, in a ring; those that do not count, by their reason."""
 
-    __slots__ = ("bad", "excluded", "good", "name", "ring")
+    __slots__ = ("excluded", "name", "ring")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
         self.ring = ring
-        self.good = 0
-        self.bad = 0
-        """These two since it began, over restarts; for a window ask the ring."""
         self.excluded: dict[str, int] = {}
+
+    @property
+    def good(self) -> int:
+        """Since it began, over restarts; for a window ask the ring."""
+        return self.ring.good
+
+    @property
+    def bad(self) -> int:
+        """Likewise."""
+        return self.ring.bad
 
     def good_one(self) -> None:
         """An event ended well."""
-        self.good += 1
         self.ring.good += 1
 
     def bad_one(self) -> None:
         """An event ended badly."""
-        self.bad += 1
         self.ring.bad += 1
 
     def excluded_one(self, reason: str) -> None:
@@ -34,3 +39,12 @@ class Series:
         if reason not in self.excluded and len(self.excluded) >= MOST_REASONS:
             reason = "other"
         self.excluded[reason] = self.excluded.get(reason, 0) + 1
+
+    def take(self, said: bool | str) -> None:
+        """One event: good or bad, or the reason why it does not count (`ends.verdict`)."""
+        if said is True:
+            self.ring.good += 1
+        elif said is False:
+            self.ring.bad += 1
+        else:
+            self.excluded_one(said)

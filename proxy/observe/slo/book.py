@@ -1,0 +1,260 @@
+"""The book of objectives: what was counted for each, over reloads and restarts, and how it stands.
+
+It is a room of the journal: its state is what rings held when the snapshot was made, and the calls
+that ended after it are counted again by their records, each in the slot of its `ts`. Between the
+last that is known of one process and the start of the next nobody counted: that time is a gap, and
+no good one (`Sums.coverage`).
+
+An objective that changes keeps its counts where it counts the same events in the same way
+(`_definition`): its share, its window and its alerts may change as they like. What is not in the
+policies any more is kept for a while: who puts it back finds it as it was.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from proxy.clock import Clock
+from proxy.observe.alerts.condition import Condition, Tell
+from proxy.observe.slo.axis import Axis
+from proxy.observe.slo.burning import Burning, Standing, look
+from proxy.observe.slo.counting import Counting
+from proxy.observe.slo.objective import Objective
+from proxy.observe.slo.ring import Kept, Ring, Sums
+from proxy.observe.slo.series import Series
+from proxy.record import Record
+from proxy.units import Moment
+
+VERSION = 1
+MOST_SET_ASIDE = 16
+"""Series of objectives that no policy has any more."""
+LATELY = 256
+"""Calls that are known to be in a state: the journal may have their records a moment later, where
+their bodies are looked through first."""
+
+
+class _KeptSeries(msgspec.Struct):
+    name: str
+    definition: str
+    ring: Kept
+    excluded: dict[str, int]
+
+
+class _KeptBook(msgspec.Struct):
+    v: int
+    now_ms: int
+    offset_ms: int
+    lately: list[str]
+    series: list[_KeptSeries]
+
+
+class Entry:
+    """One objective: what is counted, and how it stands."""
+
+    __slots__ = ("_burning", "definition", "objective", "series", "standing")
+
+    def __init__(self, objective: Objective, series: Series) -> None:
+        self.objective = objective
+        self.series = series
+        self.definition = _definition(objective)
+        self.standing: Standing | None = None  # before it was looked at for the first time
+        self._burning = Burning(objective)
+
+    def over(self, window: float) -> Sums:
+        """What was counted in the last so many seconds."""
+        return self.series.ring.over(window)
+
+    def look(self) -> Iterator[Condition]:
+        """How does it stand? What is to be told of it."""
+        self.standing = look(self.objective, self.over)
+        return self._burning.tells(self.standing, self.over)
+
+    def obey(self, objective: Objective) -> None:
+        """It may have changed, and its counts stay."""
+        self.objective = self._burning.objective = objective
+        if objective.window != self.series.ring.window:
+            self.series.ring = self.series.ring.resized(objective.window)
+
+    def ends(self) -> Iterator[Condition]:
+        """It is in force no more."""
+        return self._burning.ends()
+
+
+class Slos:
+    """A room, and a recorder. `obey` for each set of policies; `begin` when what was rebuilt is
+    there; then `tick` every second or so."""
+
+    name = "slos"
+
+    def __init__(self, clock: Clock) -> None:
+        self._axis = Axis(clock)
+        self._begun = False
+        self._entries: dict[str, Entry] = {}
+        self._aside: dict[str, tuple[str, Series]] = {}  # by name, with their definitions
+        self._calls = Counting(())
+        self._lately: deque[str] = deque(maxlen=LATELY)
+        self._known: frozenset[str] = frozenset()
+        self._exhausted: frozenset[str] = frozenset()
+        self.tell: Tell = _nobody
+        """Who hears of what burns."""
+        self.heard: Callable[[frozenset[str]], None] = _nobody
+        """Who hears whose budgets are used up, when others are."""
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Part of Rebuilt. Where nothing is counted nothing is read again."""
+        return frozenset({"call.finished", "start", "stop"} if self._entries else ())
+
+    @property
+    def counts_calls(self) -> bool:
+        """Is it to hear of calls?"""
+        return bool(self._calls)
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """What is in force, by name."""
+        return self._entries
+
+    @property
+    def exhausted(self) -> frozenset[str]:
+        """The names of those whose budgets are used up."""
+        return self._exhausted
+
+    def note(self, record: Record) -> None:
+        """Part of Recorder."""
+        self._lately.append(record.id)
+        self._calls.note(record)
+
+    def obey(self, objectives: Iterable[Objective]) -> None:
+        """These are in force. Others are set aside."""
+        before, self._entries = self._entries, {}
+        for objective in objectives:
+            entry = before.get(objective.name)
+            if entry is not None and entry.definition == _definition(objective):
+                del before[objective.name]
+                entry.obey(objective)
+            else:
+                entry = Entry(objective, self._series(objective))
+            self._entries[objective.name] = entry
+        for name, entry in before.items():
+            self._say(entry.ends())
+            self._set_aside(name, entry.definition, entry.series)
+        self._calls = Counting(
+            (each.objective, each.series)
+            for each in self._entries.values()
+            if each.objective.per == "call"
+        )
+
+    def begin(self) -> None:
+        """What was rebuilt is there. Until now nobody counted."""
+        self._advance(self._axis.begin(), here=False)
+        self._begun = True
+        self._known = frozenset()
+
+    def reach(self, ts: float) -> None:
+        """While it is rebuilt: what follows happened then, in seconds since 1970."""
+        self._advance(self._axis.reach(ts))
+
+    def tick(self) -> None:
+        """Look at each."""
+        self._advance(self._axis.now())
+        exhausted = []
+        for name, entry in self._entries.items():
+            self._say(entry.look())
+            if entry.standing is not None and entry.standing.state == "exhausted":
+                exhausted.append(name)
+        if self._exhausted != set(exhausted):
+            self._exhausted = frozenset(exhausted)
+            self.heard(self._exhausted)
+
+    def dump(self) -> Any:
+        """Part of Rebuilt."""
+        now = self._axis.now()
+        self._advance(now)
+        there = [(each.definition, each.series) for each in self._entries.values()]
+        series = [
+            _KeptSeries(each.name, definition, each.ring.dump(), each.excluded)
+            for definition, each in (*there, *self._aside.values())
+        ]
+        offset = int(self._axis.offset * 1000)
+        return _KeptBook(VERSION, int(now * 1000), offset, list(self._lately), series)
+
+    def load(self, state: Any) -> None:
+        """Part of Rebuilt. What makes no sense begins anew."""
+        try:
+            kept = msgspec.convert(state, _KeptBook)
+        except msgspec.ValidationError:
+            return
+        if kept.v != VERSION:
+            return
+        self._axis.load(kept.now_ms / 1000, kept.offset_ms / 1000)
+        self._known = frozenset(kept.lately)
+        for each in kept.series:
+            self._restore(each)
+        self._advance(kept.now_ms / 1000, here=False)
+
+    def apply(self, record: dict[str, Any]) -> None:
+        """Part of Rebuilt."""
+        if self._begun:
+            return  # this process ends, or what it found of another one was counted
+        kind = record["type"]
+        at = self._axis.reach(float(Moment.parse(record["ts"])))
+        self._advance(at, here=kind != "start")
+        if kind == "call.finished" and record["id"] not in self._known:
+            self._calls.again(record)
+
+    def _restore(self, kept: _KeptSeries) -> None:
+        try:
+            ring = Ring.load(kept.ring)
+        except ValueError:
+            return
+        entry = self._entries.get(kept.name)
+        if entry is None or entry.definition != kept.definition:
+            series = Series(kept.name, ring)
+            series.excluded.update(kept.excluded)
+            self._set_aside(kept.name, kept.definition, series)
+            return
+        window = entry.objective.window
+        entry.series.ring = ring if ring.window == window else ring.resized(window)
+        entry.series.excluded.update(kept.excluded)
+
+    def _series(self, objective: Objective) -> Series:
+        """Of an objective that comes into force: its own from before, or a new one."""
+        definition, series = self._aside.pop(objective.name, ("", None))
+        if series is None or definition != _definition(objective):
+            series = Series(objective.name, Ring(objective.window, 0.0))
+        elif series.ring.window != objective.window:
+            series.ring = series.ring.resized(objective.window)
+        if self._begun:
+            series.ring.advance(self._axis.now(), here=False)
+        return series
+
+    def _set_aside(self, name: str, definition: str, series: Series) -> None:
+        if not series.good and not series.bad and not series.excluded:
+            return
+        self._aside[name] = definition, series
+        while len(self._aside) > MOST_SET_ASIDE:
+            del self._aside[next(iter(self._aside))]
+
+    def _advance(self, at: float, *, here: bool = True) -> None:
+        for entry in self._entries.values():
+            ring = entry.series.ring
+            # One that was made before anything was known begins with the first thing that is.
+            ring.advance(at, here=here and ring.now > 0)
+
+    def _say(self, told: Iterable[Condition]) -> None:
+        for condition in told:
+            self.tell(condition)
+
+
+def _definition(objective: Objective) -> str:
+    """What it counts, and how: where that is the same, counts may go on."""
+    match = msgspec.json.encode(objective.match).decode()
+    most = objective.most_us or objective.most_micros
+    return f"{objective.sli} {objective.per} {most} {match}"
+
+
+def _nobody(_: Any) -> None:
+    """Nobody listens."""
