@@ -17,6 +17,7 @@ from proxy.clock import Clock
 from proxy.config.approvers import too_few
 from proxy.config.load import load_policies
 from proxy.config.loaded import Loaded
+from proxy.config.objectives import beyond
 from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
@@ -100,7 +101,7 @@ class App:
         self._watch = Watch(settings.policies, self.reload_soon, self.clock)
         self._access = Access(settings, self.clock, self.log, self.health)
         read = self._read()
-        self._recorders: list[Recorder] = [*self._lookout.recorders]
+        self._recorders = self._lookout.recorders
         if settings.log.calls:
             self._recorders.append(CallLog(self.log))
         watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
@@ -266,11 +267,14 @@ class App:
         return _Read(loaded, trust, digests(loaded.files))
 
     def _judged(self, loaded: Loaded) -> Loaded:
-        """Approvals need people, and who there is stands in another file. Raises ConfigError."""
+        """By what stands in other files: who there is to approve, how long the journal is kept.
+        Raises ConfigError."""
         lacking = list(too_few(loaded.policies, self._access.tokens))
         if lacking and self._access.tokens.there:
             raise ConfigError(lacking)
-        return msgspec.structs.replace(loaded, warnings=(*loaded.warnings, *lacking))
+        forgotten = beyond(loaded.slos, float(self._settings.audit.retention))
+        warnings = (*loaded.warnings, *lacking, *forgotten)
+        return msgspec.structs.replace(loaded, warnings=warnings)
 
     async def stop(self, drain: float | None = None, reason: str = "") -> bool:
         """Not ready at once; finish what runs, for `drain` seconds at most; then stop.

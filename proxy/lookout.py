@@ -17,11 +17,14 @@ from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
 from proxy.observe.metrics import Family
+from proxy.observe.slo.book import Slos
+from proxy.observe.slo.figures import families as families_of_slos
 from proxy.record import Noted, Record
 from proxy.state.link import Part
 
 TICK = 1.0
 """Seconds from look to look at what was counted; windows are far longer."""
+_LEAST = 0.05  # where windows pass faster, in a drill
 
 
 class Recorder(Protocol):
@@ -38,19 +41,32 @@ class Lookout:
         self._clock = clock
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
-        self.rooms: Sequence[Rebuilt] = ()
+        self.slos = Slos(clock)
+        """What is counted for objectives, and how they stand."""
+        self.rooms: Sequence[Rebuilt] = (self.slos,)
         """Those that the journal rebuilds before anybody is served."""
-        self.recorders: Sequence[Recorder] = ()
-        """Those who hear of each call."""
+        self.recorders: list[Recorder] = []
+        """Those who hear of each call; they come and go with the policies."""
         self.parts: Sequence[Part] = ()
         """What is shared with other pods, where there is a store."""
-        self._ticks: Sequence[Callable[[], None]] = ()
+        self._ticks: Sequence[Callable[[], None]] = (self.slos.tick,)
 
     def begin(self, noted: Noted) -> None:
         """What was rebuilt is there, and what is noted from now on is written."""
+        self.slos.begin()
+        self.slos.tick()  # before anybody is served: what is used up, is
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
+        self.slos.obey(loaded.slos)
+        self._hears(self.slos, self.slos.counts_calls)
+
+    def _hears(self, recorder: Recorder, wants: bool) -> None:
+        """Of calls, where it wants to: who does not costs them nothing."""
+        if recorder in self.recorders:
+            self.recorders.remove(recorder)
+        if wants:
+            self.recorders.append(recorder)
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it."""
@@ -59,7 +75,7 @@ class Lookout:
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await self._clock.sleep(TICK)
+            await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
             for tick in self._ticks:
                 tick()
 
@@ -67,4 +83,4 @@ class Lookout:
         """Nothing is told any more. Before the journal ends."""
 
     def _families(self) -> Iterable[Family]:
-        return ()
+        return families_of_slos(self.slos.entries.values())

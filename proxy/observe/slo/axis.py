@@ -14,7 +14,7 @@ class Axis:
 
     def __init__(self, clock: Clock) -> None:
         # The one place where it is said which time it is, for a drill has a faster one.
-        self._now, self._wall = clock.now, clock.wall
+        self._now, self._wall = clock.fast_now, clock.fast_wall
         self._base: float | None = None  # of it, where the clock shows zero
         self._offset = 0.0  # of the wall to it, in the process before this one
         self._reached = 0.0

@@ -34,6 +34,8 @@ LATELY = 256
 """Calls that are known to be in a state: the journal may have their records a moment later, where
 their bodies are looked through first."""
 
+_REPLAYED = frozenset({"call.finished", "start", "stop"})
+
 
 class _KeptSeries(msgspec.Struct):
     name: str
@@ -89,6 +91,8 @@ class Slos:
     name = "slos"
 
     def __init__(self, clock: Clock) -> None:
+        self.types: frozenset[str] = frozenset()
+        """Part of Rebuilt. Where nothing is counted nothing is read again."""
         self._axis = Axis(clock)
         self._begun = False
         self._entries: dict[str, Entry] = {}
@@ -101,11 +105,6 @@ class Slos:
         """Who hears of what burns."""
         self.heard: Callable[[frozenset[str]], None] = _nobody
         """Who hears whose budgets are used up, when others are."""
-
-    @property
-    def types(self) -> frozenset[str]:
-        """Part of Rebuilt. Where nothing is counted nothing is read again."""
-        return frozenset({"call.finished", "start", "stop"} if self._entries else ())
 
     @property
     def counts_calls(self) -> bool:
@@ -141,6 +140,7 @@ class Slos:
         for name, entry in before.items():
             self._say(entry.ends())
             self._set_aside(name, entry.definition, entry.series)
+        self.types = _REPLAYED if self._entries else frozenset()
         self._calls = Counting(
             (each.objective, each.series)
             for each in self._entries.values()

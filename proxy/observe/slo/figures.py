@@ -50,15 +50,16 @@ def families(entries: Iterable[Entry]) -> Iterator[Family]:
         name, standing = entry.objective.name, entry.standing
         excluded = sum(entry.series.excluded.values())
         counts = {"true": entry.series.good, "false": entry.series.bad, "excluded": excluded}
-        rows[EVENTS.name] |= {(name, good): number for good, number in counts.items()}
+        for good, number in counts.items():
+            rows[EVENTS.name][name, good] = number
         rows[OBJECTIVE.name][name,] = entry.objective.objective
         if standing is not None:
-            states = {(name, state): int(state == standing.state) for state in STATES}
-            rows[STATE.name] |= states
+            for state in STATES:
+                rows[STATE.name][name, state] = int(state == standing.state)
             rows[COVERAGE.name][name,] = round(standing.sums.coverage, 6)
             if standing.sums.total:
                 rows[REMAINING.name][name,] = round(standing.remaining, 6)
-        for window in windows(entry.objective):
+        for window in {*windows(entry.objective), entry.objective.window}:
             sums = entry.over(window)
             if sums.total:
                 rate = round(burn_rate(entry.objective, sums), 6)
