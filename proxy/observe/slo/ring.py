@@ -81,10 +81,9 @@ class _Tier:
         self.bad = array("q", bytes(8 * self.slots))
         self.seen = array("i", bytes(4 * self.slots))
 
-    @property
-    def reach(self) -> int:
-        """The longest window that it knows, in seconds."""
-        return (self.slots - _SPARE) * self.step
+    def knows(self, moment: float) -> bool:
+        """Is the slot remembered that it was in?"""
+        return moment // self.step > self.last - self.slots
 
     def write(self, boundary: int, good: int, bad: int, seen: int) -> None:
         """So far it had come at this boundary."""
@@ -158,14 +157,15 @@ class Ring:
 
     def over(self, window: float) -> Sums:
         """The last so many seconds, as far as they are known."""
-        good, bad, seen = self._until(self._now - window, window)
+        good, bad, seen = self._until(self._now - window)
         return Sums(
             self.good - good, self.bad - bad, window, min(window, max(0.0, self._seen - seen))
         )
 
-    def _until(self, moment: float, window: float) -> tuple[int, int, int]:
-        """How far it had come then, or within the slot before. `window`: so long ago it is."""
-        tier = next((tier for tier in self._tiers if tier.reach >= window), self._tiers[-1])
+    def _until(self, moment: float) -> tuple[int, int, int]:
+        """How far it had come then, or when the slot began that it was in: the finest that is
+        remembered."""
+        tier = next((tier for tier in self._tiers if tier.knows(moment)), self._tiers[-1])
         boundary = max(int(moment // tier.step), tier.last - tier.slots + 1)
         place = boundary % tier.slots
         return tier.good[place], tier.bad[place], tier.seen[place]
@@ -176,8 +176,7 @@ class Ring:
         made.good, made.bad, made._seen = self.good, self.bad, self._seen
         for tier in made._tiers:
             for boundary in range(tier.last - tier.slots + 1, tier.last + 1):
-                moment = float(boundary * tier.step)
-                tier.write(boundary, *self._until(moment, self._now - moment))
+                tier.write(boundary, *self._until(float(boundary * tier.step)))
         return made
 
     def dump(self) -> Kept:
