@@ -3,13 +3,14 @@
 import msgspec
 
 from proxy.observe.slo.counting import LONGEST, MOST, Counting
+from proxy.observe.slo.objective import Objective
 from proxy.observe.slo.ring import Ring
 from proxy.observe.slo.series import Series
 from tests.observe.records import record
 from tests.observe.slo.objectives import matching, objective
 
 
-def counted(**objectives: object) -> tuple[Counting, dict[str, Series]]:
+def counted(**objectives: Objective) -> tuple[Counting, dict[str, Series]]:
     """Of these, and what is counted for each."""
     series = {name: Series(name, Ring(3600.0, 0.0)) for name in objectives}
     return Counting((each, series[name]) for name, each in objectives.items()), series
