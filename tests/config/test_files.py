@@ -56,5 +56,8 @@ def test_every_section_may_stand_in_a_policy():
         "bulkheads",
         "budgets",
         "prices",
+        "slos",
+        "alerts",
+        "mirrors",
         "kill",
     )

@@ -90,7 +90,8 @@ def test_every_field_has_its_default(kind):
     not_given |= {
         f".bulkheads.*.{name}" for name in ("budget", *(f"budget.{each}" for each in limits))
     }
-    matched = (f"match.{key}" for key in (*KEYS, "when"))
+    matched = [f"match.{key}" for key in (*KEYS, "when")]
+    not_given |= {f".slos.*.{name}" for name in ("threshold", "alerts", "match", *matched)}
     not_given |= {
         f".budgets.*.{name}" for name in (*limits, "ttl", "allocation", "match", *matched)
     }
