@@ -203,7 +203,7 @@ class App:
 
     def _shares(self, link: Link) -> Iterable[Part]:
         """With other pods: what rules calls, and before the sums of it what operators are told."""
-        return (*self._control.shares(link), *self._lookout.parts)
+        return (*self._control.shares(link), *self._lookout.shares())
 
     async def _open_to_changes(self, admin: "AdminServer") -> None:
         """Changes are made at a socket that only our own user reaches. Calls can do without."""

@@ -45,8 +45,10 @@ class FleetSums:
     every = 2.0
     idle = False  # never makes room for others in the Keep
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, counted: str = ALL) -> None:
+        """`counted`: what is; counts of other things do not meet."""
         self._clock = clock
+        self.counted = counted
         self.read: Callable[[], Mapping[str, int]] = _nothing
         """How far it was counted: of the same names each time, numbers that only grow."""
         self.seen: Summed | None = None
@@ -69,6 +71,10 @@ class FleetSums:
         """There are others: what is counted from now on is told."""
         self._link = link
         self._ahead = link.wall() - self._clock.now()
+
+    def baseline(self) -> None:
+        """What was counted until now is no news: it was told, or is of another process."""
+        self._before = self.read()
 
     def look(self) -> None:
         """How far was it counted? To be asked as often as one likes."""
@@ -112,7 +118,11 @@ class FleetSums:
         if self._stands_back:
             self._stands_back = False
         elif await self._tell(link):
-            self.seen = await link.ask(Sums(ALL, MINUTES, tuple(self._before)))
+            await self._ask(link)
+
+    async def _ask(self, link: Link) -> None:
+        """What do all of them say?"""
+        self.seen = await link.ask(Sums(self.counted, MINUTES, tuple(self._before)))
 
     async def _tell(self, link: Link) -> bool:
         """False: another process speaks for this pod."""
@@ -125,7 +135,7 @@ class FleetSums:
                 for minute in some
                 if minute in self._minutes
             )
-            await link.ask(TellSums(link.pod, ALL, told))
+            await link.ask(TellSums(link.pod, self.counted, told))
             for each in told:
                 self._was_told(each)
         return True

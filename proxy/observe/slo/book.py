@@ -10,6 +10,7 @@ An objective that changes keeps its counts where it counts the same events in th
 policies any more is kept for a while: who puts it back finds it as it was.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -24,7 +25,9 @@ from proxy.observe.slo.counting import Counting
 from proxy.observe.slo.objective import Objective
 from proxy.observe.slo.ring import Kept, Ring, Sums
 from proxy.observe.slo.series import Series
+from proxy.observe.slo.shared import FleetSeries, FleetSlos, KeptFleet
 from proxy.record import Record
+from proxy.state.shared.names import digest
 from proxy.units import Moment
 
 VERSION = 1
@@ -42,6 +45,7 @@ class _KeptSeries(msgspec.Struct):
     definition: str
     ring: Kept
     excluded: dict[str, int]
+    fleet: KeptFleet | None = None
 
 
 class _KeptBook(msgspec.Struct):
@@ -55,17 +59,28 @@ class _KeptBook(msgspec.Struct):
 class Entry:
     """One objective: what is counted, and how it stands."""
 
-    __slots__ = ("_burning", "definition", "objective", "series", "standing")
+    __slots__ = ("_burning", "definition", "fleet", "kept", "objective", "series", "standing")
 
     def __init__(self, objective: Objective, series: Series) -> None:
         self.objective = objective
         self.series = series
         self.definition = _definition(objective)
         self.standing: Standing | None = None  # before it was looked at for the first time
+        self.fleet: FleetSeries | None = None
+        """What all pods counted, where they share a store."""
+        self.kept: KeptFleet | None = None  # of that, from before the store was there
         self._burning = Burning(objective)
 
+    @property
+    def subject(self) -> str:
+        """What it is called in the store. Pods with other policies may have another one of its
+        name; what these count does not meet."""
+        return f"slo:{self.objective.name}:{digest(self.definition)}"
+
     def over(self, window: float) -> Sums:
-        """What was counted in the last so many seconds."""
+        """What was counted in the last so many seconds: by all pods, where they are heard."""
+        if self.fleet is not None and self.fleet.fresh:
+            return self.fleet.over(window)
         return self.series.ring.over(window)
 
     def look(self) -> Iterator[Condition]:
@@ -78,6 +93,21 @@ class Entry:
         self.objective = self._burning.objective = objective
         if objective.window != self.series.ring.window:
             self.series.ring = self.series.ring.resized(objective.window)
+        if self.fleet is not None:
+            self.fleet.resize(objective.window)
+
+    def share(self, fleet: FleetSlos) -> None:
+        """There are other pods."""
+        self.fleet = fleet.of(self.subject, self.series, self.objective.window)
+        if self.kept is not None:
+            with contextlib.suppress(ValueError):  # what makes no sense begins anew
+                self.fleet.load(self.kept)
+
+    def dump(self) -> _KeptSeries:
+        """For a snapshot."""
+        series = self.series
+        fleet = self.kept if self.fleet is None else self.fleet.dump()
+        return _KeptSeries(series.name, self.definition, series.ring.dump(), series.excluded, fleet)
 
     def ends(self) -> Iterator[Condition]:
         """It is in force no more."""
@@ -101,6 +131,8 @@ class Slos:
         self._lately: deque[str] = deque(maxlen=LATELY)
         self._known: frozenset[str] = frozenset()
         self._exhausted: frozenset[str] = frozenset()
+        self._clock = clock
+        self._fleet: FleetSlos | None = None
         self.tell: Tell = _nobody
         """Who hears of what burns."""
         self.heard: Callable[[frozenset[str]], None] = _nobody
@@ -136,9 +168,13 @@ class Slos:
                 entry.obey(objective)
             else:
                 entry = Entry(objective, self._series(objective))
+                if self._fleet is not None:
+                    entry.share(self._fleet)
             self._entries[objective.name] = entry
         for name, entry in before.items():
             self._say(entry.ends())
+            if self._fleet is not None:
+                self._fleet.forget(entry.subject)
             self._set_aside(name, entry.definition, entry.series)
         self.types = _REPLAYED if self._entries else frozenset()
         self._calls = Counting(
@@ -157,9 +193,19 @@ class Slos:
         """While it is rebuilt: what follows happened then, in seconds since 1970."""
         self._advance(self._axis.reach(ts))
 
+    def share(self) -> FleetSlos:
+        """There is a store: how they stand is asked of all pods. When it has begun."""
+        if self._fleet is None:
+            self._fleet = FleetSlos(self._clock)
+            for entry in self._entries.values():
+                entry.share(self._fleet)
+        return self._fleet
+
     def tick(self) -> None:
         """Look at each."""
         self._advance(self._axis.now())
+        if self._fleet is not None:
+            self._fleet.look()
         exhausted = []
         for name, entry in self._entries.items():
             self._say(entry.look())
@@ -173,10 +219,10 @@ class Slos:
         """Part of Rebuilt."""
         now = self._axis.now()
         self._advance(now)
-        there = [(each.definition, each.series) for each in self._entries.values()]
-        series = [
+        series = [each.dump() for each in self._entries.values()]
+        series += [
             _KeptSeries(each.name, definition, each.ring.dump(), each.excluded)
-            for definition, each in (*there, *self._aside.values())
+            for definition, each in self._aside.values()
         ]
         offset = int(self._axis.offset * 1000)
         return _KeptBook(VERSION, int(now * 1000), offset, list(self._lately), series)
@@ -219,6 +265,7 @@ class Slos:
         window = entry.objective.window
         entry.series.ring = ring if ring.window == window else ring.resized(window)
         entry.series.excluded.update(kept.excluded)
+        entry.kept = kept.fleet
 
     def _series(self, objective: Objective) -> Series:
         """Of an objective that comes into force: its own from before, or a new one."""

@@ -150,6 +150,58 @@ class Sums(Verb[Summed], frozen=True):
         return Summed(at, counts, tuple(sorted(map(text_of, pods))))
 
 
+class ByMinute(msgspec.Struct, frozen=True):
+    """What all pods counted, each minute by itself."""
+
+    at: int  # milliseconds, on the store's clock
+    minutes: tuple[Minute, ...]  # of which anything was told; each with all names that were asked
+
+
+class SumsByMinute(Verb[ByMinute], frozen=True):
+    """The sums of each of the last minutes. A minute of which nothing was told is not there; one in
+    which nobody counted anything is."""
+
+    script = "sums_by_minute"
+
+    of: str
+    minutes: int
+    names: tuple[str, ...]
+
+    def on(self, memory: Memory) -> ByMinute:
+        """Part of Verb."""
+        now, minutes = memory.now(), []
+        for minute in range(now // _MS - self._minutes + 1, now // _MS + 1):
+            kept = memory.seen(_name(self.of, minute))
+            if kept is not None:
+                counts = {name: kept.sums.get(name, 0) for name in self._names}
+                minutes.append(Minute(minute, counts))
+        return ByMinute(now, tuple(minutes))
+
+    @property
+    def _minutes(self) -> int:
+        return min(self.minutes, KEPT)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.names[:MOST_NAMES]
+
+    def args(self) -> list[Argument]:
+        """Part of Verb."""
+        return [digest(self.of), self._minutes, *self._names]
+
+    def answer(self, reply: Any) -> ByMinute:
+        """Part of Verb."""
+        at, rows = msgspec.convert(reply, tuple[int, list[list[bytes]]], strict=False)
+        found = ((int(minute), map(int, numbers)) for minute, *numbers in rows)
+        return ByMinute(
+            at,
+            tuple(
+                Minute(minute, dict(zip(self._names, numbers, strict=True)))
+                for minute, numbers in found
+            ),
+        )
+
+
 def _tellers(of: str) -> str:
     return f"sums:{digest(of)}"
 

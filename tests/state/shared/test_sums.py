@@ -11,7 +11,7 @@ from proxy.state.memory import Memory
 from proxy.state.redis import RedisStore
 from proxy.state.shared import sums
 from proxy.state.shared.fleet import Pod
-from proxy.state.shared.sums import KEPT, Minute, Summed, Sums, TellSums
+from proxy.state.shared.sums import KEPT, Minute, Summed, Sums, SumsByMinute, TellSums
 from proxy.state.store import Near
 from tests.fakes import EPOCH, FakeClock
 
@@ -80,6 +80,27 @@ async def test_what_was_counted_of_something_else_is_apart(store, now):
 
     assert (await asked(store)).counts["calls"] == 8
     assert (await asked(store, of="slow")).counts["calls"] == 1
+
+
+async def test_each_minute_by_itself(store, now):
+    """Also one in which nobody counted anything; what nobody told of is not there."""
+    await tell(store, A, (now, {"calls": 3}), (now - 1, {}), (now - 3, {"failed": 2}))
+    await tell(store, B, (now, {"calls": 4, "other": 1}))
+
+    found = await by_minute(store, 10 * KEPT)
+    assert abs(found.at - now * 60_000) < 180_000
+    assert found.minutes == (
+        Minute(now - 3, {"calls": 0, "failed": 2}),
+        Minute(now - 1, {"calls": 0, "failed": 0}),
+        Minute(now, {"calls": 7, "failed": 0}),
+    )
+    assert [each.minute for each in (await by_minute(store, 2)).minutes] == [now - 1, now]
+    assert (await by_minute(store, 2, ())).minutes == (Minute(now - 1, {}), Minute(now, {}))
+    assert (await by_minute(store, 2, of="slow")).minutes == ()
+
+
+async def by_minute(store, minutes, names=NAMES, of="all"):
+    return await store.ask(SumsByMinute(of, minutes, names), WITHIN)
 
 
 async def test_minutes_that_are_over_are_not_in_it(store, now):
