@@ -1,14 +1,16 @@
 """A match as it is written: for which calls something is. `match.py` has what it means."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proxy.config import match
-from proxy.config.document import Mapping
 from proxy.config.places import Place
 from proxy.expression import Expression
+
+if TYPE_CHECKING:  # it reads YAML, and the path of a call knows these types
+    from proxy.config.document import Mapping
 
 Glob = Annotated[
     str, Meta(min_length=1, max_length=256, description="A text; * stands for anything.")
@@ -64,14 +66,13 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.when.early("when")
 
 
-def matched(written: Match | UnsetType, node: Mapping) -> tuple[match.Match, dict[str, Place]]:
+def matched(written: Match | UnsetType, node: "Mapping") -> tuple[match.Match, dict[str, Place]]:
     """What was read of a match, and where each key of it stands: `match.tool`. `node` is the
     mapping that has it."""
     globs: dict[str, match.Globs] = {}
     if written is UNSET:
         return match.Match(), {}
-    inside = node.items["match"].node
-    assert isinstance(inside, Mapping)  # or it could not have been read
+    inside = cast("Mapping", node.items["match"].node)  # or it could not have been read
     for key in match.KEYS:
         value = getattr(written, key)
         if value is not UNSET:

@@ -6,8 +6,12 @@ from typing import Any
 from proxy.keep import Keep
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
-from proxy.observe.metrics import Metrics, Rows
+from proxy.observe.metrics import Family, Metrics, Rows
+from proxy.observe.slo import figures
 from proxy.record import AttemptRecord, Record
+
+LOOKOUT = (*figures.METRICS,)
+"""Metrics of what operators are told, which have catalogues of their own."""
 
 
 class Anything(SimpleNamespace):
@@ -46,7 +50,9 @@ def record(tool: str = "get_balance", **changes: Any) -> Record:
 
 def metrics(keep: Keep | None = None) -> Metrics:
     """Metrics that have seen nothing yet."""
-    return Metrics(Keep() if keep is None else keep, Rules())
+    made = Metrics(Keep() if keep is None else keep, Rules())
+    made.lookout = lambda: [Family(metric, {}) for metric in LOOKOUT]
+    return made
 
 
 def rows(found: Metrics, name: str) -> Rows:
@@ -55,6 +61,6 @@ def rows(found: Metrics, name: str) -> Rows:
 
 
 def catalogued() -> list[Metric]:
-    """Every metric of the catalogue."""
+    """Every metric of the catalogues."""
     named = [thing for thing in vars(catalogue).values() if isinstance(thing, Metric)]
-    return [*named, *catalogue.COUNTED]
+    return [*named, *catalogue.COUNTED, *LOOKOUT]

@@ -25,7 +25,7 @@ from proxy.observe.metrics import Family
 from proxy.state.killed import Kill
 from proxy.state.scopes import Scope
 from tests.fakes import FakeClock
-from tests.observe.records import Anything, catalogued, metrics, record
+from tests.observe.records import LOOKOUT, Anything, catalogued, metrics, record
 from tests.observe.test_money import AGENT, Books
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -63,6 +63,7 @@ def busy():
         else family
         for family in rows
     ]
+    found.lookout = lambda: [Family(each, {("x",) * len(each.labels): 1}) for each in LOOKOUT]
     return found
 
 
