@@ -33,6 +33,8 @@ from proxy.units import Moment
 VERSION = 1
 MOST_SET_ASIDE = 16
 """Series of objectives that no policy has any more."""
+AT_ONCE = 20
+"""Objectives of one look: they take 0.1 ms each, and calls wait meanwhile."""
 LATELY = 256
 """Calls that are known to be in a state: the journal may have their records a moment later, where
 their bodies are looked through first."""
@@ -86,7 +88,7 @@ class Entry:
     def look(self) -> Iterator[Condition]:
         """How does it stand? What is to be told of it."""
         self.standing = look(self.objective, self.over)
-        return self._burning.tells(self.standing, self.over)
+        return self._burning.tells(self.standing)
 
     def obey(self, objective: Objective) -> None:
         """It may have changed, and its counts stay."""
@@ -131,6 +133,8 @@ class Slos:
         self._lately: deque[str] = deque(maxlen=LATELY)
         self._known: frozenset[str] = frozenset()
         self._exhausted: frozenset[str] = frozenset()
+        self._waiting: list[Entry] = []  # to be looked at
+        self._at_once = AT_ONCE
         self._clock = clock
         self._fleet: FleetSlos | None = None
         self.tell: Tell = _nobody
@@ -177,6 +181,7 @@ class Slos:
                 self._fleet.forget(entry.subject)
             self._set_aside(name, entry.definition, entry.series)
         self.types = _REPLAYED if self._entries else frozenset()
+        self._waiting, self._at_once = [], len(self._entries)  # first, all are looked at
         self._calls = Counting(
             (each.objective, each.series)
             for each in self._entries.values()
@@ -202,18 +207,24 @@ class Slos:
         return self._fleet
 
     def tick(self) -> None:
-        """Look at each."""
+        """Look at each; where there are many, at some of them, and at the others next time."""
         self._advance(self._axis.now())
         if self._fleet is not None:
             self._fleet.look()
-        exhausted = []
-        for name, entry in self._entries.items():
+        for entry in self._turns():
             self._say(entry.look())
-            if entry.standing is not None and entry.standing.state == "exhausted":
-                exhausted.append(name)
-        if self._exhausted != set(exhausted):
+        standings = ((name, each.standing) for name, each in self._entries.items())
+        exhausted = {name for name, standing in standings if is_exhausted(standing)}
+        if self._exhausted != exhausted:
             self._exhausted = frozenset(exhausted)
             self.heard(self._exhausted)
+
+    def _turns(self) -> list[Entry]:
+        if not self._waiting:
+            self._waiting = [*self._entries.values()]
+        turns, self._waiting = self._waiting[: self._at_once], self._waiting[self._at_once :]
+        self._at_once = AT_ONCE
+        return turns
 
     def dump(self) -> Any:
         """Part of Rebuilt."""
@@ -294,6 +305,11 @@ class Slos:
     def _say(self, told: Iterable[Condition]) -> None:
         for condition in told:
             self.tell(condition)
+
+
+def is_exhausted(standing: Standing | None) -> bool:
+    """Is its budget used up, as far as it was looked at?"""
+    return standing is not None and standing.state == "exhausted"
 
 
 def _definition(objective: Objective) -> str:

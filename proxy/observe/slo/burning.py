@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias, get_args
 import msgspec
 
 from proxy.observe.alerts.condition import Condition
-from proxy.observe.slo.burns import MIN_BAD, told
+from proxy.observe.slo.burns import MIN_BAD, told, windows
 from proxy.observe.slo.objective import Burn, Objective, Severity
 from proxy.observe.slo.ring import HOUR, Sums
 
@@ -42,6 +42,7 @@ class Standing(msgspec.Struct, frozen=True):
     remaining: float  # of the budget: 1 all, 0 none, less: so much more was used
     burns: tuple[Burn, ...]  # that hold
     exhausts_in: float | None  # seconds, as it burns now; None: it does not come to that
+    windows: dict[float, Sums]  # those of its alerts, and its own
 
 
 def burn_rate(objective: Objective, sums: Sums) -> float:
@@ -69,15 +70,19 @@ def _beyond(burn: Burn, sums: Sums, share: float) -> bool:
 
 def look(objective: Objective, over: Over) -> Standing:
     """How it stands now."""
-    sums = over(objective.window)
+    found = {window: over(window) for window in windows(objective)}
+    sums = found[objective.window]
     remaining = 1 - burn_rate(objective, sums)
-    burns = tuple(burn for burn in objective.burns if holds(burn, objective, over))
+    burns = tuple(burn for burn in objective.burns if holds(burn, objective, found.__getitem__))
+    # Where nothing burns too fast, an hour says how fast it does.
+    last = found[burns[0].long] if burns else over(float(HOUR))
     return Standing(
         state=_state(objective, sums, remaining, bool(burns)),
         sums=sums,
         remaining=remaining,
         burns=burns,
-        exhausts_in=_exhausts_in(objective, sums, remaining, over, burns),
+        exhausts_in=_exhausts_in(objective, sums, remaining, burn_rate(objective, last)),
+        windows=found,
     )
 
 
@@ -90,13 +95,10 @@ def _state(objective: Objective, sums: Sums, remaining: float, burns: bool) -> S
     return "insufficient_data" if used_up or sums.total < objective.min_events else "ok"
 
 
-def _exhausts_in(
-    objective: Objective, sums: Sums, remaining: float, over: Over, burns: tuple[Burn, ...]
-) -> float | None:
+def _exhausts_in(objective: Objective, sums: Sums, remaining: float, rate: float) -> float | None:
     """While the window fills, the budget grows with its events; then old ones leave it."""
     if remaining <= _SURE:
         return 0.0 if sums.bad else None
-    rate = burn_rate(objective, over(burns[0].long if burns else float(HOUR)))
     if rate <= 1:
         return None
     filling = sums.seen * remaining / (rate - 1)
@@ -111,12 +113,12 @@ class Burning:
         """It may change: what holds by another one is the same alert."""
         self._held: dict[Severity, bool] = {}
 
-    def tells(self, standing: Standing, over: Over) -> Iterator[Condition]:
+    def tells(self, standing: Standing) -> Iterator[Condition]:
         """After each look. At the first one also what does not hold: it may have, before."""
         for severity in ("page", "ticket"):
             burns = tuple(burn for burn in standing.burns if burn.severity == severity)
             if burns or self._held.get(severity, True):
-                yield self._condition(severity, burns, standing, over)
+                yield self._condition(severity, burns, standing)
             self._held[severity] = bool(burns)
 
     def ends(self) -> Iterator[Condition]:
@@ -126,12 +128,12 @@ class Burning:
                 yield self._said(severity, holds=False)
 
     def _condition(
-        self, severity: Severity, burns: tuple[Burn, ...], standing: Standing, over: Over
+        self, severity: Severity, burns: tuple[Burn, ...], standing: Standing
     ) -> Condition:
         if not burns:
             return self._said(severity, holds=False)
         worst, sums = burns[0], standing.sums
-        long, short = over(worst.long), over(worst.short)
+        long, short = standing.windows[worst.long], standing.windows[worst.short]
         fast = burn_rate(self.objective, long)
         return self._said(
             severity,

@@ -81,8 +81,9 @@ def most(objective: float) -> float:
 
 
 def windows(objective: Objective) -> tuple[float, ...]:
-    """Those that its burns look at, the shortest first."""
+    """Those that its burns look at, and its own; the shortest first."""
     asked = {window for burn in objective.burns for window in (burn.short, burn.long)}
+    asked.add(objective.window)
     return tuple(sorted(asked))
 
 

@@ -7,7 +7,7 @@ from proxy.observe.catalogue import Kind, Metric
 from proxy.observe.metrics import Family, Rows
 from proxy.observe.slo.book import Entry
 from proxy.observe.slo.burning import STATES, burn_rate
-from proxy.observe.slo.burns import told, windows
+from proxy.observe.slo.burns import told
 
 EVENTS = Metric(
     Kind.COUNTER,
@@ -53,14 +53,14 @@ def families(entries: Iterable[Entry]) -> Iterator[Family]:
         for good, number in counts.items():
             rows[EVENTS.name][name, good] = number
         rows[OBJECTIVE.name][name,] = entry.objective.objective
-        if standing is not None:
-            for state in STATES:
-                rows[STATE.name][name, state] = int(state == standing.state)
-            rows[COVERAGE.name][name,] = round(standing.sums.coverage, 6)
-            if standing.sums.total:
-                rows[REMAINING.name][name,] = round(standing.remaining, 6)
-        for window in {*windows(entry.objective), entry.objective.window}:
-            sums = entry.over(window)
+        if standing is None:
+            continue
+        for state in STATES:
+            rows[STATE.name][name, state] = int(state == standing.state)
+        rows[COVERAGE.name][name,] = round(standing.sums.coverage, 6)
+        if standing.sums.total:
+            rows[REMAINING.name][name,] = round(standing.remaining, 6)
+        for window, sums in standing.windows.items():
             if sums.total:
                 rate = round(burn_rate(entry.objective, sums), 6)
                 rows[RATE.name][name, told(window)] = rate

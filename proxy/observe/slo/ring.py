@@ -16,7 +16,7 @@ A ring takes 44 KiB where its window is 30 days, and 60 KiB at most.
 
 import sys
 from array import array
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 
 import msgspec
 
@@ -81,10 +81,6 @@ class _Tier:
         self.bad = array("q", bytes(8 * self.slots))
         self.seen = array("i", bytes(4 * self.slots))
 
-    def knows(self, moment: float) -> bool:
-        """Is the slot remembered that it was in?"""
-        return moment // self.step > self.last - self.slots
-
     def write(self, boundary: int, good: int, bad: int, seen: int) -> None:
         """So far it had come at this boundary."""
         place = boundary % self.slots
@@ -92,11 +88,11 @@ class _Tier:
 
     def text(self) -> str:
         """Its sums, for a snapshot."""
-        return b64encode(b"".join((self.good, self.bad, self.seen))).decode()
+        return b2a_base64(b"".join((self.good, self.bad, self.seen)), newline=False).decode()
 
     def restore(self, last: int, text: str, swapped: bool) -> None:
         """Take what `text` gave. ValueError: it is of another kind of tier."""
-        raw = b64decode(text, validate=True)
+        raw = a2b_base64(text, strict_mode=True)
         if len(raw) != 20 * self.slots:
             raise ValueError(f"{len(raw)} bytes of sums, expected {20 * self.slots}")
         self.last = last
@@ -165,8 +161,14 @@ class Ring:
     def _until(self, moment: float) -> tuple[int, int, int]:
         """How far it had come then, or when the slot began that it was in: the finest that is
         remembered."""
-        tier = next((tier for tier in self._tiers if tier.knows(moment)), self._tiers[-1])
-        boundary = max(int(moment // tier.step), tier.last - tier.slots + 1)
+        # Each window of each objective asks this every few seconds: it is one loop, and no call.
+        boundary, tier = 0, self._tiers[0]
+        for tier in self._tiers:
+            boundary = int(moment // tier.step)
+            if boundary > tier.last - tier.slots:
+                break
+        else:
+            boundary = tier.last - tier.slots + 1
         place = boundary % tier.slots
         return tier.good[place], tier.bad[place], tier.seen[place]
 

@@ -90,6 +90,24 @@ def test_what_is_taken_out_is_found_again() -> None:
     assert made.entry.over(HOUR).coverage == pytest.approx(0.5, abs=0.01)
 
 
+def test_many_are_looked_at_in_turns() -> None:
+    """Each in time; all of them when the process begins, and when policies have changed."""
+    made = Watched(*[objective(name=f"n{number}") for number in range(50)]).begin()
+    entries = made.slos.entries.values()
+    assert all(each.standing is not None for each in entries)
+    looked = []
+    for _ in range(3):
+        before = [each.standing for each in entries]
+        made.passes(10)
+        looked.append(
+            sum(each.standing is not old for each, old in zip(entries, before, strict=True))
+        )
+    assert looked == [20, 20, 10]
+    made.slos.obey([objective(name=f"m{number}") for number in range(50)])
+    made.slos.tick()
+    assert all(each.standing is not None for each in made.slos.entries.values())
+
+
 def test_what_is_set_aside_is_bounded() -> None:
     """The oldest are forgotten; what has counted nothing is not kept."""
     made = Watched().begin()

@@ -94,4 +94,4 @@ def test_how_windows_and_burns_are_written() -> None:
     ]
     assert [most(share) for share in (0.9, 0.99, 0.95)] == [9, 90, 18]
     assert list(shown(usual(0.99, 30 * DAY, 10)))[:1] == ["14.4 over 1h and 5m (page)"]
-    assert windows(objective()) == (300, 1800, 3600, 7200, 21_600, DAY, 3 * DAY)
+    assert windows(objective()) == (300, 1800, 3600, 7200, 21_600, DAY, 3 * DAY, 30 * DAY)
