@@ -152,3 +152,16 @@ async def test_policies_may_change(upstream: RawUpstream) -> None:
         await until(proxy, good, 3)
         put(proxy, POLICIES.replace("get_*", "*"))
         await until(proxy, good, 0)
+
+
+async def test_in_a_drill_windows_pass_faster(upstream: RawUpstream) -> None:
+    """What burned five minutes ago burns no more; the budget of a month is still used up."""
+    upstream.otherwise = BROKEN
+    rate = 'holdfast_slo_burn_rate{slo="works",window="%s"}'
+    async with holdfast_process(upstream, "tools", POLICIES, "--drill-speed", "120") as process:
+        await calls(process, 12)
+        found = await until(process, rate % "5m", 100.0)
+        assert found['holdfast_slo_state{slo="works",state="exhausted"}'] == 1
+        found = await until(process, rate % "5m", None)
+        assert found[rate % "30d"] == 100
+        assert found['holdfast_slo_state{slo="works",state="exhausted"}'] == 1
