@@ -165,3 +165,12 @@ async def test_in_a_drill_windows_pass_faster(upstream: RawUpstream) -> None:
         found = await until(process, rate % "5m", None)
         assert found[rate % "30d"] == 100
         assert found['holdfast_slo_state{slo="works",state="exhausted"}'] == 1
+
+
+async def test_who_looks_back_farther_than_the_journal_goes_is_told(upstream: RawUpstream) -> None:
+    """Where both are known: policies and settings."""
+    policies = POLICIES.replace("objective: 0.9}", "objective: 0.95, window: 366d}")
+    async with holdfast(upstream, "tools", policies) as proxy:
+        warned = [str(problem) for problem in proxy.app._warned]
+    (found,) = (each for each in warned if "longer than the journal is kept" in each)
+    assert "slos.quick.window: its window of 366d" in found
