@@ -174,3 +174,29 @@ async def test_who_looks_back_farther_than_the_journal_goes_is_told(upstream: Ra
         warned = [str(problem) for problem in proxy.app._warned]
     (found,) = (each for each in warned if "longer than the journal is kept" in each)
     assert "slos.quick.window: its window of 366d" in found
+
+
+async def test_it_burns_and_is_over(upstream: RawUpstream) -> None:
+    """Ten minutes in which three of ten fail, after a good time; ten minutes later it is as it was,
+    though the budget is less."""
+    policies = """
+policies: [{name: p, effect: read, retry: false, breaker: false}]
+slos:
+  - name: works
+    sli: success
+    objective: 0.9
+    alerts: [{burn: 2, long: 10m, short: 10m}]
+"""
+    state = 'holdfast_slo_state{slo="works",state="%s"}'
+    async with holdfast_process(upstream, "tools", policies, "--drill-speed", "150") as process:
+        upstream.otherwise = OK
+        await calls(process, 60)
+        await until(process, state % "ok", 1)
+        await until(process, 'holdfast_slo_burn_rate{slo="works",window="10m"}', None)
+        await calls(process, 7)
+        upstream.otherwise = BROKEN
+        await calls(process, 3)
+        found = await until(process, state % "burning", 1)
+        assert found['holdfast_slo_budget_remaining{slo="works"}'] == pytest.approx(1 - 30 / 70)
+        found = await until(process, state % "ok", 1)
+        assert found['holdfast_slo_budget_remaining{slo="works"}'] == pytest.approx(1 - 30 / 70)
