@@ -15,6 +15,7 @@ from msgspec import inspect as mi
 from proxy.config.files import POLICY_FILE
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
+from proxy.config.slos import Threshold
 from proxy.config.tokens import TokensFile
 from proxy.config.types import HEADER_NAME, NAME_PATTERN
 from proxy.config.wording import bare, number_of
@@ -202,6 +203,8 @@ def _single(kind: Any) -> dict[str, Any]:
     if isinstance(kind, mi.CustomType):
         if kind.cls is Money:
             return _MONEY
+        if kind.cls is Threshold:
+            return _MONEY | {"pattern": _PATTERNS["Threshold"]}
         return _given(type="string", pattern=_PATTERNS.get(kind.cls.__name__))
     if isinstance(kind, mi.AnyType):
         return {}

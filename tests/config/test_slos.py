@@ -1,8 +1,12 @@
 """SLOs as policy files write them, and what they come to."""
 
 # ruff: noqa: E501 -- messages stand on one line, as people see them
+import json
+import re
+
 import pytest
 
+from proxy.config.schema import schema
 from proxy.observe.slo.objective import Burn
 
 DAY = 86_400.0
@@ -83,3 +87,12 @@ def test_names_are_of_one_each(folder):
     text = "{name: a, sli: success, objective: 0.99}"
     (error,) = folder.errors(f"slos: [{text}, {text}]")
     assert error == "p.yaml:1:57: slos[1].name: an SLO of this name stands at p.yaml:1 already"
+
+
+def test_editors_know_how_a_threshold_is_written():
+    """A duration, or dollars as a number or a text."""
+    slo = json.loads(schema("policies"))["properties"]["slos"]["items"]["properties"]
+    told = slo["threshold"]
+    assert told["type"] == ["number", "string"]
+    assert all(re.search(told["pattern"], text) for text in ("5s", "0.15", "${LIMIT}"))
+    assert not re.search(told["pattern"], "much")
