@@ -55,7 +55,10 @@ class Counting:
 
     def again(self, told: Mapping[str, Any]) -> None:
         """The same of a record as it stands in the journal."""
-        counted = self._found(tuple(told.get(key, "") for key in self._keys))
+        key = tuple([told.get(name, "") for name in self._keys])
+        counted = self._memo.get(key)
+        if counted is None:
+            counted = self._found(key)
         if counted:
             end = end_of_line(told)
             took = told.get("duration_us", 0) - told.get("held_us", 0)
