@@ -7,7 +7,6 @@ beside the path. What must outlive the process is a room of the journal (`Rebuil
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
@@ -16,19 +15,13 @@ from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
+from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
-from proxy.record import Noted, Record
+from proxy.record import Noted, Recorder
 from proxy.state.link import Part
 
 TICK = 1.0
 """Seconds from look to look at what was counted; windows are far longer."""
-
-
-class Recorder(Protocol):
-    """Who hears of each call that has ended."""
-
-    def note(self, record: Record, /) -> None:
-        """Never waits, never raises."""
 
 
 class Lookout:
@@ -38,19 +31,22 @@ class Lookout:
         self._clock = clock
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
-        self.rooms: Sequence[Rebuilt] = ()
+        self.watch = Watch(clock)
+        self.rooms: Sequence[Rebuilt] = (self.watch,)
         """Those that the journal rebuilds before anybody is served."""
-        self.recorders: Sequence[Recorder] = ()
-        """Those who hear of each call."""
+        self.recorders: list[Recorder] = []
+        """Those who hear of each call; they come and go."""
         self.parts: Sequence[Part] = ()
         """What is shared with other pods, where there is a store."""
-        self._ticks: Sequence[Callable[[], None]] = ()
+        self._ticks: Sequence[Callable[[], None]] = (self.watch.look,)
 
     def begin(self, noted: Noted) -> None:
         """What was rebuilt is there, and what is noted from now on is written."""
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
+        self.watch.follow(loaded.behaviour)
+        self._hears(self.watch, wanted=loaded.behaviour is not None)
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it."""
@@ -67,4 +63,10 @@ class Lookout:
         """Nothing is told any more. Before the journal ends."""
 
     def _families(self) -> Iterable[Family]:
-        return ()
+        yield from self.watch.families()
+
+    def _hears(self, recorder: Recorder, *, wanted: bool) -> None:
+        if wanted and recorder not in self.recorders:
+            self.recorders.append(recorder)
+        elif not wanted and recorder in self.recorders:
+            self.recorders.remove(recorder)

@@ -226,6 +226,24 @@ STORE = (
 )  # fmt: skip
 """Those of the store, where there is one."""
 
+AGENT_HEALTH = Metric(
+    Kind.GAUGE,
+    "holdfast_agent_health",
+    ("agent", "state"),
+    "1 for how an agent fares, 0 for the others: healthy, degraded, critical, unknown.",
+)
+ANOMALIES = Metric(
+    Kind.COUNTER,
+    "holdfast_agent_anomalies_total",
+    ("agent", "signal"),
+    "Tasks that were not as usual.",
+)
+EMERGENCY = Metric(
+    Kind.GAUGE, "holdfast_fleet_emergency", (), "1: too many agents are critical at once."
+)
+BEHAVIOUR = (AGENT_HEALTH, ANOMALIES, EMERGENCY)
+"""Those of agents, where somebody watches them."""
+
 REFUSALS = _counter(counts.REFUSALS)
 COUNTED = tuple(map(_counter, counts.COUNTED))
 """What stages count, under the keys of these."""

@@ -157,7 +157,7 @@ class Metrics:
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
         self.journal: Callable[[], Iterable[Family]] = _no_journal
         self.store: Callable[[], Iterable[Family]] = _no_store
-        self.lookout: Callable[[], Iterable[Family]] = tuple
+        self.lookout: Callable[[], Iterable[Family]] = _no_lookout
         """What is to be read of the journal, the store, and what operators are told."""
         self.bad_requests = Counts(("reason",))  # reasons of ours, never what was sent
 
@@ -373,6 +373,10 @@ def _no_journal() -> Iterator[Family]:
 
 def _no_store() -> Iterator[Family]:
     return (Family(metric, {}) for metric in catalogue.STORE)
+
+
+def _no_lookout() -> Iterator[Family]:
+    return (Family(metric, {}) for metric in catalogue.BEHAVIOUR)
 
 
 def _read_shelf(kept: Kept) -> Iterator[Family]:

@@ -233,7 +233,6 @@ def test_errors_of_all_files_are_shown_at_once(folder):
     [
         ("[]", "p.yaml:1:1: expected upstreams and policies, found no keys"),
         ("policy: []", "p.yaml:1:1: policy: unknown key; did you mean policies?"),
-        ("slos: []", "p.yaml:1:1: slos: unknown key; this version does not have it yet"),
         ("upstreams: []", "p.yaml:1:12: upstreams: expected upstreams by name"),
         ("policies: {}", "p.yaml:1:11: policies: expected a list of policies"),
         ("policies: [x]", "p.yaml:1:12: policies[0]: expected a mapping, found 'x'"),

@@ -19,6 +19,8 @@ from proxy.journal.writer import State
 from proxy.keep import Keep
 from proxy.keys import KILLS, LEDGER, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe import catalogue
+from proxy.observe.behaviour.rules import Rules
+from proxy.observe.behaviour.watch import Watch
 from proxy.observe.exposition import Exposition, wanted
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.metrics import Family
@@ -55,6 +57,12 @@ def busy():
     of_payloads = [each for each in of_payloads if each.metric != catalogue.PAYLOADS_LOST]
     lost = Family(catalogue.PAYLOADS_LOST, {("late",): 1})
     found.journal = lambda: [*journals(), *of_payloads, lost]
+    watch = Watch(FakeClock())
+    watch.follow(Rules())
+    watch.note(record())
+    watch.look()
+    watch.anomalies["ann", "calls"] = 1
+    found.lookout = watch.families
     rows = [*found.store()]
     labelled = {catalogue.STORE_FAILURES: "timeout", catalogue.STORE_LEASES: "money"}
     found.store = lambda: [
