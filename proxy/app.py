@@ -11,7 +11,7 @@ import msgspec
 from proxy.access import Access
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
-from proxy.admin.sight import Recorder, Sight
+from proxy.admin.sight import Sight
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.approvers import too_few
@@ -39,7 +39,7 @@ from proxy.observe.sums import counted
 from proxy.outbound import Outbound, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
-from proxy.record import Record
+from proxy.record import Record, Recorder
 from proxy.reply import Reply
 from proxy.sharing import Sharing
 from proxy.stage import Sender
@@ -178,6 +178,7 @@ class App:
             self._recorders,
             self._trail.written,
             self._sharing,
+            self._lookout.watch,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address

@@ -7,7 +7,6 @@ beside the path. What must outlive the process is a room of the journal (`Rebuil
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
@@ -16,22 +15,17 @@ from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
+from proxy.observe.behaviour.figures import families as families_of_agents
+from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
-from proxy.record import Noted, Record
+from proxy.record import Noted, Recorder
 from proxy.state.link import Part
 
 TICK = 1.0
 """Seconds from look to look at what was counted; windows are far longer."""
 _LEAST = 0.05  # where windows pass faster, in a drill
-
-
-class Recorder(Protocol):
-    """Who hears of each call that has ended."""
-
-    def note(self, record: Record, /) -> None:
-        """Never waits, never raises."""
 
 
 class Lookout:
@@ -43,11 +37,13 @@ class Lookout:
         self._data_dir = Path(settings.data_dir)
         self.slos = Slos(clock)
         """What is counted for objectives, and how they stand."""
-        self.rooms: Sequence[Rebuilt] = (self.slos,)
+        self.watch = Watch(clock)
+        """What agents usually do, and how they fare."""
+        self.rooms: Sequence[Rebuilt] = (self.slos, self.watch)
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
-        self._ticks: Sequence[Callable[[], None]] = (self.slos.tick,)
+        self._ticks: Sequence[Callable[[], None]] = (self.slos.tick, self.watch.look)
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
@@ -63,6 +59,8 @@ class Lookout:
         """These policies are in force."""
         self.slos.obey(loaded.slos)
         self._hears(self.slos, self.slos.counts_calls)
+        self.watch.follow(loaded.behaviour)
+        self._hears(self.watch, loaded.behaviour is not None)
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -86,4 +84,5 @@ class Lookout:
         """Nothing is told any more. Before the journal ends."""
 
     def _families(self) -> Iterable[Family]:
-        return families_of_slos(self.slos.entries.values())
+        yield from families_of_slos(self.slos.entries.values())
+        yield from families_of_agents(self.watch)

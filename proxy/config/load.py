@@ -76,6 +76,7 @@ def load_policies(
         kills=tuple(kill for kill, *_ in reading.kills.values()),
         slos=reading.operating.objectives,
         alerts=reading.operating.alerts,
+        behaviour=reading.operating.rules,
         mirrors=tuple(written for written, *_ in reading.operating.mirrors),
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from proxy.config.alerts import Alerts
+from proxy.config.behaviour import Behaviour
 from proxy.config.document import Mapping
 from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
@@ -11,6 +12,7 @@ from proxy.config.objectives import misjudged
 from proxy.config.places import Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
+from proxy.observe.behaviour.rules import Rules
 from proxy.observe.slo.objective import Objective
 
 Listed: TypeAlias = Callable[[Mapping, str, Any], Iterator[tuple[Any, Mapping, str]]]
@@ -24,10 +26,11 @@ class Operating:
         self._shape = shape
         self._listed = listed
         self._names: dict[tuple[str, str], Place] = {}
-        self._alerts_at: Place | None = None
+        self._once: dict[str, Place] = {}
         self.slos: list[tuple[Slo, Mapping, str]] = []
         self.mirrors: list[tuple[Mirror, Mapping, str]] = []
         self.alerts = Alerts()
+        self.behaviour: Behaviour | None = None
 
     def file(self, root: Mapping) -> None:
         """Take in one file."""
@@ -37,8 +40,8 @@ class Operating:
         for written, node, path in self._listed(root, "mirrors", Mirror):
             self._named("a mirror", written.name, node, path)
             self.mirrors.append((written, node, path))
-        if (key := root.items.get("alerts")) is not None:
-            self._take_alerts(key.place, key.node)
+        self.alerts = self._single(root, "alerts", Alerts) or self.alerts
+        self.behaviour = self._single(root, "behaviour", Behaviour) or self.behaviour
 
     def _named(self, what: str, name: str, node: Mapping, path: str) -> None:
         place = node.items["name"].node.place
@@ -47,15 +50,22 @@ class Operating:
             message = f"{what} of this name stands at {first.short} already"
             self._shape.wrong(place, f"{path}.name", message)
 
-    def _take_alerts(self, place: Place, node: Any) -> None:
-        if self._alerts_at is not None:
-            message = f"who is told stands at {self._alerts_at.short} already; it is one mapping"
-            self._shape.wrong(place, "alerts", message)
-            return
-        self._alerts_at = place
-        written = self._shape.read(kind_of(Alerts), node, "alerts")
-        if written is not MISSING:
-            self.alerts = written
+    def _single(self, root: Mapping, name: str, kind: Any) -> Any:
+        """A mapping that stands in one file only; None: not in this one, or it cannot be read."""
+        if (key := root.items.get(name)) is None:
+            return None
+        first = self._once.setdefault(name, key.place)
+        if first != key.place:
+            message = f"it stands at {first.short} already; it is one mapping for all files"
+            self._shape.wrong(key.place, name, message)
+            return None
+        written = self._shape.read(kind_of(kind), key.node, name)
+        return None if written is MISSING else written
+
+    @property
+    def rules(self) -> Rules | None:
+        """Of behaviour; None: nobody watches."""
+        return None if self.behaviour is None else self.behaviour.rules
 
     def judged(self, upstreams: list[str]) -> Judged:
         """What only the whole set shows. `upstreams`: all names."""
