@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from proxy.protocols.document import Ambiguous, NotADocument, check
+import msgspec
+
+from proxy.protocols.document import Ambiguous, NotADocument, check_depth
 
 Paths: TypeAlias = tuple[tuple[str, ...], ...]
 """Members of the arguments, by the keys that lead to them. A list is gone through."""
@@ -57,12 +59,16 @@ def of_tool(content: bytes, without: Paths) -> bytes | None:
     the same arguments come out the same, and no others. Raises Ambiguous where a key stands twice.
     """
     try:
-        document = _read(content)
-        check(content, "input", b'"input"')
+        document = arguments = _read(content)
+        check_depth(content)
     except NotADocument:
         return None
-    enveloped = isinstance(document, dict) and "tool" in document
-    arguments = document.get("input", _NONE) if enveloped else document
+    if type(document) is dict:
+        for name in document:
+            if name != "input" and name.casefold() == "input":  # some readers take it for that
+                raise Ambiguous("the body names input in another spelling")
+        if "tool" in document:
+            arguments = document.get("input", _NONE)
     return _one_form(arguments, arguments, without)
 
 
@@ -105,7 +111,40 @@ def of_request(content: bytes, without: Paths) -> bytes | None:
 
 
 def _read(content: bytes) -> Any:
-    """Raises Ambiguous where a key stands twice, NotADocument for what is no JSON."""
+    """All keys are in order. Raises Ambiguous where one stands twice, NotADocument for what is no
+    JSON."""
+    plain = _read_plain(content)
+    return _read_carefully(content) if plain is _DOUBTFUL else plain
+
+
+def _read_plain(content: bytes) -> Any:
+    """What `_read_carefully` says, for a third of the time; `_DOUBTFUL` where that is not certain.
+
+    It is written once more, in order, and read again. Two things would be lost: that a zero has a
+    sign, and what stood twice. With a member its quotes are gone, and all others come out again,
+    unless they were written as a number (`\\u0022`).
+    """
+    if (content.find(b"\\") >= 0 and b"\\u" in content) or (
+        content.find(b"-") >= 0 and _MINUS_ZERO.search(content)
+    ):
+        return _DOUBTFUL
+    try:
+        ordered = _in_order(_as_written(content))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _DOUBTFUL
+    if ordered.count(b'"') != content.count(b'"'):
+        return _DOUBTFUL
+    return _with_numbers(ordered)
+
+
+_DOUBTFUL = object()
+_MINUS_ZERO = re.compile(rb"-0(?![.eE0-9])")
+_as_written = msgspec.json.Decoder(float_hook=lambda text: msgspec.Raw(text.encode())).decode
+_in_order = msgspec.json.Encoder(order="deterministic").encode
+_with_numbers = msgspec.json.Decoder(float_hook=_Number).decode
+
+
+def _read_carefully(content: bytes) -> Any:
     try:
         return json.loads(
             content.decode(),

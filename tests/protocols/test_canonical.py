@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proxy.protocols import canonical
 from proxy.protocols.canonical import Paths, counted, of_body, of_request, of_tool, paths_of
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.recognise import HTTP, TOOLS
@@ -41,6 +42,33 @@ def test_spelling_does_not_matter(arguments: Any) -> None:
     plain = json.dumps(arguments, ensure_ascii=False)
     other = json.dumps(shuffled(arguments), indent=3)
     assert of_tool(called(plain), ()) == of_tool(called(other), ())
+
+
+pieces = st.sampled_from(
+    [
+        *("{", "}", "[", "]", ",", ":", '"', "\\", "\\u", "0022", "d800", '"a"', '"b"', '"\\""'),
+        *("0", "-0", "-", "1", ".5", "e1", "null", "true", " ", "\n", "\x1f", "\x7f", "é"),
+        *('{"a":', '"a":1,', '"\\u0061":1,', "9" * 20, "9" * 5000),
+    ]
+)
+
+
+@given(st.lists(pieces, max_size=12).map("".join) | documents.map(json.dumps))
+@example("[-0, -0.5, 0]")
+@example('{"b": {"d": 1.50, "c": "-0 \\n"}, "a": "2026-01-05"}')
+@example('{"a": "\\u0022", "a": 1}')
+def test_the_short_way_leads_to_the_same(text: str) -> None:
+    """Whatever is written: it is read as with all care, or left to that."""
+    content = text.encode()
+    plain = canonical._read_plain(content)
+    if plain is not canonical._DOUBTFUL:
+        assert repr(plain) == repr(canonical._read_carefully(content))
+
+
+@pytest.mark.parametrize("arguments", ['{"a": {"c": 1.50, "b": ["\\n"]}}', '"2026-01-05"', "[]"])
+def test_most_take_the_short_way(arguments: str) -> None:
+    """Numbers, escapes and dates do not hinder it."""
+    assert canonical._read_plain(called(arguments)) is not canonical._DOUBTFUL
 
 
 @given(documents, documents)
@@ -98,6 +126,12 @@ def test_where_the_path_names_the_tool_the_body_is_its_arguments() -> None:
     assert of_tool(b"[1]", ()) == of_tool(called("[1]"), ())
 
 
+def test_a_list_of_arguments_may_name_input() -> None:
+    """It has no members: nothing in it can be taken for another one."""
+    content = b'[1, "input", "INPUT", "input"]'
+    assert of_tool(content, ()) == of_tool(called(content.decode()), ())
+
+
 def test_what_stands_beside_the_arguments_does_not_count() -> None:
     """Only they are asked for; but to have none is not to have null."""
     assert of_tool(b'{"tool": "a", "input": 1, "x": 2}', ()) == of_tool(called("1"), ())
@@ -112,6 +146,7 @@ def test_what_stands_beside_the_arguments_does_not_count() -> None:
         called('{"a": 1, "\\u0061": 1}'),
         b'{"tool": "a", "input": 1, "input": 2}',
         b'{"tool": "a", "input": 1, "INPUT": 2}',
+        b'{"tool": "a", "Input": 1}',
     ],
 )
 def test_a_key_that_stands_twice_is_ambiguous(content: bytes) -> None:
