@@ -18,6 +18,11 @@ _SHOWN = 160
 """Characters of an answer that are told again."""
 
 
+_NOTHING = sha256()
+"""What nothing was put into yet, and nothing is: most answers are here at once, and need no other
+to begin with."""
+
+
 class Answer(NamedTuple):
     """What came of a call."""
 
@@ -27,6 +32,10 @@ class Answer(NamedTuple):
     status: int = 0
     who: bytes = b""  # the credentials that it was given to
 
+    def unsaid(self) -> "Answer":
+        """The same, of which no byte is told again."""
+        return Answer(self.digest, self.failing, b"", self.status, self.who)
+
 
 class Hearing:
     """Part of Tap: sees an answer pass."""
@@ -34,7 +43,7 @@ class Hearing:
     __slots__ = ("_hash", "complete", "size", "start")
 
     def __init__(self) -> None:
-        self._hash = sha256()
+        self._hash = _NOTHING
         self.size = 0
         self.start = b""
         self.complete = False
@@ -43,7 +52,10 @@ class Hearing:
         """Part of Tap. An answer is sent on once."""
         self.size += len(piece)
         if self.size <= LARGEST:
-            self._hash.update(piece)
+            if self._hash is _NOTHING:
+                self._hash = sha256(piece)
+            else:
+                self._hash.update(piece)
         if len(self.start) < _SHOWN:
             self.start += piece[:_SHOWN]
 
@@ -53,7 +65,7 @@ class Hearing:
 
     def all(self, content: bytes) -> None:
         """It is here as a whole."""
-        self._hash, self.size, self.start = sha256(), 0, b""
+        self._hash, self.size, self.start = _NOTHING, 0, b""
         self.saw(0, content)
         self.complete = True
 

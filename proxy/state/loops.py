@@ -119,13 +119,12 @@ class Window:
         run = None if signature is None else self.runs.get(signature)
         if rules.poll is not None and (run is None or now - run.started >= rules.poll):
             return None
-        found = (
-            self._same(run, rules, now),
-            self._cycle(signature, rules),
-            self._tool(tool, rules),
-        )
-        real = [each for each in found if each is not None]
-        return next((each for each in real if each.over), real[0] if real else None)
+        same, cycle = self._same(run, rules, now), self._cycle(signature, rules)
+        silent = self._tool(tool, rules)
+        if same is None and cycle is None:  # nearly always
+            return silent
+        real = [each for each in (same, cycle, silent) if each is not None]
+        return next((each for each in real if each.over), real[0])
 
     def _same(self, run: Run | None, rules: Rules, now: float) -> Found | None:
         answer = None if run is None else run.answer
@@ -183,8 +182,9 @@ class Window:
 
     def measure(self) -> int:
         """How much it remembers; the difference to what is known of that."""
-        size = len(self.runs) + len(self.recent)
-        size += sum(1 + len(told.answers) for told in self.tools.values())
+        size = len(self.runs) + len(self.recent) + len(self.tools)
+        for told in self.tools.values():
+            size += len(told.answers)
         grown, self.size = size - self.size, size
         return grown
 
@@ -301,7 +301,7 @@ class Loops:
             last = run.answer
             again = last is not None and answer.digest is not None and last[:2] == answer[:2]
             run.times = run.times + 1 if again else 1
-            run.answer = answer if run.times >= SURE else answer._replace(start=b"")
+            run.answer = answer if run.times >= SURE else answer.unsaid()
             run.answered = now
             if not again:
                 window.over = 0
