@@ -159,10 +159,9 @@ class LoopGuard(Listens, Withdraws):
         if call.id in self._loops.turns:
             return None
         chain = self._chain(call)
-        if chain is not NONE:
-            if chain.ignored:
-                self._ignored.add(chain.ignored)
-            call.caller = chain.caller
+        if chain.ignored:
+            self._ignored.add(chain.ignored)
+        call.caller = "" if chain is NONE else chain.caller
         refusal = self._out_of_bounds(call, chain)
         if refusal is not None:
             self._counts.add(dict(refusal.facts)["rule"], "refuse")
@@ -292,11 +291,8 @@ class LoopGuard(Listens, Withdraws):
 
     def _out_of_bounds(self, call: Call, chain: Chain) -> Refusal | None:
         """What stops it, whatever it asks."""
-        if chain is not NONE:
-            refusal = self._ring(call, chain) or self._deep(chain)
-            if refusal is not None:
-                return refusal
-        return self._many(call)
+        waits = None if chain is NONE else self._ring(call, chain) or self._deep(chain)
+        return waits or self._many(call)
 
     def _chain(self, call: Call) -> Chain:
         """What it came with. Most calls come with none."""

@@ -23,6 +23,8 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from proxy.call import Call
 from proxy.refusal import Refusal
 from proxy.state.answers import Answer, Hearing
@@ -70,17 +72,14 @@ class Found(NamedTuple):
         return self.times >= self.limit
 
 
-class Run:
+class Run(msgspec.Struct, eq=False):
     """One call, again and again."""
 
-    __slots__ = ("answer", "answered", "flying", "started", "times")
-
-    def __init__(self) -> None:
-        self.answer: Answer | None = None  # the last one
-        self.answered = 0.0  # when it came, on Clock.now
-        self.times = 0  # that it came in a row
-        self.started = 0.0  # when the last call began
-        self.flying = 0  # calls that are not answered yet
+    answer: Answer | None = None  # the last one
+    answered: float = 0.0  # when it came, on Clock.now
+    times: int = 0  # that it came in a row
+    started: float = 0.0  # when the last call began
+    flying: int = 0  # calls that are not answered yet
 
     def restart(self) -> None:
         """What was answered so far does not count."""
@@ -189,19 +188,16 @@ class Window:
         return grown
 
 
-class Turn:
+class Turn(msgspec.Struct, eq=False):
     """A call under way, as far as loops go."""
 
-    __slots__ = ("counts", "found", "hear", "run", "signature", "tool", "window")
-
-    def __init__(self, window: Window, signature: bytes | None, tool: Hashable) -> None:
-        self.window = window
-        self.signature = signature
-        self.tool = tool
-        self.run: Run | None = None
-        self.counts = True  # it is no poll that takes its time
-        self.found: Found | None = None  # what is to be noted of it
-        self.hear: Hearing | None = None  # what sees its answer pass
+    window: Window
+    signature: bytes | None
+    tool: Hashable
+    run: Run | None = None
+    counts: bool = True  # it is no poll that takes its time
+    found: Found | None = None  # what is to be noted of it
+    hear: Hearing | None = None  # what sees its answer pass
 
 
 class Task:
@@ -270,15 +266,18 @@ class Loops:
         window.flying += 1
         if signature is None:
             return
-        run = window.runs.get(signature)
+        runs, poll = window.runs, rules.poll
+        run = runs.get(signature)
         if run is None:
-            run = window.runs[signature] = Run()
-            if len(window.runs) > RUNS:
-                window.runs.popitem(last=False)
-        window.runs.move_to_end(signature)
-        turn.counts = rules.poll is None or (run.started > 0.0 and now - run.started < rules.poll)
-        if not turn.counts or now - run.answered > rules.within:
-            run.restart()
+            run = runs[signature] = Run()
+            if len(runs) > RUNS:
+                runs.popitem(last=False)
+            turn.counts = poll is None
+        else:
+            runs.move_to_end(signature)
+            turn.counts = poll is None or (run.started > 0.0 and now - run.started < poll)
+            if not turn.counts or now - run.answered > rules.within:
+                run.restart()
         run.started = now
         run.flying += 1
         turn.run = run
@@ -299,7 +298,7 @@ class Loops:
         first = run is not None and run.answer is None
         if run is not None:
             last = run.answer
-            again = last is not None and answer.digest is not None and last[:2] == answer[:2]
+            again = last is not None and answer.alike(last)
             run.times = run.times + 1 if again else 1
             run.answer = answer if run.times >= SURE else answer.unsaid()
             run.answered = now
