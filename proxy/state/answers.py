@@ -87,16 +87,18 @@ _NO_ANSWER = frozenset({None, Result.CANCELLED, Result.THROTTLED})
 def answer_of(call: Call, heard: Hearing | None, reply: Reply) -> Answer | None:
     """What came of the call; None: no answer."""
     result, status = reply.result, reply.status
-    if heard is None or result in _NO_ANSWER or reply.refused or reply.tunnel is not None:
+    if heard is None or reply.tunnel is not None:
         return None
-    if result is not SUCCESS:
-        how = f"{result} {status} {reply.failure}".encode()
-        return Answer(how, True, heard.start, status, who_of(call))
-    if reply.says is None:
-        digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
-    else:
-        digest = sha256(reply.says()).digest()[:16]
-    return Answer(digest, False, heard.start, status, who_of(call))
+    if result is SUCCESS:
+        if reply.says is None:
+            digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
+        else:
+            digest = sha256(reply.says()).digest()[:16]
+        return Answer(digest, False, heard.start, status, who_of(call))
+    if result in _NO_ANSWER or reply.refused:
+        return None
+    how = f"{result} {status} {reply.failure}".encode()
+    return Answer(how, True, heard.start, status, who_of(call))
 
 
 def who_of(call: Call) -> bytes:
