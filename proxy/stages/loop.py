@@ -158,14 +158,15 @@ class LoopGuard(Listens, Withdraws):
         has approved it, has been counted."""
         if call.id in self._loops.turns:
             return None
-        chain = self._chain(call)
-        if chain.ignored:
-            self._ignored.add(chain.ignored)
-        call.caller = "" if chain is NONE else chain.caller
-        refusal = self._out_of_bounds(call, chain)
-        if refusal is not None:
-            self._counts.add(dict(refusal.facts)["rule"], "refuse")
-            return refusal
+        chain = self._chain(call) if call.head.signs else NONE
+        if chain is not NONE or self._section.max_calls is not None:
+            if chain.ignored:
+                self._ignored.add(chain.ignored)
+            call.caller = chain.caller
+            refusal = self._out_of_bounds(call, chain)
+            if refusal is not None:
+                self._counts.add(dict(refusal.facts)["rule"], "refuse")
+                return refusal
         signature = self._signature(call)
         if type(signature) is Refusal:
             return signature
@@ -291,12 +292,11 @@ class LoopGuard(Listens, Withdraws):
 
     def _out_of_bounds(self, call: Call, chain: Chain) -> Refusal | None:
         """What stops it, whatever it asks."""
-        waits = None if chain is NONE else self._ring(call, chain) or self._deep(chain)
-        return waits or self._many(call)
+        return self._ring(call, chain) or self._deep(chain) or self._many(call)
 
     def _chain(self, call: Call) -> Chain:
         """What it came with. Most calls come with none."""
-        value = call.head.fields.get(b"holdfast-chain") if call.head.signs else None
+        value = call.head.fields.get(b"holdfast-chain")
         if not value:
             return NONE
         return self._chains.read(value, (call.workflow, call.task), self._wall())

@@ -118,16 +118,16 @@ class Window:
         run = None if signature is None else self.runs.get(signature)
         if rules.poll is not None and (run is None or now - run.started >= rules.poll):
             return None
-        same, cycle = self._same(run, rules, now), self._cycle(signature, rules)
-        silent = self._tool(tool, rules)
+        same = None if run is None else self._same(run, rules, now)
+        cycle, silent = self._cycle(signature, rules), self._tool(tool, rules)
         if same is None and cycle is None:  # nearly always
             return silent
         real = [each for each in (same, cycle, silent) if each is not None]
         return next((each for each in real if each.over), real[0])
 
-    def _same(self, run: Run | None, rules: Rules, now: float) -> Found | None:
-        answer = None if run is None else run.answer
-        if run is None or answer is None or now - run.answered > rules.within:
+    def _same(self, run: Run, rules: Rules, now: float) -> Found | None:
+        answer = run.answer
+        if answer is None or now - run.answered > rules.within:
             return None
         times = run.times + (run.flying if run.times >= SURE else 0)
         rule, limit = ("failing", rules.failing) if answer.failing else ("same", rules.same)
