@@ -158,7 +158,7 @@ class LoopGuard(Listens, Withdraws):
         has approved it, has been counted."""
         if call.id in self._loops.turns:
             return None
-        chain = self._chain(call) if call.head.signs else NONE
+        chain = self._chain(call)
         if chain is not NONE or self._section.max_calls is not None:
             if chain.ignored:
                 self._ignored.add(chain.ignored)
@@ -296,7 +296,7 @@ class LoopGuard(Listens, Withdraws):
 
     def _chain(self, call: Call) -> Chain:
         """What it came with. Most calls come with none."""
-        value = call.head.fields.get(b"holdfast-chain")
+        value = call.head.fields.get(b"holdfast-chain") if call.head.signs else None
         if not value:
             return NONE
         return self._chains.read(value, (call.workflow, call.task), self._wall())
