@@ -1,4 +1,4 @@
-"""A notice: what one receiver is told of one group of alerts; and who sees to it that it is told."""
+"""A notice: what one receiver is told of a group of alerts; and who sees to it that it is told."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol, TypeAlias
