@@ -33,11 +33,12 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one receiver is told, once: it goes out again with the same id until it is taken."""
 
-    id: str  # `webhook-id`: another one for each notice, the same for all tries, also after a crash
+    id: str  # `webhook-id`: letters, digits, `-`, `_`; the same for all tries, also after a crash
     receiver: str  # its name
     group: str  # what its alerts have in common, say `slo/task-completion`; not empty
     alerts: tuple[Told, ...]  # at least one; those that fire first
     made_at: float  # seconds since 1970
+    left_out: int = 0  # alerts that it had no room for
 
     @property
     def status(self) -> Status:
@@ -54,11 +55,12 @@ class Delivery(Protocol):
     """Who tells. It outlives the process: what was sent is told, if not now then later."""
 
     firing: Firing
-    """Asked every minute, of receivers that forget. To be set before `run`."""
+    """Asked every minute, for receivers that forget. To be set before `run`."""
 
     def send(self, notice: Notice, /) -> None:
-        """Never waits, never raises. For each receiver in the order of sending; each notice once:
-        it is not to be sent again after a restart. A name that no receiver has is counted."""
+        """Never waits, never raises. For each receiver in the order of sending. One whose id was
+        sent before is nothing new: after a crash, what may not have been sent is sent again. A name
+        that no receiver has is counted."""
 
     def obey(self, receivers: Sequence[Receiver], /) -> None:
         """These are the receivers now. What waits for one that is gone is dropped, and counted."""
