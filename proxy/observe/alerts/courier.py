@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from proxy.clock import Clock
 from proxy.observe.alerts.formats import parcels
 from proxy.observe.alerts.notice import Notice
@@ -30,6 +32,8 @@ LEAST = 5.0
 """Seconds that are waited though it asks for fewer (Retry-After)."""
 RESEND = 60.0
 """Seconds after which an Alertmanager is told again of what fires."""
+_AT_ONCE = 200
+"""Alerts in one post that says again what fires."""
 GONE = 410
 _REJECTS = frozenset({400, 413, 415, 422})
 """Statuses that blame the notice and not the way to it."""
@@ -101,11 +105,17 @@ class Courier:
         while True:
             await self._clock.sleep(RESEND)
             async with self._sending:
-                for notice in self._desk.standing(self.receiver.name):
-                    answer = await self._posted(notice)
-                    self._desk.tried(self.receiver.name, answer.why)
-                    if not answer.taken:
-                        break
+                await self._say_again(list(self._desk.standing(self.receiver.name)))
+
+    async def _say_again(self, notices: list[Notice]) -> None:
+        """All of it in few posts. What is not taken is said again the next time."""
+        alerts = [alert for notice in notices for alert in notice.alerts]
+        for begin in range(0, len(alerts), _AT_ONCE):
+            part = replace(notices[0], alerts=tuple(alerts[begin : begin + _AT_ONCE]))
+            answer = await self._posted(part)
+            self._desk.tried(self.receiver.name, answer.why)
+            if not answer.taken:
+                return
 
     async def _try(self, notice: Notice) -> "Pause | None":
         """How long it is to be left alone; None: not at all."""

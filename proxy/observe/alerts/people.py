@@ -51,7 +51,9 @@ def slack(notice: Notice, whence: Whence) -> bytes:
     more = len(notice.alerts) + notice.left_out - _SHOWN
     if more > 0:
         lines.append(f"… and {more} more")
-    links = " · ".join(_links(notice.alerts[0]))
+    links = " · ".join(
+        f"<{url.replace('&', '&amp;')}|{word}>" for url, word in _links(notice.alerts[0])
+    )
     text = "\n".join(filter(None, [*lines, links]))
     block = {"type": "section", "text": {"type": "mrkdwn", "text": text[:_LONGEST_TEXT]}}
     return msgspec.json.encode({"text": headline, "blocks": [block]})
@@ -67,11 +69,12 @@ def _line(alert: Told) -> str:
     return f"• {mark}: {_plain(said[:_LONGEST_SAID])} _{span}_"
 
 
-def _links(alert: Told) -> Iterator[str]:
+def _links(alert: Told) -> Iterator[tuple[str, str]]:
+    """URLs and words for them; what is no link is left out."""
     for name, word in _LINKS.items():
         url = alert.annotations.get(name, "")
         if url.startswith(("https://", "http://")) and not set("<>| \n") & set(url):
-            yield f"<{url.replace('&', '&amp;')}|{word}>"
+            yield url, word
 
 
 def _plain(text: str) -> str:
@@ -103,11 +106,7 @@ def pagerduty(receiver: Receiver, notice: Notice, whence: Whence) -> Iterator[by
                 "custom_details": {**alert.labels, **alert.annotations},
             },
             "client": "Holdfast",
-            "links": [
-                {"href": alert.annotations[name], "text": word}
-                for name, word in _LINKS.items()
-                if name in alert.annotations
-            ],
+            "links": [{"href": url, "text": word} for url, word in _links(alert)],
         }
         if whence.url:
             event["client_url"] = whence.url

@@ -83,7 +83,9 @@ class QueueFile:
 
     def read(self) -> Found:
         """What is there. A damaged file is moved aside; only the newest such is kept."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(mode=0o700, parents=True)
+            self._disk.sync_folder(self._folder.parent)
         try:
             with self._path.open("rb") as file:
                 content = file.read(LARGEST)

@@ -76,10 +76,11 @@ class Waiting:
     def add(self, notice: Notice, *, last_only: bool) -> None:
         """The newest. `last_only`: its receiver wants to know of each alert how it was last."""
         queue = self._queues.setdefault(notice.receiver, _Queue())
-        for earlier in list(queue.notices.values()):
-            if earlier.group == notice.group and earlier.id != queue.flying:
-                self._supersede(queue, earlier, notice, last_only=last_only)
         self._hold(queue, notice)
+        for earlier in list(queue.notices.values()):
+            same = earlier.group == notice.group and earlier.id not in (queue.flying, notice.id)
+            if same:
+                self._supersede(queue, earlier, notice, last_only=last_only)
         while len(self._sizes) > self._most or self.bytes > self._most_bytes:
             victim = self._victim()
             if victim is None:
