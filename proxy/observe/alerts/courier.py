@@ -35,7 +35,8 @@ RESEND = 60.0
 _AT_ONCE = 200
 """Alerts in one post that says again what fires."""
 GONE = 410
-_REJECTS = frozenset({400, 413, 415, 422})
+_UNWRITABLE = 422
+_REJECTS = frozenset({400, 413, 415, _UNWRITABLE})
 """Statuses that blame the notice and not the way to it."""
 _CHANCES = 3
 """Tries that a notice has which is blamed. The next ones do not wait for it any longer."""
@@ -176,7 +177,10 @@ class Courier:
         """All posts that tell it, or the answer to the first that is not taken."""
         mine = self.receiver
         answer = Answer(200)
-        posts = parcels(mine, notice, self._whence, self._clock.wall())
+        try:
+            posts = parcels(mine, notice, self._whence, self._clock.wall())
+        except (ValueError, OverflowError, OSError) as error:  # a moment that no calendar has
+            return Answer(_UNWRITABLE, f"it cannot be written: {type(error).__name__}")
         known, many, taken = self._through
         taken = taken if (known, many) == (notice.id, len(posts)) else 0
         for number, (url, content, headers) in enumerate(posts[taken:], taken):

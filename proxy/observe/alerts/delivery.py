@@ -83,7 +83,8 @@ class Deliveries:
         self._early: deque[Notice] = deque(maxlen=MOST)  # before what waited before was read
         self._done: dict[str, None] = {}
         self._off: dict[str, Off] = {}
-        self._receivers: dict[str, Receiver] | None = None
+        self._receivers: dict[str, Receiver] = {}
+        self._wanted = asyncio.Event()  # there are receivers, or there were
         self._at_work: dict[str, AtWork] = {}
         self._results: Counter[tuple[str, ...]] = Counter()  # receiver and result
         self._failing: dict[str, str] = {}
@@ -94,11 +95,11 @@ class Deliveries:
 
     def send(self, notice: Notice) -> None:
         """Part of Delivery."""
-        receiver = (self._receivers or {}).get(notice.receiver)
-        if not self._running:
-            self._early.append(notice)
-        elif receiver is None:
+        receiver = self._receivers.get(notice.receiver)
+        if receiver is None:
             self._results[notice.receiver, "unknown"] += 1
+        elif not self._running:
+            self._early.append(notice)
         elif notice.id in self._done or notice.id in self._waiting:
             return
         elif self.disabled(receiver.name):
@@ -112,9 +113,10 @@ class Deliveries:
     def obey(self, receivers: Sequence[Receiver]) -> None:
         """Part of Delivery."""
         before, self._receivers = self._receivers, {each.name: each for each in receivers}
-        if before is not None:
-            for name in before.keys() - self._receivers.keys():
-                self._failing.pop(name, None)
+        for name in before.keys() - self._receivers.keys():
+            self._failing.pop(name, None)
+        if self._receivers:
+            self._wanted.set()
         if self._running:
             self._put_to_work()
 
@@ -128,11 +130,12 @@ class Deliveries:
         return self._waiting.of(receiver)
 
     async def run(self) -> None:
-        """Part of Delivery."""
+        """Part of Delivery. As long as there are no receivers nothing is read or written."""
+        await self._wanted.wait()
         found = await self._scribe.open()
         self._done, self._off = found.done, found.off
         for notice in found.waits.values():
-            self._wait(notice, (self._receivers or {}).get(notice.receiver))
+            self._wait(notice, self._receivers.get(notice.receiver))
         if found.damaged:
             why = f"{found.damaged} lines of {FOLDER}/{FILE} were damaged; it is now {DAMAGED}"
             self._tell(DeliveryChange("damaged", why))
@@ -155,7 +158,7 @@ class Deliveries:
 
     def families(self) -> Iterator[Family]:
         """Part of Delivery."""
-        names = self._receivers or {}
+        names = self._receivers
         states: Rows = {
             (name, state): int(state == self._state(name))
             for name in names
@@ -220,8 +223,6 @@ class Deliveries:
 
     def _put_to_work(self) -> None:
         """A courier for each receiver, and none for others. One that is as it was goes on."""
-        if self._receivers is None:  # nobody said yet who there is
-            return
         for name in set(self._waiting.receivers) - self._receivers.keys():
             self._waiting.drop(name, "removed")
         for name, off in list(self._off.items()):

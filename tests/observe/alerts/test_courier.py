@@ -228,6 +228,17 @@ async def test_a_notice_that_is_refused_holds_up_no_other(scene: Scene) -> None:
     assert scene.ids == ["a"] * 4 + ["b"]
 
 
+async def test_a_notice_that_cannot_be_written_is_refused(scene: Scene) -> None:
+    """As if the receiver had done so."""
+    scene.add(notice("a", told(starts_at=1e30)), notice("b"))
+    scene.clock.advance(await scene.slept(1))
+    scene.clock.advance(await scene.slept(2))
+    scene.clock.advance(await scene.slept(3))
+    await scene.until(lambda: len(scene.results) == 2)
+    assert scene.results == [("a", "rejected"), ("b", "sent")]
+    assert scene.told[:3] == ["it cannot be written: OverflowError"] * 3
+
+
 async def test_of_many_posts_only_the_rest_is_sent_again() -> None:
     """PagerDuty is sent one for each alert, and limits how many it takes."""
     scene = Scene("pagerduty")

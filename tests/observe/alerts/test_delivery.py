@@ -16,7 +16,7 @@ from proxy.observe.alerts import counted
 from proxy.observe.alerts import delivery as module
 from proxy.observe.alerts.courier import EXPIRES, RESEND
 from proxy.observe.alerts.delivery import Deliveries
-from proxy.observe.alerts.notice import Delivery, Notice
+from proxy.observe.alerts.notice import Delivery
 from proxy.observe.alerts.people import Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from proxy.posts import Answer, Headers
@@ -297,15 +297,23 @@ async def test_who_is_removed_is_told_nothing(tmp_path: Path) -> None:
     await again.stop()
 
 
-async def test_nothing_is_dropped_before_it_is_known_who_there_is(tmp_path: Path) -> None:
-    """Policies may be read later."""
+async def test_without_receivers_nothing_is_done(tmp_path: Path) -> None:
+    """Nothing is read or written, no thread runs. What waits for those who come later is kept."""
     first = await Scene(tmp_path, receiver()).start()
     first.far.otherwise["ops"] = BUSY
     first.delivery.send(notice("a"))
-    await first.until(lambda: first.delivery.waiting("ops") == 1)
+    await first.until(lambda: b'"a"' in read(tmp_path))
     await first.stop()
-    second = await Scene(tmp_path).start()
-    assert second.delivery.waiting("ops") == 1
+    before = read(tmp_path)
+
+    second = Scene(tmp_path)
+    second.delivery.obey([])
+    second.clock.spawn(second.delivery.run())
+    second.delivery.send(notice("b"))
+    await second.advance(3600.0)
+    assert second.results() == {"unknown": 1}
+    assert not second.delivery._scribe._thread.is_alive()
+    assert read(tmp_path) == before
     second.delivery.obey([receiver()])
     await second.until(lambda: second.far.ids() == ["a"])
     await second.stop()
@@ -417,14 +425,18 @@ async def test_a_receiver_that_is_removed_while_it_is_told(tmp_path: Path) -> No
 async def test_an_error_of_ours_silences_nobody(tmp_path: Path) -> None:
     """It is told, and after a minute it goes on."""
     scene = await Scene(tmp_path, receiver()).start()
-    broken = Notice("a", "ops", "g", (replace(told(), starts_at=1e30),), 0.0)
-    scene.delivery.send(broken)
+    courier = scene.delivery._at_work["ops"].courier
+
+    async def broken(*_: Any, **__: Any) -> Answer:
+        courier._post = scene.far
+        raise RuntimeError("a bug")
+
+    courier._post = broken
+    scene.delivery.send(notice("a"))
     await scene.until(lambda: len(scene.bugs) == 1)
     scene.bugs.clear()
-    scene.delivery._waiting.done(broken)
-    scene.delivery.send(notice("b", told("f2")))
     await scene.advance(60.0)
-    await scene.until(lambda: scene.far.ids() == ["b"])
+    await scene.until(lambda: scene.far.ids() == ["a"])
     await scene.stop()
 
 
