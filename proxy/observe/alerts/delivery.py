@@ -35,7 +35,7 @@ from proxy.observe.alerts.receiver import Receiver
 from proxy.observe.alerts.scribe import Scribe
 from proxy.observe.alerts.trimmed import trimmed
 from proxy.observe.alerts.waiting import MOST, MOST_BYTES, Waiting
-from proxy.observe.metrics import Family, Rows
+from proxy.observe.metrics import Family
 from proxy.posts import Post
 
 FOLDER = "alerts"
@@ -158,17 +158,12 @@ class Deliveries:
 
     def families(self) -> Iterator[Family]:
         """Part of Delivery."""
-        names = self._receivers
-        states: Rows = {
-            (name, state): int(state == self._state(name))
-            for name in names
-            for state in counted.STATES
+        receivers = {
+            name: counted.Standing(self._state(name), self._waiting.of(name))
+            for name in self._receivers
         }
-        yield Family(counted.NOTIFICATIONS, {**self._results})
-        yield Family(counted.RECEIVER_STATE, states)
-        yield Family(counted.QUEUED, {(name,): self._waiting.of(name) for name in names})
-        yield Family(counted.QUEUED_BYTES, {(): self._waiting.bytes})
-        yield Family(counted.QUEUE_DURABLE, {(): int(not self._scribe.trouble)})
+        durable = not self._scribe.trouble
+        return counted.families(receivers, self._results, self._waiting.bytes, durable=durable)
 
     def next(self, receiver: str) -> Notice | None:
         """Part of Desk."""
