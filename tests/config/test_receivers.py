@@ -1,5 +1,6 @@
 """proxy/config/receivers.py"""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,14 @@ def test_a_url_is_text() -> None:
         PostUrl.parse(7)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"name": 1}, told.Receiver)
+
+
+def test_what_the_docs_show_can_be_read(folder: Any) -> None:
+    """Each kind but that of an upstream, with and without variables."""
+    page = (Path(__file__).parents[2] / "docs" / "receivers.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    read = folder.load(block, SLACK_HOOK="https://hooks.slack.example/services/T1/B1/y")
+    made = {each.kind: each for each in receivers_of(read.alerts.receivers, {})}
+    assert list(made) == ["webhook", "alertmanager", "slack", "pagerduty"]
+    assert made["slack"].url.endswith("/y")
+    assert page.count("\n| `") >= 8
