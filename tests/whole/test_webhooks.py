@@ -19,7 +19,8 @@ from proxy.observe.alerts.delivery import Deliveries
 from proxy.observe.alerts.people import Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from tests.fakes import FakeClock, Turn
-from tests.harness import within
+from tests.harness import Connection, RawUpstream, answer, holdfast, request, within
+from tests.harness.upstream import never
 from tests.observe.alerts.notices import notice, over
 
 KEY = bytes(range(32))
@@ -200,3 +201,47 @@ async def test_an_alertmanager_keeps_what_fires(tmp_path: Path, far: Far) -> Non
     await scene.stop()
     assert set(far.paths) == {"/api/v2/alerts"}
     assert [each[0]["labels"]["alertname"] for each in far.said] == ["CircuitOpen"] * 3
+
+
+POLICIES = """
+alerts:
+  receivers:
+    - {name: dead, kind: webhook, url: "URL/sesame?sig=sesame", allow_private: true,
+       secret: "KEY"}
+    - {name: page, kind: pagerduty, secret: "sesamesesamesesamesesamesesamese", url: "URL/sesame",
+       allow_private: true}
+  routes: [{to: [dead, page]}]
+"""
+
+
+async def test_a_dead_receiver_slows_no_call_and_no_secret_is_shown(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """In a whole proxy: while both receivers hang, calls pass. Nothing that it says anywhere, with
+    the receivers failing and gone, has their URLs or secrets."""
+    async with RawUpstream() as tools, RawUpstream() as far:
+        far.otherwise = never
+        far.script.append(answer(410))
+        policies = POLICIES.replace("URL", far.url).replace("KEY", SECRET)
+        async with holdfast(tools, policies=policies) as proxy:
+            delivery = proxy.app._lookout.delivery
+            for name in ("dead", "page"):
+                for number in range(3):
+                    delivery.send(notice(f"{name}{number}", receiver=name))
+            await far.began(2)
+            async with await proxy.connect() as agent:
+                for _ in range(20):
+                    assert (await agent.call(request("/"))).status == 200
+            shown = b""
+            for path in ("policies", "status", "agents", "policies/explain?tool=x&upstream=x"):
+                async with await Connection.open(proxy.admin) as door:
+                    shown += (await door.call(request(f"/v1/{path}"))).body
+            async with await Connection.open(proxy.admin) as door:
+                metrics = (await door.call(request("/metrics"))).body
+            assert b'holdfast_alerts_receiver_state{receiver="dead",state="' in metrics
+            queue = (proxy.folder / "state" / "alerts" / "queue").read_bytes()
+    told = capfd.readouterr()
+    for text in (shown, metrics, queue, told.err.encode(), told.out.encode()):
+        assert b"sesame" not in text
+        assert SECRET.encode() not in text
+    assert "delivery" in told.err

@@ -6,6 +6,7 @@ while the disk does not take it: that is when it matters.
 """
 
 import asyncio
+import contextlib
 import hashlib
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -40,7 +41,7 @@ from proxy.posts import Post
 
 FOLDER = "alerts"
 _LAST = 1.0
-"""Seconds that the stop waits for the disk."""
+"""Seconds that the stop waits for receivers that are well, and again for the disk."""
 _AFTER_A_BUG = 60.0
 _LAST_ONLY = frozenset({"alertmanager", "slack", "pagerduty"})
 """Kinds that are told of each alert how it was last, and not how it came to be so."""
@@ -89,6 +90,7 @@ class Deliveries:
         self._results: Counter[tuple[str, ...]] = Counter()  # receiver and result
         self._failing: dict[str, str] = {}
         self._overfull = False
+        self._tried = asyncio.Event()
         self._running = False
         file = QueueFile(data_dir / FOLDER, disk or RealDisk())
         self._scribe = Scribe(file, clock, self._all_of_it, self._disk_heard)
@@ -146,7 +148,12 @@ class Deliveries:
         await asyncio.Event().wait()
 
     async def stop(self) -> None:
-        """Part of Delivery."""
+        """Part of Delivery. What is new is still told to those who take it at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST):
+                while any(map(self._takes, self._at_work)):
+                    self._tried.clear()
+                    await self._tried.wait()
         self._running = False
         at_work, self._at_work = self._at_work, {}
         tasks = [task for each in at_work.values() for task in each.tasks]
@@ -181,6 +188,7 @@ class Deliveries:
 
     def tried(self, receiver: str, why: str) -> None:
         """Part of Desk."""
+        self._tried.set()
         before = self._failing.pop(receiver, "")
         if why:
             self._results[receiver, "failed"] += 1
@@ -248,6 +256,10 @@ class Deliveries:
             except Exception as error:
                 self._bug(error)
                 await self._clock.sleep(_AFTER_A_BUG)
+
+    def _takes(self, receiver: str) -> bool:
+        """Does something wait for it that it most likely takes?"""
+        return self._waiting.of(receiver) > 0 and receiver not in self._failing
 
     def _state(self, name: str) -> str:
         if self.disabled(name):

@@ -67,8 +67,10 @@ class Found(msgspec.Struct):
             self.done[entry.id] = None
             if len(self.done) > REMEMBERED:
                 del self.done[next(iter(self.done))]
-        else:
+        elif entry.written:
             self.off[entry.receiver] = entry
+        else:
+            self.off.pop(entry.receiver, None)
 
 
 class QueueFile:

@@ -422,6 +422,37 @@ async def test_a_receiver_that_is_removed_while_it_is_told(tmp_path: Path) -> No
     assert scene.results() == {"removed": 1}
 
 
+async def test_what_is_new_at_the_stop_is_still_told(tmp_path: Path) -> None:
+    """To who takes it at once. Who is dead is not waited for."""
+    scene = await Scene(tmp_path, receiver(), receiver("dead")).start()
+    scene.far.otherwise["dead"] = BUSY
+    scene.delivery.send(notice("a", receiver="dead"))
+    await scene.until(lambda: scene.states()["dead"] == "failing")
+    scene.delivery.send(notice("b"))
+    scene.delivery.send(over("c"))
+    await scene.stop()
+    assert scene.far.ids() == ["b", "c"]
+
+
+async def test_a_receiver_that_hangs_holds_up_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For long. It is told by the next process."""
+    monkeypatch.setattr(module, "_LAST", 0.05)
+    scene = await Scene(tmp_path, receiver()).start()
+
+    async def hangs(*_: Any, **__: Any) -> Answer:
+        await asyncio.Event().wait()
+        return OK
+
+    scene.delivery._at_work["ops"].courier._post = hangs
+    scene.delivery.send(notice("a"))
+    await scene.stop()
+    again = await Scene(tmp_path, receiver()).start()
+    await again.until(lambda: again.far.ids() == ["a"])
+    await again.stop()
+
+
 async def test_an_error_of_ours_silences_nobody(tmp_path: Path) -> None:
     """It is told, and after a minute it goes on."""
     scene = await Scene(tmp_path, receiver()).start()

@@ -49,6 +49,15 @@ def test_it_remembers_what_is_done_for_a_while(tmp_path: Path) -> None:
     assert (len(done), done[0]) == (module.REMEMBERED, "1")
 
 
+def test_who_is_told_again_is_off_no_more(tmp_path: Path) -> None:
+    """The last word counts."""
+    file = QueueFile(tmp_path, QuickDisk())
+    file.rewrite([GONE, Off("ops", "")])
+    file.append([Off("boss", "")])
+    file.close()
+    assert read(tmp_path) == Found()
+
+
 STEPS: Sequence[tuple[str, Sequence[Entry]]] = (
     ("rewrite", [A]), ("append", [B, GONE]), ("append", [Done("a")]), ("rewrite", [B, GONE]),
     ("append", [C, Done("b")]),

@@ -118,7 +118,7 @@ def test_what_flies_is_kept_though_there_is_no_room() -> None:
     tight.add(notice("a"), notice("b", told("f2"), receiver="boss"))
     assert tight.ids == ["b"]
     tight.waiting.fly("boss")
-    tight._most = 0
+    tight.waiting._most = 0
     tight.add(notice("c"))
     assert tight.ids == ["b"]
 
