@@ -103,7 +103,11 @@ class _Lookup(AbstractResolver):
             except RuntimeError:  # the loop is gone
                 return
 
-        threading.Thread(target=look, name="look-up", daemon=True).start()
+        try:
+            threading.Thread(target=look, name="look-up", daemon=True).start()
+        except RuntimeError as error:  # the process may have no more of them
+            self._free += 1
+            raise OSError(errno.EAGAIN, str(error)) from None
         return [
             ResolveResult(
                 hostname=host,

@@ -272,3 +272,21 @@ async def test_look_ups_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert "no connection: too many names are being looked up" in whys
     released.set()
     await posting.close()
+
+
+async def test_there_may_be_no_thread_for_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is a failure like others, and takes no room from later ones."""
+
+    def refuses(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    posting = Posting(FakeClock(), LONG)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuses)
+        for _ in range(LOOKUPS + 1):
+            said = await within(posting("http://a.example/", b"", TEXT))
+            assert said.why == "no connection: can't start new thread"
+    async with RawUpstream() as far:
+        url = f"http://localhost:{far.port}/"
+        assert (await within(posting(url, b"", TEXT, private=True))).taken
+    await posting.close()

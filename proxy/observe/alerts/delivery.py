@@ -40,7 +40,7 @@ from proxy.observe.metrics import Family
 from proxy.posts import Post
 
 FOLDER = "alerts"
-_LAST = 1.0
+_LAST = 0.5
 """Seconds that the stop waits for receivers that are well, and again for the disk."""
 _AFTER_A_BUG = 60.0
 _LAST_ONLY = frozenset({"alertmanager", "slack", "pagerduty"})
