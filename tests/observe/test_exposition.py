@@ -19,7 +19,6 @@ from proxy.journal.writer import State
 from proxy.keep import Keep
 from proxy.keys import KILLS, LEDGER, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe import catalogue
-from proxy.observe.alerts import counted
 from proxy.observe.exposition import Exposition, wanted
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.metrics import Family
@@ -56,8 +55,6 @@ def busy():
     of_payloads = [each for each in of_payloads if each.metric != catalogue.PAYLOADS_LOST]
     lost = Family(catalogue.PAYLOADS_LOST, {("late",): 1})
     found.journal = lambda: [*journals(), *of_payloads, lost]
-    receivers = {"ops": counted.Standing("ok", 1)}
-    found.lookout = lambda: counted.families(receivers, {("ops", "sent"): 1}, 9, durable=True)
     rows = [*found.store()]
     labelled = {catalogue.STORE_FAILURES: "timeout", catalogue.STORE_LEASES: "money"}
     found.store = lambda: [
@@ -122,9 +119,7 @@ async def test_each_metric_is_documented():
 
 async def test_each_metric_of_the_catalogue_is_exposed():
     """Also before it has a row: dashboards find it, and see that it is zero."""
-    found = metrics()
-    found.lookout = lambda: counted.families({}, {}, 0, durable=True)
-    text = await scrape(found)
+    text = await scrape(metrics())
     names = [metric.name for metric in catalogued()]
     assert [name for name in names if f"# TYPE {name} " not in text] == []
 
