@@ -85,7 +85,7 @@ class App:
         data_dir = Path(settings.data_dir)
         self._control = Control(self._keep, self.clock, data_dir, fleet_key)
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
-        self._lookout = Lookout(settings, self.clock, self._keep)
+        self._lookout = Lookout(settings, self.clock, self._keep, self.log.bug)
         rooms = (*self._control.rooms, *self._lookout.rooms)
         self._trail = Trail(settings, self.clock, news, self.log, disk, rooms)
         self.metrics = Metrics(self._keep, self.health)

@@ -5,16 +5,21 @@ beside the path. What must outlive the process is a room of the journal (`Rebuil
 `Control`.
 """
 
+import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
-from proxy.config.settings import Settings
+from proxy.config.receivers import receivers_of
+from proxy.config.settings import Address, Settings
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import NEWS
+from proxy.mirrors.sender import Sender
 from proxy.news import News
+from proxy.observe.alerts.delivery import Deliveries
+from proxy.observe.alerts.people import Whence
 from proxy.observe.behaviour.figures import families as families_of_agents
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
@@ -31,10 +36,21 @@ _LEAST = 0.05  # where windows pass faster, in a drill
 class Lookout:
     """`begin` when the journal takes records; `obey` for each set of policies; `run`; `stop`."""
 
-    def __init__(self, settings: Settings, clock: Clock, keep: Keep) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        keep: Keep,
+        bug: Callable[[BaseException], None],
+    ) -> None:
+        """`bug` hears of errors of ours."""
         self._clock = clock
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
+        self._post = Sender(clock)
+        whence = Whence(settings.agent.id, _reached_at(settings.admin))
+        self.delivery = Deliveries(self._data_dir, clock, self._post, whence, self._news.tell, bug)
+        """Who tells people of alerts."""
         self.slos = Slos(clock)
         """What is counted for objectives, and how they stand."""
         self.watch = Watch(clock)
@@ -61,6 +77,7 @@ class Lookout:
         self._hears(self.slos, self.slos.counts_calls)
         self.watch.follow(loaded.behaviour)
         self._hears(self.watch, loaded.behaviour is not None)
+        self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -75,6 +92,7 @@ class Lookout:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
+        _ = self._clock.spawn(self.delivery.run())
         while True:
             await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
             for tick in self._ticks:
@@ -82,7 +100,22 @@ class Lookout:
 
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
+        await self.delivery.stop()
+        await self._post.close()
 
     def _families(self) -> Iterable[Family]:
         yield from families_of_slos(self.slos.entries.values())
         yield from families_of_agents(self.watch)
+        yield from self.delivery.families()
+
+
+def _reached_at(admin: Address) -> str:
+    """The URL of the admin side; empty where nobody else could open it."""
+    host, _, port = admin.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        own = host in {"", "localhost"} or admin.startswith("unix:")
+    else:
+        own = address.is_loopback or address.is_unspecified
+    return "" if own or port == "0" else f"http://{admin}"

@@ -163,7 +163,9 @@ class _Reading:
         idle = idle_kills(self.kills.values(), known, Clock.wall())
         told = self.operating.judged(list(self.names))
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
-        return Judged([*judged.errors, *money.errors, *told.errors], [*warnings, *told.warnings])
+        misled = self.operating.misled(self.names.keys() - {self.replaced})
+        errors = [*judged.errors, *money.errors, *told.errors, *misled]
+        return Judged(errors, [*warnings, *told.warnings])
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:

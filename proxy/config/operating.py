@@ -1,6 +1,6 @@
 """Reads what policy files say of operators: SLOs, alerts and mirrors; and judges them together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeAlias
 
 from proxy.config.alerts import Alerts
@@ -9,7 +9,8 @@ from proxy.config.document import Mapping
 from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
 from proxy.config.objectives import misjudged
-from proxy.config.places import Place
+from proxy.config.places import Place, Problem
+from proxy.config.receivers import astray
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
 from proxy.observe.behaviour.rules import Rules
@@ -27,6 +28,7 @@ class Operating:
         self._listed = listed
         self._names: dict[tuple[str, str], Place] = {}
         self._once: dict[str, Place] = {}
+        self._alerts_node: Any = None
         self.slos: list[tuple[Slo, Mapping, str]] = []
         self.mirrors: list[tuple[Mirror, Mapping, str]] = []
         self.alerts = Alerts()
@@ -40,7 +42,8 @@ class Operating:
         for written, node, path in self._listed(root, "mirrors", Mirror):
             self._named("a mirror", written.name, node, path)
             self.mirrors.append((written, node, path))
-        self.alerts = self._single(root, "alerts", Alerts) or self.alerts
+        if (alerts := self._single(root, "alerts", Alerts)) is not None:
+            self.alerts, self._alerts_node = alerts, root.items["alerts"].node
         self.behaviour = self._single(root, "behaviour", Behaviour) or self.behaviour
 
     def _named(self, what: str, name: str, node: Mapping, path: str) -> None:
@@ -66,6 +69,10 @@ class Operating:
     def rules(self) -> Rules | None:
         """Of behaviour; None: nobody watches."""
         return None if self.behaviour is None else self.behaviour.rules
+
+    def misled(self, upstreams: Collection[str]) -> Iterator[Problem]:
+        """What names an upstream that is not there."""
+        return astray(self.alerts.receivers, self._alerts_node, upstreams)
 
     def judged(self, upstreams: list[str]) -> Judged:
         """What only the whole set shows. `upstreams`: all names."""
