@@ -1,0 +1,45 @@
+"""Prometheus itself, for tests: the programs `promtool` and `prometheus`.
+
+They are looked for in the folder that HOLDFAST_TEST_PROMETHEUS names, else on the PATH. Debian's
+package `prometheus` has both. Where they are missing such tests are skipped: what they would show
+needs Prometheus, and most machines have none.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = os.environ.get("HOLDFAST_TEST_PROMETHEUS")
+PROMTOOL = shutil.which("promtool", path=FOLDER)
+PROMETHEUS = shutil.which("prometheus", path=FOLDER)
+
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None, reason="no promtool: see HOLDFAST_TEST_PROMETHEUS in CONTRIBUTING.md"
+)
+needs_prometheus = pytest.mark.skipif(
+    PROMETHEUS is None, reason="no prometheus: see HOLDFAST_TEST_PROMETHEUS in CONTRIBUTING.md"
+)
+
+
+def promtool(
+    *arguments: str | Path, given: bytes | None = None
+) -> subprocess.CompletedProcess[str]:
+    """What it said; it does not raise where it found something."""
+    assert PROMTOOL is not None
+    told = None if given is None else given.decode()
+    command = [PROMTOOL, *map(str, arguments)]
+    return subprocess.run(command, input=told, capture_output=True, text=True, check=False)
+
+
+def rule_test(folder: Path, groups: list[dict[str, Any]], tests: list[dict[str, Any]]) -> str:
+    """Have it run the tests of these rules; empty: all of them hold, else what it said."""
+    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    asked = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": tests}
+    (folder / "tests.yaml").write_text(yaml.safe_dump(asked))
+    ran = promtool("test", "rules", folder / "tests.yaml")
+    return "" if ran.returncode == 0 else ran.stdout + ran.stderr
