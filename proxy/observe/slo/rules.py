@@ -13,19 +13,17 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from proxy.observe.slo.burning import BURN
+from proxy.observe.slo.burns import OUTAGE_WINDOW
+from proxy.observe.slo.figures import EVENTS
 from proxy.observe.slo.objective import Burn, Objective, Severity
-
-EVENTS = "holdfast_slo_events_total"
-CURRENT = 300.0
-"""Seconds of the window that says how fast a budget burns now."""
-ALERT = "SloBurn"
-"""As the process calls it; routes by name hold for both."""
 
 Rule: TypeAlias = dict[str, Any]
 Group: TypeAlias = dict[str, Any]
 
 _UNITS = (("y", 31_536_000_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000),
           ("m", 60_000), ("s", 1_000), ("ms", 1))  # fmt: skip
+_SURE = "1e-9"  # for what floats make of 0.5
 _ONLY_WHOLE = frozenset({"y", "w"})
 
 
@@ -82,7 +80,7 @@ class _Rules:
 
     def ratios(self) -> list[Rule]:
         """The share of bad events, for each window that something asks for."""
-        windows = {CURRENT, self._of.window}
+        windows = {OUTAGE_WINDOW, self._of.window}
         for burn in self._of.burns:
             windows |= {burn.long, burn.short}
         return [
@@ -109,7 +107,7 @@ class _Rules:
             self._meta("slo:objective:ratio", f"vector({objective})"),
             self._meta("slo:error_budget:ratio", f"vector({self._budget})"),
             self._meta("slo:time_period:days", f"vector({self._of.window / 86_400:.12g})"),
-            self._meta("slo:current_burn_rate:ratio", self._burning(CURRENT)),
+            self._meta("slo:current_burn_rate:ratio", self._burning(OUTAGE_WINDOW)),
             self._meta("slo:period_burn_rate:ratio", self._burning(self._of.window)),
             self._meta("slo:period_error_budget_remaining:ratio", left),
             self._meta("sloth_slo_info", "vector(1)", info),
@@ -125,7 +123,7 @@ class _Rules:
         bad = "{{ $value | humanizePercentage }}"
         labels = {"severity": severity, "slo": self._of.name, "sloth_severity": severity}
         return {
-            "alert": ALERT,
+            "alert": BURN,  # as the process calls it: routes by name hold for both
             "expr": "or\n".join(map(self._burns, burns)),
             "labels": labels,
             "annotations": {
@@ -137,7 +135,7 @@ class _Rules:
 
     def _burns(self, burn: Burn) -> str:
         """Both windows burn, and there is enough to say so."""
-        asked = [self._over(burn, window) for window in (burn.short, burn.long)]
+        asked = [self._over(burn, window) for window in sorted({burn.short, burn.long})]
         if burn.min_events > 1:
             asked.append(self._enough("true|false", burn.long, burn.min_events))
         if burn.min_bad > 1:
@@ -146,7 +144,8 @@ class _Rules:
 
     def _over(self, burn: Burn, window: float) -> str:
         limit = f"({burn.factor:.12g} * {self._budget})"
-        return f"max({_ratio(window)}{self._own} > {limit}) without (sloth_window)"
+        beyond = f">= ({limit} - {_SURE})" if burn.outage else f"> {limit}"
+        return f"max({_ratio(window)}{self._own} {beyond}) without (sloth_window)"
 
     def _enough(self, good: str, window: float, number: int) -> str:
         """Prometheus counts between scrapes, and so in fractions."""
@@ -156,7 +155,7 @@ class _Rules:
         picked = {"slo": self._of.name, **self._origin.selects}
         inside = ",".join(f"{key}={_quoted(value)}" for key, value in picked.items())
         operator = "=~" if "|" in good else "="
-        return f'sum({function}({EVENTS}{{{inside},good{operator}"{good}"}}[{span(window)}]))'
+        return f'sum({function}({EVENTS.name}{{{inside},good{operator}"{good}"}}[{span(window)}]))'
 
     def _burning(self, window: float) -> str:
         return (
