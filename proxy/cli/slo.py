@@ -2,6 +2,7 @@
 
 import click
 
+from proxy.cli.slo_import import imported
 from proxy.cli.slo_rules import rules
 
 
@@ -12,7 +13,9 @@ def slo() -> None:
     \b
     Examples:
       holdfast slo rules > slos.rules.yaml
+      holdfast slo import sloth.yml > policies/60-slos.yaml
     """
 
 
-slo.add_command(rules)
+for _command in (rules, imported):
+    slo.add_command(_command)
