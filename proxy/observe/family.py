@@ -4,6 +4,7 @@ Reading goes in steps, since it happens on the loop: whoever reads lets others g
 comes. What a row says is of one moment; two rows may be of two, a millisecond apart.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import accumulate
 from typing import TypeAlias, TypeVar
@@ -29,15 +30,26 @@ STEP = 64
 Labels: TypeAlias = tuple[str, ...]
 
 
-class Spread(msgspec.Struct, frozen=True, gc=False):
+class Exemplar(msgspec.Struct, frozen=True, gc=False):
+    """One call of those that a bucket counts, by its trace."""
+
+    trace: str  # 32 hex digits
+    span: str  # 16
+    us: int
+    wall: float  # seconds since 1970
+
+
+class Spread(msgspec.Struct, frozen=True):
     """A histogram as it was read: how many in each bucket, and the rest; and their sum.
 
-    Bounds and sum are millionths of what is shown: µs of seconds.
+    Bounds and sum are so many parts of what is shown: µs of seconds.
     """
 
     bounds: tuple[int, ...]
     counts: tuple[int, ...]
     sum_us: int
+    exemplars: dict[int, Exemplar] = {}  # by the number of the bucket
+    parts: int = 1_000_000
 
     @property
     def upto(self) -> tuple[tuple[int, int], ...]:
@@ -69,18 +81,34 @@ Making: TypeAlias = Generator[None, None, Made]
 
 
 class Histogram:
-    """How often which duration. `counts` has one place more than `bounds`: the rest."""
+    """How often which duration. `counts` has one place more than `bounds`: the rest.
 
-    __slots__ = ("bounds", "counts", "sum_us")
+    Of each bucket the last call that is traced is remembered, if any is: one for each at most.
+    """
+
+    __slots__ = ("bounds", "counts", "exemplars", "sum_us")
 
     def __init__(self, bounds: tuple[int, ...]) -> None:
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum_us = 0
+        self.exemplars: dict[int, Exemplar] | None = None
 
-    def spread(self) -> Spread:
+    def add(self, value: int) -> None:
+        """One more. Who counts on every call has the same lines in place."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum_us += value
+
+    def remember(self, exemplar: Exemplar) -> None:
+        """It was counted, and it is traced."""
+        if self.exemplars is None:
+            self.exemplars = {}
+        self.exemplars[bisect_left(self.bounds, exemplar.us)] = exemplar
+
+    def spread(self, parts: int = 1_000_000) -> Spread:
         """A copy."""
-        return Spread(self.bounds, tuple(self.counts), self.sum_us)
+        exemplars = self.exemplars.copy() if self.exemplars else {}
+        return Spread(self.bounds, tuple(self.counts), self.sum_us, exemplars, parts)
 
 
 def summed(rows: Iterable[tuple[Labels, int]]) -> Making[Rows]:

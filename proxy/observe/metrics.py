@@ -13,13 +13,16 @@ from typing import Protocol
 
 import msgspec
 
+from proxy.clock import Clock
 from proxy.counts import Counts
 from proxy.keep import Keep
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
+from proxy.observe.conventions import Conventions
 from proxy.observe.family import (
     LONG,
     SHORT,
+    Exemplar,
     Family,
     Histogram,
     Labels,
@@ -71,8 +74,8 @@ class Row:
     """What is counted of one (upstream, tool)."""
 
     __slots__ = (
-        "attempts", "calls", "costs", "duration", "first_byte", "kind", "overhead", "queue_wait",
-        "tokens",
+        "attempts", "calls", "conventional", "costs", "duration", "first_byte", "kind", "overhead",
+        "queue_wait", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -83,6 +86,7 @@ class Row:
         self.overhead = Histogram(SHORT)
         self.queue_wait: Histogram | None = None  # most tools have no queue
         self.kind = "tool"  # or model
+        self.conventional = False  # has OpenTelemetry words for such calls?
         self.costs: dict[str, int] = {}  # by agent, in micro-dollars
         self.tokens: defaultdict[Labels, int] = defaultdict(int)  # agent, kind
 
@@ -97,14 +101,18 @@ class Row:
 class Metrics:
     """A recorder that counts. Not for other threads than the loop's."""
 
-    def __init__(self, keep: Keep, policies: Policies) -> None:
+    def __init__(
+        self, keep: Keep, policies: Policies, wall: Callable[[], float] = Clock.wall
+    ) -> None:
         """`keep` holds the circuits and what the stages count."""
+        self._wall = wall
         self._policies = policies
         self._bound: dict[tuple[str, str], Row] = {}  # by the names that records say
         self._rows: dict[tuple[str, str], Row] = {}  # by the values of labels
         self._names = Names()
         self._agents = self._names.agents
         self._kept = KeptRows(keep, self._names)
+        self._conventions = Conventions(self._names)
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
         self.journal: Callable[[], Iterable[Family]] = _no_journal
         self.store: Callable[[], Iterable[Family]] = _no_store
@@ -122,6 +130,7 @@ class Metrics:
         if row is None:
             row = self._row(record.upstream, record.tool, record.outcome == "ok")
             row.kind = "model" if record.layer == "llm" else "tool"
+            row.conventional |= record.layer == "llm" or record.protocol == "mcp"
         row.calls[record.layer, record.outcome, record.code] += 1
         # The same lines again and again rather than a method: a call costs as much as its work.
         histogram, us = row.duration, record.duration_us
@@ -147,11 +156,27 @@ class Metrics:
                 agent = self._agents.of(record.agent)
                 row.costs[agent] = row.costs.get(agent, 0) + record.cost_micros
         if record.tokens is not None:
-            agent = self._agents.of(record.agent)
-            for kind, number in record.tokens.items():
-                row.tokens[agent, kind] += number
+            self._note_tokens(row, record.agent, record.tokens)
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
+        if record.span or row.conventional:
+            self._note_more(row, record)
+
+    def _note_tokens(self, row: Row, agent: str, tokens: dict[str, int]) -> None:
+        label = self._agents.of(agent)
+        for kind, number in tokens.items():
+            row.tokens[label, kind] += number
+
+    def _note_more(self, row: Row, record: Record) -> None:
+        """What is to be said of few calls: those that are traced, and those of models and MCP."""
+        wall = self._wall()
+        if row.conventional:
+            self._conventions.note(record, wall)
+        if record.span:
+            trace, span, first = record.trace, record.span, record.ttfb_us
+            row.duration.remember(Exemplar(trace, span, record.duration_us, wall))
+            if first >= 0:
+                row.first_byte.remember(Exemplar(trace, span, first, wall))
 
     @staticmethod
     def _note_queue(row: Row, us: int) -> None:
@@ -176,6 +201,7 @@ class Metrics:
     def steps(self) -> Steps:
         """The same bit by bit, for who lets the loop go on in between."""
         yield from self._read_rows()
+        yield from self._conventions.read()
         yield from self._kept.read(self._refusals.copy())
         bad = self._kept.relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
         yield Family(catalogue.BAD_REQUESTS, (yield from bad))

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.family import Family, Labels, Spread
+from proxy.observe.family import Exemplar, Family, Labels, Spread
 
 LINES = 400
 """Lines of a piece, about: a quarter of a millisecond of work."""
-_MILLION = 1_000_000
 
 
 class Writer:
@@ -20,7 +19,7 @@ class Writer:
 
     def __init__(self, open_metrics: bool) -> None:
         self._open = open_metrics
-        self._bounds: dict[tuple[int, ...], tuple[str, ...]] = {}
+        self._bounds: dict[tuple[tuple[int, ...], int], tuple[str, ...]] = {}
 
     def pieces(self, families: Iterable[Family]) -> Iterator[str]:
         """The text; what ends it in OpenMetrics is not in it."""
@@ -54,18 +53,33 @@ class Writer:
         return f"# HELP {name} {said}\n# TYPE {name} {kind}\n"
 
     def _histogram(self, metric: Metric, labels: Labels, spread: Spread) -> str:
-        bounds = self._bounds.get(spread.bounds)
-        if bounds is None:
-            bounds = (*(f'le="{b / _MILLION!r}"}}' for b in spread.bounds), 'le="+Inf"}')
-            self._bounds[spread.bounds] = bounds
         start = _named(f"{metric.name}_bucket", metric, labels).removesuffix("}")
         start += "," if metric.labels else "{"
         upto = list(accumulate(spread.counts))
+        bounds = self._shown(spread)
         lines = [f"{start}{bound} {float(n)}\n" for bound, n in zip(bounds, upto, strict=True)]
+        if self._open:
+            for bucket, exemplar in spread.exemplars.items():
+                lines[bucket] = f"{lines[bucket][:-1]}{_beside(exemplar)}\n"
         lines.append(f"{_named(f'{metric.name}_count', metric, labels)} {float(upto[-1])}\n")
-        total = spread.sum_us / _MILLION
+        total = spread.sum_us / spread.parts
         lines.append(f"{_named(f'{metric.name}_sum', metric, labels)} {total}\n")
         return "".join(lines)
+
+    def _shown(self, spread: Spread) -> tuple[str, ...]:
+        """The label of each bucket, and the end of its labels."""
+        key = spread.bounds, spread.parts
+        found = self._bounds.get(key)
+        if found is None:
+            shown = (f'le="{bound / spread.parts!r}"}}' for bound in spread.bounds)
+            found = self._bounds[key] = (*shown, 'le="+Inf"}')
+        return found
+
+
+def _beside(exemplar: Exemplar) -> str:
+    """What stands behind a bucket's number."""
+    value, wall = exemplar.us / 1e6, exemplar.wall
+    return f' # {{trace_id="{exemplar.trace}",span_id="{exemplar.span}"}} {value} {wall:.3f}'
 
 
 def _named(name: str, metric: Metric, labels: Labels) -> str:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from proxy.keep import Keep
-from proxy.observe import catalogue
+from proxy.observe import catalogue, conventions
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
@@ -64,4 +64,4 @@ def rows(found: Metrics, name: str) -> Rows:
 def catalogued() -> list[Metric]:
     """Every metric of the catalogues."""
     named = [thing for thing in vars(catalogue).values() if isinstance(thing, Metric)]
-    return [*named, *catalogue.COUNTED, *LOOKOUT]
+    return [*named, *catalogue.COUNTED, *LOOKOUT, *conventions.METRICS]

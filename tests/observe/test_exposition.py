@@ -52,6 +52,8 @@ def busy():
     found = metrics(keep)
     found.note(record(queue_us=20, cost_micros=2_000, tokens={"input": 3}))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
+    found.note(record("gpt", layer="llm", upstream="model", tokens={"input": 3}))
+    found.note(record("search", protocol="mcp", upstream="mcp"))
     found.bad_requests.add("bare_lf")
     of_payloads = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]
     of_payloads = [each for each in of_payloads if each.metric != catalogue.PAYLOADS_LOST]
@@ -234,3 +236,24 @@ async def test_the_gzipped_page_is_the_same_page():
 def test_the_first_known_format_is_taken(accept, expected):
     """Whatever else stands in the header."""
     assert wanted(accept) == expected
+
+
+async def test_a_traced_call_stands_beside_its_bucket():
+    """The last of each bucket, in OpenMetrics; plain text has no place for it."""
+    found = metrics()
+    traced = {"trace": "ab" * 16, "span": "cd" * 8}
+    found.note(record(duration_us=3_000, ttfb_us=-1, **{**traced, "span": "00" * 8}))
+    found.note(record(duration_us=4_000, ttfb_us=-1, **traced))
+    found.note(record(duration_us=4_500))  # not sampled
+    exemplars = {
+        (sample.name, sample.labels["le"]): sample.exemplar
+        for family in parse_open(await scrape(found, OPEN))
+        for sample in family.samples
+        if sample.exemplar
+    }
+    ((where, exemplar),) = exemplars.items()
+    assert where == ("holdfast_call_duration_seconds_bucket", "0.005")
+    assert exemplar.labels == {"trace_id": "ab" * 16, "span_id": "cd" * 8}
+    assert exemplar.value == 0.004
+    assert float(exemplar.timestamp) > 1_700_000_000
+    assert "trace_id" not in await scrape(found)

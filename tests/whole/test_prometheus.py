@@ -38,13 +38,13 @@ def call(tool: str = "get_balance") -> bytes:
 async def half_good() -> AsyncIterator[tuple[Proxy, Callable[[], AsyncIterator[None]]]]:
     """A proxy, and twenty calls through it, of which every other one fails."""
     async with RawUpstream() as upstream, holdfast(upstream, "tools", SLOS) as proxy:
-        upstream.otherwise = answer(404, body=b"{}")
 
         async def calls() -> AsyncIterator[None]:
             for number in range(20):
                 upstream.then(OK if number % 2 else answer(500, body=b"{}"))
                 await proxy.call(call())
                 yield
+            upstream.otherwise = answer(404, body=b"{}")
 
         yield proxy, calls
 
