@@ -1,7 +1,7 @@
 """The two texts that Prometheus reads, written piece by piece.
 
-The library's writer makes an object of each sample first: thirty times the work of this one, which
-the loop would feel. Which text it is is said by `open_metrics`; only that one has exemplars.
+The library's writer makes an object of each sample first: ten times the work of this one, which the
+loop would feel. Which text it is is said by `open_metrics`; only that one has exemplars.
 """
 
 from collections.abc import Iterable, Iterator
