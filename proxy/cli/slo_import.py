@@ -1,6 +1,7 @@
 """`holdfast slo import`: SLOs of other tools as ours."""
 
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 
 from proxy.cli.journals import Failed
 from proxy.cli.problems import UNREADABLE
-from proxy.config.places import visible
+from proxy.config.places import ConfigError, visible
 
 if TYPE_CHECKING:
     from proxy.cli.slo_taken import Lost, Taken
@@ -44,7 +45,7 @@ def imported(file: Path, written: tuple[str, ...]) -> int:
     from proxy.cli import slo_taken
 
     match = _match(written)
-    found = list(_apart(_found(file)))
+    found = [_judged(each) for each in _apart(_found(file))]
     if not found:
         raise Failed(f"{file}: there is no SLO in it", UNREADABLE)
     if not match:
@@ -116,6 +117,34 @@ def _apart(found: "Iterator[Taken | Lost]") -> "Iterator[Taken | Lost]":
             yield Lost(each.name, "another one of this name stands before it")
         else:
             yield each
+
+
+def _judged(each: "Taken | Lost") -> "Taken | Lost":
+    """What is printed is a policy file that loads, whatever theirs say."""
+    from proxy.cli.slo_taken import Lost
+
+    if isinstance(each, Lost):
+        return each
+    why = _wrong(each)
+    if why and each.alerts is not None:
+        each.notes.append(f"its alerts are left out, and the usual ones are there: {why}")
+        each.alerts = None
+        why = _wrong(each)
+    return Lost(each.name, why) if why else each
+
+
+def _wrong(each: "Taken") -> str:
+    """Why it would not load; empty: it does."""
+    from proxy.cli.slo_taken import written
+    from proxy.config.load import load_policies
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "slos.yaml").write_text(written([each], "", {"tool": "any"}), "utf-8")
+        try:
+            load_policies(folder)
+        except ConfigError as error:
+            return "; ".join(f"{problem.path}: {problem.message}" for problem in error.problems)
+    return ""
 
 
 def _said(found: "list[Taken | Lost]") -> Iterator[str]:

@@ -25,6 +25,7 @@ _DAY = 86_400.0
 _UNITS = {"m": 60.0, "h": 3600.0, "d": _DAY, "w": 7 * _DAY, "M": 30 * _DAY, "Q": 90 * _DAY,
           "Y": 365 * _DAY}  # fmt: skip
 _ABOUT = frozenset("MQY")  # units that are not always as long
+_SHORTEST = 60.0  # window that there is
 _SHORT = 12  # of a long window, the short one is this part (SRE Workbook, chapter 5)
 _PAGES = frozenset({"page", "critical", "high", "sev1", "sev-1", "p1"})
 _READ = {
@@ -151,7 +152,8 @@ def _burns(condition: dict[str, Any], found: Taken) -> Iterator[Burn]:
     )
     if asked.get("alertAfter") not in (None, "0m", "0s"):
         found.notes.append("alertAfter is left out: its short window does that")
-    yield Burn(factor, long, long / _SHORT, "page" if severity in _PAGES else "ticket", MIN_EVENTS)
+    short = max(_SHORTEST, long / _SHORT)
+    yield Burn(factor, long, short, "page" if severity in _PAGES else "ticket", MIN_EVENTS)
 
 
 def _window(spec: dict[str, Any], notes: list[str]) -> float:

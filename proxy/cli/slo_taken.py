@@ -92,7 +92,7 @@ def share_of(value: Any, percent: bool) -> Decimal:
         share = Decimal(str(value)) / (100 if percent else 1)
     except InvalidOperation:
         raise Unsayable(f"its objective is {shown(value)}, no number") from None
-    if isinstance(value, bool) or not share.is_finite() or not 0 < share < 1:
+    if isinstance(value, bool) or not share.is_finite() or not 0 < float(share) < 1:
         raise Unsayable(f"its objective is {shown(value)}; here it is over 0 and under 100 %")
     return share.normalize()
 

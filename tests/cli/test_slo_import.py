@@ -1,8 +1,20 @@
 """proxy/cli/slo_import.py"""
 
 import pytest
+from hypothesis import given as supposing
+from hypothesis import strategies as st
 
+from proxy.cli.slo_openslo import Documents
+from proxy.cli.slo_sloth import taken
+from proxy.cli.slo_taken import Lost, written
 from proxy.config.load import load_policies
+
+KEYS = (
+    "name", "objective", "sli", "events", "raw", "alerting", "page_alert", "disable", "labels",
+    "service", "indicator", "indicatorRef", "timeWindow", "duration", "objectives", "target",
+    "targetPercent", "spec", "alertPolicies", "conditions", "condition", "threshold", "query",
+    "lookbackWindow", "severity", "thresholdMetric", "ratioMetric", "displayName", "metadata",
+)  # fmt: skip
 
 SLOTH = """
 version: prometheus/v1
@@ -91,6 +103,39 @@ def test_both_tools_in_one_file(holdfast, given, here):
     assert list(found) == ["other", "availability"]
 
 
+OPENSLO = """
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: odd}
+spec:
+  objectives: [{targetPercent: "99.999"}]
+  alertPolicies: [{spec: {conditions: [
+    {spec: {severity: page, condition: {threshold: 2000, lookbackWindow: 5m}}}
+  ]}}]
+"""
+
+
+def test_alerts_that_would_not_load_are_the_usual_ones(holdfast, given, here):
+    """Ours have limits that theirs do not have; it is said."""
+    ran = holdfast("slo", "import", given(OPENSLO))
+
+    assert ran.code == 0
+    assert len(loaded(here, ran.out)["odd"].burns) > 1
+    assert (
+        "odd: its alerts are left out, and the usual ones are there: slos[0].alerts[0]" in ran.err
+    )
+
+
+def test_what_would_not_load_is_lost(holdfast, given, here):
+    """What is printed always does."""
+    query = 'took_seconds_bucket{le="1234567890123456"}'
+    ran = holdfast("slo", "import", given(SLOTH.replace("errors[{{.window}}]", query)))
+
+    assert ran.code == 1
+    assert loaded(here, ran.out) == {}
+    assert "availability: is not taken over: slos[0].threshold" in ran.err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -130,3 +175,25 @@ def test_a_match_that_an_slo_does_not_have(holdfast, given, wrong):
 
     assert ran.code == 64
     assert f"found {wrong!r}" in ran.err
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("28d"),
+    lambda inside: (
+        st.lists(inside, max_size=2) | st.dictionaries(st.sampled_from(KEYS), inside, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@supposing(st.sampled_from(["openslo", "sloth", "resource"]), ANYTHING, ANYTHING)
+def test_whatever_stands_in_a_file_is_said(kind, metadata, spec):
+    """Each entry is taken over or lost, with a reason; nothing ends in a traceback."""
+    if kind == "openslo":
+        document = {"kind": "SLO", "metadata": metadata, "spec": spec}
+        found = list(Documents([document]).taken())
+    else:
+        document = {"spec": {"slos": [spec]}} if kind == "resource" else {"slos": [spec]}
+        found = list(taken(document))
+    assert all(each.why for each in found if isinstance(each, Lost))
+    assert written(found, "f", {"tool": "t"}).startswith("# Made of f")

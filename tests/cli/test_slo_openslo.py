@@ -172,3 +172,10 @@ def test_other_severities_are_tickets():
     given["spec"]["severity"] = "warning"
     found = one(alertPolicies=[document("AlertPolicy", "p", conditions=[given])])
     assert found.alerts[0].severity == "ticket"
+
+
+def test_no_window_is_shorter_than_a_minute():
+    """A twelfth of five minutes is."""
+    given = condition(lookbackWindow="5m")
+    found = one(alertPolicies=[document("AlertPolicy", "p", conditions=[given])])
+    assert found.alerts[0].short == 60.0

@@ -39,7 +39,7 @@ def test_objectives_are_exact(value, percent, share):
     assert str(share_of(value, percent)) == share
 
 
-@pytest.mark.parametrize("value", [100, 0, -1, "x", None, True, [], float("nan")])
+@pytest.mark.parametrize("value", [100, 0, -1, "x", None, True, [], float("nan"), "99." + "9" * 20])
 def test_objectives_that_cannot_be(value):
     """All, nothing, or no number."""
     with pytest.raises(Unsayable, match="its objective is"):
