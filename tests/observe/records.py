@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from proxy.keep import Keep
-from proxy.observe import catalogue
+from proxy.observe import catalogue, conventions
 from proxy.observe.alerts import counted
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
@@ -65,4 +65,4 @@ def rows(found: Metrics, name: str) -> Rows:
 def catalogued() -> list[Metric]:
     """Every metric of the catalogues."""
     named = [thing for thing in vars(catalogue).values() if isinstance(thing, Metric)]
-    return [*named, *catalogue.COUNTED, *LOOKOUT]
+    return [*named, *catalogue.COUNTED, *LOOKOUT, *conventions.METRICS]
