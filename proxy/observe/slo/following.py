@@ -7,12 +7,14 @@ said so is written down (`task.ended`): it hangs on the time that passed here.
 """
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Set
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
+from proxy.observe.slo.book import LATELY
 from proxy.observe.slo.ends import ABANDONED, NAMED, end_of
 from proxy.observe.slo.objective import FACTS, Objective
 from proxy.observe.slo.series import Series
@@ -38,6 +40,13 @@ class TaskEnded(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str = ""  # who said so; absent: nobody, it was idle
     slos: tuple[str, ...] = ()  # for which objectives; absent: for all
     type: ClassVar[str] = "task.ended"
+
+
+class Kept(msgspec.Struct):
+    """What is kept over a restart: of each objective which calls it is for, and its tasks."""
+
+    tasks: dict[str, tuple[str, State]]
+    lately: list[str]
 
 
 class Untrue(Exception):
@@ -69,9 +78,11 @@ class Following:
         now: Callable[[], float],
         reach: Callable[[float], float],
         name: Callable[[], str],
+        drill: int = 1,
     ) -> None:
         """`now`: seconds that only grow, over restarts too; `reach`: where a moment is there that
-        the wall clock told (`axis.py`). `name` makes ids."""
+        the wall clock told (`axis.py`). `name` makes ids. `drill`: as `Clock` has it."""
+        self._drill = drill
         self._now = now
         self._reach = reach
         self.types: frozenset[str] = frozenset()
@@ -82,6 +93,8 @@ class Following:
         self._noted: Noted | None = None
         self._keys = _USUAL  # the facts that some objective asks for, and these
         self._facts: Callable[[Record], tuple[str, ...]] = attrgetter(*_USUAL)
+        self._lately: deque[str] = deque(maxlen=LATELY)
+        self._known: frozenset[str] = frozenset()
         self._concerned: dict[tuple[str, ...], tuple[Tasks, ...]] = {}
 
     # --- what is followed ---
@@ -99,7 +112,7 @@ class Following:
             if before is not None and self._digests[name] == digest:
                 before.obey(objective, series)
             else:
-                before = Tasks(objective, series)
+                before = Tasks(objective, series, self._drill)
             tasks[name], digests[name] = before, digest
         self._tasks, self._digests = tasks, digests
         asked = {*_USUAL, *(key for each in tasks.values() for key in each.objective.match.keys)}
@@ -110,7 +123,7 @@ class Following:
 
     def begin(self, noted: Noted) -> None:
         """It was rebuilt, and what ends from now on is noted."""
-        self._noted = noted
+        self._noted, self._known = noted, frozenset()
 
     @property
     def tasks(self) -> Collection[Tasks]:
@@ -128,6 +141,7 @@ class Following:
         if concerned is None:
             concerned = self._concerned_by(facts)
         if concerned:
+            self._lately.append(record.id)
             end, now = end_of(record), int(self._now() * _MICROS)
             name = (record.agent, record.task)
             for tasks in concerned:
@@ -197,18 +211,19 @@ class Following:
 
     # --- over a restart ---
 
-    def dump(self) -> dict[str, tuple[str, State]]:
+    def dump(self) -> Kept:
         """Part of Rebuilt."""
-        return {name: (self._digests[name], each.dump()) for name, each in self._tasks.items()}
+        tasks = {name: (self._digests[name], each.dump()) for name, each in self._tasks.items()}
+        return Kept(tasks, list(self._lately))
 
     def load(self, state: Any, /) -> None:
         """Part of Rebuilt. What is no such state is left out: the records are still there."""
         with contextlib.suppress(msgspec.ValidationError):
-            for name, (digest, kept) in msgspec.convert(
-                state, dict[str, tuple[str, State]]
-            ).items():
+            kept = msgspec.convert(state, Kept)
+            self._known = frozenset(kept.lately)
+            for name, (digest, tasks) in kept.tasks.items():
                 if self._digests.get(name) == digest:
-                    self._tasks[name].load(kept)
+                    self._tasks[name].load(tasks)
 
     def apply(self, record: dict[str, Any], /) -> None:
         """Part of Rebuilt."""
@@ -216,7 +231,7 @@ class Following:
         with contextlib.suppress(msgspec.ValidationError):  # it is none of ours
             if record.get("type") == TaskEnded.type:
                 self._ended(msgspec.convert(record, TaskEnded), now)
-            elif record.get("task"):
+            elif record.get("task") and record.get("id") not in self._known:
                 self._saw_once(msgspec.convert(record, Record), now)
 
     def _saw_once(self, record: Record, now: int) -> None:

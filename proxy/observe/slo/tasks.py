@@ -74,14 +74,14 @@ class Task(msgspec.Struct, array_like=True, gc=False):
         """Whose it is, and which."""
         return self.agent, self.task
 
-    def take(self, record: Record, end: End, now: int) -> None:
-        """A call of it has ended."""
-        began = now - record.duration_us
+    def take(self, record: Record, end: End, now: int, drill: int) -> None:
+        """A call of it has ended. `drill`: time passes so many times faster here."""
+        began = now - record.duration_us * drill
         if self.waits:
             self.held += max(0, began - self.last)
         if began < self.began:
             self.began = began
-        self.held += record.held_us
+        self.held += record.held_us * drill
         self.micros += record.cost_micros
         self.last = now
         self.end, self.waits = end.name, record.code == _WAITS
@@ -99,7 +99,9 @@ class State(msgspec.Struct):
 class Tasks:
     """Those of one objective. Of all that happens it is told when: never back."""
 
-    def __init__(self, objective: Objective, series: Series) -> None:
+    def __init__(self, objective: Objective, series: Series, drill: int = 1) -> None:
+        """`drill`: in a rehearsal time passes so many times faster than calls take it."""
+        self._drill = drill
         self.obey(objective, series)
         self.late = 0
         """Calls of tasks that had ended."""
@@ -125,7 +127,7 @@ class Tasks:
         fresh = task is None
         if task is None:
             task = Task(name[0], name[1], now, now)
-        task.take(record, how, now)
+        task.take(record, how, now, self._drill)
         said = record.task_end or self.objective.terminal
         if said and (end := self._ends(record, how)) is not None:
             self._close(task, end, now, fresh=fresh)
@@ -195,8 +197,8 @@ class Tasks:
     def _close(
         self, task: Task, end: End, now: int, *, until: int | None = None, fresh: bool = False
     ) -> None:
-        took = max(0, (now if until is None else until) - task.began - task.held)
-        tally(self.series, verdict(self.objective, end, took, task.micros))
+        took = max(0, (now if until is None else until) - task.began - task.held) // self._drill
+        self.series.take(verdict(self.objective, end, took, task.micros))
         if len(self._ended) >= REMEMBERED:
             self._ended.popitem(last=False)
         self._ended[task.name] = Ended(task.agent, task.task, now, end.name)
@@ -230,13 +232,3 @@ class Tasks:
             self._of_agent[task.agent] = self._of_agent.get(task.agent, 0) + 1
         for each in state.ended[-REMEMBERED:]:
             self._ended[each.agent, each.task] = each
-
-
-def tally(series: Series, comes_to: bool | str) -> None:
-    """One event more, by its verdict."""
-    if comes_to is True:
-        series.good_one()
-    elif comes_to is False:
-        series.bad_one()
-    else:
-        series.excluded_one(comes_to)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from proxy.observe.slo import following
 from proxy.observe.slo.following import Outcome, Several, Unknown, Untrue
+from tests.fakes import FakeClock
 from tests.observe.slo.work import Works, counted, of_tasks
 
 FAILED: dict[str, Any] = {"outcome": "failed", "code": "failure", "attempts": ()}
@@ -190,7 +191,7 @@ def test_the_next_process_knows_what_this_one_did(steps: list[Any], data: st.Dat
     later = works.reborn(at, state)
     for name, (good, bad, excluded) in then.items():
         one = later.series[name]
-        one.good, one.bad = one.good + good, one.bad + bad
+        one.ring.add(good, bad)
         for reason, number in excluded.items():
             one.excluded[reason] = one.excluded.get(reason, 0) + number
     assert _all(later) == _all(works)
@@ -202,7 +203,7 @@ def _copied(one: Any) -> tuple[int, int, dict[str, int]]:
 
 
 def _all(works: Works) -> Any:
-    kept = {name: state for name, (_, state) in works.followed.dump().items()}
+    kept = {name: state for name, (_, state) in works.followed.dump().tasks.items()}
     for state in kept.values():
         state.ended.sort(key=lambda task: (task.agent, task.task))
         state.open.sort(key=lambda task: task.name)
@@ -213,7 +214,27 @@ def test_what_is_no_state_of_ours_is_left_out():
     """The records are still there."""
     works = Works()
     works.followed.load({"done": 5})
-    works.followed.load({"done": ["another match", {}], "gone": ["", {}]})
+    tasks: dict[str, Any] = {"done": ["another match", {}], "gone": ["", {}]}
+    works.followed.load({"tasks": tasks, "lately": []})
     works.followed.apply({"type": "task.ended", "agent": "a", "task": "t", "ts": "never"})
     works.followed.apply({"type": "task.ended", "ts": 5, "slos": ["gone"], "end": "later"})
     assert works.open == 0
+
+
+def test_a_call_that_a_state_knows_is_not_seen_twice():
+    """Its record may be written later, where its bodies are looked through first."""
+    works = Works(of_tasks(sli="cost", most_micros=100))
+    works.call(cost_micros=60)
+    anew = works.reborn(0, msgspec.json.encode(works.followed.dump()))
+    anew.call(cost_micros=30, task_end="success")
+    assert anew.came_to == (1, 0, {})
+
+
+def test_in_a_drill_it_is_idle_sooner_and_takes_as_long_as_it_takes():
+    """Only windows pass faster."""
+    works = Works(of_tasks(sli="latency", most_us=3_000_000), clock=FakeClock(drill=60))
+    works.call(seconds=60.0, duration_us=1_000_000, held_us=500_000)  # a second, on the fast clock
+    works.call(seconds=60.0, duration_us=1_000_000, task_end="success")
+    works.call("u", 240.0, duration_us=4_000_000)
+    works.passes(600)
+    assert works.came_to == (1, 1, {})

@@ -41,7 +41,7 @@ class Works:
         self.lines: list[dict[str, Any]] = []
         self.series: dict[str, Series] = {}
         self.busy: set[tuple[str, str]] = set()
-        self.followed = Following(self.clock.wall, float, self.clock.uuid)
+        self.followed = Following(self.clock.wall, float, self.clock.uuid, self.clock.drill)
         self.follow(*(objectives or (of_tasks(),)))
         self.followed.begin(self)
 
@@ -62,7 +62,7 @@ class Works:
 
     def call(self, task: str = "t", seconds: float = 1.0, **facts: Any) -> Record:
         """A call of it, that took so long and ends now."""
-        facts = {"task": task, "duration_us": int(seconds * 1e6), **facts}
+        facts = {"id": self.clock.uuid(), "task": task, "duration_us": int(seconds * 1e6), **facts}
         self.clock.time += seconds
         made = record(**facts)
         self.followed.note(made)
