@@ -11,7 +11,7 @@ import msgspec
 from proxy.access import Access
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
-from proxy.admin.sight import Recorder, Sight
+from proxy.admin.sight import Recorder, Sight, Watched
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.approvers import too_few
@@ -22,6 +22,7 @@ from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
 from proxy.config.store_url import MEMORY
+from proxy.config.tightening import BY, tightened, tightest
 from proxy.config.watch import Watch, digests
 from proxy.control import Control
 from proxy.gateway import Gateway
@@ -154,13 +155,15 @@ class App:
         await self._trail.start()
         self.health.kills = self._control.kills
         await self._control.begin(self._trail, self._server.calls)
-        self._lookout.begin(self._trail)
+        self._lookout.begin(self._trail, self._server.calls)
+        self._use(self._current)  # what budgets that are used up want
+        self._lookout.changed = self._again
         await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
         self.metrics.lookout = self._lookout.families
         self.health.side_store = self._trail.side_store
-        self._trail.keep_for(self._gateway.table.loaded)
+        self._trail.keep_for(tightest(self._current.loaded))
         self._trail.loaded(self._gateway.table.loaded)
         self.listen = await self._server.listen(self._settings.listen)
         self.health.listening(self.listen)
@@ -178,6 +181,7 @@ class App:
             self._recorders,
             self._trail.written,
             self._sharing,
+            Watched(self._lookout.slos, self._lookout.tasks, self._lookout.acts),
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
@@ -245,16 +249,26 @@ class App:
             self.log.warning("reload failed", problems=problems, kept=self.health.version)
             self._trail.rejected(problems, by)
             return False
+        self._use(read)
+        loaded = self._gateway.table.loaded
+        self._trail.loaded(loaded, by)
+        self.log.event("reloaded", policy_version=loaded.version)
+        return True
+
+    def _use(self, read: "_Read") -> None:
         self._gateway.table = self._table(read)
         self._in_force(read)
-        self._trail.loaded(read.loaded, by)
-        self.log.event("reloaded", policy_version=read.loaded.version)
-        return True
+
+    def _again(self) -> None:
+        """Error budgets are used up, or are not any more, and by that other policies in force."""
+        before = self._gateway.table.version
+        if tightened(self._current.loaded, self._lookout.acts.in_force).version != before:
+            _ = self._take(self._current, BY)
 
     def _tried(self) -> "_Read | _Failed":
         try:
             read = self._read()
-            self._trail.keep_for(read.loaded)
+            self._trail.keep_for(tightest(read.loaded))
         except (ConfigError, OSError, Trouble) as error:
             return error
         return read
@@ -269,7 +283,7 @@ class App:
     def _judged(self, loaded: Loaded) -> Loaded:
         """By what stands in other files: who there is to approve, how long the journal is kept.
         Raises ConfigError."""
-        lacking = list(too_few(loaded.policies, self._access.tokens))
+        lacking = list(too_few(tightest(loaded).policies, self._access.tokens))
         if lacking and self._access.tokens.there:
             raise ConfigError(lacking)
         forgotten = beyond(loaded.slos, float(self._settings.audit.retention))
@@ -300,7 +314,7 @@ class App:
         return closed
 
     def _in_force(self, read: "_Read") -> None:
-        loaded = read.loaded
+        self._current, loaded = read, self._gateway.table.loaded
         self._control.obey(loaded)
         self._lookout.obey(loaded)
         self.metrics.name_tools(loaded.tools)
@@ -313,7 +327,7 @@ class App:
 
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
-        loaded = read.loaded
+        loaded = tightened(read.loaded, self._lookout.acts.in_force)
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
         grounds = Grounds.on(self.clock, self._keep, self._trail, self._newest)

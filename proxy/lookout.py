@@ -9,17 +9,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
 from proxy.config.settings import Settings
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import NEWS
+from proxy.keys import DESK, NEWS
 from proxy.news import News
 from proxy.observe.metrics import Family
+from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
+from proxy.observe.slo.following import Following
+from proxy.observe.slo.task_figures import families as families_of_tasks
+from proxy.observe.slo.tasks import Name
 from proxy.record import Noted, Record
+from proxy.state.case import PENDING
+from proxy.state.desk import Desk
 from proxy.state.link import Part
 
 TICK = 1.0
@@ -39,30 +46,49 @@ class Lookout:
 
     def __init__(self, settings: Settings, clock: Clock, keep: Keep) -> None:
         self._clock = clock
+        self._keep = keep
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
         self.slos = Slos(clock)
         """What is counted for objectives, and how they stand."""
-        self.rooms: Sequence[Rebuilt] = (self.slos,)
+        self.tasks = Following(self.slos.now, self.slos.reach, clock.uuid, clock.drill)
+        """The tasks that objectives count."""
+        self.acts = Acts(self.slos.now)
+        """What follows from budgets that are used up."""
+        self.rooms: Sequence[Rebuilt] = (self.slos, self.tasks)
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
-        self._ticks: Sequence[Callable[[], None]] = (self.slos.tick,)
+        self._calls: Callable[[], Iterable[Call]] = tuple
+        self._ticks: Sequence[Callable[[], None]] = (
+            self._look_at_tasks,
+            self.slos.tick,
+            self._act,
+        )
+        self.changed: Callable[[], None] = _nothing
+        """Is told when other acts are in force."""
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
         than the store's, and each pod goes by itself."""
         return () if self._clock.drill > 1 else (self.slos.share(),)
 
-    def begin(self, noted: Noted) -> None:
-        """What was rebuilt is there, and what is noted from now on is written."""
+    def begin(self, noted: Noted, calls: Callable[[], Iterable[Call]]) -> None:
+        """What was rebuilt is there, and what is noted from now on is written. `calls`: those under
+        way."""
+        self._calls = calls
         self.slos.begin()
+        self.tasks.begin(noted)
         self.slos.tick()  # before anybody is served: what is used up, is
+        self._act()
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
         self.slos.obey(loaded.slos)
+        self.acts.obey(loaded.slos)
         self._hears(self.slos, self.slos.counts_calls)
+        self.tasks.follow((each.objective, each.series) for each in self.slos.entries.values())
+        self._hears(self.tasks, bool(self.tasks.tasks))
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -85,5 +111,27 @@ class Lookout:
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
 
+    def _act(self) -> None:
+        exhausted = self.slos.exhausted
+        for condition in self.acts.told(exhausted):
+            self.slos.tell(condition)
+        if self.acts.look(exhausted):
+            self.changed()
+
+    def _look_at_tasks(self) -> None:
+        self.tasks.look(self._busy)
+
+    def _busy(self) -> set[Name]:
+        """The tasks of which a call is under way, or waits for people."""
+        desk: Desk | None = self._keep.seen(DESK)
+        waiting = () if desk is None else (each for each in desk.files if each.state == PENDING)
+        found = {(call.agent, call.task) for call in self._calls()}
+        return found | {(each.request.agent, each.request.task) for each in waiting}
+
     def _families(self) -> Iterable[Family]:
-        return families_of_slos(self.slos.entries.values())
+        yield from families_of_slos(self.slos.entries.values())
+        yield from families_of_tasks(self.tasks.tasks)
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

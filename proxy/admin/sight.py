@@ -4,7 +4,7 @@ Whoever looks changes nothing.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,9 @@ from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
 from proxy.keys import KILLS
 from proxy.observe.metrics import Metrics
+from proxy.observe.slo.acts import Acts
+from proxy.observe.slo.book import Slos
+from proxy.observe.slo.following import Following
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Record
@@ -74,6 +77,14 @@ class Recorder(Protocol):
         """Never waits, never raises."""
 
 
+class Watched(NamedTuple):
+    """What operators are told of objectives."""
+
+    slos: Slos
+    tasks: Following
+    acts: Acts
+
+
 class Sight(msgspec.Struct, frozen=True):
     """The parts, as they are at work."""
 
@@ -93,6 +104,8 @@ class Sight(msgspec.Struct, frozen=True):
     """Notes something, and says whether that is durable."""
     fellows: Fellows | None = None
     """None: nothing is shared."""
+    watched: Watched | None = None
+    """None: nobody counts."""
 
     @property
     def kills(self) -> Kills:

@@ -11,6 +11,8 @@ from proxy.config.objectives import misjudged
 from proxy.config.places import Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
+from proxy.config.tightening import misnamed
+from proxy.config.types import Policy
 from proxy.observe.slo.objective import Objective
 
 Listed: TypeAlias = Callable[[Mapping, str, Any], Iterator[tuple[Any, Mapping, str]]]
@@ -57,9 +59,10 @@ class Operating:
         if written is not MISSING:
             self.alerts = written
 
-    def judged(self, upstreams: list[str]) -> Judged:
+    def judged(self, upstreams: list[str], policies: list[Policy]) -> Judged:
         """What only the whole set shows. `upstreams`: all names."""
-        return misjudged(self.slos, upstreams)
+        counted, acts = misjudged(self.slos, upstreams), misnamed(self.slos, policies)
+        return Judged([*counted.errors, *acts.errors], [*counted.warnings, *acts.warnings])
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

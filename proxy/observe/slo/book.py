@@ -194,9 +194,16 @@ class Slos:
         self._begun = True
         self._known = frozenset()
 
-    def reach(self, ts: float) -> None:
-        """While it is rebuilt: what follows happened then, in seconds since 1970."""
-        self._advance(self._axis.reach(ts))
+    def now(self) -> float:
+        """On the time of rings (`axis.py`)."""
+        return self._axis.now()
+
+    def reach(self, ts: float) -> float:
+        """While it is rebuilt: what follows happened then, in seconds since 1970. Where that is on
+        the time of rings."""
+        at = self._axis.reach(ts)
+        self._advance(at)
+        return at
 
     def share(self) -> FleetSlos:
         """There is a store: how they stand is asked of all pods. When it has begun."""

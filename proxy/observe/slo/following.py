@@ -125,6 +125,10 @@ class Following:
         """It was rebuilt, and what ends from now on is noted."""
         self._noted, self._known = noted, frozenset()
 
+    async def durable(self) -> bool:
+        """Is all that was noted?"""
+        return self._noted is not None and await self._noted.durable()
+
     @property
     def tasks(self) -> Collection[Tasks]:
         """Those of each objective."""
