@@ -1,6 +1,5 @@
 """Builds everything once; starts it and stops it, in order. A reload swaps the table."""
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
@@ -83,8 +82,7 @@ class App:
         news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
         fleet_key = settings.fleet_key.encode()
-        data_dir = Path(settings.data_dir)
-        self._control = Control(self._keep, self.clock, data_dir, fleet_key)
+        self._control = Control(self._keep, self.clock, Path(settings.data_dir), fleet_key)
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
         self._lookout = Lookout(settings, self.clock, self._keep)
         rooms = (*self._control.rooms, *self._lookout.rooms)
@@ -111,11 +109,8 @@ class App:
         )
         self._server = self._made_server(settings)
         self._in_force(read)
-        self.listen = ""
-        self.admin = ""
+        self.listen = self.admin = ""
         self._admin: AdminServer | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._obeying: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
@@ -186,9 +181,8 @@ class App:
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
         await self._open_to_changes(self._admin)
-        self._watching = self.clock.spawn(self._watch.run())
-        self._obeying = self.clock.spawn(self._control.run())
-        _ = self.clock.spawn(self._lookout.run())
+        for part in (self._watch, self._control, self._lookout):
+            _ = self.clock.spawn(part.run())
         self._access.start()
         self._trail.speak()
 

@@ -7,10 +7,10 @@ from proxy.keep import Keep
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
-from proxy.observe.slo import figures
+from proxy.observe.slo import figures, task_figures
 from proxy.record import AttemptRecord, Record
 
-LOOKOUT = (*figures.METRICS,)
+LOOKOUT = (*figures.METRICS, *task_figures.METRICS)
 """Metrics of what operators are told, which have catalogues of their own."""
 
 
