@@ -56,6 +56,7 @@ def shown(entry: Entry, tasks: Tasks | None, *, acts: bool) -> Item:
         "good": series.good,
         "bad": series.bad,
         "excluded": dict(sorted(series.excluded.items())),
+        "took": None if series.times is None else series.times.shown(),
         "budget": None if standing is None else _budget(standing),
         "burn": [_burn(entry, window) for window in sorted(windows(objective))],
         "alerts": [_alert(burn, standing) for burn in objective.burns],

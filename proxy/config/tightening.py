@@ -39,12 +39,10 @@ def tightened(loaded: Loaded, exhausted: frozenset[str] = frozenset()) -> Loaded
         return loaded
     because = {name: each.name for each in active for name in each.tighten}
     kept = [each for each in loaded.written if each.name not in held or each.name in because]
-    asked = [_asking(each, kept) for each in active if each.require_approval]
+    asks = [each for each in active if each.require_approval]
+    asked = [_asking(each, kept) for each in asks]
     said = [_said(each, because[each.name]) for each in kept if each.name in because]
-    said += [
-        _said(policy, each.name)
-        for policy, each in zip(asked, (one for one in active if one.require_approval), strict=True)
-    ]
+    said += [_said(policy, each.name) for policy, each in zip(asked, asks, strict=True)]
     return replace(
         loaded,
         version=_version(loaded, active),

@@ -58,6 +58,7 @@ def test_an_objective_says_all_of_itself():
         "slo": "quick", "sli": "latency", "per": "call", "objective": 0.99, "window": "1d",
         "threshold": "5s", "match": {"tool": ["get_*", "!get_x"]}, "from": "10.yaml:3",
         "state": "exhausted", "good": 0, "bad": 3, "excluded": {"refused": 1},
+        "took": None,
         "budget": {
             "remaining": -99.0, "events": 3, "bad": 3, "coverage": item["budget"]["coverage"],
             "exhausts_in": 0,
@@ -65,6 +66,7 @@ def test_an_objective_says_all_of_itself():
         "burn": [
             {"window": "5m", "rate": 100.0, "events": 3, "bad": 3},
             {"window": "1h", "rate": 100.0, "events": 3, "bad": 3},
+            {"window": "1d", "rate": 100.0, "events": 3, "bad": 3},
         ],
         "alerts": [
             {
@@ -75,6 +77,14 @@ def test_an_objective_says_all_of_itself():
         "on_exhausted": {"does": ["notify"], "in_force": True},
         "tasks": None,
     }  # fmt: skip
+
+
+def test_how_long_it_took_is_shown_from_a_hundred_on():
+    """Of those that count; of an objective that promised something of that."""
+    (item,) = items(QUICK, calls=100)
+    assert item["took"] == {"p50": 6.0, "p95": 6.0, "p99": 6.0}
+    (dear,) = items(DEAR, calls=100)
+    assert dear["took"] is None
 
 
 def test_nothing_counted_is_no_good_sign():

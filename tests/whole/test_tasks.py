@@ -193,3 +193,28 @@ async def test_a_task_whose_call_is_under_way_is_not_idle(upstream: RawUpstream)
         goes_on.set()
         await waits
         assert (await until(proxy, GOOD, 1))[BAD] == 1
+
+
+async def test_a_task_that_waits_for_people_is_not_idle(upstream: RawUpstream) -> None:
+    """Not before they have decided; what they take is no time of its own."""
+    upstream.otherwise = OK
+    text = (
+        POLICIES.replace("1h", "1s")
+        .replace("retry: false", "retry: false, match: {tool: get_x}")
+        .replace(
+            "breaker: false}]",
+            "breaker: false}, {name: ask, match: {tool: pay}, approval: {approvers: 1}}]",
+        )
+    )
+    async with holdfast(upstream, "tools", text) as proxy:
+        async with await proxy.connect() as agent:
+            later = ("holdfast-task: asks", "Prefer: respond-async")
+            asks = request("/v1/pay", *later, method="POST", body=b"{}")
+            assert (await agent.call(asks, "POST")).status == 202
+        await call(proxy, "idle")
+        assert (await until(proxy, BAD, 1))[OPEN] == 1
+        (waiting,) = proxy.app._control.desk.files
+        decision = {"decision": "deny"}
+        await proxy.change(f"/v1/approvals/{waiting.request.id}/decision", decision)
+        found = await until(proxy, OPEN, 0)
+        assert (found[EXCLUDED], found[BAD]) == (1, 1)

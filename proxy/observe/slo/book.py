@@ -26,6 +26,7 @@ from proxy.observe.slo.objective import Objective
 from proxy.observe.slo.ring import Kept, Ring, Sums
 from proxy.observe.slo.series import Series
 from proxy.observe.slo.shared import FleetSeries, FleetSlos, KeptFleet
+from proxy.observe.slo.times import Times
 from proxy.record import Record
 from proxy.state.shared.names import digest
 from proxy.units import Moment
@@ -67,6 +68,8 @@ class Entry:
         self.objective = objective
         self.series = series
         self.definition = _definition(objective)
+        if objective.sli == "latency" and series.times is None:
+            series.times = Times()
         self.standing: Standing | None = None  # before it was looked at for the first time
         self.fleet: FleetSeries | None = None
         """What all pods counted, where they share a store."""

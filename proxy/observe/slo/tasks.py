@@ -198,7 +198,10 @@ class Tasks:
         self, task: Task, end: End, now: int, *, until: int | None = None, fresh: bool = False
     ) -> None:
         took = max(0, (now if until is None else until) - task.began - task.held) // self._drill
-        self.series.take(verdict(self.objective, end, took, task.micros))
+        said = verdict(self.objective, end, took, task.micros)
+        self.series.take(said)
+        if self.series.times is not None and isinstance(said, bool):
+            self.series.times.note(took)
         if len(self._ended) >= REMEMBERED:
             self._ended.popitem(last=False)
         self._ended[task.name] = Ended(task.agent, task.task, now, end.name)
