@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.observe.slo import following
-from proxy.observe.slo.following import Outcome, Several, Unknown, Untrue
-from tests.fakes import FakeClock
-from tests.observe.slo.work import Works, counted, of_tasks
+from proxy.observe.slo.following import Following, Outcome, Several, Unknown, Untrue
+from tests.fakes import FakeClock, run
+from tests.observe.records import record
+from tests.observe.slo.work import Works, counted, of_tasks, series
 
 FAILED: dict[str, Any] = {"outcome": "failed", "code": "failure", "attempts": ()}
 
@@ -238,3 +239,34 @@ def test_in_a_drill_it_is_idle_sooner_and_takes_as_long_as_it_takes():
     works.call("u", 240.0, duration_us=4_000_000)
     works.passes(600)
     assert works.came_to == (1, 1, {})
+
+
+def test_calls_that_no_objective_is_for_are_no_tasks():
+    """Whatever they say."""
+    works = Works(of_tasks(globs={"agent": "commerce-*"}))
+    works.call(agent="other", task_end="failure")
+    assert works.came_to == (0, 0, {})
+
+
+def test_what_was_written_of_objectives_that_are_gone_is_passed_over():
+    """And an end of a task that is not known: its begin may be deleted by now."""
+    works = Works()
+    ended = {"type": "task.ended", "id": "x", "agent": "a", "task": "t", "end": "failure"}
+    for more in ({}, {"by": "alice"}):
+        works.followed.apply({**ended, **more, "ts": "2026-11-28T21:00:00Z", "slos": ["gone"]})
+        works.followed.apply({**ended, **more, "ts": "2026-11-28T21:00:00Z", "slos": ["done"]})
+    assert works.came_to == (0, 0, {})
+
+
+def test_before_there_is_a_journal_nothing_is_noted():
+    """Nor is it durable."""
+    clock = FakeClock()
+    followed = Following(clock.wall, float, clock.uuid)
+    followed.follow([(of_tasks(), series())])
+    followed.note(record(task="t"))
+    clock.time += 600
+    followed.look(set)
+    (tasks,) = followed.tasks
+    assert tasks.ended(("pricing-01", "t")) == "abandoned"
+    assert run(followed.durable()) is False
+    assert run(Works().followed.durable()) is True
