@@ -21,7 +21,7 @@ from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
 from proxy.config.store_url import MEMORY
-from proxy.config.tightening import BY, tightened, tightest
+from proxy.config.tightening import BY, tightest
 from proxy.config.watch import Watch, digests
 from proxy.control import Control
 from proxy.gateway import Gateway
@@ -256,7 +256,7 @@ class App:
     def _again(self) -> None:
         """Error budgets are used up, or are not any more, and by that other policies in force."""
         before = self._gateway.table.version
-        if tightened(self._current.loaded, self._lookout.acts.in_force).version != before:
+        if self._lookout.tightened(self._current.loaded).version != before:
             _ = self._take(self._current, BY)
 
     def _tried(self) -> "_Read | _Failed":
@@ -321,7 +321,7 @@ class App:
 
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
-        loaded = tightened(read.loaded, self._lookout.acts.in_force)
+        loaded = self._lookout.tightened(read.loaded)
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
         grounds = Grounds.on(self.clock, self._keep, self._trail, self._newest)

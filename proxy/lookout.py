@@ -13,6 +13,7 @@ from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
 from proxy.config.settings import Settings
+from proxy.config.tightening import tightened
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import DESK, NEWS
@@ -65,8 +66,11 @@ class Lookout:
             self.slos.tick,
             self._act,
         )
+        self.stepped: Callable[[], frozenset[str]] = frozenset
+        """The policies that alerts want in force, by the steps they stand on."""
+        self._stepped: frozenset[str] = frozenset()
         self.changed: Callable[[], None] = _nothing
-        """Is told when other acts are in force."""
+        """Is told when other policies may be in force by what is told here."""
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
@@ -111,11 +115,16 @@ class Lookout:
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
 
+    def tightened(self, loaded: Loaded) -> Loaded:
+        """What is in force of these now."""
+        return tightened(loaded, self.acts.in_force, self._stepped)
+
     def _act(self) -> None:
         exhausted = self.slos.exhausted
         for condition in self.acts.told(exhausted):
             self.slos.tell(condition)
-        if self.acts.look(exhausted):
+        before, self._stepped = self._stepped, self.stepped()
+        if self.acts.look(exhausted) or before != self._stepped:
             self.changed()
 
     def _look_at_tasks(self) -> None:

@@ -20,6 +20,7 @@ class Loaded(msgspec.Struct, frozen=True):
     upstreams: dict[str, Upstream] = {}
     policies: tuple[Policy, ...] = ()  # in force
     written: tuple[Policy, ...] = ()  # all; some are in force only at times (tightening.py)
+    climbed: frozenset[str] = frozenset()  # those of them that ladders of alerts name
     bulkheads: tuple[Bulkhead, ...] = ()
     budgets: tuple[Budget, ...] = ()  # in their order; those of bulkheads where these stand
     prices: Prices = Prices()

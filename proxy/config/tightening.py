@@ -1,9 +1,10 @@
 """What is in force while error budgets are used up (`on_exhausted` of an SLO, spec 5.2).
 
 A policy that some SLO names by `tighten` is in force only while the budget of one that names it is
-used up, at the place where it stands. For `require_approval` there is a policy that nobody wrote,
-behind all others, for the calls of the SLO: a person must agree to each. It never asks fewer people
-than somebody wrote for such calls.
+used up, at the place where it stands. The same goes for those that ladders of alerts name
+(`Loaded.climbed`), while an alert stands on the step. For `require_approval` there is a policy that
+nobody wrote, behind all others, for the calls of the SLO: a person must agree to each. It never
+asks fewer people than somebody wrote for such calls.
 
 What is in force is a set of policies like any other: it has a version of its own, comes into force
 as after a reload, and is written down so.
@@ -31,21 +32,27 @@ BY = "on_exhausted"
 _NO_CANARIES = "nothing is frozen by it: this version has no canaries"
 
 
-def tightened(loaded: Loaded, exhausted: frozenset[str] = frozenset()) -> Loaded:
-    """What is in force while the budgets of these SLOs are used up. `loaded`: as it was read."""
-    held = {name for each in loaded.slos for name in each.tighten}
+def tightened(
+    loaded: Loaded,
+    exhausted: frozenset[str] = frozenset(),
+    stepped: frozenset[str] = frozenset(),
+) -> Loaded:
+    """What is in force while the budgets of these SLOs are used up, and alerts want the policies
+    `stepped`. `loaded`: as it was read."""
+    held = loaded.climbed.union(*(each.tighten for each in loaded.slos))
     active = [each for each in loaded.slos if each.name in exhausted and _tightens(each)]
     if not held and not active:
         return loaded
-    because = {name: each.name for each in active for name in each.tighten}
+    because = dict.fromkeys(sorted(stepped & loaded.climbed), "an alert wants it")
+    because |= {name: _used_up(each) for each in active for name in each.tighten}
     kept = [each for each in loaded.written if each.name not in held or each.name in because]
     asks = [each for each in active if each.require_approval]
     asked = [_asking(each, kept) for each in asks]
     said = [_said(each, because[each.name]) for each in kept if each.name in because]
-    said += [_said(policy, each.name) for policy, each in zip(asked, asks, strict=True)]
+    said += [_said(policy, _used_up(each)) for policy, each in zip(asked, asks, strict=True)]
     return replace(
         loaded,
-        version=_version(loaded, active),
+        version=_version(loaded, [*because, *(each.name for each in asked)]),
         policies=(*kept, *asked),
         warnings=(*loaded.warnings, *said),
     )
@@ -53,23 +60,27 @@ def tightened(loaded: Loaded, exhausted: frozenset[str] = frozenset()) -> Loaded
 
 def tightest(loaded: Loaded) -> Loaded:
     """What is in force where all budgets are used up: it is judged as well."""
-    return tightened(loaded, frozenset(each.name for each in loaded.slos))
+    return tightened(loaded, frozenset(each.name for each in loaded.slos), loaded.climbed)
 
 
 def _tightens(objective: Objective) -> bool:
     return bool(objective.tighten) or objective.require_approval
 
 
-def _version(loaded: Loaded, active: list[Objective]) -> str:
-    """Of the same length, and another one for each set of budgets that are used up."""
-    if not active:
+def _version(loaded: Loaded, more: list[str]) -> str:
+    """Of the same length, and another one for each set of policies that are in force besides."""
+    if not more:
         return loaded.version
-    told = msgspec.json.encode([loaded.version, [each.name for each in active]])
+    told = msgspec.json.encode([loaded.version, sorted(more)])
     return hashlib.sha256(told).hexdigest()[: len(loaded.version)]
 
 
-def _said(policy: Policy, slo: str) -> Problem:
-    message = f"the policy {policy.name} is in force, for the error budget of {slo} is used up"
+def _used_up(objective: Objective) -> str:
+    return f"the error budget of {objective.name} is used up"
+
+
+def _said(policy: Policy, why: str) -> Problem:
+    message = f"the policy {policy.name} is in force, for {why}"
     return Problem(policy.place, policy.path, message)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from proxy.config.cascade import cascade
@@ -67,6 +68,17 @@ def test_it_is_in_force_in_its_place_while_a_budget_is_used_up():
     versions = {read.version, one.version, both.version}
     assert len(versions) == 3
     assert all(re.fullmatch("[0-9a-f]{12}", version) for version in versions)
+
+
+def test_alerts_have_policies_come_into_force_as_well():
+    """Those that their ladders name, while one stands on the step; and no others."""
+    read = loaded(POLICIES.replace("[{tighten: slow}, notify]", "[notify]"))
+    read = msgspec.structs.replace(read, climbed=frozenset({"last"}))
+    assert names(tightened(read)) == ["usual"]
+    stepped = tightened(read, stepped=frozenset({"last", "usual"}))
+    assert names(stepped) == ["usual", "last"]
+    assert str(stepped.warnings[-1]).endswith("last is in force, for an alert wants it")
+    assert names(tightest(read)) == ["usual", "closed", "slow", "last", "slo/c"]
 
 
 def test_when_it_is_over_all_is_as_it_was():
