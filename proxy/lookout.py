@@ -9,13 +9,16 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from proxy.admin.sight import Watched
+from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
 from proxy.config.receivers import receivers_of
 from proxy.config.settings import Address, Settings
+from proxy.config.tightening import tightened
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import NEWS
+from proxy.keys import DESK, NEWS
 from proxy.mirrors.sender import Sender
 from proxy.news import News
 from proxy.observe.alerts.delivery import Deliveries
@@ -23,9 +26,15 @@ from proxy.observe.alerts.people import Whence
 from proxy.observe.behaviour.figures import families as families_of_agents
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
+from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
+from proxy.observe.slo.following import Following
+from proxy.observe.slo.task_figures import families as families_of_tasks
+from proxy.observe.slo.tasks import Name
 from proxy.record import Noted, Recorder
+from proxy.state.case import PENDING
+from proxy.state.desk import Desk
 from proxy.state.link import Part
 
 TICK = 1.0
@@ -45,6 +54,7 @@ class Lookout:
     ) -> None:
         """`bug` hears of errors of ours."""
         self._clock = clock
+        self._keep = keep
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
         self._post = Sender(clock)
@@ -53,30 +63,57 @@ class Lookout:
         """Who tells people of alerts."""
         self.slos = Slos(clock)
         """What is counted for objectives, and how they stand."""
-        self.watch = Watch(clock)
+        self.tasks = Following(self.slos.now, self.slos.reach, clock.uuid, clock.drill)
+        """The tasks that objectives count."""
+        self.acts = Acts(self.slos.now)
+        """What follows from budgets that are used up."""
+        self.agents = Watch(clock)
         """What agents usually do, and how they fare."""
-        self.rooms: Sequence[Rebuilt] = (self.slos, self.watch)
+        self.rooms: Sequence[Rebuilt] = (self.slos, self.tasks, self.agents)
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
-        self._ticks: Sequence[Callable[[], None]] = (self.slos.tick, self.watch.look)
+        self._calls: Callable[[], Iterable[Call]] = tuple
+        self._ticks: Sequence[Callable[[], None]] = (
+            self._look_at_tasks,
+            self.slos.tick,
+            self._act,
+            self.agents.look,
+        )
+        self.stepped: Callable[[], frozenset[str]] = frozenset
+        """The policies that alerts want in force, by the steps they stand on."""
+        self._stepped: frozenset[str] = frozenset()
+        self.changed: Callable[[], None] = _nothing
+        """Is told when other policies may be in force by what is told here."""
+
+    @property
+    def watched(self) -> Watched:
+        """What the admin side shows."""
+        return Watched(self.slos, self.tasks, self.acts, self.agents)
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
         than the store's, and each pod goes by itself."""
         return () if self._clock.drill > 1 else (self.slos.share(),)
 
-    def begin(self, noted: Noted) -> None:
-        """What was rebuilt is there, and what is noted from now on is written."""
+    def begin(self, noted: Noted, calls: Callable[[], Iterable[Call]]) -> None:
+        """What was rebuilt is there, and what is noted from now on is written. `calls`: those under
+        way."""
+        self._calls = calls
         self.slos.begin()
+        self.tasks.begin(noted)
         self.slos.tick()  # before anybody is served: what is used up, is
+        self._act()
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
         self.slos.obey(loaded.slos)
+        self.acts.obey(loaded.slos)
         self._hears(self.slos, self.slos.counts_calls)
-        self.watch.follow(loaded.behaviour)
-        self._hears(self.watch, loaded.behaviour is not None)
+        self.tasks.follow((each.objective, each.series) for each in self.slos.entries.values())
+        self._hears(self.tasks, bool(self.tasks.tasks))
+        self.agents.follow(loaded.behaviour)
+        self._hears(self.agents, loaded.behaviour is not None)
         self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
@@ -103,10 +140,37 @@ class Lookout:
         await self.delivery.stop()
         await self._post.close()
 
+    def tightened(self, loaded: Loaded) -> Loaded:
+        """What is in force of these now."""
+        return tightened(loaded, self.acts.in_force, self._stepped)
+
+    def _act(self) -> None:
+        exhausted = self.slos.exhausted
+        for condition in self.acts.told(exhausted):
+            self.slos.tell(condition)
+        before, self._stepped = self._stepped, self.stepped()
+        if self.acts.look(exhausted) or before != self._stepped:
+            self.changed()
+
+    def _look_at_tasks(self) -> None:
+        self.tasks.look(self._busy)
+
+    def _busy(self) -> set[Name]:
+        """The tasks of which a call is under way, or waits for people."""
+        desk: Desk | None = self._keep.seen(DESK)
+        waiting = () if desk is None else (each for each in desk.files if each.state == PENDING)
+        found = {(call.agent, call.task) for call in self._calls()}
+        return found | {(each.request.agent, each.request.task) for each in waiting}
+
     def _families(self) -> Iterable[Family]:
         yield from families_of_slos(self.slos.entries.values())
-        yield from families_of_agents(self.watch)
+        yield from families_of_tasks(self.tasks.tasks)
+        yield from families_of_agents(self.agents)
         yield from self.delivery.families()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _reached_at(admin: Address) -> str:

@@ -48,8 +48,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, top, breakers, budget, prices, kill, revive, approvals,
-    audit, slo, token, schema, sandbox, demo, quickstart,
+    run, check, test, explain, status, top, breakers, budget, slo, prices, kill, revive,
+    approvals, audit, token, schema, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)
