@@ -10,7 +10,7 @@ import msgspec
 from proxy.access import Access
 from proxy.admin import start as start_admin
 from proxy.admin.health import Health
-from proxy.admin.sight import Recorder, Sight, Watched
+from proxy.admin.sight import Sight, Watched
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.approvers import too_few
@@ -39,7 +39,7 @@ from proxy.observe.sums import counted
 from proxy.outbound import Outbound, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
-from proxy.record import Record
+from proxy.record import Record, Recorder
 from proxy.reply import Reply
 from proxy.sharing import Sharing
 from proxy.stage import Sender
@@ -84,7 +84,7 @@ class App:
         fleet_key = settings.fleet_key.encode()
         self._control = Control(self._keep, self.clock, Path(settings.data_dir), fleet_key)
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
-        self._lookout = Lookout(settings, self.clock, self._keep)
+        self._lookout = Lookout(settings, self.clock, self._keep, self.log.bug)
         rooms = (*self._control.rooms, *self._lookout.rooms)
         self._trail = Trail(settings, self.clock, news, self.log, disk, rooms)
         self.metrics = Metrics(self._keep, self.health)
@@ -176,6 +176,7 @@ class App:
             self._recorders,
             self._trail.written,
             self._sharing,
+            self._lookout.watch,
             Watched(self._lookout.slos, self._lookout.tasks, self._lookout.acts),
         )
         self._admin = await start_admin(self._settings.admin, sight)

@@ -1,7 +1,7 @@
 """A call: one request of an agent, recognised. Changes on its way; everybody reads it."""
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import msgspec
@@ -140,11 +140,11 @@ class Taking(Protocol):
         """All that was taken, with the record that is to tell of it. Once, at its end."""
 
 
-class Whole(msgspec.Struct, eq=False):
+class Whole(msgspec.Struct, eq=False, gc=False):
     """A body of which everything is here."""
 
     whole: bytes | None
-    trailers: list[Header] = []
+    trailers: Sequence[Header] = ()
     replayable: ClassVar[bool] = True
 
     def keep(self, limit: int, /) -> None:

@@ -5,19 +5,25 @@ beside the path. What must outlive the process is a room of the journal (`Rebuil
 `Control`.
 """
 
+import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
-from proxy.config.settings import Settings
+from proxy.config.receivers import receivers_of
+from proxy.config.settings import Address, Settings
 from proxy.config.tightening import tightened
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import DESK, NEWS
+from proxy.mirrors.sender import Sender
 from proxy.news import News
+from proxy.observe.alerts.delivery import Deliveries
+from proxy.observe.alerts.people import Whence
+from proxy.observe.behaviour.figures import families as families_of_agents
+from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
 from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
@@ -25,7 +31,7 @@ from proxy.observe.slo.figures import families as families_of_slos
 from proxy.observe.slo.following import Following
 from proxy.observe.slo.task_figures import families as families_of_tasks
 from proxy.observe.slo.tasks import Name
-from proxy.record import Noted, Record
+from proxy.record import Noted, Recorder
 from proxy.state.case import PENDING
 from proxy.state.desk import Desk
 from proxy.state.link import Part
@@ -35,28 +41,34 @@ TICK = 1.0
 _LEAST = 0.05  # where windows pass faster, in a drill
 
 
-class Recorder(Protocol):
-    """Who hears of each call that has ended."""
-
-    def note(self, record: Record, /) -> None:
-        """Never waits, never raises."""
-
-
 class Lookout:
     """`begin` when the journal takes records; `obey` for each set of policies; `run`; `stop`."""
 
-    def __init__(self, settings: Settings, clock: Clock, keep: Keep) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        keep: Keep,
+        bug: Callable[[BaseException], None],
+    ) -> None:
+        """`bug` hears of errors of ours."""
         self._clock = clock
         self._keep = keep
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
+        self._post = Sender(clock)
+        whence = Whence(settings.agent.id, _reached_at(settings.admin))
+        self.delivery = Deliveries(self._data_dir, clock, self._post, whence, self._news.tell, bug)
+        """Who tells people of alerts."""
         self.slos = Slos(clock)
         """What is counted for objectives, and how they stand."""
+        self.watch = Watch(clock)
+        """What agents usually do, and how they fare."""
         self.tasks = Following(self.slos.now, self.slos.reach, clock.uuid, clock.drill)
         """The tasks that objectives count."""
         self.acts = Acts(self.slos.now)
         """What follows from budgets that are used up."""
-        self.rooms: Sequence[Rebuilt] = (self.slos, self.tasks)
+        self.rooms: Sequence[Rebuilt] = (self.slos, self.tasks, self.watch)
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
@@ -65,6 +77,7 @@ class Lookout:
             self._look_at_tasks,
             self.slos.tick,
             self._act,
+            self.watch.look,
         )
         self.stepped: Callable[[], frozenset[str]] = frozenset
         """The policies that alerts want in force, by the steps they stand on."""
@@ -93,6 +106,9 @@ class Lookout:
         self._hears(self.slos, self.slos.counts_calls)
         self.tasks.follow((each.objective, each.series) for each in self.slos.entries.values())
         self._hears(self.tasks, bool(self.tasks.tasks))
+        self.watch.follow(loaded.behaviour)
+        self._hears(self.watch, loaded.behaviour is not None)
+        self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -107,6 +123,7 @@ class Lookout:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
+        _ = self._clock.spawn(self.delivery.run())
         while True:
             await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
             for tick in self._ticks:
@@ -114,6 +131,8 @@ class Lookout:
 
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
+        await self.delivery.stop()
+        await self._post.close()
 
     def tightened(self, loaded: Loaded) -> Loaded:
         """What is in force of these now."""
@@ -140,7 +159,21 @@ class Lookout:
     def _families(self) -> Iterable[Family]:
         yield from families_of_slos(self.slos.entries.values())
         yield from families_of_tasks(self.tasks.tasks)
+        yield from families_of_agents(self.watch)
+        yield from self.delivery.families()
 
 
 def _nothing() -> None:
     """Nobody wants to know."""
+
+
+def _reached_at(admin: Address) -> str:
+    """The URL of the admin side; empty where nobody else could open it."""
+    host, _, port = admin.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        own = host in {"", "localhost"} or admin.startswith("unix:")
+    else:
+        own = address.is_loopback or address.is_unspecified
+    return "" if own or port == "0" else f"http://{admin}"

@@ -225,6 +225,21 @@ class AlertChange(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state == "firing" and self.severity != "info"
 
 
+class DeliveryChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A receiver cannot be told of alerts, or can be again; or what waits to be told is at risk."""
+
+    word: ClassVar[str] = "delivery"
+
+    state: str  # ok | failing | disabled | full | disk | damaged
+    why: str = ""
+    receiver: str = ""  # left out where it is about all
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state != "ok"
+
+
 class BudgetChange(msgspec.Struct, frozen=True):
     """A part of a budget is spent for which somebody wants to be told."""
 
@@ -249,6 +264,7 @@ Change: TypeAlias = (
     | ApprovalChange
     | BudgetChange
     | CircuitChange
+    | DeliveryChange
     | TrafficChange
     | JournalChange
     | PayloadsChange

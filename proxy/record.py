@@ -22,6 +22,13 @@ class Noted(Protocol):
         """On the loop: is all that was noted? False: it cannot be made so now."""
 
 
+class Recorder(Protocol):
+    """Somebody who wants to know of each call that has ended."""
+
+    def note(self, record: "Record", /) -> None:
+        """Never waits, never raises."""
+
+
 class AttemptRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """One sending, as it ended; `ms` are whole milliseconds."""
 

@@ -5,7 +5,7 @@
 """
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import msgspec
@@ -91,7 +91,9 @@ class Tunnel(Protocol):
 class ReplyBody(Body, Protocol):
     """What a reply needs of its body."""
 
-    trailers: list[Header]
+    @property
+    def trailers(self) -> Sequence[Header]:
+        """What stood behind it."""
 
     def abandon(self) -> None:
         """Nobody will read the rest."""

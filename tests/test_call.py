@@ -192,7 +192,7 @@ def test_a_whole_body_is_all_there_ever_will_be() -> None:
     body = Whole(b"x")
     body.keep(0)
     body.abandon()
-    assert (body.whole, body.replayable, body.trailers) == (b"x", True, [])
+    assert (body.whole, body.replayable, body.trailers) == (b"x", True, ())
     assert Whole(b"", [(b"a", b"A", b"1")]).trailers == [(b"a", b"A", b"1")]
 
 

@@ -3,6 +3,7 @@
 from proxy.news import (
     MOST,
     CircuitChange,
+    DeliveryChange,
     Escalation,
     Event,
     JournalChange,
@@ -33,6 +34,7 @@ def test_what_is_grave() -> None:
     assert [change.grave for change in (opens, away, back)] == [True, True, False]
     assert (opens.word, away.word) == ("circuit", "traffic")
     assert [JournalChange(state, "").grave for state in ("full", "ok")] == [True, False]
+    assert [DeliveryChange(state).grave for state in ("failing", "ok")] == [True, False]
 
 
 def test_what_is_told_once_is_told_once() -> None:

@@ -78,14 +78,22 @@ class Agents:
         counted = Counted()
         counted.calls, counted.refused = calls, refused
         counted.last = self._rates.last_call()
-        return [_item(self._sight.identity.agent, counted, sum(flights.values()))]
+        name = self._sight.identity.agent
+        return [_item(name, counted, sum(flights.values())) | self._fares(name)]
 
     def _each(self, flights: Counter[str]) -> Iterable[Item]:
         known = self._tallies.by_agent
         for name in {*known, *(name for name in flights if len(known) < MOST)}:
-            yield _item(name, known.get(name, Counted()), flights[name])
+            yield _item(name, known.get(name, Counted()), flights[name]) | self._fares(name)
         if self._tallies.others.calls:
             yield {**_item("", self._tallies.others, 0), "id": None, "others": True}
+
+    def _fares(self, name: str) -> Item:
+        """How it fares and behaves, where somebody watches."""
+        watch = self._sight.watch
+        if watch is None or watch.rules is None:
+            return {}
+        return watch.shown(name)
 
 
 def _item(name: str, counted: Counted, in_flight: int) -> Item:

@@ -17,13 +17,14 @@ from proxy.journal.erasures import Erasure
 from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
 from proxy.keys import KILLS
+from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Metrics
 from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.following import Following
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
-from proxy.record import Record
+from proxy.record import Recorder
 from proxy.state.kills import Kills
 from proxy.state.link import Link
 from proxy.state.shared.fleet import Fleet, Pod
@@ -70,13 +71,6 @@ class Fellows(Protocol):
         ...
 
 
-class Recorder(Protocol):
-    """Somebody who wants to know of each call that has ended."""
-
-    def note(self, record: Record, /) -> None:
-        """Never waits, never raises."""
-
-
 class Watched(NamedTuple):
     """What operators are told of objectives."""
 
@@ -104,6 +98,8 @@ class Sight(msgspec.Struct, frozen=True):
     """Notes something, and says whether that is durable."""
     fellows: Fellows | None = None
     """None: nothing is shared."""
+    watch: Watch | None = None
+    """Who knows how agents fare."""
     watched: Watched | None = None
     """None: nobody counts."""
 

@@ -1,42 +1,16 @@
 """Who is told when something is wrong, as policy files write it (spec 5.4)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from proxy.config.addresses import Url
 from proxy.config.matching import Glob
-from proxy.config.types import Name, Secret
+from proxy.config.receivers import Receiver
+from proxy.config.types import Name
 from proxy.units import Seconds
 
 Globs = Glob | Annotated[tuple[Glob, ...], Meta(min_length=1)] | UnsetType
-
-
-class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody who is told."""
-
-    name: Annotated[Name, Meta(description="Once in all files.")]
-    kind: Annotated[
-        Literal["webhook", "alertmanager", "slack", "pagerduty", "gateway"],
-        Meta(description="How it wants to be told."),
-    ]
-    url: Annotated[
-        Url | UnsetType, Meta(description="Where; of pagerduty the usual one is known.")
-    ] = UNSET
-    secret: Annotated[
-        Secret | UnsetType,
-        Meta(
-            description="webhook: its whsec_ secret, two during a change. pagerduty: its routing "
-            "key. alertmanager: a bearer token."
-        ),
-    ] = UNSET
-    upstream: Annotated[
-        Name | UnsetType, Meta(description="gateway: the upstream whose publish_event is called.")
-    ] = UNSET
-    allow_private: Annotated[
-        bool, Meta(description="It may be of this machine, or of a private network.")
-    ] = False
 
 
 class Matched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

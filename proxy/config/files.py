@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from proxy.call import Effect, Risk, Unrecorded
 from proxy.config.alerts import Alerts
+from proxy.config.behaviour import Behaviour
 from proxy.config.matching import Glob, Match
 from proxy.config.mirrors import Mirror
 from proxy.config.money import Allocation, ModelPrice
@@ -274,6 +275,14 @@ POLICY_FILE = msgspec.defstruct(
         (
             "alerts",
             Annotated[Alerts | UnsetType, Meta(description="Who is told when something is wrong.")],
+            UNSET,
+        ),
+        (
+            "behaviour",
+            Annotated[
+                Behaviour | UnsetType,
+                Meta(description="Watch what agents usually do, and how they fare."),
+            ],
             UNSET,
         ),
         (

@@ -77,6 +77,7 @@ def load_policies(
         kills=tuple(kill for kill, *_ in reading.kills.values()),
         slos=reading.operating.objectives,
         alerts=reading.operating.alerts,
+        behaviour=reading.operating.rules,
         mirrors=tuple(written for written, *_ in reading.operating.mirrors),
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
@@ -165,7 +166,9 @@ class _Reading:
         idle = idle_kills(self.kills.values(), known, Clock.wall())
         told = self.operating.judged(list(self.names), self.policies)
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
-        return Judged([*judged.errors, *money.errors, *told.errors], [*warnings, *told.warnings])
+        misled = self.operating.misled(self.names.keys() - {self.replaced})
+        errors = [*judged.errors, *money.errors, *told.errors, *misled]
+        return Judged(errors, [*warnings, *told.warnings])
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:

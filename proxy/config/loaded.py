@@ -9,6 +9,7 @@ from proxy.config.mirrors import Mirror
 from proxy.config.money import Budget, Prices
 from proxy.config.places import Problem
 from proxy.config.types import Bulkhead, Policy, Upstream
+from proxy.observe.behaviour.rules import Rules
 from proxy.observe.slo.objective import Objective
 from proxy.state.killed import Kill
 
@@ -28,6 +29,7 @@ class Loaded(msgspec.Struct, frozen=True):
     slos: tuple[Objective, ...] = ()
     alerts: Alerts = Alerts()
     mirrors: tuple[Mirror, ...] = ()
+    behaviour: Rules | None = None
     warnings: tuple[Problem, ...] = ()
     files: tuple[
         Path, ...

@@ -1,18 +1,21 @@
 """Reads what policy files say of operators: SLOs, alerts and mirrors; and judges them together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeAlias
 
 from proxy.config.alerts import Alerts
+from proxy.config.behaviour import Behaviour
 from proxy.config.document import Mapping
 from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
 from proxy.config.objectives import misjudged
-from proxy.config.places import Place
+from proxy.config.places import Place, Problem
+from proxy.config.receivers import astray
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
 from proxy.config.tightening import misnamed
 from proxy.config.types import Policy
+from proxy.observe.behaviour.rules import Rules
 from proxy.observe.slo.objective import Objective
 
 Listed: TypeAlias = Callable[[Mapping, str, Any], Iterator[tuple[Any, Mapping, str]]]
@@ -26,10 +29,12 @@ class Operating:
         self._shape = shape
         self._listed = listed
         self._names: dict[tuple[str, str], Place] = {}
-        self._alerts_at: Place | None = None
+        self._once: dict[str, Place] = {}
+        self._alerts_node: Any = None
         self.slos: list[tuple[Slo, Mapping, str]] = []
         self.mirrors: list[tuple[Mirror, Mapping, str]] = []
         self.alerts = Alerts()
+        self.behaviour: Behaviour | None = None
 
     def file(self, root: Mapping) -> None:
         """Take in one file."""
@@ -39,8 +44,9 @@ class Operating:
         for written, node, path in self._listed(root, "mirrors", Mirror):
             self._named("a mirror", written.name, node, path)
             self.mirrors.append((written, node, path))
-        if (key := root.items.get("alerts")) is not None:
-            self._take_alerts(key.place, key.node)
+        if (alerts := self._single(root, "alerts", Alerts)) is not None:
+            self.alerts, self._alerts_node = alerts, root.items["alerts"].node
+        self.behaviour = self._single(root, "behaviour", Behaviour) or self.behaviour
 
     def _named(self, what: str, name: str, node: Mapping, path: str) -> None:
         place = node.items["name"].node.place
@@ -49,15 +55,26 @@ class Operating:
             message = f"{what} of this name stands at {first.short} already"
             self._shape.wrong(place, f"{path}.name", message)
 
-    def _take_alerts(self, place: Place, node: Any) -> None:
-        if self._alerts_at is not None:
-            message = f"who is told stands at {self._alerts_at.short} already; it is one mapping"
-            self._shape.wrong(place, "alerts", message)
-            return
-        self._alerts_at = place
-        written = self._shape.read(kind_of(Alerts), node, "alerts")
-        if written is not MISSING:
-            self.alerts = written
+    def _single(self, root: Mapping, name: str, kind: Any) -> Any:
+        """A mapping that stands in one file only; None: not in this one, or it cannot be read."""
+        if (key := root.items.get(name)) is None:
+            return None
+        first = self._once.setdefault(name, key.place)
+        if first != key.place:
+            message = f"it stands at {first.short} already; it is one mapping for all files"
+            self._shape.wrong(key.place, name, message)
+            return None
+        written = self._shape.read(kind_of(kind), key.node, name)
+        return None if written is MISSING else written
+
+    @property
+    def rules(self) -> Rules | None:
+        """Of behaviour; None: nobody watches."""
+        return None if self.behaviour is None else self.behaviour.rules
+
+    def misled(self, upstreams: Collection[str]) -> Iterator[Problem]:
+        """What names an upstream that is not there."""
+        return astray(self.alerts.receivers, self._alerts_node, upstreams)
 
     def judged(self, upstreams: list[str], policies: list[Policy]) -> Judged:
         """What only the whole set shows. `upstreams`: all names."""

@@ -44,6 +44,7 @@ _PATTERNS = {
     "Size": f"{SIZE_PATTERN}|{_REFERENCE}",
     "Rate": f"{RATE_PATTERN}|{_REFERENCE}",
     "Url": f"^https?://|{_REFERENCE}",
+    "PostUrl": f"^https?://|{_REFERENCE}",
     "MountPath": f"^/|{_REFERENCE}",
     "KeySource": r"^(header|messageId|input\..+)$|" + _REFERENCE,
     "Source": f"^static$|^key$|^header:|{_REFERENCE}",

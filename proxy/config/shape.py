@@ -14,7 +14,7 @@ from msgspec import inspect as mi
 from proxy.config.document import Mapping, Node, Scalar, Sequence, resolve
 from proxy.config.later import LATER
 from proxy.config.places import Place, Problem
-from proxy.config.types import Auth, Secret
+from proxy.config.types import Auth
 from proxy.config.wording import advice, bare, expected, found, is_secret, nearest, number_of
 from proxy.units import Money
 
@@ -178,9 +178,9 @@ class Shape:
             return written_as.parse(node.text if as_text else node.value)
         except ValueError as error:
             message = str(error)
-            if kind.cls is Secret or node.hidden or node.value is None:
+            if is_secret(kind) or node.hidden or node.value is None:
                 message = message.partition(", found")[0]
-            if node.hidden or (node.value is None and kind.cls is not Secret):
+            if node.hidden or (node.value is None and not is_secret(kind)):
                 message += f", found {found(node)}"
             self.wrong(node.place, path, message)
             return MISSING

@@ -99,6 +99,7 @@ _CUSTOM = {
     "Money": "US dollars such as 0.05",
     "Zone": "a time zone such as Europe/Madrid",
     "Url": "a URL such as https://example.org",
+    "PostUrl": "a URL such as https://example.org/hook",
     "Expression": "a condition such as double(input.amount) > 100.0",
     "Name": "a name such as gateway",
     "MountPath": "a path such as / or /billing",
@@ -123,7 +124,7 @@ def is_secret(kind: mi.Type) -> bool:
         return is_secret(kind.item_type)
     if isinstance(kind, mi.DictType):
         return is_secret(kind.value_type)
-    return isinstance(kind, mi.CustomType) and kind.cls is Secret
+    return isinstance(kind, mi.CustomType) and issubclass(kind.cls, Secret)
 
 
 def found(node: Node) -> str:

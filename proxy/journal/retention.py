@@ -25,6 +25,9 @@ from proxy.journal.reading import Opening, opening_of
 _entry = msgspec.json.Decoder(Prune).decode
 _PIECE = 1 << 18
 _GZIP = 31  # zlib's word for a gzip header, in which it leaves the time at zero
+_LEVEL = 2
+"""Most of what is left are hashes, which nothing makes smaller: at level 6 a record takes 62 bytes
+instead of 72, and 4.9 µs instead of 2.0 of the processor that calls run on (2026-11)."""
 
 
 class Old(NamedTuple):
@@ -41,7 +44,7 @@ def compress(disk: Disk, path: Path, pause: Callable[[], bool]) -> bool:
     """
     made = path.with_name(path.name + ".gz")
     begun = path.with_name(path.name + ".gz.tmp")
-    packing = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+    packing = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     file = disk.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         with path.open("rb") as source:

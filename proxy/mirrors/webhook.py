@@ -9,17 +9,13 @@ as an anchor as well.
 
 import asyncio
 import contextlib
-import importlib
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from proxy.clock import Clock
-
-if TYPE_CHECKING:
-    from proxy.mirrors.posting import Poster
+from proxy.mirrors.sender import Sender
 
 KEPT = 1000
 """Notes that wait; some 300 KB."""
@@ -27,6 +23,7 @@ PATIENCE = 10.0
 """Seconds for one POST, from connecting to the answer's head."""
 FIRST, LONGEST = 1.0, 60.0
 """Seconds until it is tried again: the first time, and at most."""
+_HEADERS = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
 class Posted(msgspec.Struct):
@@ -57,11 +54,10 @@ class WebhookAnchor:
         self._url = url
         self._clock = clock
         self._heard = heard
-        self._patience = patience
+        self._post = Sender(clock, patience)
         self._notes: deque[str] = deque()
         self._bell = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._poster: Poster | None = None
         self._posting: asyncio.Task[None] | None = None
 
     @property
@@ -91,8 +87,7 @@ class WebhookAnchor:
             async with asyncio.timeout(seconds):
                 while self._notes and await self._try():
                     pass
-        if self._poster is not None:
-            await self._poster.close()
+        await self._post.close()
 
     def _add(self, note: str) -> None:
         if len(self._notes) >= KEPT:
@@ -114,7 +109,8 @@ class WebhookAnchor:
     async def _try(self) -> bool:
         """The oldest that waits. Was it taken?"""
         note = self._notes[0]
-        why = await (await self._made()).post(note)
+        # Who names an anchor in the settings may name one of this machine.
+        why = (await self._post(self._url, note.encode(), _HEADERS, private=True)).why
         if why:
             self.posted.failed += 1
         else:
@@ -127,10 +123,3 @@ class WebhookAnchor:
             self._heard(why)
         self.trouble = why
         return not why
-
-    async def _made(self) -> "Poster":
-        """Importing aiohttp takes 0.15 s: in a thread, and not at the start."""
-        if self._poster is None:
-            posting = await asyncio.to_thread(importlib.import_module, "proxy.mirrors.posting")
-            self._poster = posting.Poster(self._url, self._patience)
-        return self._poster

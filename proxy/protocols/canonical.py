@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from proxy.protocols.document import Ambiguous, NotADocument, check
+import msgspec
+
+from proxy.protocols.document import Ambiguous, NotADocument, check_depth
 
 Paths: TypeAlias = tuple[tuple[str, ...], ...]
 """Members of the arguments, by the keys that lead to them. A list is gone through."""
@@ -43,13 +45,6 @@ def counted(
     return b"=" + content if read is None else b":" + read
 
 
-class _Number(str):
-    """A number as it is written."""
-
-    __slots__ = ()
-    __repr__ = str.__str__
-
-
 def of_tool(content: bytes, without: Paths) -> bytes | None:
     """The arguments of a call to a tool, apart from some members; None: it is not JSON.
 
@@ -57,12 +52,16 @@ def of_tool(content: bytes, without: Paths) -> bytes | None:
     the same arguments come out the same, and no others. Raises Ambiguous where a key stands twice.
     """
     try:
-        document = _read(content)
-        check(content, "input", b'"input"')
+        document = arguments = _read(content)
+        check_depth(content)
     except NotADocument:
         return None
-    enveloped = isinstance(document, dict) and "tool" in document
-    arguments = document.get("input", _NONE) if enveloped else document
+    if type(document) is dict:
+        for name in document:
+            if name != "input" and name.casefold() == "input":  # some readers take it for that
+                raise Ambiguous("the body names input in another spelling")
+        if "tool" in document:
+            arguments = document.get("input", _NONE)
     return _one_form(arguments, arguments, without)
 
 
@@ -105,13 +104,32 @@ def of_request(content: bytes, without: Paths) -> bytes | None:
 
 
 def _read(content: bytes) -> Any:
-    """Raises Ambiguous where a key stands twice, NotADocument for what is no JSON."""
+    """Numbers are `Raw`, as they are written, where Python would write them otherwise. Raises
+    Ambiguous where a key stands twice, NotADocument for what is no JSON.
+
+    msgspec is six times as fast, but loses two things: the sign of a zero, and what stands twice.
+    With a member its quotes are gone, and all others come out again when it is written, unless they
+    were written as a number (`\\u0022`). Where that leaves a doubt, it is read with all care.
+    """
+    if not (content.find(b"\\") >= 0 and b"\\u" in content) and not (
+        content.find(b"-") >= 0 and _MINUS_ZERO.search(content)
+    ):
+        try:
+            document = _read_fast(content)
+            if _in_order(document).count(b'"') == content.count(b'"'):
+                return document
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            pass
+    return _read_carefully(content)
+
+
+def _read_carefully(content: bytes) -> Any:
     try:
         return json.loads(
             content.decode(),
             object_pairs_hook=_object,
-            parse_float=_Number,
-            parse_int=_Number,
+            parse_float=_as_written,
+            parse_int=_as_written,
             parse_constant=_no_number,
         )
     except Ambiguous:
@@ -120,28 +138,47 @@ def _read(content: bytes) -> Any:
         raise NotADocument("it is not one JSON document") from None
 
 
-def _one_form(given: Any, arguments: Any, without: Paths) -> bytes:
+def _one_form(given: Any, arguments: Any, without: Paths) -> bytes | None:
+    """None: it is nested too deep for that."""
     for path in without:
         _drop(arguments, path)
-    # Not JSON again, in which a number could not stand as it was written. This has one reading too:
-    # texts are in quotes, with theirs escaped, and keys are in order.
-    return repr(given).encode()
+    try:
+        return _in_order(given)
+    except UnicodeEncodeError:
+        pass
+    try:
+        return _spelled(given).encode()
+    except RecursionError:
+        return None
 
 
+def _spelled(value: Any) -> str:
+    """One form of what holds half a character, which UTF-8 has not. No other form has an escape of
+    one."""
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{name!r}:{_spelled(value[name])}' for name in sorted(value))}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_spelled, value))}]"
+    return bytes(value).decode() if isinstance(value, msgspec.Raw) else repr(value)
+
+
+def _as_written(number: str) -> msgspec.Raw:
+    return msgspec.Raw(number.encode())
+
+
+_MINUS_ZERO = re.compile(rb"-0(?![.eE0-9])")
+_read_fast = msgspec.json.Decoder(float_hook=_as_written).decode
+_in_order = msgspec.json.Encoder(order="deterministic").encode
 _MESSAGE_ID = ("message", "messageId")
-_NONE = _Number("-")
+_NONE = _as_written("-")
 """Where there is no input: not the same as null."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(sorted(pairs, key=_name))
+    members = dict(pairs)
     if len(members) < len(pairs):
         raise Ambiguous("a key stands twice in the arguments")
     return members
-
-
-def _name(pair: tuple[str, Any]) -> str:
-    return pair[0]
 
 
 def _no_number(word: str) -> None:

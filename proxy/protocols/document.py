@@ -75,6 +75,8 @@ def check_depth(content: bytes) -> None:
     Of a document that is valid so far only its brackets are left, all of one kind. Each pass then
     takes the innermost level away, at the speed of memory: bodies may be 16 MiB of brackets.
     """
+    if content.count(b"{") + content.count(b"[") <= DEEPEST:
+        return
     brackets = _STRINGS.sub(b"", content).translate(_ONE_KIND, _NOT_BRACKETS)
     for _ in range(DEEPEST):
         if not brackets:

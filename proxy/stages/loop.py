@@ -159,13 +159,14 @@ class LoopGuard(Listens, Withdraws):
         if call.id in self._loops.turns:
             return None
         chain = self._chain(call)
-        if chain.ignored:
-            self._ignored.add(chain.ignored)
-        call.caller = chain.caller
-        refusal = self._out_of_bounds(call, chain)
-        if refusal is not None:
-            self._counts.add(dict(refusal.facts)["rule"], "refuse")
-            return refusal
+        if chain is not NONE or self._section.max_calls is not None:
+            if chain.ignored:
+                self._ignored.add(chain.ignored)
+            call.caller = chain.caller
+            refusal = self._out_of_bounds(call, chain)
+            if refusal is not None:
+                self._counts.add(dict(refusal.facts)["rule"], "refuse")
+                return refusal
         signature = self._signature(call)
         if type(signature) is Refusal:
             return signature
@@ -175,11 +176,10 @@ class LoopGuard(Listens, Withdraws):
         turn.found = window.find(signature, self._tool, self._rules, now)
         if turn.found is not None and turn.found.over:
             return self._stopped(call, turn, turn.found, chain)
-        self._goes(call, turn, chain)
+        self._goes(call, turn, chain, now)
         return None
 
-    def _goes(self, call: Call, turn: Turn, chain: Chain) -> None:
-        now = self._now()
+    def _goes(self, call: Call, turn: Turn, chain: Chain, now: float) -> None:
         if self._section.max_calls is not None:
             self._loops.count(_task(call), now)
         self._loops.begin(call.id, turn, self._rules, now)
@@ -220,7 +220,7 @@ class LoopGuard(Listens, Withdraws):
         if verdict is None:
             turn.found = None
             self._loops.forgive(turn.window)
-            self._goes(call, turn, chain)
+            self._goes(call, turn, chain, self._now())
         return verdict
 
     def _step(self, over: int) -> str:

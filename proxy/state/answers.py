@@ -5,7 +5,9 @@ but who had the answer.
 """
 
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any
+
+import msgspec
 
 from proxy.call import Call
 from proxy.reply import SUCCESS, Reply, Result
@@ -18,7 +20,7 @@ _SHOWN = 160
 """Characters of an answer that are told again."""
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came of a call."""
 
     digest: bytes | None  # None: like no other
@@ -27,23 +29,33 @@ class Answer(NamedTuple):
     status: int = 0
     who: bytes = b""  # the credentials that it was given to
 
+    def alike(self, other: "Answer") -> bool:
+        """Is it the same once more?"""
+        told = self.digest is not None
+        return told and self.digest == other.digest and self.failing == other.failing
 
-class Hearing:
+    def unsaid(self) -> "Answer":
+        """The same, of which no byte is told again."""
+        return Answer(self.digest, self.failing, b"", self.status, self.who)
+
+
+class Hearing(msgspec.Struct, eq=False):
     """Part of Tap: sees an answer pass."""
 
-    __slots__ = ("_hash", "complete", "size", "start")
-
-    def __init__(self) -> None:
-        self._hash = sha256()
-        self.size = 0
-        self.start = b""
-        self.complete = False
+    size: int = 0
+    start: bytes = b""
+    complete: bool = False
+    whole: bytes | None = None  # where it was here at once
+    passed: Any = None  # else the hash of what was seen of it
 
     def saw(self, at: int, piece: bytes) -> None:
         """Part of Tap. An answer is sent on once."""
         self.size += len(piece)
         if self.size <= LARGEST:
-            self._hash.update(piece)
+            if self.passed is None:
+                self.passed = sha256(piece)
+            else:
+                self.passed.update(piece)
         if len(self.start) < _SHOWN:
             self.start += piece[:_SHOWN]
 
@@ -53,17 +65,19 @@ class Hearing:
 
     def all(self, content: bytes) -> None:
         """It is here as a whole."""
-        self._hash, self.size, self.start = sha256(), 0, b""
-        self.saw(0, content)
+        self.whole, self.size, self.start = content, len(content), content[:_SHOWN]
         self.complete = True
 
     def digest(self, status: int, coding: bytes) -> bytes | None:
         """Of the answer; None: it is too large to be known again."""
         if self.size > LARGEST:
             return None
-        whole = self._hash.copy()
-        whole.update(b"\0%d %b" % (status, coding))
-        return whole.digest()[:16]
+        end = b"\0%d %b" % (status, coding)
+        if self.whole is not None:
+            return sha256(self.whole + end).digest()[:16]
+        told = sha256() if self.passed is None else self.passed.copy()
+        told.update(end)
+        return told.digest()[:16]
 
 
 _NO_ANSWER = frozenset({None, Result.CANCELLED, Result.THROTTLED})
@@ -73,16 +87,18 @@ _NO_ANSWER = frozenset({None, Result.CANCELLED, Result.THROTTLED})
 def answer_of(call: Call, heard: Hearing | None, reply: Reply) -> Answer | None:
     """What came of the call; None: no answer."""
     result, status = reply.result, reply.status
-    if heard is None or result in _NO_ANSWER or reply.refused or reply.tunnel is not None:
+    if heard is None or reply.tunnel is not None:
         return None
-    if result is not SUCCESS:
-        how = f"{result} {status} {reply.failure}".encode()
-        return Answer(how, True, heard.start, status, who_of(call))
-    if reply.says is None:
-        digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
-    else:
-        digest = sha256(reply.says()).digest()[:16]
-    return Answer(digest, False, heard.start, status, who_of(call))
+    if result is SUCCESS:
+        if reply.says is None:
+            digest = heard.digest(status, reply.fields.get(b"content-encoding", b""))
+        else:
+            digest = sha256(reply.says()).digest()[:16]
+        return Answer(digest, False, heard.start, status, who_of(call))
+    if result in _NO_ANSWER or reply.refused:
+        return None
+    how = f"{result} {status} {reply.failure}".encode()
+    return Answer(how, True, heard.start, status, who_of(call))
 
 
 def who_of(call: Call) -> bytes:

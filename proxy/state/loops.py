@@ -23,6 +23,8 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from proxy.call import Call
 from proxy.refusal import Refusal
 from proxy.state.answers import Answer, Hearing
@@ -70,17 +72,14 @@ class Found(NamedTuple):
         return self.times >= self.limit
 
 
-class Run:
+class Run(msgspec.Struct, eq=False):
     """One call, again and again."""
 
-    __slots__ = ("answer", "answered", "flying", "started", "times")
-
-    def __init__(self) -> None:
-        self.answer: Answer | None = None  # the last one
-        self.answered = 0.0  # when it came, on Clock.now
-        self.times = 0  # that it came in a row
-        self.started = 0.0  # when the last call began
-        self.flying = 0  # calls that are not answered yet
+    answer: Answer | None = None  # the last one
+    answered: float = 0.0  # when it came, on Clock.now
+    times: int = 0  # that it came in a row
+    started: float = 0.0  # when the last call began
+    flying: int = 0  # calls that are not answered yet
 
     def restart(self) -> None:
         """What was answered so far does not count."""
@@ -119,17 +118,16 @@ class Window:
         run = None if signature is None else self.runs.get(signature)
         if rules.poll is not None and (run is None or now - run.started >= rules.poll):
             return None
-        found = (
-            self._same(run, rules, now),
-            self._cycle(signature, rules),
-            self._tool(tool, rules),
-        )
-        real = [each for each in found if each is not None]
-        return next((each for each in real if each.over), real[0] if real else None)
+        same = None if run is None else self._same(run, rules, now)
+        cycle, silent = self._cycle(signature, rules), self._tool(tool, rules)
+        if same is None and cycle is None:  # nearly always
+            return silent
+        real = [each for each in (same, cycle, silent) if each is not None]
+        return next((each for each in real if each.over), real[0])
 
-    def _same(self, run: Run | None, rules: Rules, now: float) -> Found | None:
-        answer = None if run is None else run.answer
-        if run is None or answer is None or now - run.answered > rules.within:
+    def _same(self, run: Run, rules: Rules, now: float) -> Found | None:
+        answer = run.answer
+        if answer is None or now - run.answered > rules.within:
             return None
         times = run.times + (run.flying if run.times >= SURE else 0)
         rule, limit = ("failing", rules.failing) if answer.failing else ("same", rules.same)
@@ -183,25 +181,23 @@ class Window:
 
     def measure(self) -> int:
         """How much it remembers; the difference to what is known of that."""
-        size = len(self.runs) + len(self.recent)
-        size += sum(1 + len(told.answers) for told in self.tools.values())
+        size = len(self.runs) + len(self.recent) + len(self.tools)
+        for told in self.tools.values():
+            size += len(told.answers)
         grown, self.size = size - self.size, size
         return grown
 
 
-class Turn:
+class Turn(msgspec.Struct, eq=False):
     """A call under way, as far as loops go."""
 
-    __slots__ = ("counts", "found", "hear", "run", "signature", "tool", "window")
-
-    def __init__(self, window: Window, signature: bytes | None, tool: Hashable) -> None:
-        self.window = window
-        self.signature = signature
-        self.tool = tool
-        self.run: Run | None = None
-        self.counts = True  # it is no poll that takes its time
-        self.found: Found | None = None  # what is to be noted of it
-        self.hear: Hearing | None = None  # what sees its answer pass
+    window: Window
+    signature: bytes | None
+    tool: Hashable
+    run: Run | None = None
+    counts: bool = True  # it is no poll that takes its time
+    found: Found | None = None  # what is to be noted of it
+    hear: Hearing | None = None  # what sees its answer pass
 
 
 class Task:
@@ -270,15 +266,18 @@ class Loops:
         window.flying += 1
         if signature is None:
             return
-        run = window.runs.get(signature)
+        runs, poll = window.runs, rules.poll
+        run = runs.get(signature)
         if run is None:
-            run = window.runs[signature] = Run()
-            if len(window.runs) > RUNS:
-                window.runs.popitem(last=False)
-        window.runs.move_to_end(signature)
-        turn.counts = rules.poll is None or (run.started > 0.0 and now - run.started < rules.poll)
-        if not turn.counts or now - run.answered > rules.within:
-            run.restart()
+            run = runs[signature] = Run()
+            if len(runs) > RUNS:
+                runs.popitem(last=False)
+            turn.counts = poll is None
+        else:
+            runs.move_to_end(signature)
+            turn.counts = poll is None or (run.started > 0.0 and now - run.started < poll)
+            if not turn.counts or now - run.answered > rules.within:
+                run.restart()
         run.started = now
         run.flying += 1
         turn.run = run
@@ -299,9 +298,9 @@ class Loops:
         first = run is not None and run.answer is None
         if run is not None:
             last = run.answer
-            again = last is not None and answer.digest is not None and last[:2] == answer[:2]
+            again = last is not None and answer.alike(last)
             run.times = run.times + 1 if again else 1
-            run.answer = answer if run.times >= SURE else answer._replace(start=b"")
+            run.answer = answer if run.times >= SURE else answer.unsaid()
             run.answered = now
             if not again:
                 window.over = 0

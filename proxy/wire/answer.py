@@ -1,6 +1,7 @@
 """An answer on its way to the agent, in the agent's framing."""
 
 import asyncio
+from collections.abc import Sequence
 
 from proxy.call import Header, RequestHead
 from proxy.protocols.sse import END as _END
@@ -81,7 +82,7 @@ class Answer:
         # How what was written ends, of a stream of events in chunks; None: of another body.
         self._ends = b"" if self._chunked and holds_events(reply.fields) else None
         self._last = b""
-        self._trailers: list[Header] = []
+        self._trailers: Sequence[Header] = []
         self._ended: Signal[Failure | None] = Signal()
         self.tunnelled = reply.tunnel is not None
         self.keep_alive = keep_alive and leaves_open(reply, head)
@@ -136,7 +137,7 @@ class Answer:
         else:
             self._transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
 
-    def end(self, last: bytes, trailers: list[Header]) -> None:
+    def end(self, last: bytes, trailers: Sequence[Header]) -> None:
         """Part of Sink."""
         self._last = last
         self._trailers = trailers

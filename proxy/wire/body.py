@@ -30,7 +30,7 @@ wait for its record. A body that came whole in the first read never gets this fa
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from proxy.call import Header, Tap
 from proxy.reply import Failure
@@ -103,7 +103,7 @@ class Body:
         self.whole: bytes | None = None
         self.ended = False
         self.failure: Failure | None = None
-        self.trailers: list[Header] = []
+        self.trailers: Sequence[Header] = []
         self._source = source
         self._memory = memory
         self._drawn = 0
@@ -144,7 +144,7 @@ class Body:
         elif self._owed or self._held_bytes > max(AHEAD, self._want):
             self.pause()
 
-    def finish(self, last: bytes, trailers: list[Header]) -> None:
+    def finish(self, last: bytes, trailers: Sequence[Header]) -> None:
         """The last bytes, perhaps none, and the trailers."""
         if self.failure is not None:
             return

@@ -1,5 +1,7 @@
 """Heads as they are sent on: byte for byte, but for what a proxy must change (spec 2.1)."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from proxy.call import Header, RequestHead
@@ -150,7 +152,7 @@ def answer_lines(
     return b"HTTP/1.1 %d %b\r\n%b" % (status, reason, lines_to_pass_on(headers, fields, _NONE))
 
 
-def trailer_section(trailers: list[Header]) -> bytes:
+def trailer_section(trailers: Sequence[Header]) -> bytes:
     """The end of a chunked body."""
     if not trailers:
         return b"0\r\n\r\n"

@@ -1,5 +1,6 @@
 """What a body has to do with: where it comes from, where it flows to, and who sees it pass."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from proxy.call import Header, Tap
@@ -12,7 +13,7 @@ class Sink(Protocol):
     def write(self, piece: bytes, /) -> None:
         """The next bytes; never empty."""
 
-    def end(self, last: bytes, trailers: list[Header], /) -> None:
+    def end(self, last: bytes, trailers: Sequence[Header], /) -> None:
         """The last bytes, perhaps none, and what follows them."""
 
     def broken(self, failure: Failure, /) -> None:
@@ -35,7 +36,7 @@ class Watched:
         self._at += len(piece)
         self._sink.write(piece)
 
-    def end(self, last: bytes, trailers: list[Header]) -> None:
+    def end(self, last: bytes, trailers: Sequence[Header]) -> None:
         """Part of Sink."""
         self._tap.saw(self._at, last)
         self._tap.ended()

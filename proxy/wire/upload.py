@@ -1,7 +1,7 @@
 """What flows towards an upstream: a request's body or, after a 101, all that the agent sends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from proxy.call import Header, Tap
 from proxy.reply import Failure
@@ -48,7 +48,7 @@ class Upload:
         else:
             self._transport.write(piece)
 
-    def end(self, last: bytes, trailers: list[Header]) -> None:
+    def end(self, last: bytes, trailers: Sequence[Header]) -> None:
         """Part of Sink."""
         self.done = True
         if last:

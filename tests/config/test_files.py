@@ -58,6 +58,7 @@ def test_every_section_may_stand_in_a_policy():
         "prices",
         "slos",
         "alerts",
+        "behaviour",
         "mirrors",
         "kill",
     )

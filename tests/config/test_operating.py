@@ -27,4 +27,4 @@ def test_who_is_told_stands_once(folder):
     """In one file."""
     folder.write(ALERTS, "00.yaml")
     (error,) = folder.errors(ALERTS)
-    assert error.startswith("p.yaml:1:1: alerts: who is told stands at 00.yaml:1 already")
+    assert error.startswith("p.yaml:1:1: alerts: it stands at 00.yaml:1 already")

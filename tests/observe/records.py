@@ -5,12 +5,14 @@ from typing import Any
 
 from proxy.keep import Keep
 from proxy.observe import catalogue
+from proxy.observe.alerts import counted
+from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
 from proxy.observe.slo import figures, task_figures
 from proxy.record import AttemptRecord, Record
 
-LOOKOUT = (*figures.METRICS, *task_figures.METRICS)
+LOOKOUT = (*figures.METRICS, *task_figures.METRICS, *of_agents.METRICS, *counted.DELIVERY)
 """Metrics of what operators are told, which have catalogues of their own."""
 
 

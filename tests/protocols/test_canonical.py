@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from proxy.protocols import canonical
 from proxy.protocols.canonical import Paths, counted, of_body, of_request, of_tool, paths_of
 from proxy.protocols.document import Ambiguous
 from proxy.protocols.recognise import HTTP, TOOLS
@@ -41,6 +42,49 @@ def test_spelling_does_not_matter(arguments: Any) -> None:
     plain = json.dumps(arguments, ensure_ascii=False)
     other = json.dumps(shuffled(arguments), indent=3)
     assert of_tool(called(plain), ()) == of_tool(called(other), ())
+
+
+pieces = st.sampled_from(
+    [
+        *("{", "}", "[", "]", ",", ":", '"', "\\", "\\u", "0022", "d800", '"a"', '"b"', '"\\""'),
+        *("0", "-0", "-", "1", ".5", "e1", "null", "true", " ", "\n", "\x1f", "\x7f", "é"),
+        *('{"a":', '"a":1,', '"\\u0061":1,', "9" * 20, "9" * 5000),
+    ]
+)
+
+
+@given(st.lists(pieces, max_size=12).map("".join) | documents.map(json.dumps))
+@example("[-0, -0.5, 0]")
+@example('{"b": {"d": 1.50, "c": "-0 \\n"}, "a": "2026-01-05"}')
+@example('{"a": "\\u0022", "a": 1}')
+@example('{"a": ["\\ud800", -0, 1.0, null], "\\"": "\\\\u0022"}')
+def test_the_short_way_leads_to_the_same(text: str) -> None:
+    """Whatever is written, it is as if it were read with all care."""
+    found: list[object] = []
+    for read in (canonical._read, canonical._read_carefully):
+        try:
+            document = read(text.encode())
+            found.append(canonical._one_form(document, document, ()))
+        except Ambiguous as why:
+            found.append(type(why))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("arguments", ['{"a": {"c": 1.50, "b": ["\\n"]}}', '"2026-01-05"', "[]"])
+def test_most_take_the_short_way(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, escapes and dates do not hinder it."""
+    monkeypatch.delattr(canonical, "_read_carefully")
+    assert of_tool(called(arguments), ()) is not None
+
+
+@pytest.mark.parametrize(
+    "other", ['["\\ud801", 1]', '["\\ud800", 1.0]', '["\\ud800", "1"]', '"\\ud800"']
+)
+def test_half_a_character_counts_as_it_is_written(other: str) -> None:
+    """Escaped in other letters it is the same, and in another order of keys."""
+    one = of_tool(called('{"b": ["\\ud800", 1], "a": null}'), ())
+    assert one == of_tool(called('{"a":null,"b":["\\uD800",1]}'), ())
+    assert one != of_tool(called(f'{{"b": {other}, "a": null}}'), ())
 
 
 @given(documents, documents)
@@ -98,6 +142,12 @@ def test_where_the_path_names_the_tool_the_body_is_its_arguments() -> None:
     assert of_tool(b"[1]", ()) == of_tool(called("[1]"), ())
 
 
+def test_a_list_of_arguments_may_name_input() -> None:
+    """It has no members: nothing in it can be taken for another one."""
+    content = b'[1, "input", "INPUT", "input"]'
+    assert of_tool(content, ()) == of_tool(called(content.decode()), ())
+
+
 def test_what_stands_beside_the_arguments_does_not_count() -> None:
     """Only they are asked for; but to have none is not to have null."""
     assert of_tool(b'{"tool": "a", "input": 1, "x": 2}', ()) == of_tool(called("1"), ())
@@ -112,6 +162,7 @@ def test_what_stands_beside_the_arguments_does_not_count() -> None:
         called('{"a": 1, "\\u0061": 1}'),
         b'{"tool": "a", "input": 1, "input": 2}',
         b'{"tool": "a", "input": 1, "INPUT": 2}',
+        b'{"tool": "a", "Input": 1}',
     ],
 )
 def test_a_key_that_stands_twice_is_ambiguous(content: bytes) -> None:
@@ -138,6 +189,13 @@ def test_a_key_that_stands_twice_is_ambiguous(content: bytes) -> None:
 def test_what_is_no_document_has_none(content: bytes) -> None:
     """Whoever lets it through must take it byte for byte."""
     assert of_tool(content, ()) is None
+
+
+def test_what_is_too_deep_for_one_form_has_none() -> None:
+    """Half a character costs two levels of ours for each of its own."""
+    deep = b"[" * 700 + b"%b" + b"]" * 700
+    assert of_body(deep % b'"\\u0041"', ()) == of_body(deep % b'"A"', ()) == deep % b'"A"'
+    assert of_body(deep % b'"\\ud800"', ()) is None
 
 
 @given(st.dictionaries(st.sampled_from(["tool", "input", "x"]), documents))

@@ -1,7 +1,7 @@
 """Loops: an agent that repeats itself is told so, then stopped; and rings of agents that wait."""
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,7 +103,7 @@ class Nowhere:
     def write(self, piece: bytes) -> None:
         """Part of Sink."""
 
-    def end(self, last: bytes, trailers: list[Any]) -> None:
+    def end(self, last: bytes, trailers: Sequence[Any]) -> None:
         """Part of Sink."""
 
     def broken(self, failure: Failure) -> None:

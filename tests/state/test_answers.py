@@ -61,6 +61,11 @@ def test_what_is_too_large_is_like_no_other() -> None:
     """Nobody says that two are the same of which only the beginnings were compared."""
     assert heard(b"x" * LARGEST).digest(200, b"") is not None
     assert heard(b"x" * (LARGEST + 1)).digest(200, b"") is None
+    hearing = Hearing()
+    hearing.saw(0, b"x" * LARGEST)
+    assert hearing.digest(200, b"") == heard(b"x" * LARGEST).digest(200, b"")
+    hearing.saw(LARGEST, b"x")
+    assert hearing.digest(200, b"") is None
 
 
 @pytest.mark.parametrize(

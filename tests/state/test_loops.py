@@ -247,10 +247,10 @@ def test_the_count_is_right_in_every_order(steps: list[tuple[bytes, Answer | Non
                 model.flying[signature] = model.flying.get(signature, 0) + 1
         else:
             turn, ended = open_.pop(0)
-            agent.ends(turn, None if answer is None else answer._replace(start=b""))
+            agent.ends(turn, None if answer is None else answer.unsaid())
             model.flying[ended] -= 1
             if answer is not None:
-                model.answered.setdefault(ended, []).append(answer._replace(start=b""))
+                model.answered.setdefault(ended, []).append(answer.unsaid())
     assert agent.window().flying == len(open_)
 
 

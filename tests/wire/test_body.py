@@ -1,6 +1,7 @@
 """A body on its way: whatever comes in which order, what flows is what was fed, once."""
 
 import tracemalloc
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ class Glass:
 
     def __init__(self) -> None:
         self.held = b""
-        self.trailers: list[Header] | None = None
+        self.trailers: Sequence[Header] | None = None
         self.failure: Failure | None = None
 
     def write(self, piece: bytes) -> None:
@@ -28,7 +29,7 @@ class Glass:
         assert self.failure is None
         self.held += piece
 
-    def end(self, last: bytes, trailers: list[Header]) -> None:
+    def end(self, last: bytes, trailers: Sequence[Header]) -> None:
         assert self.trailers is None
         assert self.failure is None
         self.held += last
