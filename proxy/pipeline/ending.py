@@ -117,7 +117,7 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
         "",
         call.fleet, call.model, call.approval,
     )  # fmt: skip
-    if reply.hearing is not None or call.unguarded or call.held or call.task_end:
+    if reply.hearing is not None or call.unguarded or call.held or call.task_end or call.trace:
         _add(made, call, reply)
     if call.purse is None:
         return made
@@ -138,6 +138,8 @@ def _add(made: Record, call: Call, reply: Reply) -> None:
     """What few have; as with `_priced`, nobody has seen the record yet."""
     if reply.hearing is not None and reply.hearing.usage is not None:
         force_setattr(made, "tokens", _tokens(reply.hearing.usage))
+    if call.trace is not None:
+        force_setattr(made, "trace", call.trace.id)
     if call.unguarded:
         force_setattr(made, "unguarded", True)
     if call.held:

@@ -22,7 +22,6 @@ from proxy.protocols.coding import NO_LIMIT
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, climbs_out, matched_path
-from proxy.protocols.identity import trace_of
 from proxy.protocols.made import Made
 from proxy.protocols.mcp_asked import (
     EFFECTS,
@@ -39,6 +38,7 @@ from proxy.protocols.mcp_heard import McpAnswers
 from proxy.protocols.mcp_hints import Hints
 from proxy.protocols.mcp_replies import Spoken, broken_off, refused, resulting
 from proxy.protocols.protocol import Reads, Rules, Spelled
+from proxy.protocols.trace import TRACEPARENT, parsed
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -218,8 +218,10 @@ class Mcp(Http):
             call.usual_effect = self._hints.effect(rules, one.tool)
         call.workflow = call.workflow or one.workflow
         call.task = call.task or one.task
-        if one.trace and not call.workflow and b"traceparent" not in call.head.fields:
-            call.workflow = trace_of(one.trace.encode("latin-1", "replace"))
+        if one.trace and TRACEPARENT not in call.head.fields:
+            call.trace = parsed(one.trace.encode("latin-1", "replace"))
+            if not call.workflow and call.trace is not None:
+                call.workflow = call.trace.id
 
     def _batch(
         self,

@@ -11,6 +11,7 @@ from proxy.journal.taking import Parcel
 from proxy.pipeline.ending import Ending, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
+from proxy.protocols.trace import parsed
 from proxy.record import Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
@@ -64,6 +65,15 @@ def test_the_record_of_a_call_that_went_unguarded() -> None:
     for unguarded in (True, False):
         call = called(Result.SUCCESS, unguarded=unguarded)
         assert recorded(call, make_reply(200)).unguarded is unguarded
+
+
+def test_the_record_of_a_call_that_belongs_to_a_trace() -> None:
+    """Which one; of others nothing is said of it."""
+    traced = called(Result.SUCCESS, trace=parsed(b"00-%b-%b-01" % (b"a" * 32, b"b" * 16)))
+    assert recorded(traced, make_reply(200)).trace == "a" * 32
+    held = called(Result.SUCCESS, held=1.5, task_end="success")
+    record = recorded(held, make_reply(200))
+    assert (record.trace, record.held_us, record.task_end) == ("", 1_500_000, "success")
 
 
 def test_the_record_of_a_call_in_the_shadow_of_a_policy() -> None:

@@ -185,6 +185,8 @@ def test_the_work_stands_in_meta():
         b'"name":"look"', f'"name":"x","_meta":{{"traceparent":"{trace}"}}'.encode()
     )
     assert known(traced).workflow == "a" * 32
+    named = known(traced.replace(b'"_meta":{', b'"_meta":{"holdfast.dev/workflow":"w",'))
+    assert (named.workflow, named.trace.id) == ("w", "a" * 32)
     assert known(traced, {**JSON, b"traceparent": b"00-"}).workflow == ""
     assert known(traced.replace(b"00-a", b"zz-\\u1234")).workflow == ""
 
