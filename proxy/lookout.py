@@ -9,10 +9,12 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from proxy import __version__
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
 from proxy.config.receivers import receivers_of
 from proxy.config.settings import Address, Settings
+from proxy.config.types import Upstream
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import NEWS
@@ -25,6 +27,9 @@ from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
+from proxy.observe.traces.finished import Where
+from proxy.observe.traces.tracer import Tracer
+from proxy.observe.traces.traces import Collector, Traces
 from proxy.record import Noted, Recorder
 from proxy.state.link import Part
 
@@ -60,6 +65,13 @@ class Lookout:
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
         self._ticks: Sequence[Callable[[], None]] = (self.slos.tick, self.watch.look)
+        self.traces = _traces(settings, clock, self._news)
+        """Where calls are traced."""
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Traces calls; None: they are not traced."""
+        return None if self.traces is None else self.traces.tracer
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
@@ -70,6 +82,8 @@ class Lookout:
         """What was rebuilt is there, and what is noted from now on is written."""
         self.slos.begin()
         self.slos.tick()  # before anybody is served: what is used up, is
+        if self.traces is not None:
+            self.traces.start()
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
@@ -78,6 +92,10 @@ class Lookout:
         self.watch.follow(loaded.behaviour)
         self._hears(self.watch, loaded.behaviour is not None)
         self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
+        if self.traces is not None:
+            self.traces.tracer.places = {
+                name: _where(each) for name, each in loaded.upstreams.items()
+            }
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -102,11 +120,15 @@ class Lookout:
         """Nothing is told any more. Before the journal ends."""
         await self.delivery.stop()
         await self._post.close()
+        if self.traces is not None:
+            await self.traces.stop()
 
     def _families(self) -> Iterable[Family]:
         yield from families_of_slos(self.slos.entries.values())
         yield from families_of_agents(self.watch)
         yield from self.delivery.families()
+        if self.traces is not None:
+            yield from self.traces.families()
 
 
 def _reached_at(admin: Address) -> str:
@@ -119,3 +141,23 @@ def _reached_at(admin: Address) -> str:
     else:
         own = address.is_loopback or address.is_unspecified
     return "" if own or port == "0" else f"http://{admin}"
+
+
+def _traces(settings: Settings, clock: Clock, news: News) -> Traces | None:
+    trace = settings.trace
+    if not trace.on:
+        return None
+    headers = {name: secret.encode().decode() for name, secret in trace.headers.items()}
+    ours = {
+        "service.name": "holdfast",
+        "service.namespace": settings.agent.fleet,
+        "service.instance.id": clock.uuid(),
+        "service.version": __version__,
+    }
+    return Traces(clock, news, trace.sample, Collector(trace.otlp.traces, headers, ours))
+
+
+def _where(upstream: Upstream) -> Where:
+    origin = upstream.url.origin
+    url = f"{'https' if origin.tls else 'http'}://{origin.authority}{origin.base}"
+    return Where(url, origin.host, origin.port, upstream.path or "/")

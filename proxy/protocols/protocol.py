@@ -56,7 +56,7 @@ class Spelled(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
-class Described(msgspec.Struct, frozen=True):
+class Described(msgspec.Struct, frozen=True, gc=False):
     """A call in the words of its protocol, for who traces it. No word of its payload."""
 
     operation: str = ""  # what the protocol calls it; empty: it has no word for it

@@ -37,7 +37,7 @@ _LONGEST_MEMBER = 128
 """Bytes. Longer ones go first, where not all of them can stay."""
 
 
-class Trace(msgspec.Struct):
+class Trace(msgspec.Struct, gc=False):
     """The trace of a call: as it came, or as it began here."""
 
     id: str  # 32 digits
@@ -45,6 +45,7 @@ class Trace(msgspec.Struct):
     flags: str = "00"  # two digits, as they go on
     sampled: bool = False
     begun: bool = False  # from here on what follows is known
+    request: str = ""  # the span of the request that it came with, once that is told
     state: str = ""  # what others noted of it, each member after a comma
 
 

@@ -533,3 +533,42 @@ def test_a_record_says_for_whom_money_was_spent() -> None:
     (record,) = watching.records
     assert (record.caller, record.cost_micros, record.reserved_micros) == ("boss", 8, 10)
     assert (record.charges, record.cost_estimated) == ({"a:x": 8}, False)
+
+
+class Tracing:
+    """Who traces calls; `sampled` ones are kept, or cannot be."""
+
+    def __init__(self, sampled: bool, bug: Exception | None = None) -> None:
+        self.trace = parsed(b"00-%b-%b-01" % (b"a" * 32, b"b" * 16))
+        assert self.trace is not None
+        self.trace.sampled = sampled
+        self.bug = bug
+        self.kept: list[str] = []
+
+    def of(self, call: Call) -> Any:
+        """Part of Traces."""
+        call.trace = self.trace
+        return self.trace
+
+    def keep(self, call: Call, reply: Reply, record: Record) -> None:
+        """Part of Traces."""
+        if self.bug is not None:
+            raise self.bug
+        self.kept.append(record.trace)
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_call_that_is_traced(sampled: bool) -> None:
+    """Its record knows the trace; what its spans are made from is kept if it is sampled."""
+    watching, tracing = Watching(), Tracing(sampled)
+    Ending(FakeClock(at=NOW), watching, tracing).settle(called(Result.SUCCESS), make_reply(200))
+    assert [record.trace for record in watching.records] == ["a" * 32]
+    assert tracing.kept == (["a" * 32] if sampled else [])
+
+
+def test_no_record_is_lost_for_the_sake_of_a_span() -> None:
+    """A bug there is told, and all else goes on."""
+    watching, bug = Watching(), ValueError("no")
+    tracing = Tracing(sampled=True, bug=bug)
+    Ending(FakeClock(at=NOW), watching, tracing).settle(called(Result.SUCCESS), make_reply(200))
+    assert (len(watching.records), watching.bugs) == (1, [bug])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from proxy.protocols.trace_ids import spans, traces
+from proxy.protocols.trace_ids import JUDGED, least, spans, traces
 
 
 def test_each_is_new() -> None:
@@ -15,7 +15,7 @@ def test_each_is_new() -> None:
     some = list(itertools.islice(spans(chance.randbytes), 1000))
     assert len(set(some)) == 1000
     assert all(re.fullmatch(r"[0-9a-f]{16}", each) for each in some)
-    ids = [id_ for id_, _ in itertools.islice(traces(chance.randbytes, 0.5), 1000)]
+    ids = list(itertools.islice(traces(chance.randbytes), 1000))
     assert len(set(ids)) == 1000
     assert all(re.fullmatch(r"[0-9a-f]{32}", each) for each in ids)
 
@@ -23,10 +23,11 @@ def test_each_is_new() -> None:
 @pytest.mark.parametrize("ratio", [0.0, 0.01, 0.5, 1.0])
 def test_so_many_are_sampled(ratio: float) -> None:
     """As asked for, and decided by the id, so that others decide alike."""
-    some = list(itertools.islice(traces(random.Random(2).randbytes, ratio), 20_000))
-    assert sum(sampled for _, sampled in some) == pytest.approx(20_000 * ratio, abs=100)
-    least = (1 - ratio) * (1 << 56)
-    assert all(sampled == (int(id_[-14:], 16) >= least) for id_, sampled in some)
+    some = list(itertools.islice(traces(random.Random(2).randbytes), 20_000))
+    sampled = [id_[JUDGED] >= least(ratio) for id_ in some]
+    assert sum(sampled) == pytest.approx(20_000 * ratio, abs=100)
+    bits = [int(id_[-14:], 16) >= (1 - ratio) * (1 << 56) for id_ in some]
+    assert sampled == bits
 
 
 def test_none_is_only_zeros() -> None:
