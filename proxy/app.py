@@ -36,7 +36,7 @@ from proxy.news import News
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
 from proxy.observe.sums import counted
-from proxy.outbound import Outbound, Trust, trust_of
+from proxy.outbound import UNTRACED, Outbound, Tracing, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
 from proxy.record import Record, Recorder
@@ -93,7 +93,7 @@ class App:
         self._keep.of(CHAINS, lambda: Chains(self._instance, fleet_key))
         self._limits = Limits(int(settings.limits.header_bytes), settings.limits.headers)
         self._outbound = Outbound(
-            self.clock, self._limits, self._instance, self._keep, self.log.bug
+            self.clock, self._limits, self._instance, self._keep, self.log.bug, self._tracing()
         )
         self._warned: frozenset[Problem] = frozenset()
         self._rereading = Rereading(self._tried, self._take, self.clock)
@@ -103,10 +103,7 @@ class App:
         self._recorders = self._lookout.recorders
         if settings.log.calls:
             self._recorders.append(CallLog(self.log))
-        watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
-        self._gateway = Gateway(
-            self._table(read), self.clock, self._access.identity, self._instance, watcher
-        )
+        self._gateway = self._made_gateway(read)
         self._server = self._made_server(settings)
         self._in_force(read)
         self.listen = self.admin = ""
@@ -332,6 +329,19 @@ class App:
     def _newest(self, call: Call) -> Awaitable[Reply]:
         """A call that was held goes on by what is in force now."""
         return self._gateway.table.again(call)
+
+    def _tracing(self) -> Tracing:
+        """What becomes of trace headers."""
+        tracer = self._lookout.tracer
+        if tracer is None:
+            return UNTRACED
+        return Tracing(tracer.lines, self._settings.trace.sends_baggage)
+
+    def _made_gateway(self, read: "_Read") -> Gateway:
+        watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
+        table, identity = self._table(read), self._access.identity
+        tracer = self._lookout.tracer
+        return Gateway(table, self.clock, identity, self._instance, watcher, tracer)
 
     def _made_server(self, settings: Settings) -> Server:
         limits = settings.limits

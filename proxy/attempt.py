@@ -34,5 +34,6 @@ class Attempt(msgspec.Struct):
     retry: bool = False  # sent again after another one failed
     hedge: bool = False  # sent beside another one that is slow to answer
     sends: Message | None = None  # instead of its call's own head and body
+    span: str = ""  # by which its upstream knows it, where calls are traced
     taken: dict[Any, Any] = {}
     """What gates took for it and need to know when it settles, each under itself."""

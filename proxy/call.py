@@ -24,8 +24,8 @@ SIGNS = frozenset(
     {
         b"amz-sdk-request", b"baggage", b"grpc-previous-rpc-attempts", b"grpc-timeout",
         b"holdfast-attempt", b"holdfast-chain", b"holdfast-priority", b"holdfast-task",
-        b"holdfast-task-end",
-        b"holdfast-timeout-ms", b"holdfast-workflow", b"traceparent", b"via",
+        b"holdfast-task-end", b"holdfast-timeout-ms", b"holdfast-workflow", b"traceparent",
+        b"tracestate", b"via",
         b"x-envoy-attempt-count",
         b"x-envoy-expected-rq-timeout-ms", b"x-stainless-read-timeout",
         b"x-stainless-retry-count", b"x-task-id", b"x-workflow-id",
@@ -273,6 +273,7 @@ class Call(msgspec.Struct):
     lasting: Callable[[], Awaitable[Any] | None] | None = None
     """Its answer's end waits until its record is durable. Asked when that has been noted; None
     comes of it where there is nothing to wait for."""
+    trace: Any = None  # that it belongs to (`protocols/trace.py`), where that is known
     purse: Any = None  # what it has spent and reserved, where that is counted (`state/purse.py`)
     taking: Taking | None = None  # where its bodies are kept: its record is noted when they are
     content: bytes | None = None  # its body, where that was read to know what it is for; coded

@@ -23,7 +23,8 @@ class Clock:
         self._began = (self.now(), self.wall()) if drill > 1 else (0.0, 0.0)
         self.chance = random.Random(seed)
         # Whoever sees many must not foresee the next one, unless a test asks for the same again.
-        self.uuid = uuids(os.urandom if seed is None else self.chance.randbytes).__next__
+        self.randbytes = os.urandom if seed is None else self.chance.randbytes
+        self.uuid = uuids(self.randbytes).__next__
         self._tasks: set[asyncio.Task[Any]] = set()
         self._soon: list[Callable[[], None]] = []
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from proxy.call import Call
 from proxy.clock import Clock
-from proxy.pipeline.ending import Ending, Watcher
+from proxy.pipeline.ending import Ending, Traces, Watcher
 from proxy.pipeline.mount import Mount, Unread
 from proxy.pipeline.reading import Reader
 from proxy.pipeline.table import Table
@@ -44,7 +44,13 @@ class Gateway:
     """Takes each request through its call."""
 
     def __init__(
-        self, table: Table, clock: Clock, identity: Identity, instance: str, watcher: Watcher
+        self,
+        table: Table,
+        clock: Clock,
+        identity: Identity,
+        instance: str,
+        watcher: Watcher,
+        traces: Traces | None = None,
     ) -> None:
         """`instance` is this process's token in Via and in the ids of calls."""
         self.table = table
@@ -53,7 +59,7 @@ class Gateway:
         self._token = f"holdfast-{instance}".encode()
         self._ids = map(f"{instance}-{{:x}}".format, itertools.count(1))
         self._watcher = watcher
-        self._ending = Ending(clock, watcher)
+        self._ending = Ending(clock, watcher, traces)
         self._reader = Reader(clock)
         self._enter = self._mount if identity.static else self._mount_of_known
 

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from proxy import __version__
 from proxy.admin.sight import Watched
 from proxy.call import Call
 from proxy.clock import Clock
@@ -16,6 +17,7 @@ from proxy.config.loaded import Loaded
 from proxy.config.receivers import receivers_of
 from proxy.config.settings import Address, Settings
 from proxy.config.tightening import tightened
+from proxy.config.types import Upstream
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import DESK, NEWS
@@ -32,6 +34,9 @@ from proxy.observe.slo.figures import families as families_of_slos
 from proxy.observe.slo.following import Following
 from proxy.observe.slo.task_figures import families as families_of_tasks
 from proxy.observe.slo.tasks import Name
+from proxy.observe.traces.finished import Where
+from proxy.observe.traces.tracer import Tracer
+from proxy.observe.traces.traces import Collector, Traces
 from proxy.record import Noted, Recorder
 from proxy.state.case import PENDING
 from proxy.state.desk import Desk
@@ -85,11 +90,18 @@ class Lookout:
         self._stepped: frozenset[str] = frozenset()
         self.changed: Callable[[], None] = _nothing
         """Is told when other policies may be in force by what is told here."""
+        self.traces = _traces(settings, clock, self._news)
+        """Where calls are traced."""
 
     @property
     def watched(self) -> Watched:
         """What the admin side shows."""
         return Watched(self.slos, self.tasks, self.acts, self.agents)
+
+    @property
+    def tracer(self) -> Tracer | None:
+        """Traces calls; None: they are not traced."""
+        return None if self.traces is None else self.traces.tracer
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
@@ -104,6 +116,8 @@ class Lookout:
         self.tasks.begin(noted)
         self.slos.tick()  # before anybody is served: what is used up, is
         self._act()
+        if self.traces is not None:
+            self.traces.start()
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
@@ -115,6 +129,10 @@ class Lookout:
         self.agents.follow(loaded.behaviour)
         self._hears(self.agents, loaded.behaviour is not None)
         self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
+        if self.traces is not None:
+            self.traces.tracer.places = {
+                name: _where(each) for name, each in loaded.upstreams.items()
+            }
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -139,6 +157,8 @@ class Lookout:
         """Nothing is told any more. Before the journal ends."""
         await self.delivery.stop()
         await self._post.close()
+        if self.traces is not None:
+            await self.traces.stop()
 
     def tightened(self, loaded: Loaded) -> Loaded:
         """What is in force of these now."""
@@ -167,6 +187,8 @@ class Lookout:
         yield from families_of_tasks(self.tasks.tasks)
         yield from families_of_agents(self.agents)
         yield from self.delivery.families()
+        if self.traces is not None:
+            yield from self.traces.families()
 
 
 def _nothing() -> None:
@@ -183,3 +205,23 @@ def _reached_at(admin: Address) -> str:
     else:
         own = address.is_loopback or address.is_unspecified
     return "" if own or port == "0" else f"http://{admin}"
+
+
+def _traces(settings: Settings, clock: Clock, news: News) -> Traces | None:
+    trace = settings.trace
+    if not trace.on:
+        return None
+    headers = {name: secret.encode().decode() for name, secret in trace.headers.items()}
+    ours = {
+        "service.name": "holdfast",
+        "service.namespace": settings.agent.fleet,
+        "service.instance.id": clock.uuid(),
+        "service.version": __version__,
+    }
+    return Traces(clock, news, trace.sample, Collector(trace.otlp.traces, headers, ours))
+
+
+def _where(upstream: Upstream) -> Where:
+    origin = upstream.url.origin
+    url = f"{'https' if origin.tls else 'http'}://{origin.authority}{origin.base}"
+    return Where(url, origin.host, origin.port, upstream.path or "/")

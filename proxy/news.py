@@ -173,6 +173,20 @@ class StoreChange(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state in {"down", "gathering", "foreign", "ended"}
 
 
+class TracesChange(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Spans of calls are taken by their collector, or are not."""
+
+    word: ClassVar[str] = "traces"
+
+    state: str  # missing: there is nothing here that could send them | failing | well
+    why: str = ""
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state != "well"
+
+
 class ReloadChange(msgspec.Struct, frozen=True, omit_defaults=True):
     """Policies came into force, or could not be used."""
 
@@ -274,6 +288,7 @@ Change: TypeAlias = (
     | Overlap
     | ReloadChange
     | StoreChange
+    | TracesChange
     | UpstreamTrouble
 )
 Event: TypeAlias = Change | Escalation

@@ -16,8 +16,9 @@ from proxy.counts import HEALTH_PROBES
 from proxy.keep import Keep
 from proxy.keys import PulseKey
 from proxy.protocols.recognise import PROTOCOLS
+from proxy.protocols.trace import BAGGAGE, TRACEPARENT, TRACESTATE
 from proxy.state.standing import Pulse
-from proxy.wire.client import ChoosyClient, Client, Forward
+from proxy.wire.client import ChoosyClient, Client, Forward, Traced
 from proxy.wire.compose import RequestWriter
 from proxy.wire.credentials import Credentials
 from proxy.wire.head import Limits
@@ -30,6 +31,23 @@ class Trust(NamedTuple):
 
     ca: bytes  # a digest of its `tls.ca`; empty without one
     tls: ssl.SSLContext | None
+
+
+class Tracing(NamedTuple):
+    """What becomes of trace headers on their way to an upstream."""
+
+    lines: Traced | None = None  # None: they pass untouched
+    sends_baggage: Callable[[str], bool] = bool  # to whoever has a name
+
+    def replaced(self, upstream: str) -> frozenset[bytes]:
+        """Those of an agent that do not go on to this upstream."""
+        if self.lines is None:
+            return frozenset()
+        context = frozenset({TRACEPARENT, TRACESTATE})
+        return context if self.sends_baggage(upstream) else context | {BAGGAGE}
+
+
+UNTRACED = Tracing()
 
 
 class AtWork(NamedTuple):
@@ -57,6 +75,7 @@ class Outbound:
         instance: str,
         keep: Keep,
         bug: Callable[[BaseException], None],
+        tracing: Tracing = UNTRACED,
     ) -> None:
         """`instance` is this process's token in Via; `bug` hears of errors of ours."""
         self.at_work: dict[str, AtWork] = {}
@@ -65,6 +84,7 @@ class Outbound:
         self._instance = instance
         self._keep = keep
         self._bug = bug
+        self._tracing = tracing
         self._probes = keep.of(HEALTH_PROBES.key, HEALTH_PROBES.counts)
 
     def made(self, upstreams: dict[str, Upstream], trust: dict[str, Trust]) -> dict[str, AtWork]:
@@ -94,20 +114,24 @@ class Outbound:
         pool = ConnectionPool(
             origin, self._clock, self._limits, upstream.pool.max, float(upstream.pool.idle)
         )
-        writer = self._writer(upstream, keeps_host=upstream.preserve_host)
+        signs = self._tracing.replaced(name)
+        writer = self._writer(upstream, keeps_host=upstream.preserve_host, signs=signs)
         forward = Forward(**dict.fromkeys(upstream.forward, True))
-        parts = (name, writer, pool, self._clock, forward)
+        parts = (name, writer, pool, self._clock, forward, self._tracing.lines)
         many = len(upstream.credentials)
         client = ChoosyClient(*parts, Credentials(many)) if many > 1 else Client(*parts)
         return AtWork(upstream, trust.ca, client, self._prober(name, upstream, origin))
 
-    def _writer(self, upstream: Upstream, *, keeps_host: bool) -> RequestWriter:
+    def _writer(
+        self, upstream: Upstream, *, keeps_host: bool, signs: frozenset[bytes] = frozenset()
+    ) -> RequestWriter:
         found = upstream.url.origin
         return RequestWriter(
             base=found.base.encode(),
             host=None if keeps_host else found.authority.encode(),
             instance=self._instance,
             credentials=upstream.credentials,
+            signs=signs,
         )
 
     def _prober(self, name: str, upstream: Upstream, origin: Origin) -> Prober | None:

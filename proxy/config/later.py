@@ -3,6 +3,5 @@
 LATER: dict[str, frozenset[str]] = {
     "Policy": frozenset({"canary", "chaos", "contract", "record"}),
     "Agent": frozenset({"version"}),
-    "Settings": frozenset({"trace"}),
 }
 """By the name of the type that would have them."""

@@ -21,6 +21,7 @@ from proxy.config.places import ConfigError, Place
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.store_url import MEMORY, StoreUrl
 from proxy.config.tokens import FILE as FILE_OF_TOKENS
+from proxy.config.tracing import Tracing
 from proxy.config.types import HEADER_NAME, PRINTABLE, Secret
 from proxy.config.wording import bare
 from proxy.protocols.protocol import BODY_BUFFER
@@ -277,6 +278,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     limits: Limits = Limits()
     audit: Audit = Audit()
+    trace: Tracing = Tracing()
     drain: Annotated[
         Seconds, Meta(description="On SIGTERM, what runs may take so long to finish.")
     ] = Seconds(25.0)

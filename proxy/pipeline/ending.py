@@ -11,6 +11,7 @@ from proxy.call import Call, Stop, Taking
 from proxy.clock import Clock
 from proxy.journal.taking import Parcel
 from proxy.protocols.hearing import Usage
+from proxy.protocols.trace import Trace
 from proxy.record import AttemptRecord, Record
 from proxy.refusal import code_of_failure
 from proxy.reply import MOST_TOKENS, SUCCESS, Failure, Reply, Result, outcome_of
@@ -38,11 +39,22 @@ class Watcher(Protocol):
         """Something broke that must not."""
 
 
+class Traces(Protocol):
+    """Who traces calls."""
+
+    def of(self, call: Call, /) -> Trace:
+        """What trace it belongs to; the call knows it from then on."""
+
+    def keep(self, call: Call, reply: Reply, record: Record, /) -> None:
+        """It has ended, and is sampled. Never waits."""
+
+
 class Ending:
     """Settles last of all."""
 
-    def __init__(self, clock: Clock, watcher: Watcher) -> None:
+    def __init__(self, clock: Clock, watcher: Watcher, traces: Traces | None = None) -> None:
         self._now = clock.now
+        self._record = record_of if traces is None else partial(_traced, traces)
         self._spawn = clock.spawn
         self._note = watcher.note
         self._watcher = watcher
@@ -52,7 +64,7 @@ class Ending:
         the end of its answer must wait for that to be durable is then in `reply.durable`."""
         if call.flight is not None:
             call.flight.now -= 1
-        record, purse = record_of(call, reply, self._now()), call.purse
+        record, purse = self._record(call, reply, self._now()), call.purse
         if call.taking is not None:
             self._keep(call, reply, record, call.taking)
         else:
@@ -93,6 +105,20 @@ class Ending:
         self._watcher.keep(parcel)
 
 
+def _traced(traces: Traces, call: Call, reply: Reply, now: float) -> Record:
+    """The record, where calls are traced."""
+    trace: Trace | None = call.trace
+    if trace is None or not trace.begun:  # nothing of it was sent
+        trace = traces.of(call)
+    made = record_of(call, reply, now)
+    if trace.sampled:
+        try:
+            traces.keep(call, reply, made)
+        except Exception as bug:  # no record is lost for the sake of a span
+            reply.bug = reply.bug or bug
+    return made
+
+
 def record_of(call: Call, reply: Reply, now: float) -> Record:
     """The record of a call whose outcome is known."""
     refusal = reply.refusal
@@ -119,10 +145,11 @@ def record_of(call: Call, reply: Reply, now: float) -> Record:
     )  # fmt: skip
     if reply.hearing is not None or call.unguarded or call.held or call.task_end:
         _add(made, call, reply)
+    if call.trace is not None:
+        force_setattr(made, "trace", call.trace.id)
     if call.purse is None:
         return made
-    # Nobody has seen the record yet, so it may still be changed: to name all fields of all records
-    # would be paid for by calls that cost nothing.
+    # Nobody has seen it yet: to name all fields of all records would be paid for by all calls.
     if call.caller:
         force_setattr(made, "caller", call.caller)
     purse = call.purse

@@ -15,7 +15,7 @@ from proxy.protocols.canonical import Canonical
 from proxy.protocols.failing import used_up
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.made import Made
-from proxy.protocols.protocol import Reads, Rules, Spelled
+from proxy.protocols.protocol import Described, Reads, Rules, Spelled
 from proxy.protocols.sse import event
 from proxy.protocols.statuses import executed_by, result_of
 from proxy.refusal import Refusal
@@ -140,6 +140,10 @@ class Http:
         call.tool = f"{method} {folded(path)}"
         call.usual_effect = _EFFECTS.get(method, Effect.WRITE)
         return None
+
+    def describe(self, call: Call) -> Described:
+        """See Protocol."""
+        return Described(call.operation)
 
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: nothing, its body is not read."""

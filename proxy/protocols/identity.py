@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from proxy.call import Call, RequestHead
+from proxy.protocols.trace import TRACEPARENT, parsed
 from proxy.refusal import Refusal
 
 LONGEST = 128  # characters of a name
@@ -115,10 +116,13 @@ def _wanted(source: str) -> str:
 
 
 def complete(call: Call) -> None:
-    """The trace stands in for a workflow that nobody named, the workflow for a task."""
+    """What trace it belongs to. That stands in for a workflow that nobody named, the workflow for
+    a task."""
     fields = call.head.fields
-    if not call.workflow and b"traceparent" in fields:
-        call.workflow = trace_of(fields[b"traceparent"])
+    if TRACEPARENT in fields:
+        call.trace = parsed(fields[TRACEPARENT])
+    if not call.workflow and call.trace is not None:
+        call.workflow = call.trace.id
     call.task = call.task or call.workflow
 
 
@@ -131,19 +135,6 @@ def _first(fields: dict[bytes, bytes], own: bytes, usual: bytes, member: bytes) 
         if key.strip() == member:
             return _text(value.strip())
     return ""
-
-
-def trace_of(traceparent: bytes) -> str:
-    """The trace id of W3C Trace Context; empty: it is not valid."""
-    parts = traceparent.split(b"-")
-    if (
-        len(parts) < 4
-        or len(parts[0]) != 2
-        or len(parts[1]) != 32
-        or parts[1].strip(b"0123456789abcdef")
-    ):
-        return ""
-    return "" if parts[1] == b"0" * 32 else parts[1].decode()
 
 
 def _text(value: bytes) -> str:

@@ -22,7 +22,6 @@ from proxy.protocols.coding import NO_LIMIT
 from proxy.protocols.document import Ambiguous, NotADocument
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.http import IS_LINE, Http, climbs_out, matched_path
-from proxy.protocols.identity import trace_of
 from proxy.protocols.made import Made
 from proxy.protocols.mcp_asked import (
     EFFECTS,
@@ -30,15 +29,18 @@ from proxy.protocols.mcp_asked import (
     Asked,
     Mismatch,
     asked,
+    id_of,
     input_of,
     knows_method,
     meant,
     stateless,
+    version_of,
 )
 from proxy.protocols.mcp_heard import McpAnswers
 from proxy.protocols.mcp_hints import Hints
 from proxy.protocols.mcp_replies import Spoken, broken_off, refused, resulting
-from proxy.protocols.protocol import Reads, Rules, Spelled
+from proxy.protocols.protocol import Described, Reads, Rules, Spelled
+from proxy.protocols.trace import TRACEPARENT, parsed
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -118,6 +120,20 @@ class Mcp(Http):
         except Ambiguous as why:
             return posted.refused(why, rules) or self._http(call, rules)
         return self._http(call, rules) if document is None else self._are(call, document, rules)
+
+    def describe(self, call: Call) -> Described:
+        """See Protocol: the method of its message. Of several the first one that asks for it."""
+        spoken = call.spoken
+        if type(spoken) is not Spoken:
+            return Described()
+        one = next((each for each in spoken.asked if each.tool == call.tool), Asked(""))
+        alone = len(spoken.ids) == 1
+        return Described(
+            one.method,
+            version_of(call.head.fields, one.version),
+            id_of(one.id) if alone else "",
+            parsed(one.trace.encode("latin-1", "replace")),
+        )
 
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: of a tool its arguments, of other calls their params."""
@@ -218,8 +234,10 @@ class Mcp(Http):
             call.usual_effect = self._hints.effect(rules, one.tool)
         call.workflow = call.workflow or one.workflow
         call.task = call.task or one.task
-        if one.trace and not call.workflow and b"traceparent" not in call.head.fields:
-            call.workflow = trace_of(one.trace.encode("latin-1", "replace"))
+        if one.trace and TRACEPARENT not in call.head.fields:
+            call.trace = parsed(one.trace.encode("latin-1", "replace"))
+            if not call.workflow and call.trace is not None:
+                call.workflow = call.trace.id
 
     def _batch(
         self,

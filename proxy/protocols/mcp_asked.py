@@ -63,6 +63,7 @@ _OF_PARAMS = ("name", "uri", "arguments", "_meta")
 _OF_META = (_OF_VERSION, _WORKFLOW, _TASK, "baggage", "traceparent")
 _OF_THE_WAY = frozenset({"progressToken", "traceparent", "tracestate", "baggage"})
 _ENCODED = re.compile(rb"=\?base64\?([A-Za-z0-9+/]*={0,2})\?=")
+_LONGEST_ID = 64  # characters of one that is told
 _NO_MEMBERS: Members = {}
 
 
@@ -120,10 +121,24 @@ def knows_method(content: bytes) -> bool:
     return _OWN_METHODS.search(content) is not None
 
 
+def version_of(fields: dict[bytes, bytes], version: str) -> str:
+    """Of the protocol; `version`: what the message itself says. Empty: nobody says it."""
+    said = version or fields.get(b"mcp-protocol-version", b"").decode("latin-1")
+    return said if _VERSION.fullmatch(said) else ""
+
+
 def stateless(fields: dict[bytes, bytes], version: str) -> bool:
     """Is it of the era without sessions? `version`: what the message itself says."""
-    said = version or fields.get(b"mcp-protocol-version", b"").decode("latin-1")
-    return bool(_VERSION.fullmatch(said)) and said >= STATELESS
+    return version_of(fields, version) >= STATELESS
+
+
+def id_of(written: bytes) -> str:
+    """The id of a request, as text; empty for one that is null, long, or holds what is not
+    printed: it may be anything."""
+    read = text(written)
+    said = written.decode("latin-1") if read is None else read
+    fits = len(said) <= _LONGEST_ID and said.isascii() and said.isprintable()
+    return said if fits and written != b"null" else ""
 
 
 def input_of(content: bytes) -> bytes:

@@ -34,7 +34,7 @@ from proxy.protocols.model_bodies import (
 from proxy.protocols.model_paths import Path, find_path, is_listing
 from proxy.protocols.names import LONGEST_NAME
 from proxy.protocols.posted import is_json, plain, refused
-from proxy.protocols.protocol import Reads, Rules, Spelled
+from proxy.protocols.protocol import Described, Reads, Rules, Spelled
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -203,6 +203,10 @@ class Models(Http, abc.ABC):
         call.task = call.task or said.task
         injects = rules.inject_usage and said.stream and not said.says_usage
         call.spoken = Spoken(path.operation, said.choices, injects)
+
+    def describe(self, call: Call) -> Described:
+        """See Protocol: the operation that its path names."""
+        return Described(spoken_of(call).operation)
 
     def arguments(self, call: Call) -> Arguments:
         """See Protocol: the whole body."""

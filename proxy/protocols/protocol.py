@@ -12,6 +12,7 @@ from proxy.protocols.arguments import Arguments
 from proxy.protocols.canonical import Canonical
 from proxy.protocols.hearing import Hearing
 from proxy.protocols.made import Made
+from proxy.protocols.trace import Trace
 from proxy.refusal import Refusal
 from proxy.reply import Reply
 
@@ -55,6 +56,15 @@ class Spelled(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
+class Described(msgspec.Struct, frozen=True, gc=False):
+    """A call in the words of its protocol, for who traces it. No word of its payload."""
+
+    operation: str = ""  # what the protocol calls it; empty: it has no word for it
+    version: str = ""  # of the protocol, as far as the request says it
+    request: str = ""  # the id by which its client finds the answer
+    trace: Trace | None = None  # that the message itself says it belongs to
+
+
 class Protocol(Shape):
     """One way in which agents and tools speak."""
 
@@ -91,6 +101,9 @@ class Protocol(Shape):
 
         A refusal where it could be read in more than one way.
         """
+
+    def describe(self, call: Call, /) -> Described:
+        """The call in words of this protocol. Asked at its end, if it is traced."""
 
     def arguments(self, call: Call, /) -> Arguments:
         """What the call gives its tool; an empty object where this protocol knows of nothing.

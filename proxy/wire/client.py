@@ -1,6 +1,7 @@
 """Sending an attempt upstream: on a connection that is kept, or on a new one."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import msgspec
 
@@ -25,17 +26,28 @@ class Forward(msgspec.Struct, frozen=True):
     chain: bool = False
 
 
+Traced: TypeAlias = Callable[[Attempt], bytes]
+"""The header lines by which an upstream knows what trace a sending belongs to."""
+
+
 class Client:
     """One upstream: how its requests are written, and the connections to it."""
 
     def __init__(
-        self, name: str, writer: RequestWriter, pool: ConnectionPool, clock: Clock, forward: Forward
+        self,
+        name: str,
+        writer: RequestWriter,
+        pool: ConnectionPool,
+        clock: Clock,
+        forward: Forward,
+        traced: Traced | None = None,
     ) -> None:
         self.name = name
         self.pool = pool
         self._writer = writer
         self._clock = clock
         self._forward = forward if forward != Forward() else None
+        self._traced = traced
 
     def send(self, attempt: Attempt) -> Awaitable[Reply]:
         """Send one attempt. The reply comes with the answer's head, or says how that failed."""
@@ -60,6 +72,8 @@ class Client:
     def _head(self, attempt: Attempt) -> bytes:
         call = attempt.call
         extra = call.extra if self._forward is None else self._told(attempt, self._forward)
+        if self._traced is not None:
+            extra += self._traced(attempt)
         other = attempt.sends
         if other is not None:
             return self._writer.head(other.head, call.target, extra, expect=False)
@@ -91,10 +105,11 @@ class ChoosyClient(Client):
         pool: ConnectionPool,
         clock: Clock,
         forward: Forward,
+        traced: Traced | None,
         credentials: Credentials,
     ) -> None:
         """`writer` must know as many of them."""
-        super().__init__(name, writer, pool, clock, forward)
+        super().__init__(name, writer, pool, clock, forward, traced)
         self._credentials = credentials
 
     async def send(self, attempt: Attempt) -> Reply:
@@ -107,6 +122,8 @@ class ChoosyClient(Client):
     def _head(self, attempt: Attempt) -> bytes:
         call, which = attempt.call, attempt.credential
         extra = call.extra if self._forward is None else self._told(attempt, self._forward)
+        if self._traced is not None:
+            extra += self._traced(attempt)
         other = attempt.sends
         if other is not None:
             return self._writer.head(other.head, call.target, extra, expect=False, credential=which)

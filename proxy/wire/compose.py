@@ -95,10 +95,12 @@ class RequestWriter:
         host: bytes | None,
         instance: str,
         credentials: tuple[tuple[bytes, bytes], ...] = (),
+        signs: frozenset[bytes] = _NONE,
     ) -> None:
         """`base` goes before each target, `host` replaces Host (None: the agent's stays).
 
         Each of the `credentials` is the name and value of a header line; one of them is sent.
+        Those of an agent's `signs` do not go on.
         """
         self._base = base
         self._via = tuple(
@@ -107,7 +109,8 @@ class RequestWriter:
         self._version = (
             b" HTTP/1.1\r\n" if host is None else b" HTTP/1.1\r\nHost: " + host + b"\r\n"
         )
-        self._without = _NONE if host is None else frozenset({b"host"})
+        self._without = signs if host is None else signs | {b"host"}
+        self._signs = signs
         self._keeps_host = host is None
         self._credentials: tuple[bytes, ...] = (b"",)
         self._replaced = _NONE
@@ -123,6 +126,8 @@ class RequestWriter:
         lines = head.lines
         fields = head.fields
         replaced = self._replaced and not self._replaced.isdisjoint(fields)
+        if head.signs and self._signs and not self._signs.isdisjoint(fields):
+            replaced = True
         if self._keeps_host or replaced or b"expect" in fields:
             answered = head.expects_continue and not expect  # by ourselves
             without = self._without | {b"expect"} if answered else self._without

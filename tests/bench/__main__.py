@@ -26,6 +26,7 @@ from tests.bench import (
     sections,
     store,
     streams,
+    traces,
     upload,
 )
 from tests.bench.load import Load
@@ -36,7 +37,7 @@ from tests.bench.targets import Results, targets
 from tests.servers import RedisServer
 
 MEASUREMENTS = (
-    *("calls", "sections", "journal", "budgets", "store"),
+    *("calls", "sections", "journal", "budgets", "store", "traces"),
     *("upload", "streams", "models", "scrape", "start"),
 )
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
@@ -127,6 +128,14 @@ class Bench:
             peers = self._checked(store.starters(yard, server.url))
             plan = store.QUICK if self.quick else store.USUAL
             self.results.store = calls.measure(peers, self.load, plan, say)
+
+    def traces(self) -> None:
+        """The same Holdfast without traces, with some, and with all, loaded in turn."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            peers = self._checked(traces.starters(yard))
+            plan = traces.QUICK if self.quick else traces.USUAL
+            self.results.traces = calls.measure(peers, self.load, plan, say)
 
     def journal(self) -> None:
         """The same Holdfast with and without its records, then what is done with many."""
@@ -231,7 +240,7 @@ class Bench:
 
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
-            *(self.calls, self.sections, self.journal, self.budgets, self.store),
+            *(self.calls, self.sections, self.journal, self.budgets, self.store, self.traces),
             *(self.upload, self.streams, self.models, self.scrape, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]

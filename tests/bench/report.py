@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tests.bench import budgets, journal, store
+from tests.bench import budgets, journal, store, traces
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
@@ -26,6 +26,9 @@ MEANS = {
     "priced": "a price, three budgets",
     "alone": "money, a rate, by itself",
     "shared": "the same, with a Redis",
+    "untraced": "no traces",
+    "sampled": "one call in 100 is traced",
+    "traced": "each call is traced",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -39,8 +42,12 @@ def report(results: Results) -> Iterator[str]:
         yield from _sections(results)
     if results.journal:
         yield from _journal(results)
-    pairs = (("budgets", results.budgets, budgets.NAMES), ("store", results.store, store.NAMES))
-    for title, rows, names in pairs:
+    alike = (
+        ("budgets", results.budgets, budgets.NAMES),
+        ("store", results.store, store.NAMES),
+        ("traces", results.traces, traces.NAMES),
+    )
+    for title, rows, names in alike:
         yield from _pair(rows, names, results.missing, title)
     if results.uploads:
         yield from _uploads(results)

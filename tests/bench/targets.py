@@ -29,6 +29,7 @@ class Results:
     journal: dict[str, Row] = field(default_factory=dict)
     budgets: dict[str, Row] = field(default_factory=dict)
     store: dict[str, Row] = field(default_factory=dict)
+    traces: dict[str, Row] = field(default_factory=dict)
     waits: Waits | None = None
     verified: Verified | None = None
     scrapes: list[Pauses] = field(default_factory=list)
@@ -77,6 +78,7 @@ def targets(results: Results) -> list[Target]:
         *_journal(results),
         *_budgets(results),
         *_store(results),
+        *_traces(results),
         *_scrapes(results),
         *_memory(results),
         *_own(results),
@@ -129,6 +131,11 @@ def _budgets(results: Results) -> list[Target]:
 def _store(results: Results) -> list[Target]:
     shared = against(results.store, "shared", "alone", 32)
     return [Target("calls/s, 32 connections, a store that pods share", 0.95, True, "x", shared)]
+
+
+def _traces(results: Results) -> list[Target]:
+    sampled = against(results.traces, "sampled", "untraced", 32)
+    return [Target("calls/s, 32 connections, one call in 100 traced", 0.97, True, "x", sampled)]
 
 
 def _scrapes(results: Results) -> list[Target]:

@@ -144,7 +144,7 @@ def test_every_setting_has_a_variable(here, variable, text, read):
 
 def test_all_errors_are_shown_with_their_source(here):
     """File, environment and flags, at once."""
-    (here / "holdfast.yaml").write_text("lisen: x\ndrain: 5\ntrace: {}\nlimits: 3")
+    (here / "holdfast.yaml").write_text("lisen: x\ndrain: 5\nagent: {version: 1}\nlimits: 3")
     environ = {"HOLDFAST_LOG_LEVEL": "loud", "HOLDFAST_LIMITS_HEADERS": "5"}
 
     assert errors(environ=environ, flags={"listen": "nowhere"}) == [
@@ -152,7 +152,7 @@ def test_all_errors_are_shown_with_their_source(here):
         "HOLDFAST_LOG_LEVEL: log.level: expected debug, error, info or warning, found 'loud'",
         "holdfast.yaml:1:1: lisen: unknown key; did you mean listen?",
         "holdfast.yaml:2:8: drain: expected a duration such as 250ms, 10s, 5m, 1h or 30d, found 5",
-        "holdfast.yaml:3:1: trace: unknown key; this version does not have it yet",
+        "holdfast.yaml:3:9: agent.version: unknown key; this version does not have it yet",
         "holdfast.yaml:4:9: limits: expected a mapping, found 3",
     ]
 

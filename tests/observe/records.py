@@ -10,6 +10,7 @@ from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
 from proxy.observe.slo import figures, task_figures
+from proxy.observe.traces import traces
 from proxy.record import AttemptRecord, Record
 
 LOOKOUT = (
@@ -17,6 +18,7 @@ LOOKOUT = (
     *task_figures.METRICS,
     *of_agents.METRICS,
     *counted.DELIVERY,
+    *traces.METRICS,
 )
 """Metrics of what operators are told, which have catalogues of their own."""
 

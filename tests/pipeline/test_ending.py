@@ -11,6 +11,7 @@ from proxy.journal.taking import Parcel
 from proxy.pipeline.ending import Ending, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
+from proxy.protocols.trace import parsed
 from proxy.record import Record
 from proxy.refusal import Refusal
 from proxy.reply import Executed, Failure, Reply, Result, cancelled
@@ -64,6 +65,15 @@ def test_the_record_of_a_call_that_went_unguarded() -> None:
     for unguarded in (True, False):
         call = called(Result.SUCCESS, unguarded=unguarded)
         assert recorded(call, make_reply(200)).unguarded is unguarded
+
+
+def test_the_record_of_a_call_that_belongs_to_a_trace() -> None:
+    """Which one; of others nothing is said of it."""
+    traced = called(Result.SUCCESS, trace=parsed(b"00-%b-%b-01" % (b"a" * 32, b"b" * 16)))
+    assert recorded(traced, make_reply(200)).trace == "a" * 32
+    held = called(Result.SUCCESS, held=1.5, task_end="success")
+    record = recorded(held, make_reply(200))
+    assert (record.trace, record.held_us, record.task_end) == ("", 1_500_000, "success")
 
 
 def test_the_record_of_a_call_in_the_shadow_of_a_policy() -> None:
@@ -523,3 +533,42 @@ def test_a_record_says_for_whom_money_was_spent() -> None:
     (record,) = watching.records
     assert (record.caller, record.cost_micros, record.reserved_micros) == ("boss", 8, 10)
     assert (record.charges, record.cost_estimated) == ({"a:x": 8}, False)
+
+
+class Tracing:
+    """Who traces calls; `sampled` ones are kept, or cannot be."""
+
+    def __init__(self, sampled: bool, bug: Exception | None = None) -> None:
+        self.trace = parsed(b"00-%b-%b-01" % (b"a" * 32, b"b" * 16))
+        assert self.trace is not None
+        self.trace.sampled = sampled
+        self.bug = bug
+        self.kept: list[str] = []
+
+    def of(self, call: Call) -> Any:
+        """Part of Traces."""
+        call.trace = self.trace
+        return self.trace
+
+    def keep(self, call: Call, reply: Reply, record: Record) -> None:
+        """Part of Traces."""
+        if self.bug is not None:
+            raise self.bug
+        self.kept.append(record.trace)
+
+
+@pytest.mark.parametrize("sampled", [True, False])
+def test_a_call_that_is_traced(sampled: bool) -> None:
+    """Its record knows the trace; what its spans are made from is kept if it is sampled."""
+    watching, tracing = Watching(), Tracing(sampled)
+    Ending(FakeClock(at=NOW), watching, tracing).settle(called(Result.SUCCESS), make_reply(200))
+    assert [record.trace for record in watching.records] == ["a" * 32]
+    assert tracing.kept == (["a" * 32] if sampled else [])
+
+
+def test_no_record_is_lost_for_the_sake_of_a_span() -> None:
+    """A bug there is told, and all else goes on."""
+    watching, bug = Watching(), ValueError("no")
+    tracing = Tracing(sampled=True, bug=bug)
+    Ending(FakeClock(at=NOW), watching, tracing).settle(called(Result.SUCCESS), make_reply(200))
+    assert (len(watching.records), watching.bugs) == (1, [bug])

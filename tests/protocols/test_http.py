@@ -489,3 +489,9 @@ def test_plain_bodies_are_nobodys_business():
     assert HTTP.hears(call, reply) is None
     assert HTTP.amends(call, b"x") is None
     assert HTTP.again(call, b"x", b"gzip") == b"x"
+
+
+def test_a_plain_call_has_no_word_for_what_it_asks() -> None:
+    """Who traces it has its method and path; protocols that name operations say theirs."""
+    assert HTTP.describe(make_call()).operation == ""
+    assert HTTP.describe(make_call(operation="SendMessage")).operation == "SendMessage"

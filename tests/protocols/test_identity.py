@@ -197,6 +197,13 @@ def test_the_trace_stands_in_for_the_workflow():
     assert named({"traceparent": "01" + PARENT[2:] + "-more"}).workflow == TRACE
 
 
+def test_the_trace_is_known_beside_a_workflow():
+    """Whoever names the work belongs to a trace all the same."""
+    call = named({"traceparent": PARENT, "x-workflow-id": "w"})
+    assert (call.workflow, call.trace.id) == ("w", TRACE)
+    assert named({"x-workflow-id": "w"}).trace is None
+
+
 @pytest.mark.parametrize(
     "parent",
     [

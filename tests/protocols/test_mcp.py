@@ -185,6 +185,8 @@ def test_the_work_stands_in_meta():
         b'"name":"look"', f'"name":"x","_meta":{{"traceparent":"{trace}"}}'.encode()
     )
     assert known(traced).workflow == "a" * 32
+    named = known(traced.replace(b'"_meta":{', b'"_meta":{"holdfast.dev/workflow":"w",'))
+    assert (named.workflow, named.trace.id) == ("w", "a" * 32)
     assert known(traced, {**JSON, b"traceparent": b"00-"}).workflow == ""
     assert known(traced.replace(b"00-a", b"zz-\\u1234")).workflow == ""
 
@@ -401,3 +403,36 @@ def test_a_result_is_for_a_request_that_comes_alone():
         False,
         True,
     ]
+
+
+# --- how it is described ---
+
+
+def test_a_call_in_the_words_of_mcp():
+    """Its method, the version, its id, and the trace that it says it belongs to."""
+    trace = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    meta = f'"name":"look","_meta":{{"traceparent":"{trace}"}}'.encode()
+    call = known(
+        LOOK.replace(b'"name":"look"', meta), {**JSON, b"mcp-protocol-version": b"2025-11-25"}
+    )
+    said = MCP.describe(call)
+    assert (said.operation, said.version, said.request) == ("tools/call", "2025-11-25", "1")
+    assert said.trace is not None
+    assert said.trace.id == "a" * 32
+    assert MCP.describe(known(LIST)).operation == "tools/list"
+
+
+def test_calls_of_a_batch_are_told_apart():
+    """By their tools; an id is only told of what came alone."""
+    batch = known(b"[%b,%b]" % (LOOK, DROP)).batch
+    assert batch is not None
+    said = [MCP.describe(call) for call in batch.calls]
+    assert [(one.operation, one.request) for one in said] == [("tools/call", "")] * 2
+
+
+def test_what_is_no_message_has_no_words():
+    """A plain call, and the stream of a session."""
+    plain = known(b"hello", {}, method="PUT")
+    assert MCP.describe(plain).operation == ""
+    listens = known(None, {b"accept": b"text/event-stream"}, method="GET")
+    assert MCP.describe(listens).operation == ""

@@ -13,10 +13,12 @@ from proxy.protocols.mcp_asked import (
     Asked,
     Mismatch,
     asked,
+    id_of,
     input_of,
     knows_method,
     meant,
     stateless,
+    version_of,
 )
 
 
@@ -216,3 +218,29 @@ def test_a_call_that_comes_again_is_the_same_one():
 def test_what_is_no_request_with_params_is_as_it_is(content):
     """Each byte of it counts."""
     assert meant(content) == content
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        (b"7", "7"),
+        (b'"request-7"', "request-7"),
+        (b"null", ""),
+        (b"", ""),
+        (b'"%b"' % (b"x" * 65), ""),
+        (b'"\xc3\xa4"', ""),
+        (b'"a\\nb"', ""),
+        (b"1" * 65, ""),
+    ],
+)
+def test_the_id_of_a_request_as_it_is_told(written: bytes, told: str) -> None:
+    """Short and printed, or not at all: a client may put anything there."""
+    assert id_of(written) == told
+
+
+def test_the_version_that_is_spoken() -> None:
+    """That of the message before that of the head; what is no date is none."""
+    head = {b"mcp-protocol-version": b"2025-06-18"}
+    assert version_of(head, "2026-07-28") == "2026-07-28"
+    assert version_of(head, "") == "2025-06-18"
+    assert version_of({}, "") == version_of({}, "draft") == ""

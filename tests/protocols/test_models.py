@@ -327,3 +327,12 @@ def test_who_asked_for_a_stream_reads_no_body_of_a_policy(protocol: Models) -> N
     assert protocol.reads_body(plain, 200)
     assert (protocol.reads_body(streams, 200), protocol.reads_body(streams, 503)) == (False, True)
     assert protocol.result(plain, {}) is None
+
+
+@both
+def test_a_call_in_the_words_of_its_api(protocol: Models, target: bytes) -> None:
+    """Its operation, as the path names it; a model that stands elsewhere has none."""
+    known = recognised(protocol, target, {"model": "m"})
+    assert f"/v1/{protocol.describe(known).operation}".encode() == target
+    elsewhere = recognised(protocol, b"/else", {"model": "m"})
+    assert protocol.describe(elsewhere).operation == ""

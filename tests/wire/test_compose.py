@@ -36,10 +36,11 @@ def sent(
     credential: int = 0,
     extra: bytes = b"",
     expect: bool = False,
+    signs: frozenset[bytes] = frozenset(),
 ) -> list[str]:
     """The lines of the head that goes upstream for this request."""
     head = head_of(raw)
-    writer = RequestWriter(base, host, "me", credentials)
+    writer = RequestWriter(base, host, "me", credentials, signs)
     text = writer.head(head, head.target, extra, expect=expect, credential=credential).decode(
         "latin-1"
     )
@@ -355,3 +356,26 @@ def test_trailers_stand_behind_the_last_chunk():
     assert trailer_section(trailers) == b"0\r\nX-Sum: 9\r\nx-more: \r\n\r\n"
     assert trailer_section([]) == b"0\r\n\r\n"
     assert trailer_section(trailers[1:2]) == b"0\r\n\r\n"
+
+
+CONTEXT = frozenset({b"traceparent", b"tracestate"})
+
+
+@pytest.mark.parametrize("host", [b"up.test:81", None])
+def test_signs_that_others_take_the_place_of_do_not_go_on(host: bytes | None) -> None:
+    """However often, and in whatever letters; what an agent says beside them does."""
+    lines = ("X-A: b", "TraceParent: c", "traceparent: d", "TRACESTATE: e", "baggage: f")
+    told = sent(request("/", *lines), host=host, signs=CONTEXT, extra=b"traceparent: g\r\n")
+    name = HOST if host else "Host: agent.test"
+    assert told == ["GET / HTTP/1.1", name, "X-A: b", "baggage: f", "traceparent: g", VIA]
+    assert passed_on("tracestate: e", signs=CONTEXT) == []
+    assert passed_on("baggage: f", signs=CONTEXT) == ["baggage: f"]
+    assert passed_on("X-A: b", signs=CONTEXT) == ["X-A: b"]
+    assert passed_on("tracestate: e") == ["tracestate: e"]
+
+
+def test_signs_go_with_a_body_of_ours_neither() -> None:
+    """A head that was made for another body has them still."""
+    head = with_content(head_of(request("/", "traceparent: c", method="POST", body=b"x")), b"yy")
+    writer = RequestWriter(b"", b"up.test", "me", signs=CONTEXT)
+    assert b"traceparent" not in writer.head(head, b"/", b"", expect=False)
