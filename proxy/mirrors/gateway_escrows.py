@@ -4,7 +4,9 @@ Records have no payloads, and so no ids of escrows: which are of a workflow only
 and it knows if the agent said so, with `workflow_id` in the escrow or in its `metadata`. Those that
 are pending and say so are cancelled. Others are left alone, for an escrow of somebody else cannot
 be had back; how many the workflow made, as far as records say, is told beside how many were found,
-so that people see what is left.
+so that people see what is left. Only agents are asked about that made some in this workflow, as
+far as records say: any agent may take any workflow's id, and end it, but not with it what others
+hold who were never here.
 """
 
 from collections import OrderedDict
@@ -59,7 +61,7 @@ class Escrows:
             made[found.agent] = made.get(found.agent, 0) + 1
         cancelled: list[str] = []
         left: list[str] = []
-        for agent in made or [""]:
+        for agent in made:
             failed = await self._of(agent, workflow, event, cancelled, left)
             if failed is not None:
                 return failed
@@ -80,8 +82,12 @@ class Escrows:
         """Those of one agent. First all are listed: cancelling changes what the pages are."""
         found: list[str] = []
         for page in range(_PAGES):
-            given = {"status": "pending", "limit": _PAGE, "offset": page * _PAGE}
-            given |= {"agent_id": agent} if agent else {}
+            given = {
+                "agent_id": agent,
+                "status": "pending",
+                "limit": _PAGE,
+                "offset": page * _PAGE,
+            }
             result = await self._gateway.call(LISTS, given)
             if not result.taken:
                 return result

@@ -85,20 +85,47 @@ async def test_those_that_say_so_are_cancelled():
     }  # fmt: skip
 
 
-async def test_where_nobody_knows_who_made_some_all_are_looked_at(monkeypatch):
-    """Page by page; and those of all agents of the workflow, where they are known."""
+async def test_all_that_its_agents_hold_is_looked_at(monkeypatch):
+    """Page by page; an escrow that names both of them counts once."""
     monkeypatch.setattr(module, "_PAGE", 2)
     gateway = Gateway()
-    mine = [
-        escrow(gateway, {"workflow_id": "w-1"}, payer)
-        for payer in (AGENT, "pricing-01", AGENT, AGENT, "pricing-01")
-    ]
+    payers = (AGENT, "pricing-01", AGENT, AGENT, "pricing-01")
+    mine = [escrow(gateway, {"workflow_id": "w-1"}, payer) for payer in payers]
+    both = {"payer_agent_id": AGENT, "payee_agent_id": "pricing-01", "amount": 1}
+    made = run(gateway.ledger, "create_escrow", both | {"metadata": {"workflow_id": "w-1"}})
     escrows = Escrows(gateway.calls())
+    saw(escrows, creates(2), creates(3, agent="pricing-01"))
 
     assert await release(escrows, ends()) is None
 
-    assert sorted(told(gateway)["cancelled"]) == sorted(mine)
-    assert gateway.tools.count("list_escrows") == 3
+    assert sorted(told(gateway)["cancelled"]) == sorted([*mine, str(made["escrow_id"])])
+    assert gateway.tools.count("list_escrows") == 5
+
+
+async def test_what_others_hold_who_were_never_here_stays():
+    """An agent may take any workflow's id, and end it."""
+    gateway = Gateway()
+    theirs = escrow(gateway, {"workflow_id": "w-1"})
+
+    assert await release(Escrows(gateway.calls()), ends()) is None
+
+    assert gateway.ledger.escrows[theirs].status == "pending"
+    assert told(gateway)["created"] == 0
+
+
+async def test_pages_have_an_end(monkeypatch):
+    """However much there is."""
+    monkeypatch.setattr(module, "_PAGE", 1)
+    monkeypatch.setattr(module, "_PAGES", 2)
+    gateway = Gateway()
+    for _ in range(4):
+        escrow(gateway, {"workflow_id": "w-1"})
+    escrows = Escrows(gateway.calls())
+    saw(escrows, creates())
+
+    assert await release(escrows, ends()) is None
+
+    assert len(told(gateway)["cancelled"]) == 2
 
 
 async def test_a_call_that_ended_late(monkeypatch):
@@ -124,6 +151,7 @@ async def test_a_gateway_that_is_away(tool: str):
     mine = escrow(gateway, {"workflow_id": "w-1"})
     gateway.fails[tool] = [AWAY]
     escrows = Escrows(gateway.calls())
+    saw(escrows, creates())
 
     left = await release(escrows, ends())
     assert left is not None
@@ -141,7 +169,10 @@ async def test_one_that_was_let_go_meanwhile():
     mine = escrow(gateway, {"workflow_id": "w-1"})
     gateway.fails = {"cancel_escrow": [GONE], "publish_event": [GONE]}
 
-    assert await release(Escrows(gateway.calls()), ends()) is None
+    escrows = Escrows(gateway.calls())
+    saw(escrows, creates())
+
+    assert await release(escrows, ends()) is None
 
     assert told(gateway)["not_cancelled"] == [mine]
 
@@ -152,7 +183,10 @@ async def test_an_answer_without_sense(result: bytes):
     gateway = Gateway()
     gateway.fails["list_escrows"] = [Answer(200, body=b'{"result":%b}' % result)]
 
-    assert await release(Escrows(gateway.calls()), ends()) is None
+    escrows = Escrows(gateway.calls())
+    saw(escrows, creates())
+
+    assert await release(escrows, ends()) is None
 
     assert told(gateway)["cancelled"] == []
 

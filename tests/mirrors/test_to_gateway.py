@@ -112,8 +112,9 @@ async def test_a_workflow_that_is_ended_by_a_budget():
     gateway.fails["list_escrows"] = [AWAY]
     sink = sink_of(gateway)
     event = record("kill.engaged", 9, scope="workflow:w-1", origin="budget")
+    made = finished(5, tool="create_escrow", workflow="w-1")
 
-    assert [each.taken for each in await taken(sink, event, event)] == [0, 1]
+    assert [each.taken for each in await taken(sink, made, event, event)] == [1, 0, 1]
 
     assert gateway.tools[-1] == "publish_event"
     assert sink.dump()["escrows"]["ended"] == ["w-1"]
