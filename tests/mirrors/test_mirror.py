@@ -385,8 +385,11 @@ async def test_memory_is_bounded_however_far_behind_it_is(tmp_path: Path):
 
     sink.take = slowly
     sink.at_once = 1000
+    scene.written.note("first")
     mirror = scene.mirror(sink)
     async with running(mirror):
+        while not mirror.waits_for:
+            await Turn()
         for number in range(100):
             scene.written.note(*(f"{number}-{each}" for each in range(100)), text="x" * 500)
             await Turn()
