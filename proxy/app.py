@@ -147,7 +147,7 @@ class App:
         await self._trail.start()
         self.health.kills = self._control.kills
         await self._control.begin(self._trail, self._server.calls)
-        self._lookout.begin(self._trail, self._server.calls)
+        self._lookout.begin(self._trail, self._server.calls, lambda: self._trail.journal.seq)
         self._use(self._current)  # what budgets that are used up want
         self._lookout.changed = self._again
         await self._share()

@@ -5,6 +5,7 @@ beside the path. What must outlive the process is a room of the journal (`Rebuil
 `Control`.
 """
 
+import asyncio
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from proxy.config.types import Upstream
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import DESK, NEWS
+from proxy.mirroring import Mirroring
 from proxy.mirrors.sender import Sender
 from proxy.news import News
 from proxy.observe.alerts.delivery import Deliveries
@@ -78,6 +80,7 @@ class Lookout:
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
+        self._mirroring = Mirroring(settings, clock, keep, self._post)
         self._calls: Callable[[], Iterable[Call]] = tuple
         self._ticks: Sequence[Callable[[], None]] = (
             self._look_at_tasks,
@@ -108,9 +111,14 @@ class Lookout:
         than the store's, and each pod goes by itself."""
         return () if self._clock.drill > 1 else (self.slos.share(),)
 
-    def begin(self, noted: Noted, calls: Callable[[], Iterable[Call]]) -> None:
+    def begin(
+        self,
+        noted: Noted,
+        calls: Callable[[], Iterable[Call]],
+        written: Callable[[], int],
+    ) -> None:
         """What was rebuilt is there, and what is noted from now on is written. `calls`: those under
-        way."""
+        way. `written`: the seq of the last record that is committed."""
         self._calls = calls
         self.slos.begin()
         self.tasks.begin(noted)
@@ -118,6 +126,7 @@ class Lookout:
         self._act()
         if self.traces is not None:
             self.traces.start()
+        self._mirroring.begin(written)
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
@@ -133,6 +142,7 @@ class Lookout:
             self.traces.tracer.places = {
                 name: _where(each) for name, each in loaded.upstreams.items()
             }
+        self._mirroring.obey(loaded)
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -155,7 +165,7 @@ class Lookout:
 
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
-        await self.delivery.stop()
+        await asyncio.gather(self._mirroring.stop(), self.delivery.stop())
         await self._post.close()
         if self.traces is not None:
             await self.traces.stop()
@@ -189,6 +199,7 @@ class Lookout:
         yield from self.delivery.families()
         if self.traces is not None:
             yield from self.traces.families()
+        yield from self._mirroring.families()
 
 
 def _nothing() -> None:

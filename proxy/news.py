@@ -254,6 +254,21 @@ class DeliveryChange(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state != "ok"
 
 
+class MirrorChange(msgspec.Struct, frozen=True):
+    """A mirror does not get on, or does again, or could not tell something."""
+
+    word: ClassVar[str] = "mirror"
+
+    mirror: str
+    state: str  # ok | failing | gone | gap | aside | moved | damaged | budget | failed
+    why: str
+
+    @property
+    def grave(self) -> bool:
+        """Should somebody look at it soon?"""
+        return self.state not in {"ok", "moved"}
+
+
 class BudgetChange(msgspec.Struct, frozen=True):
     """A part of a budget is spent for which somebody wants to be told."""
 
@@ -285,6 +300,7 @@ Change: TypeAlias = (
     | KillChange
     | KillTrouble
     | Looped
+    | MirrorChange
     | Overlap
     | ReloadChange
     | StoreChange

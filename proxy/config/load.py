@@ -164,9 +164,9 @@ class _Reading:
         money = misjudged(self.books.budgets, list(self.names))
         known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
         idle = idle_kills(self.kills.values(), known, Clock.wall())
-        told = self.operating.judged(list(self.names), self.policies)
-        warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
+        told = self.operating.judged(self.upstreams, self.names, self.policies)
         misled = self.operating.misled(self.names.keys() - {self.replaced})
+        warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
         errors = [*judged.errors, *money.errors, *told.errors, *misled]
         return Judged(errors, [*warnings, *told.warnings])
 

@@ -1,6 +1,7 @@
 """Reads what policy files say of operators: SLOs, alerts and mirrors; and judges them together."""
 
 from collections.abc import Callable, Collection, Iterator
+from collections.abc import Mapping as ByName
 from typing import Any, TypeAlias
 
 from proxy.config.alerts import Alerts
@@ -8,13 +9,14 @@ from proxy.config.behaviour import Behaviour
 from proxy.config.document import Mapping
 from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
+from proxy.config.misdirected import misdirected
 from proxy.config.objectives import misjudged
 from proxy.config.places import Place, Problem
 from proxy.config.receivers import astray
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
 from proxy.config.tightening import misnamed
-from proxy.config.types import Policy
+from proxy.config.types import Policy, Upstream
 from proxy.observe.behaviour.rules import Rules
 from proxy.observe.slo.objective import Objective
 
@@ -76,10 +78,20 @@ class Operating:
         """What names an upstream that is not there."""
         return astray(self.alerts.receivers, self._alerts_node, upstreams)
 
-    def judged(self, upstreams: list[str], policies: list[Policy]) -> Judged:
-        """What only the whole set shows. `upstreams`: all names."""
-        counted, acts = misjudged(self.slos, upstreams), misnamed(self.slos, policies)
-        return Judged([*counted.errors, *acts.errors], [*counted.warnings, *acts.warnings])
+    def judged(
+        self,
+        upstreams: ByName[str, Upstream],
+        names: ByName[str, Place],
+        policies: list[Policy],
+    ) -> Judged:
+        """What only the whole set shows. `names`: also of upstreams that could not be read."""
+        found = (
+            misjudged(self.slos, list(names)),
+            misnamed(self.slos, policies),
+            misdirected(self.mirrors, upstreams, names),
+        )
+        errors = [error for each in found for error in each.errors]
+        return Judged(errors, [warning for each in found for warning in each.warnings])
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeAlias
@@ -175,6 +175,40 @@ class RedisStore:
         finally:
             with contextlib.suppress(*_FAILURES):
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+
+class RedisStream:
+    """A stream of a Redis, to which records are added: over a connection of its own, so that it
+    takes nothing from what calls ask."""
+
+    def __init__(self, endpoint: Endpoint, key: str, most: int) -> None:
+        """`most`: entries that are kept, or a few more; the oldest go."""
+        self._key = key
+        self._most = most
+        self._client, self._sentinels = _client(endpoint, _CONNECTION)
+
+    async def add(self, entries: Sequence[tuple[str, str, bytes]]) -> None:
+        """Each an id, a type and what it is, in this order; all in one step, but where it fails in
+        the middle. Raises Unreachable."""
+        words = [word for entry in entries for word in entry]
+        try:
+            await _done(self._client.eval(_ADDS, 1, self._key, str(self._most), *words))
+        except _FAILURES as error:
+            raise _unreachable(error) from error
+
+    async def close(self) -> None:
+        """Nothing is added any more."""
+        for each in (self._client, *self._sentinels):
+            with contextlib.suppress(*_FAILURES):
+                await each.aclose()
+
+
+_ADDS = """
+for at = 2, #ARGV, 3 do
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*',
+        'id', ARGV[at], 'type', ARGV[at + 1], 'event', ARGV[at + 2])
+end
+"""
 
 
 async def _heard(pubsub: PubSub, heard: Listener) -> None:

@@ -96,6 +96,8 @@ def test_every_field_has_its_default(kind):
         f".budgets.*.{name}" for name in (*limits, "ttl", "allocation", "match", *matched)
     }
     not_given |= {f".alerts.receivers.*.{name}" for name in ("url", "secret", "upstream")}
+    of_mirrors = ("upstream", "url", "secret", "store", "stream")
+    not_given |= {f".mirrors.*.{name}" for name in of_mirrors}
     found = properties(json.loads(schema(kind)))
 
     bare = {path for path, each, required in found if "default" not in each and not required}

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from proxy.keep import Keep
-from proxy.observe import catalogue, conventions
+from proxy.observe import catalogue, conventions, mirrors
 from proxy.observe.alerts import counted
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
@@ -19,6 +19,7 @@ LOOKOUT = (
     *of_agents.METRICS,
     *counted.DELIVERY,
     *traces.METRICS,
+    *mirrors.METRICS,
 )
 """Metrics of what operators are told, which have catalogues of their own."""
 

@@ -737,3 +737,20 @@ async def test_the_end_waits_for_no_server_that_hangs(started):
 
         with pytest.raises(Unreachable):
             await asked
+
+
+async def test_a_stream_is_added_to(started):
+    """All in one step; what fails is said, and closing is no matter."""
+    server = started()
+    stream = redis.RedisStream(Endpoint(hosts=(("127.0.0.1", server.port),)), "records", 100)
+    await stream.add([("a", "t", b"1"), ("b", "t", b"2")])
+    told = server.do("XRANGE", "records", "-", "+")
+    assert [fields for _, fields in told] == [
+        {"id": "a", "type": "t", "event": "1"},
+        {"id": "b", "type": "t", "event": "2"},
+    ]
+
+    server.do("SET", "records", "no stream")
+    with pytest.raises(Unreachable):
+        await stream.add([("c", "t", b"3")])
+    await stream.close()

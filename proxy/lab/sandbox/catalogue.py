@@ -18,6 +18,7 @@ PRICES = {
     "list_escrows": 100,
     "search_services": 1_000,
     "publish_event": 500,
+    "submit_metrics": 0,
     "create_audit_trail": 1_000,
     "set_budget": 0,
     "create_wallet": 10_000,

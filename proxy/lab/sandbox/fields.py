@@ -75,6 +75,10 @@ class Fields:
         """Whatever was given, or None."""
         return self._find(names)
 
+    def is_null(self, *names: str) -> bool:
+        """Was one of them given as null, and none with a value?"""
+        return self._find(names) is None and any(name in self._given for name in names)
+
     def _find(self, names: tuple[str, ...]) -> object:
         return next(
             (self._given[name] for name in names if self._given.get(name) is not None), None

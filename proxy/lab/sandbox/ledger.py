@@ -50,6 +50,7 @@ class Escrow:
     description: str | None
     created_at: float
     expires_at: float | None
+    metadata: object = None
     status: EscrowStatus = "pending"
 
 
@@ -95,6 +96,7 @@ class Ledger:
         self.transactions: deque[Transaction] = deque(maxlen=KEPT)
         self.audit: deque[Entry] = deque(maxlen=KEPT)
         self.events: deque[Entry] = deque(maxlen=KEPT)
+        self.metrics: deque[Entry] = deque(maxlen=KEPT)
         self.deposited_micros = 0
         self.paid_out_micros = 0
         self._agent_of: dict[str, str] = {}
@@ -135,8 +137,8 @@ class Ledger:
         self.deposited_micros += micros
         return self._book("deposit", wallet, micros, None, description)
 
-    def set_budget(self, wallet: Wallet, micros: int) -> None:
-        """Cap what the wallet may spend in all, counting what it has spent already."""
+    def set_budget(self, wallet: Wallet, micros: int | None) -> None:
+        """Cap what the wallet may spend in all, with what it has spent already. None: no cap."""
         wallet.budget_micros = micros
 
     def charge(
@@ -163,13 +165,14 @@ class Ledger:
         *,
         description: str | None,
         lasts_seconds: int | None,
+        metadata: object = None,
     ) -> Escrow:
         """Set money aside; it goes back by itself after `lasts_seconds`, if those are given."""
         self._must_afford(payer, micros)
         now = self._now()
         expires_at = None if lasts_seconds is None else now + lasts_seconds
         escrow_id = self._new_id("esc")
-        escrow = Escrow(escrow_id, payer, payee, micros, description, now, expires_at)
+        escrow = Escrow(escrow_id, payer, payee, micros, description, now, expires_at, metadata)
         self.escrows[escrow_id] = escrow
         if expires_at is not None:
             heapq.heappush(self._expiries, (expires_at, escrow_id))
@@ -218,6 +221,12 @@ class Ledger:
         """Append an event; its sequence starts at 1 and has no gaps."""
         entry = self._entry("evt", agent_id, event_type, content)
         self.events.append(entry)
+        return entry
+
+    def note_metrics(self, agent_id: str, content: object) -> Entry:
+        """Append what somebody counted of an agent."""
+        entry = self._entry("met", agent_id, "metrics", content)
+        self.metrics.append(entry)
         return entry
 
     def note_call(self, agent_id: str) -> None:

@@ -62,10 +62,12 @@ def deposit(ledger: Ledger, fields: Fields) -> Result:
 
 
 def set_budget(ledger: Ledger, fields: Fields) -> Result:
-    """`agent_id` or `wallet_id`, `limit` (also: `amount`, `budget`)."""
+    """`agent_id` or `wallet_id`, `limit` (also: `amount`, `budget`; null: none from now on)."""
     _check_currency(fields)
     wallet = _wallet(ledger, fields)
-    ledger.set_budget(wallet, fields.amount("limit", "amount", "budget", least_micros=0))
+    names = ("limit", "amount", "budget")
+    none = fields.is_null(*names)
+    ledger.set_budget(wallet, None if none else fields.amount(*names, least_micros=0))
     return _shown_wallet(wallet)
 
 
@@ -92,7 +94,8 @@ def record_transaction(ledger: Ledger, fields: Fields) -> Result:
 
 
 def create_escrow(ledger: Ledger, fields: Fields) -> Result:
-    """`payer_agent_id`, `payee_agent_id`, `amount`, `description`, `expires_in` (seconds).
+    """`payer_agent_id`, `payee_agent_id`, `amount`, `description`, `expires_in` (seconds),
+    `metadata` (any JSON, shown with it).
 
     402 when it would pass the budget or the balance. Without `expires_in` it never expires.
     """
@@ -107,6 +110,7 @@ def create_escrow(ledger: Ledger, fields: Fields) -> Result:
         fields.amount("amount"),
         description=fields.optional_text("description"),
         lasts_seconds=fields.whole("expires_in", least=1, most=LONGEST_HOLD_SECONDS),
+        metadata=fields.anything("metadata"),
     )
     return _shown_escrow(escrow)
 
@@ -168,6 +172,21 @@ def publish_event(ledger: Ledger, fields: Fields) -> Result:
     }
 
 
+def submit_metrics(ledger: Ledger, fields: Fields) -> Result:
+    """`agent_id`, `metrics` (an object), `period` (any JSON)."""
+    metrics = fields.anything("metrics")
+    if not isinstance(metrics, Mapping):
+        raise invalid("metrics", "must be an object")
+    told = {"metrics": metrics, "period": fields.anything("period")}
+    entry = ledger.note_metrics(fields.text("agent_id"), told)
+    return {
+        "metrics_id": entry.entry_id,
+        "sequence": entry.sequence,
+        "agent_id": entry.agent_id,
+        "created_at": _shown_time(entry.created_at),
+    }
+
+
 def estimate_cost(_ledger: Ledger, fields: Fields) -> Result:
     """`tool`, `quantity` (1): what that many calls would cost."""
     tool = fields.text("tool", "tool_name")
@@ -225,6 +244,7 @@ TOOLS: Mapping[str, Tool] = {
     "list_escrows": list_escrows,
     "create_audit_trail": create_audit_trail,
     "publish_event": publish_event,
+    "submit_metrics": submit_metrics,
     "estimate_cost": estimate_cost,
     "search_services": search_services,
     "check_rate_limit": check_rate_limit,
@@ -279,6 +299,7 @@ def _shown_escrow(escrow: Escrow) -> Result:
         "currency": "USD",
         **shown("amount", escrow.amount_micros),
         "description": escrow.description,
+        "metadata": escrow.metadata,
         "created_at": _shown_time(escrow.created_at),
         "expires_at": None if escrow.expires_at is None else _shown_time(escrow.expires_at),
     }

@@ -1,6 +1,7 @@
 """proxy/lab/sandbox/tools.py"""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_the_tools_are_those_of_the_first_slice() -> None:
         "get_balance", "deposit", "create_wallet", "create_escrow", "release_escrow",
         "cancel_escrow", "list_escrows", "set_budget", "record_transaction",
         "create_audit_trail", "publish_event", "estimate_cost", "search_services",
-        "check_rate_limit",
+        "check_rate_limit", "submit_metrics",
     }  # fmt: skip
 
 
@@ -194,3 +195,32 @@ def test_tools_read_time_in_utc(ledger: Ledger) -> None:
     """Times are RFC 3339 with an offset."""
     done = run(ledger, "publish_event", {"agent_id": "a", "event_type": "x"})
     assert done["created_at"] == "2023-11-14T22:13:20.000+00:00"
+
+
+def test_a_budget_is_taken_away(ledger: Ledger) -> None:
+    """By null, which is not the same as nothing."""
+    run(ledger, "set_budget", {"agent_id": "local-agent", "limit": 0})
+    assert refused(ledger, "set_budget", agent_id="local-agent")[0] == 400
+
+    found = run(ledger, "set_budget", {"agent_id": "local-agent", "limit": None})
+
+    assert found["budget"] is None
+
+
+def test_an_escrow_shows_what_was_said_of_it(ledger: Ledger) -> None:
+    """Its metadata, as it came."""
+    escrow(ledger, metadata={"workflow_id": "w-1"})
+
+    found: Any = run(ledger, "list_escrows", {"status": "pending"})
+
+    assert found["escrows"][0]["metadata"] == {"workflow_id": "w-1"}
+
+
+def test_metrics_are_kept(ledger: Ledger) -> None:
+    """As they came; they are an object."""
+    told = {"agent_id": "local-agent", "metrics": {"calls": 3}, "period": "a minute"}
+
+    assert run(ledger, "submit_metrics", told)["sequence"] == 1
+
+    assert ledger.metrics[0].content == {"metrics": {"calls": 3}, "period": "a minute"}
+    assert refused(ledger, "submit_metrics", agent_id="a", metrics=3)[0] == 400

@@ -1,0 +1,61 @@
+"""A record as it leaves: a CloudEvent (1.0, JSON), with the record as it stands as its `data`.
+
+`source` and `id` are what a receiver knows an event by: it may come twice. An id of the journal
+alone would not do, for the intent of a call has the same as its end, and so have both lines of an
+erasure; so the type and the seq stand behind it.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from proxy.journal.chain import Claims, claims
+from proxy.journal.tail import Hole
+
+BATCH = "application/cloudevents-batch+json"
+PREFIX = "holdfast."
+"""Before the type of a record."""
+HOLE = "mirror.gap"
+"""The type of what is no record: it says that some cannot be told."""
+
+
+class Event(NamedTuple):
+    """One record, or a hole."""
+
+    seq: int
+    type: str
+    id: str  # as CloudEvents has it
+    ts: str  # RFC 3339; empty: of a hole
+    source: str  # holdfast/FLEET/WRITER
+    line: bytes  # the record, JSON
+
+    def encoded(self) -> bytes:
+        """As CloudEvents has it, in one line."""
+        head = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": PREFIX + self.type,
+            **({"time": self.ts} if self.ts else {}),
+            "datacontenttype": "application/json",
+            "sequence": f"{self.seq:020}",  # compares as text, as the extension asks
+        }
+        return msgspec.json.encode(head)[:-1] + b',"data":' + self.line + b"}"
+
+
+def event_of(line: bytes, source: str) -> Event | None:
+    """None: it is no record."""
+    found = claims(line)
+    if found is None:
+        return None
+    return Event(found.seq, found.type, _id(found), found.ts, source, line)
+
+
+def hole_of(hole: Hole, source: str) -> Event:
+    """Some records are missing before the next one, or were told and are no more."""
+    name = f"{hole.kind}/{hole.first}-{hole.last}"
+    return Event(hole.last, HOLE, name, "", source, msgspec.json.encode(hole._asdict()))
+
+
+def _id(found: Claims) -> str:
+    return f"{found.id}/{found.type}/{found.seq}"

@@ -1,0 +1,81 @@
+"""A mirror of kind webhook: batches of CloudEvents, signed as Standard Webhooks has it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from proxy.mirrors.event import BATCH, Event
+from proxy.mirrors.mirror import Said
+from proxy.posts import Answer, Headers, Post
+from proxy.protocols.standard_webhooks import headers
+
+AT_ONCE = 100
+SMALL = 1 << 18
+"""Bytes that are hashed in no time; more of them would hold up the loop."""
+BLAMES = frozenset({400, 409, 413, 422})
+"""What is said of what was sent, and not of who sent it, when, or where."""
+GONE = 410
+
+
+class ToWebhook:
+    """Part of Sink."""
+
+    at_once = AT_ONCE
+    careful = False
+    sure = False
+
+    def __init__(
+        self,
+        post: Post,
+        url: str,
+        keys: Sequence[bytes],
+        wall: Callable[[], float],
+        *,
+        private: bool,
+    ) -> None:
+        self._post = post
+        self._url = url
+        self._keys = keys
+        self._wall = wall
+        self._private = private
+
+    async def take(self, events: Sequence[Event], /) -> Said:
+        """Part of Sink: all of them in one post, or none. The same events have the same id."""
+        small = sum(len(event.line) for event in events) <= SMALL
+        made = self._made(events) if small else await asyncio.to_thread(self._made, events)
+        answer = await self._post(
+            self._url, made[0], (("Content-Type", BATCH), *made[1]), private=self._private
+        )
+        return said_of(answer, len(events))
+
+    def _made(self, events: Sequence[Event]) -> tuple[bytes, Headers]:
+        content = b"[" + b",".join(event.encoded() for event in events) + b"]"
+        name = f"msg_{sha256(content).hexdigest()[:32]}"
+        return content, headers(self._keys, name, self._wall(), content)
+
+    async def idle(self) -> Said:
+        """Part of Sink: nothing waits."""
+        return Said(0)
+
+    def dump(self) -> Any:
+        """Part of Sink: nothing is summed up."""
+
+    def load(self, state: Any, /) -> None:
+        """Part of Sink."""
+
+    async def close(self) -> None:
+        """Part of Sink."""
+
+
+def said_of(answer: Answer, count: int) -> Said:
+    """Of so many events that were sent together."""
+    if answer.taken:
+        return Said(count)
+    return Said(
+        0,
+        answer.why,
+        blames=count if answer.status in BLAMES else 0,
+        gone=answer.status == GONE,
+        retry_after=answer.retry_after,
+    )
