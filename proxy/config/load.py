@@ -162,10 +162,10 @@ class _Reading:
         known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
         idle = idle_kills(self.kills.values(), known, Clock.wall())
         told = self.operating.judged(list(self.names))
+        alerts = self.operating.misled(self.names.keys() - {self.replaced}, self._policy_names)
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
-        misled = self.operating.misled(self.names.keys() - {self.replaced})
-        errors = [*judged.errors, *money.errors, *told.errors, *misled]
-        return Judged(errors, [*warnings, *told.warnings])
+        errors = [*judged.errors, *money.errors, *told.errors, *alerts.errors]
+        return Judged(errors, [*warnings, *told.warnings, *alerts.warnings])
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:
