@@ -32,7 +32,7 @@ from proxy.journal.taking import Parcel
 from proxy.keep import Keep
 from proxy.keys import CHAINS, NEWS
 from proxy.lookout import Lookout
-from proxy.news import News
+from proxy.news import News, ReloadChange
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
 from proxy.observe.sums import counted
@@ -79,7 +79,7 @@ class App:
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health(began=self.clock.wall(), drill=drill)
         self._keep = Keep()
-        news = self._keep.of(NEWS, News)
+        news = self._news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
         fleet_key = settings.fleet_key.encode()
         data_dir = Path(settings.data_dir)
@@ -245,11 +245,13 @@ class App:
             problems = str(read).splitlines()
             self.log.warning("reload failed", problems=problems, kept=self.health.version)
             self._trail.rejected(problems, by)
+            self._news.tell(ReloadChange("failed", self.health.version, tuple(problems)))
             return False
         self._gateway.table = self._table(read)
         self._in_force(read)
         self._trail.loaded(read.loaded, by)
         self.log.event("reloaded", policy_version=read.loaded.version)
+        self._news.tell(ReloadChange("reloaded", read.loaded.version))
         return True
 
     def _tried(self) -> "_Read | _Failed":

@@ -45,17 +45,17 @@ class Alerts:
 
     name = "alerts"
     types = TYPES
+    idle = False  # never makes room for others in the Keep
 
     def __init__(self, clock: Clock, news: News) -> None:
-        # What time does to alerts runs on this clock.
-        self._now: Callable[[], float] = clock.now
-        self._wall: Callable[[], float] = clock.wall
-        self._uuid = clock.uuid
+        self._now: Callable[[], float] = clock.fast_now
+        self._wall: Callable[[], float] = clock.wall  # what people are told is the real time
+        self._at_once = AT_ONCE * clock.drill
         self._news = news
         self._rules = Rules()
         self._found = kept.Found()
         self._noted: Noted | None = None
-        self._machine = Machine(self._now, self._wall, self._uuid, self._changed)
+        self._machine = Machine(self._now, self._wall, clock.uuid, self._changed, clock.drill)
         self.tell = self._machine.tell
         """Part of what sources know (`Tell`)."""
         self._telling = Telling(self._now, self._wall)
@@ -121,7 +121,7 @@ class Alerts:
         now = self._now()
         climbed, self._looked_at = now - self._looked_at, now
         if self._rules.ladders:
-            self._climbing.climb(min(climbed, AT_ONCE), self._groups())
+            self._climbing.climb(min(climbed, self._at_once), self._groups())
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP
             self._look(self._groups())

@@ -1,11 +1,10 @@
 """What is counted of alerts."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from proxy.observe.alerts.book import Alerts
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family
+from proxy.observe.metrics import Family, Rows
 
 FIRING = Metric(
     Kind.GAUGE, "holdfast_alerts_firing", ("source", "severity"), "Alerts that fire now."
@@ -31,9 +30,15 @@ CATALOGUE = (FIRING, FIRED, LOST, ESCALATED)
 def families(alerts: Alerts) -> Iterator[Family]:
     """Every metric of alerts, as it is now."""
     # What fired once and does not now is zero: a graph that ends says nothing.
-    firing = Counter(dict.fromkeys(alerts.fired, 0))
-    firing.update((each.condition.source, each.condition.severity) for each in alerts.firing())
-    yield Family(FIRING, dict(firing))
-    yield Family(FIRED, dict(alerts.fired))
+    firing = dict.fromkeys(alerts.fired, 0)
+    for alert in alerts.firing():
+        key = alert.condition.source, alert.condition.severity
+        firing[key] = firing.get(key, 0) + 1
+    yield Family(FIRING, _rows(firing))
+    yield Family(FIRED, _rows(alerts.fired))
     yield Family(LOST, {(): alerts.lost})
-    yield Family(ESCALATED, dict(alerts.escalated))
+    yield Family(ESCALATED, _rows(alerts.escalated))
+
+
+def _rows(counted: Mapping[tuple[str, str], int]) -> Rows:
+    return {(one, other): number for (one, other), number in counted.items()}

@@ -28,6 +28,9 @@ GRACE = 120.0
 """Seconds after a start, in which a source says whether what fired before it still is so."""
 FULL = "TooManyAlerts"
 _FULL_FOR = 300.0
+LEAST = 5.0
+"""Real seconds that a condition lasts at least: in a drill its own seconds pass faster, and what
+says it again looks once a second."""
 
 
 class Machine:
@@ -39,8 +42,10 @@ class Machine:
         wall: Callable[[], float],
         uuid: Callable[[], str],
         heard: Callable[[Alert], None],
+        drill: int = 1,
     ) -> None:
         """`heard`: of each alert that fires or is resolved, at that moment."""
+        self._least = LEAST * drill
         self._now = now
         self._wall = wall
         self._uuid = uuid
@@ -110,7 +115,7 @@ class Machine:
         now = self._now()
         alert.condition = condition
         alert.confirmed = True
-        alert.lapses = now + condition.lasts if condition.lasts else NEVER
+        alert.lapses = now + max(condition.lasts, self._least) if condition.lasts else NEVER
         if not alert.holds:
             alert.holds, alert.since = True, now
         if not alert.id:
@@ -171,7 +176,8 @@ class Machine:
             self._of[source] = self._of.get(source, 0) + 1
         now = self._now()
         alert.confirmed, alert.since = False, now
-        alert.lapses = max(now + GRACE, alert.lapses if alert.lapses < NEVER else 0.0)
+        told = alert.lapses if alert.lapses < NEVER else 0.0
+        alert.lapses = max(now + max(GRACE, self._least), told)
         self._alerts[key] = alert
 
 

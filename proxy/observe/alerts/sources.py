@@ -11,6 +11,7 @@ agents may make up; the machine bounds how many alerts come of them.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from proxy.journal.writer import State
 from proxy.keep import Keep
 from proxy.keys import DESK, KILLS, LINK, CircuitKey
 from proxy.news import (
@@ -30,7 +31,6 @@ from proxy.news import (
 )
 from proxy.observe.alerts.condition import Condition, Severity, Source, Tell
 from proxy.state.case import PENDING
-from proxy.state.circuit import State
 from proxy.state.desk import Desk
 from proxy.state.kills import Kills
 from proxy.state.link import Link
@@ -122,14 +122,12 @@ def store_lost(why: str, *, holds: bool) -> Condition:
 class Sources:
     """A listener to the news."""
 
-    def __init__(
-        self, tell: Tell, keep: Keep, wall: Callable[[], float], journal: Callable[[], Any]
-    ) -> None:
-        """`journal` gives its state (`kind`, `why`)."""
+    def __init__(self, tell: Tell, keep: Keep, wall: Callable[[], float]) -> None:
+        """`wall`: by which windows of budgets begin anew."""
         self._tell = tell
         self._keep = keep
         self._wall = wall
-        self._journal = journal
+        self._journal: Callable[[], State] = _well
         self._heard: Mapping[type, Callable[[Any], Iterable[Condition]]] = {
             ApprovalChange: self._approval,
             BudgetChange: self._budget,
@@ -144,6 +142,10 @@ class Sources:
             TrafficChange: _traffic,
             UpstreamTrouble: _upstream,
         }
+
+    def begin(self, journal: Callable[[], State]) -> None:
+        """There is a journal."""
+        self._journal = journal
 
     def hear(self, event: Event) -> None:
         """Listens to the news."""
@@ -167,7 +169,7 @@ class Sources:
 
     def _circuits(self) -> Iterator[Condition]:
         for key, each in self._keep.each(CircuitKey):
-            if not key.shadow and each.state is not State.CLOSED:
+            if not key.shadow and not each.closed:
                 yield circuit(key.upstream, key.tool, key.bulkhead, holds=True, why=each.why)
 
     def _kills(self) -> Iterator[Condition]:
@@ -240,6 +242,11 @@ class Sources:
             group=f"budget/{change.budget}/{change.key}/{change.window}",
             lasts=lasts,
         )  # fmt: skip
+
+
+def _well() -> State:
+    """Before the start."""
+    return State("ok", 0.0)
 
 
 def _of_budget(percent: int) -> tuple[str, Severity]:
