@@ -77,7 +77,8 @@ class Alerts:
         """Part of Rebuilt."""
         if self._noted is None:
             return self._found.dump()
-        return kept.dumped(self._machine, self._times())
+        # Of what is over the record is noted when that is told; until then it fires.
+        return kept.dumped([*self._machine, *self._over], self._times())
 
     def load(self, state: Any, /) -> None:
         """Part of Rebuilt."""
@@ -135,6 +136,9 @@ class Alerts:
     def _look(self, groups: dict[str, Group]) -> None:
         for notice, firing, over in self._telling.look(groups):
             self._tell_of(notice, firing, over)
+        for alert in self._over:
+            self._undo(alert)
+            self._note(kept.resolved(alert))
         self._over.clear()
         self._stirred.clear()
 
@@ -160,8 +164,6 @@ class Alerts:
         else:
             self._over.append(alert)
             self.recent.append(alert)
-            self._note(kept.resolved(alert))
-            self._undo(alert)
         self._say(alert, alert.state)
 
     def _say(self, alert: Alert, state: str) -> None:

@@ -153,7 +153,7 @@ _TAKES: dict[str, Callable[[Found, dict[str, Any]], None]] = {
 
 def dumped(alerts: Iterable[Alert], times: Times) -> list[Any]:
     """Those that fire, as JSON has them."""
-    return [msgspec.to_builtins(_saved(alert, times)) for alert in alerts if alert.firing]
+    return [msgspec.to_builtins(_saved(alert, times)) for alert in alerts if alert.id]
 
 
 def _saved(alert: Alert, times: Times) -> Saved:

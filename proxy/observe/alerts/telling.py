@@ -127,7 +127,8 @@ class Telling:
     def _links(self, alert: Alert) -> dict[str, str]:
         written = {"runbook_url": self._rules.runbook, "dashboard_url": self._rules.dashboard}
         labels = {name: quote(value, safe="") for name, value in alert.labels.items()}
-        return {name: filled(url, labels) or "" for name, url in written.items() if url}
+        links = {name: filled(url, labels) for name, url in written.items()}
+        return {name: url for name, url in links.items() if url}
 
 
 def filled(text: str, labels: dict[str, str]) -> str | None:

@@ -100,6 +100,7 @@ class Scene:
         self.events: list[Event] = []
         self.news.listeners.append(self.events.append)
         self.notes = Notes(self.clock)
+        self.snapshot: Any = []
         self.sent: list[Notice] = []
         self.hands = Hands()
         self.rules = rules
@@ -124,11 +125,12 @@ class Scene:
             self.alerts.tick()
 
     def again(self, *, snapshot: bool = False, down: float = 0.0, begin: bool = True) -> "Scene":
-        """The same after a restart: of a snapshot, or of all records."""
+        """The same after a restart: of a snapshot that was just made, or of the last one and all
+        records since."""
         after = Scene(self.rules, self.clock)
-        if snapshot:
-            after.alerts.load(json.loads(json.dumps(self.alerts.dump())))
-        else:
+        after.snapshot = json.loads(json.dumps(self.alerts.dump())) if snapshot else self.snapshot
+        after.alerts.load(after.snapshot)
+        if not snapshot:
             after.notes.lines = list(self.notes.lines)
             for line in self.notes.lines:
                 after.alerts.apply(line)

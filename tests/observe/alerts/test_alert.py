@@ -25,7 +25,7 @@ texts = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3)
 @given(texts, texts)
 def test_the_same_labels_are_the_same_alert(one: dict[str, str], other: dict[str, str]) -> None:
     """In whatever order they come; and other labels are another alert."""
-    here, there = said(**{}), said(**{})
+    here, there = said(), said()
     here = bounded(msgspec.structs.replace(here, about=one))
     there = bounded(msgspec.structs.replace(there, about=other))
     turned = msgspec.structs.replace(here, about=dict(reversed(here.about.items())))

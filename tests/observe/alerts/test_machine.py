@@ -17,14 +17,10 @@ from tests.observe.alerts.scene import said
 class Bench:
     """A machine, and what it says."""
 
-    def __init__(
-        self, holds_for: float = 0.0, resolves_after: float = 0.0, drill: int = 1
-    ) -> None:
+    def __init__(self, holds_for: float = 0.0, resolves_after: float = 0.0, drill: int = 1) -> None:
         self.clock = FakeClock(asleep=False)
         self.heard: list[tuple[str, str, str]] = []
-        self.machine = Machine(
-            self.clock.now, self.clock.wall, self.clock.uuid, self._hear, drill
-        )
+        self.machine = Machine(self.clock.now, self.clock.wall, self.clock.uuid, self._hear, drill)
         self.machine.obey(Rules(timings=(Timing(Every(), holds_for, resolves_after),)))
 
     def _hear(self, alert: Alert) -> None:
