@@ -64,6 +64,16 @@ def _cut(texts: dict[str, str], longest: int) -> dict[str, str]:
     return {clean(name, LONGEST): clean(text, longest) for name, text in kept}
 
 
+def labels_of(condition: Condition) -> dict[str, str]:
+    """What routes and ladders look at."""
+    return {
+        **condition.about,
+        "source": condition.source,
+        "name": condition.name,
+        "severity": condition.severity,
+    }
+
+
 class Act(msgspec.Struct, frozen=True):
     """Something that a step of a ladder did."""
 
@@ -127,13 +137,7 @@ class Alert(msgspec.Struct):
     @property
     def labels(self) -> dict[str, str]:
         """What routes and ladders look at."""
-        condition = self.condition
-        return {
-            **condition.about,
-            "source": condition.source,
-            "name": condition.name,
-            "severity": condition.severity,
-        }
+        return labels_of(self.condition)
 
     def told_as(self, links: dict[str, str]) -> Told:
         """As receivers are told of it; `links` are annotations more."""

@@ -16,8 +16,8 @@ from typing import Any
 from proxy.clock import Clock
 from proxy.news import AlertChange, News
 from proxy.observe.alerts import kept
-from proxy.observe.alerts.alert import Act, Alert, bounded, key_of
-from proxy.observe.alerts.condition import Condition
+from proxy.observe.alerts.alert import Act, Alert, bounded, key_of, labels_of
+from proxy.observe.alerts.condition import Condition, Severity
 from proxy.observe.alerts.entries import TYPES, Acknowledged, Escalated, Notified
 from proxy.observe.alerts.ladder import UNDONE, Acting, Climbing, held_open, tightened
 from proxy.observe.alerts.machine import Machine
@@ -33,6 +33,10 @@ SWEEP = 30.0
 """Seconds from look to look at whether somebody is to be told again."""
 AT_ONCE = 5.0
 """Seconds that a ladder is climbed between two looks at most: who stood still climbed nothing."""
+
+
+TEST = "Test"
+TEST_LASTS = 60.0
 
 
 class Unknown(Exception):
@@ -210,6 +214,13 @@ class Alerts:
                     self._say(alert, "acknowledged")
                 return alert
         raise Unknown(f"no alert of this id fires: {name}")
+
+    def test(self, severity: Severity, by: str) -> list[str]:
+        """One fires for a while, so that people can see who is told of such. Gives who is."""
+        summary = f"{by} tries who is told of a {severity}"
+        condition = Condition("alerts", TEST, severity, {}, True, summary, lasts=TEST_LASTS)
+        self.tell(condition)
+        return sorted(self._rules.to(labels_of(condition)))
 
     def durable(self) -> Awaitable[bool]:
         """Will what was said still be there after a restart?"""

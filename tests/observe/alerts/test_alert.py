@@ -53,7 +53,8 @@ def test_figures_make_no_other_alert() -> None:
 def test_what_agents_make_up_is_cut() -> None:
     """Labels are bounded in number and length, and none moves a terminal."""
     many = {f"l{i}": "x" for i in range(100)}
-    condition = bounded(said(agent="x" * 10_000, tool="a\x1b[2J\n\ud800", **many))
+    labels = {"agent": "x" * 10_000, "tool": "a\x1b[2J\n\ud800", **many}
+    condition = bounded(msgspec.structs.replace(said(), about=labels))
     assert len(condition.about) == MOST_LABELS
     assert len(condition.about["agent"]) == LONGEST
     assert condition.about["tool"] == "a\\x1b[2J\\n\\ud800"

@@ -102,11 +102,8 @@ def test_after_a_restart_nobody_is_told_again(scene: Scene, snapshot: bool) -> N
     scene.alerts.acknowledge(before.id, "ann")
     after = scene.again(snapshot=snapshot, down=60.0)
     [now] = after.alerts.firing()
-    assert (now.id, now.fingerprint, now.starts_at) == (
-        before.id,
-        before.fingerprint,
-        pytest.approx(before.starts_at, abs=0.001),
-    )
+    assert (now.id, now.fingerprint) == (before.id, before.fingerprint)
+    assert now.starts_at == pytest.approx(before.starts_at, abs=0.001)
     assert (now.acknowledged_by, now.group, now.summary) == ("ann", "g", "s")
     assert now.annotations == {"x": "y"}
     after.wait(100)
