@@ -6,13 +6,16 @@ from typing import Any
 from proxy.keep import Keep
 from proxy.observe import catalogue
 from proxy.observe.alerts import counted
+from proxy.observe.alerts import figures as of_alerts
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
 from proxy.observe.slo import figures
 from proxy.record import AttemptRecord, Record
 
-LOOKOUT = (*figures.METRICS, *of_agents.METRICS, *counted.DELIVERY)
+LOOKOUT = (
+    *figures.METRICS, *of_agents.METRICS, *counted.DELIVERY, *of_alerts.CATALOGUE,
+)  # fmt: skip
 """Metrics of what operators are told, which have catalogues of their own."""
 
 
