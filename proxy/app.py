@@ -72,9 +72,7 @@ class App:
     ) -> None:
         """`disk`: the journal's, instead of the operating system's. `also`: more policy files.
         `drill`: windows pass so many times faster."""
-        self._settings = settings
-        self._upstream = upstream
-        self._also = also
+        self._settings, self._upstream, self._also = settings, upstream, also
         self.clock = Clock(drill=drill)
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health(began=self.clock.wall(), drill=drill)
@@ -110,8 +108,7 @@ class App:
         )
         self._server = self._made_server(settings)
         self._in_force(read)
-        self.listen = ""
-        self.admin = ""
+        self.listen = self.admin = ""
         self._admin: AdminServer | None = None
         self._watching: asyncio.Task[None] | None = None
         self._obeying: asyncio.Task[None] | None = None

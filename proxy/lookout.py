@@ -45,6 +45,7 @@ class Lookout:
     ) -> None:
         """`bug` hears of errors of ours."""
         self._clock = clock
+        self._bug = bug
         self._news = keep.of(NEWS, News)
         self._data_dir = Path(settings.data_dir)
         self._post = Sender(clock)
@@ -96,7 +97,10 @@ class Lookout:
         while True:
             await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
             for tick in self._ticks:
-                tick()
+                try:
+                    tick()
+                except Exception as error:  # the others go on
+                    self._bug(error)
 
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
