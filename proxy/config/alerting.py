@@ -42,8 +42,8 @@ def rules_of(alerts: Alerts) -> rules.Rules:
         for each in alerts.timing
     ]
     return rules.Rules(
-        routes=tuple(rules.Route(which_of(each.match), each.to) for each in alerts.routes),
-        receivers=frozenset(each.name for each in alerts.receivers),
+        routes=tuple(rules.Route(which_of(each.match), _plain(each.to)) for each in alerts.routes),
+        receivers=frozenset(str(each.name) for each in alerts.receivers),
         timings=(*timings, rules.Timing(rules.Every(), *usual)),
         ladders=tuple(map(_ladder, alerts.escalation)),
         repeat=alerts.repeat,
@@ -72,21 +72,28 @@ def _ladder(written: Escalation) -> rules.Ladder:
     steps = [
         rules.Step(
             step.after,
-            tuple(step.notify),
-            tuple(step.tighten),
-            tuple(step.open_breaker),
-            tuple(step.kill),
-            tuple(rules.ToolCall(call.upstream, call.tool, call.arguments) for call in step.call),
+            _plain(step.notify),
+            _plain(step.tighten),
+            step.open_breaker,
+            step.kill,
+            tuple(
+                rules.ToolCall(str(call.upstream), call.tool, call.arguments) for call in step.call
+            ),
         )
         for step in written.steps
     ]
-    return rules.Ladder(written.name, which_of(written.match), tuple(steps))
+    return rules.Ladder(str(written.name), which_of(written.match), tuple(steps))
+
+
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Of no type of ours: they go into the journal, and to receivers."""
+    return tuple(map(str, names))
 
 
 def tightens(alerts: Alerts) -> frozenset[str]:
     """Policies that are in force only while some step says so."""
     steps = (step for ladder in alerts.escalation for step in ladder.steps)
-    return frozenset(name for step in steps for name in step.tighten)
+    return frozenset(str(name) for step in steps for name in step.tighten)
 
 
 # --- what is wrong with it ---

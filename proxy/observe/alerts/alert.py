@@ -47,7 +47,7 @@ def bounded(condition: Condition) -> Condition:
     """The same, or as much of its labels as is taken."""
     about = condition.about
     if len(about) <= MOST_LABELS and all(
-        len(text) <= LONGEST and text.isprintable() for text in about.values()
+        type(text) is str and len(text) <= LONGEST and text.isprintable() for text in about.values()
     ):
         return condition
     return msgspec.structs.replace(condition, about=_cut(about, LONGEST))
@@ -55,7 +55,7 @@ def bounded(condition: Condition) -> Condition:
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """What a terminal, a chat and JSON can show: no controls, no halves of characters."""
-    text = text[:longest]
+    text = str(text)[:longest]
     return text if text.isprintable() else ascii(text)[1:-1]
 
 

@@ -4,6 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.config.types import Name
 from proxy.observe.alerts.alert import (
     LONGEST,
     LONGEST_TEXT,
@@ -58,6 +59,8 @@ def test_what_agents_make_up_is_cut() -> None:
     assert len(condition.about) == MOST_LABELS
     assert len(condition.about["agent"]) == LONGEST
     assert condition.about["tool"] == "a\\x1b[2J\\n\\ud800"
+    named = bounded(said(upstream=Name("gateway")))
+    assert [type(text) for text in named.about.values()] == [str]
     fine = said(agent="ann")
     assert bounded(fine) is fine
     assert clean("ü\t" + "x" * 2 * LONGEST_TEXT)[:5] == "\\xfc\\"
