@@ -23,12 +23,14 @@ from proxy.observe.alerts.ladder import UNDONE, Acting, Climbing, held_open, tig
 from proxy.observe.alerts.machine import Machine
 from proxy.observe.alerts.notice import Notice
 from proxy.observe.alerts.rules import Rules
-from proxy.observe.alerts.telling import Group, Telling, grouped
+from proxy.observe.alerts.telling import NOTHING, Group, Telling, grouped
 from proxy.record import Noted
 from proxy.units import in_utc
 
 RECENT = 100
 """Alerts that were resolved and are still shown."""
+AT_A_TIME = 10
+"""Groups that are told of at each look, pages first: no storm of alerts keeps calls waiting."""
 SWEEP = 30.0
 """Seconds from look to look at whether somebody is to be told again."""
 AT_ONCE = 5.0
@@ -66,7 +68,7 @@ class Alerts:
         self._climbing: Climbing | None = None
         self._send: Callable[[Notice], None] = _to_nobody
         self._over: list[Alert] = []  # since the last look
-        self._stirred: set[str] = set()  # groups in which something changed
+        self._stirred: dict[str, None] = {}  # groups in which something changed, in that order
         self._sweep_at = self._looked_at = 0.0
         self.recent: deque[Alert] = deque(maxlen=RECENT)
         """Those that were resolved last, in this process."""
@@ -126,25 +128,27 @@ class Alerts:
         now = self._now()
         climbed, self._looked_at = now - self._looked_at, now
         if self._rules.ladders:
-            self._climbing.climb(min(climbed, self._at_once), self._groups())
+            self._climbing.climb(min(climbed, self._at_once), list(self.firing()))
         if now >= self._sweep_at:
             self._sweep_at = now + SWEEP
-            self._look(self._groups())
-        elif self._stirred:
-            groups = self._groups()
-            self._look({name: groups[name] for name in self._stirred if name in groups})
+            self._stirred |= dict.fromkeys(alert.group for alert in self.firing())
+        if self._stirred:
+            self._look()
 
     def _groups(self) -> dict[str, Group]:
         return grouped(self.firing(), self._over)
 
-    def _look(self, groups: dict[str, Group]) -> None:
-        for notice, firing, over in self._telling.look(groups):
-            self._tell_of(notice, firing, over)
-        for alert in self._over:
-            self._undo(alert)
-            self._note(kept.resolved(alert))
-        self._over.clear()
-        self._stirred.clear()
+    def _look(self) -> None:
+        groups = dict.fromkeys(self._stirred, NOTHING) | self._groups()
+        pages_first = sorted(self._stirred, key=lambda name: not groups[name].pages)
+        for name in pages_first[:AT_A_TIME]:
+            del self._stirred[name]
+            for notice, firing, over in self._telling.look(name, groups[name]):
+                self._tell_of(notice, firing, over)
+            for alert in groups[name].over:
+                self._undo(alert)
+                self._note(kept.resolved(alert))
+        self._over = [alert for alert in self._over if alert.group in self._stirred]
 
     def _tell_of(self, notice: Notice, firing: list[Alert], over: list[Alert]) -> None:
         self._send(notice)
@@ -159,7 +163,7 @@ class Alerts:
 
     def _changed(self, alert: Alert) -> None:
         """Part of Machine: it fires, or is over."""
-        self._stirred.add(alert.group)
+        self._stirred[alert.group] = None
         if not alert.ends_at:
             condition = alert.condition
             key = condition.source, condition.severity

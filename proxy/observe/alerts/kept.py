@@ -70,7 +70,7 @@ class Found:
 
     def dump(self) -> Any:
         """The same, as it is kept."""
-        return msgspec.to_builtins(list(self.alerts.values()))
+        return list(self.alerts.values())
 
     def load(self, state: Any) -> None:
         """What `dumped` gave. What is none of it is left out."""
@@ -151,9 +151,9 @@ _TAKES: dict[str, Callable[[Found, dict[str, Any]], None]] = {
 }
 
 
-def dumped(alerts: Iterable[Alert], times: Times) -> list[Any]:
-    """Those that fire, as JSON has them."""
-    return [msgspec.to_builtins(_saved(alert, times)) for alert in alerts if alert.id]
+def dumped(alerts: Iterable[Alert], times: Times) -> list[Saved]:
+    """Those that fire, to be encoded."""
+    return [_saved(alert, times) for alert in alerts if alert.id]
 
 
 def _saved(alert: Alert, times: Times) -> Saved:

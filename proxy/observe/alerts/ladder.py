@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from proxy.observe.alerts.alert import Act, Alert
 from proxy.observe.alerts.rules import Ladder, Rules, Step
-from proxy.observe.alerts.telling import Group, filled
+from proxy.observe.alerts.telling import MOST, filled
 
 UNDONE = frozenset({"tighten", "open_breaker"})
 """Acts that end with the alert."""
@@ -53,23 +53,33 @@ class Climbing:
         self._acting = acting
         self._noted = noted
         self._rules = rules
+        self._found: dict[str, Ladder | None] = {}
 
     def obey(self, rules: Rules) -> None:
         """These are the rules from now on. What was done stays done while its alert fires."""
         self._rules = rules
+        self._found.clear()
 
-    def climb(self, seconds: float, groups: dict[str, Group]) -> None:
+    def climb(self, seconds: float, firing: list[Alert]) -> None:
         """So much later."""
-        for group in groups.values():
-            for alert in group.firing:
-                held = alert.holds and alert.confirmed and not alert.acknowledged_by
-                if held and not group.inhibits(alert):
-                    self._climb(alert, seconds)
+        paged = {alert.group for alert in firing if alert.condition.severity == "page"}
+        for alert in firing:
+            held = alert.holds and alert.confirmed and not alert.acknowledged_by
+            inhibited = alert.condition.severity == "ticket" and alert.group in paged
+            ladder = self._of(alert) if held and not inhibited else None
+            if ladder is not None:
+                self._climb(alert, ladder, seconds)
 
-    def _climb(self, alert: Alert, seconds: float) -> None:
-        ladder = self._rules.ladder(alert.labels)
-        if ladder is None or alert.condition.source == "alerts":
-            return
+    def _of(self, alert: Alert) -> Ladder | None:
+        """Which it climbs; found once."""
+        if alert.id not in self._found:
+            if len(self._found) >= MOST:
+                self._found.clear()
+            of_alerts = alert.condition.source == "alerts"
+            self._found[alert.id] = None if of_alerts else self._rules.ladder(alert.labels)
+        return self._found[alert.id]
+
+    def _climb(self, alert: Alert, ladder: Ladder, seconds: float) -> None:
         if alert.ladder != ladder.name:  # another one: from its foot
             alert.ladder, alert.steps, alert.climbed = ladder.name, 0, 0.0
         alert.climbed += seconds

@@ -13,8 +13,6 @@ place is one alert of its own, which says how much that is.
 
 from collections.abc import Callable, Iterator
 
-import msgspec
-
 from proxy.observe.alerts.alert import NEVER, Alert, Key, bounded, fingerprint, key_of
 from proxy.observe.alerts.condition import Condition
 from proxy.observe.alerts.rules import Rules
@@ -54,6 +52,7 @@ class Machine:
         self._of: dict[str, int] = {}  # how many of each source
         self._rules = Rules()
         self._begun = False
+        self._full_at = 0.0
         self.lost = 0
         """Conditions, or their repetitions, for which there was no place."""
 
@@ -96,7 +95,7 @@ class Machine:
         source, now = condition.source, self._now()
         if condition.name != FULL and self._is_full(source):
             self.lost += 1
-            self._tell_full(source)
+            self._tell_full(source, now)
             return None
         self._of[source] = self._of.get(source, 0) + 1
         alert = self._alerts[key] = Alert(fingerprint(condition), condition, since=now)
@@ -106,7 +105,10 @@ class Machine:
         mine = self._of.get(source, 0)
         return len(self._alerts) >= MOST or (source in BY_AGENTS and mine >= OF_A_SOURCE)
 
-    def _tell_full(self, source: str) -> None:
+    def _tell_full(self, source: str, now: float) -> None:
+        if now < self._full_at:  # agents that mint names do so as fast as they can
+            return
+        self._full_at = now + 1.0
         summary = f"{len(self._alerts)} alerts are there: more of {source} find no place"
         told = {"lost": str(self.lost)}
         self.tell(Condition("alerts", FULL, "ticket", {}, True, summary, told, lasts=_FULL_FOR))
@@ -179,8 +181,3 @@ class Machine:
         told = alert.lapses if alert.lapses < NEVER else 0.0
         alert.lapses = max(now + max(GRACE, self._least), told)
         self._alerts[key] = alert
-
-
-def as_over(condition: Condition) -> Condition:
-    """The same, that it is over."""
-    return msgspec.structs.replace(condition, holds=False, lasts=0.0)

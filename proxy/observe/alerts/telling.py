@@ -19,6 +19,9 @@ from proxy.observe.alerts.alert import Alert
 from proxy.observe.alerts.notice import Notice
 from proxy.observe.alerts.rules import Rules
 
+MOST = 2_000
+"""Alerts of which it is remembered who is told: twice as many as fire at once."""
+
 
 class Group(msgspec.Struct):
     """Alerts that are told together."""
@@ -44,6 +47,10 @@ class Due(NamedTuple):
     over: list[Alert]
 
 
+NOTHING = Group()
+"""A group of which nothing fires and nothing is over."""
+
+
 def grouped(firing: Iterable[Alert], over: Iterable[Alert] = ()) -> dict[str, Group]:
     """By their groups."""
     groups: dict[str, Group] = {}
@@ -61,26 +68,36 @@ class Telling:
         self._now = now
         self._wall = wall
         self._rules = Rules()
+        self._to: dict[str, set[str]] = {}
 
     def obey(self, rules: Rules) -> None:
         """These are the rules from now on."""
         self._rules = rules
+        self._to.clear()
 
-    def look(self, groups: dict[str, Group]) -> Iterator[Due]:
-        """What is to be sent now."""
-        for name, group in groups.items():
-            pages = group.pages
-            routed = {alert.id: self._rules.to(alert.labels) for alert in group.firing}
-            heard = {each for alert in (*group.firing, *group.over) for each in alert.told}
-            for receiver in sorted((heard & self._rules.receivers).union(*routed.values())):
-                due = [
-                    alert
-                    for alert in group.firing
-                    if self._due(alert, receiver, receiver in routed[alert.id], pages)
-                ]
-                over = [alert for alert in group.over if receiver in alert.told]
-                if due or over:
-                    yield self._notice(receiver, name, group, due, over)
+    def look(self, name: str, group: Group) -> Iterator[Due]:
+        """What is to be sent now of one group."""
+        pages = group.pages
+        routed = {alert.id: self._routed(alert) for alert in group.firing}
+        heard = {each for alert in (*group.firing, *group.over) for each in alert.told}
+        for receiver in sorted((heard & self._rules.receivers).union(*routed.values())):
+            due = [
+                alert
+                for alert in group.firing
+                if self._due(alert, receiver, receiver in routed[alert.id], pages)
+            ]
+            over = [alert for alert in group.over if receiver in alert.told]
+            if due or over:
+                yield self._notice(receiver, name, group, due, over)
+
+    def _routed(self, alert: Alert) -> set[str]:
+        """Who is told of it, by the routes; found once."""
+        to = self._to.get(alert.id)
+        if to is None:
+            if len(self._to) >= MOST:
+                self._to.clear()
+            to = self._to[alert.id] = self._rules.to(alert.labels)
+        return to
 
     def firing(self, receiver: str, groups: dict[str, Group]) -> Iterator[Notice]:
         """All that fires and that it was told, group by group."""

@@ -128,7 +128,8 @@ class Scene:
         """The same after a restart: of a snapshot that was just made, or of the last one and all
         records since."""
         after = Scene(self.rules, self.clock)
-        after.snapshot = json.loads(json.dumps(self.alerts.dump())) if snapshot else self.snapshot
+        dumped = msgspec.json.decode(msgspec.json.encode(self.alerts.dump()))
+        after.snapshot = dumped if snapshot else self.snapshot
         after.alerts.load(after.snapshot)
         if not snapshot:
             after.notes.lines = list(self.notes.lines)

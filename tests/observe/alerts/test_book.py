@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from proxy.news import AlertChange
-from proxy.observe.alerts.book import RECENT, Unknown
+from proxy.observe.alerts.book import AT_A_TIME, RECENT, Unknown
 from proxy.observe.alerts.entries import Notified
 from proxy.observe.alerts.machine import GRACE
 from proxy.observe.alerts.rules import Every, Route, Rules, Timing
@@ -187,7 +187,9 @@ def test_those_who_stand_and_no_others(scene: Scene) -> None:
     scene.tell(said("B"))
     conditions = [said("A", upstream="v"), said("A", upstream="w"), said("C", holds=False)]
     scene.alerts.stands(frozenset({"A", "C"}), conditions)
-    scene.wait(11)
+    scene.wait(5)
+    scene.alerts.stands(frozenset({"A", "C"}), conditions)  # it is over since then, and no later
+    scene.wait(6)
     firing = [(alert.condition.name, alert.condition.about) for alert in scene.alerts.firing()]
     assert firing == [("A", {"upstream": "v"}), ("B", {}), ("A", {"upstream": "w"})]
 
@@ -299,3 +301,28 @@ def test_a_crash_before_it_is_told_that_it_is_over(scene: Scene) -> None:
         after = scene.again(snapshot=snapshot)
         after.wait(GRACE + 1)
         assert after.heard() == [[("A", "resolved")]]
+
+
+def test_a_storm_is_told_of_a_few_at_a_time(scene: Scene) -> None:
+    """So that no call waits for it; pages come first, and nothing is lost."""
+    for number in range(3 * AT_A_TIME):
+        scene.tell(said("A", source="slo", slo=str(number)))
+    scene.tell(said("Page", source="slo", severity="page"))
+    for number in range(2 * AT_A_TIME):
+        scene.tell(said("A", source="slo", slo=str(number), holds=False))
+    scene.wait(1)
+    assert len(scene.sent) == AT_A_TIME
+    assert scene.heard()[0] == [("Page", "firing")]
+    scene.wait(30)
+    resolved = [told for told in scene.heard() if told[0][1] == "resolved"]
+    assert len(resolved) == 2 * AT_A_TIME
+    assert len(scene.firing()) == AT_A_TIME + 1
+    assert scene.notes.types.count("slo.resolved") == 2 * AT_A_TIME
+
+
+def test_nothing_is_told_before_the_start() -> None:
+    """Sources may be earlier."""
+    before = Scene()
+    before.tell(said("A"))
+    before.wait(3)
+    assert (before.sent, before.states) == ([], [])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.observe.alerts.alert import NEVER
@@ -61,7 +62,7 @@ def test_what_is_no_snapshot_of_ours_is_left_out() -> None:
     fired, *_ = lines()
     found.apply(fired)
     other = Found()
-    other.load(found.dump())
+    other.load(msgspec.json.decode(msgspec.json.encode(found.dump())))
     assert other.alerts == found.alerts
 
 
