@@ -5,27 +5,21 @@ beside the path. What must outlive the process is a room of the journal (`Rebuil
 `Control`.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
-from proxy.config.receivers import receivers_of
-from proxy.config.settings import Address, Settings
+from proxy.config.settings import Settings
 from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
-from proxy.keys import NEWS
 from proxy.mirrors.sender import Sender
-from proxy.news import News
-from proxy.observe.alerts.delivery import Deliveries
-from proxy.observe.alerts.people import Whence
 from proxy.observe.behaviour.figures import families as families_of_agents
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
-from proxy.record import Noted, Recorder
+from proxy.people import Journal, People
+from proxy.record import Recorder
 from proxy.state.link import Part
 
 TICK = 1.0
@@ -46,29 +40,32 @@ class Lookout:
         """`bug` hears of errors of ours."""
         self._clock = clock
         self._bug = bug
-        self._news = keep.of(NEWS, News)
-        self._data_dir = Path(settings.data_dir)
         self._post = Sender(clock)
-        whence = Whence(settings.agent.id, _reached_at(settings.admin))
-        self.delivery = Deliveries(self._data_dir, clock, self._post, whence, self._news.tell, bug)
-        """Who tells people of alerts."""
+        self.people = People(settings, clock, keep, self._post, bug)
+        """Who is called, and for what. Sources of conditions tell `people.alerts`."""
         self.slos = Slos(clock)
         """What is counted for objectives, and how they stand."""
         self.watch = Watch(clock)
         """What agents usually do, and how they fare."""
-        self.rooms: Sequence[Rebuilt] = (self.slos, self.watch)
+        self.slos.tell = self.watch.tell = self.people.alerts.tell
+        self.rooms: Sequence[Rebuilt] = (self.slos, self.watch, self.people.alerts)
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
-        self._ticks: Sequence[Callable[[], None]] = (self.slos.tick, self.watch.look)
+        self._ticks: Sequence[Callable[[], None]] = (
+            self.slos.tick,
+            self.watch.look,
+            *self.people.ticks,
+        )
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
         than the store's, and each pod goes by itself."""
         return () if self._clock.drill > 1 else (self.slos.share(),)
 
-    def begin(self, noted: Noted) -> None:
+    def begin(self, noted: Journal) -> None:
         """What was rebuilt is there, and what is noted from now on is written."""
+        self.people.begin(noted)
         self.slos.begin()
         self.slos.tick()  # before anybody is served: what is used up, is
 
@@ -78,7 +75,7 @@ class Lookout:
         self._hears(self.slos, self.slos.counts_calls)
         self.watch.follow(loaded.behaviour)
         self._hears(self.watch, loaded.behaviour is not None)
-        self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
+        self.people.obey(loaded)
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
@@ -93,7 +90,7 @@ class Lookout:
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        _ = self._clock.spawn(self.delivery.run())
+        _ = self._clock.spawn(self.people.delivery.run())
         while True:
             await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
             for tick in self._ticks:
@@ -104,22 +101,10 @@ class Lookout:
 
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
-        await self.delivery.stop()
+        await self.people.delivery.stop()
         await self._post.close()
 
     def _families(self) -> Iterable[Family]:
         yield from families_of_slos(self.slos.entries.values())
         yield from families_of_agents(self.watch)
-        yield from self.delivery.families()
-
-
-def _reached_at(admin: Address) -> str:
-    """The URL of the admin side; empty where nobody else could open it."""
-    host, _, port = admin.rpartition(":")
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        own = host in {"", "localhost"} or admin.startswith("unix:")
-    else:
-        own = address.is_loopback or address.is_unspecified
-    return "" if own or port == "0" else f"http://{admin}"
+        yield from self.people.families()
