@@ -152,16 +152,20 @@ class Machine:
     def _ripe(self, alert: Alert, now: float) -> None:
         """Does it fire?"""
         if self._begun and now - alert.since >= self._rules.timing(alert.labels).holds_for:
-            alert.id, alert.starts_at = self._uuid(), self._wall()
+            alert.id, alert.starts_at = self._uuid(), self._moment()
             self._heard(alert)
 
     def _faded(self, key: Key, alert: Alert, now: float) -> None:
         """Is it resolved?"""
         if self._begun and now - alert.since >= self._rules.timing(alert.labels).resolves_after:
             # Clocks may be set back: nothing ends before it began.
-            alert.ends_at = max(self._wall(), alert.starts_at + 0.001)
+            alert.ends_at = max(self._moment(), alert.starts_at + 0.001)
             self._forget(key)
             self._heard(alert)
+
+    def _moment(self) -> float:
+        """To the millisecond, as it is written down: after a restart it is the same."""
+        return round(self._wall() * 1000) / 1000
 
     def _forget(self, key: Key) -> None:
         source = self._alerts.pop(key).condition.source
