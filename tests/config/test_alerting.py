@@ -177,4 +177,4 @@ def test_it_stands_in_one_file(folder):
     """It is one mapping."""
     folder.write("alerts: {repeat: 1h}\n", "q.yaml")
     [error] = folder.errors(UPSTREAM + "alerts: {repeat: 2h}\n")
-    assert "who is told stands at" in error
+    assert "alerts: it stands at" in error
