@@ -23,12 +23,13 @@ from proxy.config.schema import schema, spelled
 from proxy.config.settings import Settings
 from proxy.config.shape import kind_of
 from proxy.config.wording import bare, expected
+from proxy.observe.slo.ends import CODES, ENDS
 from proxy.stages import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "docs" / "sources.toml"
 EXAMPLES = ROOT / "policies" / "examples"
-PAGES = (ROOT / "docs" / "policies.md", ROOT / "docs" / "settings.md")
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("policies", "settings", "slos"))
 SCHEMAS = {
     ROOT / "policies" / "schema.json": "policies",
     ROOT / "policies" / "settings.schema.json": "settings",
@@ -243,7 +244,21 @@ def _files() -> str:
     )
 
 
+def _ends() -> str:
+    """How ends count for objectives, and which codes of calls are which."""
+    codes: dict[str, list[str]] = {}
+    for code, end in CODES.items():
+        codes.setdefault(end.name, []).append(f"`{code}`")
+    head = "| end | counts | what it is | codes of refused and stopped calls |\n| - | - | - | - |\n"
+    rows = ((f"`{end.name}`", end.counts, end.means, codes.get(end.name, ["–"])) for end in ENDS)
+    return head + "".join(
+        f"| {name} | {counts} | {means} | {', '.join(these)} |\n"
+        for name, counts, means, these in rows
+    )
+
+
 MAKERS: dict[str, Callable[[], str]] = {
+    "ends": _ends,
     "policy": lambda: table(policy_knobs()),
     "sections": _sections,
     "files": _files,

@@ -1,6 +1,5 @@
 """Builds everything once; starts it and stops it, in order. A reload swaps the table."""
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Iterable
 from pathlib import Path
@@ -22,6 +21,7 @@ from proxy.config.places import ConfigError, Problem
 from proxy.config.rereading import Rereading
 from proxy.config.settings import Settings
 from proxy.config.store_url import MEMORY
+from proxy.config.tightening import BY, tightest
 from proxy.config.watch import Watch, digests
 from proxy.control import Control
 from proxy.gateway import Gateway
@@ -80,8 +80,7 @@ class App:
         news = self._news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
         fleet_key = settings.fleet_key.encode()
-        data_dir = Path(settings.data_dir)
-        self._control = Control(self._keep, self.clock, data_dir, fleet_key)
+        self._control = Control(self._keep, self.clock, Path(settings.data_dir), fleet_key)
         self._sharing: Sharing | None = None  # once the data dir is ours, where there is a store
         self._lookout = Lookout(settings, self.clock, self._keep, self.log.bug)
         rooms = (*self._control.rooms, *self._lookout.rooms)
@@ -110,8 +109,6 @@ class App:
         self._in_force(read)
         self.listen = self.admin = ""
         self._admin: AdminServer | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._obeying: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
@@ -151,13 +148,15 @@ class App:
         await self._trail.start()
         self.health.kills = self._control.kills
         await self._control.begin(self._trail, self._server.calls)
-        self._lookout.begin(self._trail)
+        self._lookout.begin(self._trail, self._server.calls)
+        self._use(self._current)  # what budgets that are used up want
+        self._lookout.changed = self._again
         await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
         self.metrics.lookout = self._lookout.families
         self.health.side_store = self._trail.side_store
-        self._trail.keep_for(self._gateway.table.loaded)
+        self._trail.keep_for(tightest(self._current.loaded))
         self._trail.loaded(self._gateway.table.loaded)
         self.listen = await self._server.listen(self._settings.listen)
         self.health.listening(self.listen)
@@ -175,14 +174,13 @@ class App:
             self._recorders,
             self._trail.written,
             self._sharing,
-            self._lookout.watch,
+            self._lookout.watched,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address
         await self._open_to_changes(self._admin)
-        self._watching = self.clock.spawn(self._watch.run())
-        self._obeying = self.clock.spawn(self._control.run())
-        _ = self.clock.spawn(self._lookout.run())
+        for part in (self._watch, self._control, self._lookout):
+            _ = self.clock.spawn(part.run())
         self._access.start()
         self._trail.speak()
 
@@ -244,17 +242,27 @@ class App:
             self._trail.rejected(problems, by)
             self._news.tell(ReloadChange("failed", self.health.version, tuple(problems)))
             return False
+        self._use(read)
+        loaded = self._gateway.table.loaded
+        self._trail.loaded(loaded, by)
+        self.log.event("reloaded", policy_version=loaded.version)
+        self._news.tell(ReloadChange("reloaded", loaded.version))
+        return True
+
+    def _use(self, read: "_Read") -> None:
         self._gateway.table = self._table(read)
         self._in_force(read)
-        self._trail.loaded(read.loaded, by)
-        self.log.event("reloaded", policy_version=read.loaded.version)
-        self._news.tell(ReloadChange("reloaded", read.loaded.version))
-        return True
+
+    def _again(self) -> None:
+        """Error budgets are used up, or are not any more, and by that other policies in force."""
+        before = self._gateway.table.version
+        if self._lookout.tightened(self._current.loaded).version != before:
+            _ = self._take(self._current, BY)
 
     def _tried(self) -> "_Read | _Failed":
         try:
             read = self._read()
-            self._trail.keep_for(read.loaded)
+            self._trail.keep_for(tightest(read.loaded))
         except (ConfigError, OSError, Trouble) as error:
             return error
         return read
@@ -269,7 +277,7 @@ class App:
     def _judged(self, loaded: Loaded) -> Loaded:
         """By what stands in other files: who there is to approve, how long the journal is kept.
         Raises ConfigError."""
-        lacking = list(too_few(loaded.policies, self._access.tokens))
+        lacking = list(too_few(tightest(loaded).policies, self._access.tokens))
         if lacking and self._access.tokens.there:
             raise ConfigError(lacking)
         forgotten = beyond(loaded.slos, float(self._settings.audit.retention))
@@ -300,7 +308,7 @@ class App:
         return closed
 
     def _in_force(self, read: "_Read") -> None:
-        loaded = read.loaded
+        self._current, loaded = read, self._gateway.table.loaded
         self._control.obey(loaded)
         self._lookout.obey(loaded)
         self.metrics.name_tools(loaded.tools)
@@ -313,7 +321,7 @@ class App:
 
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
-        loaded = read.loaded
+        loaded = self._lookout.tightened(read.loaded)
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
         grounds = Grounds.on(self.clock, self._keep, self._trail, self._newest)

@@ -24,6 +24,7 @@ SIGNS = frozenset(
     {
         b"amz-sdk-request", b"baggage", b"grpc-previous-rpc-attempts", b"grpc-timeout",
         b"holdfast-attempt", b"holdfast-chain", b"holdfast-priority", b"holdfast-task",
+        b"holdfast-task-end",
         b"holdfast-timeout-ms", b"holdfast-workflow", b"traceparent", b"via",
         b"x-envoy-attempt-count",
         b"x-envoy-expected-rq-timeout-ms", b"x-stainless-read-timeout",

@@ -90,10 +90,10 @@ class Agents:
 
     def _fares(self, name: str) -> Item:
         """How it fares and behaves, where somebody watches."""
-        watch = self._sight.watch
-        if watch is None or watch.rules is None:
+        watched = self._sight.watched
+        if watched is None or watched.agents.rules is None:
             return {}
-        return watch.shown(name)
+        return watched.agents.shown(name)
 
 
 def _item(name: str, counted: Counted, in_flight: int) -> Item:

@@ -12,7 +12,17 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.admin import alerting, approvals, bodies, budgets, calls, erasing, forcing, kills
+from proxy.admin import (
+    alerting,
+    approvals,
+    bodies,
+    budgets,
+    calls,
+    erasing,
+    forcing,
+    kills,
+    tasks,
+)
 from proxy.admin.agents import Agents
 from proxy.admin.alerting import Alerting
 from proxy.admin.answers import NotDone, problem, said
@@ -33,6 +43,8 @@ from proxy.admin.rates import Rates
 from proxy.admin.reloading import Reloading
 from proxy.admin.routes import LISTED, PAGED, Answer, Parameter, Route, Visit, fails
 from proxy.admin.sight import Sight
+from proxy.admin.slos import Slos
+from proxy.admin.tasks import TaskOutcomes
 from proxy.config.places import visible
 from proxy.config.tokens import Role
 from proxy.pipeline.asked import Asked
@@ -55,6 +67,7 @@ def table(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
         *_control(sight),
         *_shared(Pods(sight)),
         *_watches(sight, rates, events),
+        *_objectives(sight),
         *_changes(sight),
         *_approving(Approvals(sight)),
         *_alerting(Alerting(sight)),
@@ -184,6 +197,30 @@ def _watches(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
             Answer("A stream of events.", media=(STREAM,)),
             query=(CALLS,),
             also={503: fails("So many listen already.")},
+        ),
+    )
+
+
+def _objectives(sight: Sight) -> tuple[Route, ...]:
+    return (
+        Route(
+            *("GET", "/v1/slos", Role.VIEWER, "Objectives, and what is left of their budgets."),
+            Slos(sight).page,
+            LISTED,
+            query=PAGED,
+        ),
+        Route(
+            *("POST", "/v1/tasks/{id:.+}/outcome", Role.OPERATOR, "Says how a task ended."),
+            TaskOutcomes(sight).end,
+            Answer("It counts, and is recorded."),
+            tasks.Said,
+            also={
+                404: fails("No task of this name is known."),
+                409: fails("It has ended otherwise, or several agents have one of this name."),
+                503: fails("It counts, but the journal cannot be written."),
+            },
+            sees="As its calls have it. An agent ends its own, by the credential it calls with.",
+            agents=True,
         ),
     )
 

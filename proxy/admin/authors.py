@@ -11,6 +11,7 @@ class Author(msgspec.Struct, frozen=True):
     name: str  # empty: somebody on this machine, who may only read
     roles: frozenset[Role]
     groups: tuple[str, ...] = ()
+    agent: str = ""  # it is one, by its own credential: it has no role, and a route for itself
 
     def may(self, role: Role) -> bool:
         """Every role may read."""

@@ -77,6 +77,7 @@ class Route(msgspec.Struct, frozen=True):
     query: tuple[Parameter, ...] = ()
     also: dict[int, Answer] = {}  # by status, beside what all routes may give
     sees: str = ""  # what parameters of the path are, where the name does not say it
+    agents: bool = False  # is it open to agents as well, who show their own credential?
 
     @property
     def changes(self) -> bool:

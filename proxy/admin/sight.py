@@ -4,7 +4,7 @@ Whoever looks changes nothing.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,9 @@ from proxy.news import News
 from proxy.observe.alerts.book import Alerts
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Metrics
+from proxy.observe.slo.acts import Acts
+from proxy.observe.slo.book import Slos
+from proxy.observe.slo.following import Following
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Recorder
@@ -70,6 +73,15 @@ class Fellows(Protocol):
         ...
 
 
+class Watched(NamedTuple):
+    """What operators are told."""
+
+    slos: Slos
+    tasks: Following
+    acts: Acts
+    agents: Watch
+
+
 class Sight(msgspec.Struct, frozen=True):
     """The parts, as they are at work."""
 
@@ -89,8 +101,8 @@ class Sight(msgspec.Struct, frozen=True):
     """Notes something, and says whether that is durable."""
     fellows: Fellows | None = None
     """None: nothing is shared."""
-    watch: Watch | None = None
-    """Who knows how agents fare."""
+    watched: Watched | None = None
+    """None: nobody counts."""
 
     @property
     def alerts(self) -> Alerts:

@@ -28,6 +28,7 @@ from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
 from proxy.cli.sandbox import sandbox
 from proxy.cli.schema import schema
+from proxy.cli.slo import slo
 from proxy.cli.status import breakers, status
 from proxy.cli.test import test
 from proxy.cli.token import token
@@ -48,8 +49,8 @@ def holdfast() -> None:
 
 
 _COMMANDS: tuple[click.Command, ...] = (
-    run, check, test, explain, status, top, breakers, budget, prices, kill, revive, approvals,
-    alerts, audit, token, schema, sandbox, demo, quickstart,
+    run, check, test, explain, status, top, breakers, budget, slo, prices, kill, revive,
+    approvals, alerts, audit, token, schema, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from proxy.clock import Clock
 from proxy.config import document
 from proxy.config.addresses import MountPath
+from proxy.config.alerting import tightens
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
 from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed
@@ -24,6 +25,7 @@ from proxy.config.operating import Operating
 from proxy.config.places import ConfigError, Place, Problem
 from proxy.config.shape import MISSING, Shape, kind_of, plain
 from proxy.config.targets import at_root, backup_problems, probe_warnings
+from proxy.config.tightening import tightened
 from proxy.config.types import Bulkhead, Mode, Name, Part, Policy, Upstream
 from proxy.stage import Section
 from proxy.stages import SECTIONS
@@ -66,7 +68,7 @@ def load_policies(
     dear = probe_warnings(reading.policies, reading.upstreams, reading.nodes)
     named = [Path(each.tls.ca) for each in reading.upstreams.values() if each.tls.ca]
     named += reading.books.files
-    return Loaded(
+    loaded = Loaded(
         version=_version(documents, upstream, named),
         upstreams=reading.upstreams,
         policies=tuple(reading.policies),
@@ -80,7 +82,10 @@ def load_policies(
         mirrors=tuple(written for written, *_ in reading.operating.mirrors),
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
+        written=tuple(reading.policies),
+        climbed=tightens(reading.operating.alerts),
     )
+    return tightened(loaded)
 
 
 def policy_files(folder: Path) -> list[Path]:
@@ -161,7 +166,7 @@ class _Reading:
         money = misjudged(self.books.budgets, list(self.names))
         known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
         idle = idle_kills(self.kills.values(), known, Clock.wall())
-        told = self.operating.judged(list(self.names))
+        told = self.operating.judged(list(self.names), self.policies)
         alerts = self.operating.misled(self.names.keys() - {self.replaced}, self._policy_names)
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
         errors = [*judged.errors, *money.errors, *told.errors, *alerts.errors]

@@ -19,7 +19,9 @@ class Loaded(msgspec.Struct, frozen=True):
 
     version: str  # 12 hex digits
     upstreams: dict[str, Upstream] = {}
-    policies: tuple[Policy, ...] = ()
+    policies: tuple[Policy, ...] = ()  # in force
+    written: tuple[Policy, ...] = ()  # all; some are in force only at times (tightening.py)
+    climbed: frozenset[str] = frozenset()  # those of them that ladders of alerts name
     bulkheads: tuple[Bulkhead, ...] = ()
     budgets: tuple[Budget, ...] = ()  # in their order; those of bulkheads where these stand
     prices: Prices = Prices()
@@ -43,7 +45,7 @@ class Loaded(msgspec.Struct, frozen=True):
         """Tools that a policy names in full: they may be metric labels."""
         return frozenset(
             glob
-            for policy in self.policies
+            for policy in self.written or self.policies
             if "tool" in policy.match.globs
             for glob in policy.match.globs["tool"].wanted
             if "*" not in glob

@@ -84,8 +84,10 @@ def _burns(written: Written) -> Iterator[Problem]:
     slo, found = written.slo, written.node.items.get("alerts")
     if found is None:
         return
-    assert isinstance(found.node, Sequence)  # or it could not have been read
-    for i, (alert, node) in enumerate(zip(slo.alerts or (), found.node.items, strict=True)):
+    alerts = slo.alerts or ()
+    if not isinstance(found.node, Sequence) or len(alerts) != len(found.node.items):
+        return  # not all could be read, and that was said
+    for i, (alert, node) in enumerate(zip(alerts, found.node.items, strict=True)):
         assert isinstance(node, Mapping)
         places = {name: key.node.place for name, key in node.items.items()}
         at = f"alerts[{i}]"

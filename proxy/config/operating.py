@@ -14,6 +14,8 @@ from proxy.config.places import Place
 from proxy.config.receivers import astray
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
+from proxy.config.tightening import misnamed
+from proxy.config.types import Policy
 from proxy.observe.behaviour.rules import Rules
 from proxy.observe.slo.objective import Objective
 
@@ -82,9 +84,10 @@ class Operating:
         lost = astray(self.alerts.receivers, self._alerts_node, upstreams)
         return Judged([*judged.errors, *lost], judged.warnings)
 
-    def judged(self, upstreams: list[str]) -> Judged:
+    def judged(self, upstreams: list[str], policies: list[Policy]) -> Judged:
         """What only the whole set shows. `upstreams`: all names."""
-        return misjudged(self.slos, upstreams)
+        counted, acts = misjudged(self.slos, upstreams), misnamed(self.slos, policies)
+        return Judged([*counted.errors, *acts.errors], [*counted.warnings, *acts.warnings])
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

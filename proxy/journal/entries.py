@@ -19,7 +19,7 @@ TYPES = (
     "approval.requested", "approval.decided", "approval.consumed", "approval.expired",
     "breaker.changed", "budget.accepted", "budget.alert", "budget.lease", "slo.alert",
     "slo.resolved", "canary.step", "canary.rollback", "config.rejected", "erasure", "prune",
-    "recovery", "checkpoint", "start", "stop",
+    "recovery", "checkpoint", "start", "stop", "task.ended",
 )  # fmt: skip
 """Every type of a line."""
 

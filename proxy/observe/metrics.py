@@ -8,67 +8,46 @@ is one moment's truth; making text of the copy takes a thousand times longer and
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from itertools import accumulate
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import msgspec
 
-from proxy.counts import REFUSALS, Counts
+from proxy.clock import Clock
+from proxy.counts import Counts
 from proxy.keep import Keep
-from proxy.keys import (
-    KILLS,
-    LEDGER,
-    SHELF,
-    CircuitKey,
-    CountsKey,
-    InFlightKey,
-    Names,
-    PermitsKey,
-    PulseKey,
-    QueuedKey,
-    shadowed,
-)
 from proxy.observe import catalogue
 from proxy.observe.catalogue import Metric
-from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
-from proxy.observe.money import BudgetRows
+from proxy.observe.conventions import Conventions
+from proxy.observe.family import (
+    LONG,
+    SHORT,
+    Exemplar,
+    Family,
+    Histogram,
+    Labels,
+    Rows,
+    Spread,
+    Steps,
+    each,
+    summed,
+)
+from proxy.observe.kept import KeptRows
+from proxy.observe.names import Names
 from proxy.record import Record
-from proxy.state.kills import Kills
-from proxy.state.shelf import Shelf
 
-LONG = (
-    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
-    2_500_000, 5_000_000, 10_000_000, 20_000_000, 30_000_000, 60_000_000, 120_000_000,
-    300_000_000, 600_000_000,
-)  # fmt: skip
-"""Upper bounds of the buckets of a call, in µs: from a local tool to a long answer of a model."""
-SHORT = (
-    5, 10, 20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 500,
-    1_000, 2_000, 5_000, 10_000, 50_000, 100_000,
-)  # fmt: skip
-"""Upper bounds of the buckets of our own time, in µs."""
-
-Labels: TypeAlias = tuple[str, ...]
-Kept: TypeAlias = dict[Hashable, Any]  # what lies in the keep
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """A histogram as it was read: (upper bound in µs, how many up to it), how many, their sum."""
-
-    upto: tuple[tuple[int, int], ...]
-    count: int
-    sum_us: int
-
-
-Rows: TypeAlias = dict[Labels, int | float | Spread]
-
-
-class Family(msgspec.Struct, frozen=True):
-    """A metric and its rows, as they were read."""
-
-    metric: Metric
-    rows: Rows
+__all__ = [
+    "LONG",
+    "SHORT",
+    "Family",
+    "Histogram",
+    "Labels",
+    "Metrics",
+    "Row",
+    "Rows",
+    "Spread",
+    "Tally",
+]
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -91,28 +70,12 @@ class Policies(Protocol):
         """Why the last reload failed; empty: it did not."""
 
 
-class Histogram:
-    """How often which duration. `counts` has one place more than `bounds`: the rest."""
-
-    __slots__ = ("bounds", "counts", "sum_us")
-
-    def __init__(self, bounds: tuple[int, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum_us = 0
-
-    def spread(self) -> Spread:
-        """A copy, cumulated as Prometheus wants it."""
-        upto = tuple(zip(self.bounds, accumulate(self.counts), strict=False))
-        return Spread(upto, sum(self.counts), self.sum_us)
-
-
 class Row:
     """What is counted of one (upstream, tool)."""
 
     __slots__ = (
-        "attempts", "calls", "costs", "duration", "first_byte", "kind", "overhead", "queue_wait",
-        "tokens",
+        "attempts", "calls", "conventional", "costs", "duration", "first_byte", "kind", "overhead",
+        "queue_wait", "tokens",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -123,6 +86,7 @@ class Row:
         self.overhead = Histogram(SHORT)
         self.queue_wait: Histogram | None = None  # most tools have no queue
         self.kind = "tool"  # or model
+        self.conventional = False  # has OpenTelemetry words for such calls?
         self.costs: dict[str, int] = {}  # by agent, in micro-dollars
         self.tokens: defaultdict[Labels, int] = defaultdict(int)  # agent, kind
 
@@ -137,23 +101,18 @@ class Row:
 class Metrics:
     """A recorder that counts. Not for other threads than the loop's."""
 
-    def __init__(self, keep: Keep, policies: Policies) -> None:
+    def __init__(
+        self, keep: Keep, policies: Policies, wall: Callable[[], float] = Clock.wall
+    ) -> None:
         """`keep` holds the circuits and what the stages count."""
-        self._keep = keep
+        self._wall = wall
         self._policies = policies
         self._bound: dict[tuple[str, str], Row] = {}  # by the names that records say
         self._rows: dict[tuple[str, str], Row] = {}  # by the values of labels
-        self._tools = Tools()
-        self._upstreams = Vocabulary()
-        self._agents = Vocabulary()
-        self._budgets = BudgetRows()
-        self._vocabularies = {
-            "upstream": self._upstreams,
-            "policy": Vocabulary(),
-            "reason": Vocabulary(),
-            "scope": Vocabulary(),
-        }
-        self._killed: dict[str, int] = {}  # what was, so that its row does not vanish
+        self._names = Names()
+        self._agents = self._names.agents
+        self._kept = KeptRows(keep, self._names)
+        self._conventions = Conventions(self._names)
         self._refusals: defaultdict[tuple[str, str], int] = defaultdict(int)  # code, policy
         self.journal: Callable[[], Iterable[Family]] = _no_journal
         self.store: Callable[[], Iterable[Family]] = _no_store
@@ -163,7 +122,7 @@ class Metrics:
 
     def name_tools(self, tools: Iterable[str]) -> None:
         """The tools that policies name exactly; called at start and after each reload."""
-        self._tools.name(tools)
+        self._names.name_tools(tools)
 
     def note(self, record: Record) -> None:
         """Count a finished call."""
@@ -171,6 +130,7 @@ class Metrics:
         if row is None:
             row = self._row(record.upstream, record.tool, record.outcome == "ok")
             row.kind = "model" if record.layer == "llm" else "tool"
+            row.conventional |= record.layer == "llm" or record.protocol == "mcp"
         row.calls[record.layer, record.outcome, record.code] += 1
         # The same lines again and again rather than a method: a call costs as much as its work.
         histogram, us = row.duration, record.duration_us
@@ -196,11 +156,27 @@ class Metrics:
                 agent = self._agents.of(record.agent)
                 row.costs[agent] = row.costs.get(agent, 0) + record.cost_micros
         if record.tokens is not None:
-            agent = self._agents.of(record.agent)
-            for kind, number in record.tokens.items():
-                row.tokens[agent, kind] += number
+            self._note_tokens(row, record.agent, record.tokens)
         if record.decision == "refuse":
             self._refusals[record.code, record.policy] += 1
+        if record.span or row.conventional:
+            self._note_more(row, record)
+
+    def _note_tokens(self, row: Row, agent: str, tokens: dict[str, int]) -> None:
+        label = self._agents.of(agent)
+        for kind, number in tokens.items():
+            row.tokens[label, kind] += number
+
+    def _note_more(self, row: Row, record: Record) -> None:
+        """What is to be said of few calls: those that are traced, and those of models and MCP."""
+        wall = self._wall()
+        if row.conventional:
+            self._conventions.note(record, wall)
+        if record.span:
+            trace, span, first = record.trace, record.span, record.ttfb_us
+            row.duration.remember(Exemplar(trace, span, record.duration_us, wall))
+            if first >= 0:
+                row.first_byte.remember(Exemplar(trace, span, first, wall))
 
     @staticmethod
     def _note_queue(row: Row, us: int) -> None:
@@ -210,7 +186,7 @@ class Metrics:
         row.queue_wait.sum_us += us
 
     def _row(self, upstream: str, tool: str, succeeded: bool) -> Row:
-        labels = (self._upstreams.of(upstream), self._tools.of(tool, succeeded))
+        labels = (self._names.upstreams.of(upstream), self._names.tools.of(tool, succeeded))
         row = self._rows.get(labels)
         if row is None:
             row = self._rows[labels] = Row()
@@ -220,29 +196,20 @@ class Metrics:
 
     def read(self) -> list[Family]:
         """All there is to know now, each metric once, also those without a row yet."""
-        kept = dict(self._keep.items())
-        return [
-            *self._read_rows(),
-            Family(catalogue.REFUSALS, self._read_refusals(kept)),
-            *(Family(metric, self._read_counts(metric, kept)) for metric in catalogue.COUNTED),
-            Family(catalogue.INFLIGHT, self._read_levels(InFlightKey, kept)),
-            Family(catalogue.QUEUED, self._read_levels(QueuedKey, kept)),
-            Family(catalogue.BULKHEAD_LIMIT, self._read_permits("limit", kept)),
-            Family(catalogue.BULKHEAD_INFLIGHT, self._read_permits("held", kept)),
-            Family(catalogue.BREAKER_STATE, self._read_circuits(kept)),
-            *_read_shelf(kept),
-            *self._read_money(kept),
-            Family(catalogue.UPSTREAM_HEALTHY, self._read_pulses(kept)),
-            Family(catalogue.KILLED, self._read_kills(kept)),
-            Family(
-                catalogue.BAD_REQUESTS, self._relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
-            ),
-            *self.journal(),
-            *self.store(),
-            *self.lookout(),
-            Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)}),
-            Family(catalogue.CONFIG, {(self._policies.version,): 1}),
-        ]
+        return [family for family in self.steps() if family is not None]
+
+    def steps(self) -> Steps:
+        """The same bit by bit, for who lets the loop go on in between."""
+        yield from self._read_rows()
+        yield from self._conventions.read()
+        yield from self._kept.read(self._refusals.copy())
+        bad = self._kept.relabelled(catalogue.BAD_REQUESTS, self.bad_requests)
+        yield Family(catalogue.BAD_REQUESTS, (yield from bad))
+        yield from self.journal()
+        yield from self.store()
+        yield from self.lookout()
+        yield Family(catalogue.RELOAD_SUCCESS, {(): int(not self._policies.rejected)})
+        yield Family(catalogue.CONFIG, {(self._policies.version,): 1})
 
     def tallies(self) -> dict[tuple[str, str], Tally]:
         """A copy of what was counted of each upstream and tool, by the values of their labels."""
@@ -254,137 +221,45 @@ class Metrics:
 
     def shown(self, upstream: str, tool: str) -> tuple[str, str]:
         """The names under which such a call is counted."""
-        return self._label("upstream", upstream), self._label("tool", tool)
+        return self._names.shown(upstream, tool)
 
-    def _read_rows(self) -> Iterator[Family]:
-        rows = self._rows.items()
-        calls = ((labels + key, n) for labels, row in rows for key, n in row.calls.items())
-        yield Family(catalogue.CALLS, _summed(calls))
-        yield Family(catalogue.DURATION, {labels: row.duration.spread() for labels, row in rows})
-        yield Family(
-            catalogue.FIRST_BYTE, {labels: row.first_byte.spread() for labels, row in rows}
-        )
-        yield Family(catalogue.OVERHEAD, {labels: row.overhead.spread() for labels, row in rows})
-        waits = ((labels, row.queue_wait) for labels, row in rows)
-        yield Family(
-            catalogue.QUEUE_WAIT,
-            {labels: wait.spread() for labels, wait in waits if wait is not None},
-        )
+    def _read_rows(self) -> Steps:
+        rows = list(self._rows.items())
+        calls = ((labels + key, n) for labels, row in rows for key, n in tuple(row.calls.items()))
+        yield Family(catalogue.CALLS, (yield from summed(calls)))
+        for metric, of in _SPREADS:
+            yield Family(metric, (yield from each(rows, of)))
         attempts = (
-            ((self._upstreams.of(upstream), labels[1], result), n)
+            ((self._names.upstreams.of(upstream), labels[1], result), n)
             for labels, row in rows
-            for (upstream, result), n in row.attempts.items()
+            for (upstream, result), n in tuple(row.attempts.items())
         )
-        yield Family(catalogue.ATTEMPTS, _summed(attempts))
-
-    def _read_refusals(self, kept: Kept) -> Rows:
-        """Those of records, and the verdicts of shadow policies, which are in no record."""
-        shadow = kept.get(shadowed(REFUSALS.key), Counts(()))
-        found = [((*key, "true"), number) for key, number in self._refusals.items()]
-        found += [((*key[:2], "false"), number) for key, number in shadow.rows.items()]
-        return self._relabelled(catalogue.REFUSALS, Counts(catalogue.REFUSALS.labels, dict(found)))
-
-    def _read_counts(self, metric: Metric, kept: Kept) -> Rows:
-        counts = kept.get(CountsKey(metric.name))
-        return {} if counts is None else self._relabelled(metric, counts)
-
-    def _relabelled(self, metric: Metric, counts: Counts) -> Rows:
-        """The counts by what may be shown of their labels, in the metric's order."""
-        order = [counts.labels.index(label) for label in metric.labels]
-        return _summed(
-            (tuple(self._label(counts.labels[at], values[at]) for at in order), number)
-            for values, number in counts.rows.items()
+        yield Family(catalogue.ATTEMPTS, (yield from summed(attempts)))
+        costs = (
+            ((agent, *labels, row.kind), micros)
+            for labels, row in rows
+            for agent, micros in tuple(row.costs.items())
         )
-
-    def _label(self, label: str, value: str) -> str:
-        if label == "tool":
-            return self._tools.of(value) if value else ""  # empty: the upstream's own circuit
-        vocabulary = self._vocabularies.get(label)
-        if vocabulary is not None:
-            return vocabulary.of(value)
-        return value if presentable(value) else OTHER
-
-    def _read_levels(self, kind: type[InFlightKey] | type[QueuedKey], kept: Kept) -> Rows:
-        """What goes up and down, of all bulkheads together."""
-        levels = _enforced(kept, kind)
-        return _summed((self.shown(key.upstream, key.tool), level.now) for key, level in levels)
-
-    def _read_permits(self, fact: str, kept: Kept) -> Rows:
-        """Those of several agents, workflows and bulkheads are added up."""
-        return _summed(
-            (
-                (self._label("policy", key.policy), *self.shown(key.upstream, key.tool)),
-                getattr(each, fact),
-            )
-            for key, each in _enforced(kept, PermitsKey)
+        yield Family(catalogue.COST, (yield from summed(costs)))
+        used = (
+            ((agent, *labels, kind), number)
+            for labels, row in rows
+            for (agent, kind), number in tuple(row.tokens.items())
         )
-
-    def _read_money(self, kept: Kept) -> Iterator[Family]:
-        costs: Rows = {
-            (agent, *labels, row.kind): micros
-            for labels, row in self._rows.items()
-            for agent, micros in row.costs.items()
-        }
-        yield Family(catalogue.COST, costs)
-        used: Rows = {
-            (agent, *labels, kind): number
-            for labels, row in self._rows.items()
-            for (agent, kind), number in row.tokens.items()
-        }
-        yield Family(catalogue.TOKENS, used)
-        ledger = kept.get(LEDGER)
-        rows = ({}, {}, {}, {}) if ledger is None else self._budgets.read(ledger)
-        for metric, found in zip(catalogue.BUDGETS, rows, strict=True):
-            yield Family(metric, dict(found))
-
-    def _read_pulses(self, kept: Kept) -> Rows:
-        return {
-            (self._label("upstream", key.upstream),): int(pulse.well)
-            for key, pulse in _enforced(kept, PulseKey)
-            if pulse.probed
-        }
-
-    def _read_kills(self, kept: Kept) -> Rows:
-        kills: Kills | None = kept.get(KILLS)
-        now = [] if kills is None else kills.items()
-        self._killed |= {self._label("scope", kill.scope.label): 0 for kill in now}
-        killed = {self._label("scope", kill.scope.label): 1 for kill in now}
-        return {(label,): number for label, number in (self._killed | killed).items()}
-
-    def _read_circuits(self, kept: Kept) -> Rows:
-        """Circuits of several bulkheads, or of tools without a name here, share their rows."""
-        found: Rows = {}
-        for key, circuit in _enforced(kept, CircuitKey):
-            labels = self.shown(key.upstream, key.tool)
-            for state in catalogue.CIRCUIT_STATES:
-                row = (*labels, state)
-                found[row] = 1 if circuit.state == state else found.get(row, 0)
-        return found
+        yield Family(catalogue.TOKENS, (yield from summed(used)))
 
 
-def _enforced(kept: Kept, kind: type[Names]) -> Iterator[tuple[Names, Any]]:
-    """What is kept of one kind, without what shadows have."""
-    return ((key, entry) for key, entry in kept.items() if isinstance(key, kind) and not key.shadow)
+_SPREADS: tuple[tuple[Metric, Callable[[Row], Spread | None]], ...] = (
+    (catalogue.DURATION, lambda row: row.duration.spread()),
+    (catalogue.FIRST_BYTE, lambda row: row.first_byte.spread()),
+    (catalogue.OVERHEAD, lambda row: row.overhead.spread()),
+    (catalogue.QUEUE_WAIT, lambda row: None if row.queue_wait is None else row.queue_wait.spread()),
+)
 
 
-def _no_journal() -> Iterator[Family]:
+def _no_journal() -> Iterable[Family]:
     return (Family(metric, {}) for metric in catalogue.JOURNAL + catalogue.PAYLOADS)
 
 
-def _no_store() -> Iterator[Family]:
+def _no_store() -> Iterable[Family]:
     return (Family(metric, {}) for metric in catalogue.STORE)
-
-
-def _read_shelf(kept: Kept) -> Iterator[Family]:
-    """There is none before a policy asks for one."""
-    shelf = kept.get(SHELF, Shelf())
-    yield Family(catalogue.CACHE_ENTRIES, {(): shelf.entries})
-    yield Family(catalogue.CACHE_BYTES, {(): shelf.bytes})
-
-
-def _summed(rows: Iterable[tuple[Labels, int]]) -> Rows:
-    """Rows that are the same once their names became labels are one row."""
-    total: defaultdict[Labels, int] = defaultdict(int)
-    for labels, number in rows:
-        total[labels] += number
-    return dict(total)

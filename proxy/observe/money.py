@@ -8,6 +8,7 @@ thousand, and what they have together says nothing: of those only the overrun is
 from collections import defaultdict
 from itertools import groupby
 
+from proxy.observe.family import STEP, Labels, Making
 from proxy.observe.labels import Vocabulary
 from proxy.state.account import Account
 from proxy.state.caps import NOBODY
@@ -16,7 +17,6 @@ from proxy.state.ledger import Ledger
 NAMED = frozenset({"agent", "fleet", "bulkhead"})
 """What a budget counts by, where its keys are shown."""
 _PASSING = frozenset({"workflow", "task"})
-Labels = tuple[str, ...]
 Rows = dict[Labels, int]
 
 
@@ -27,16 +27,18 @@ class BudgetRows:
         self._budgets = Vocabulary()
         self._keys = Vocabulary()
 
-    def read(self, ledger: Ledger) -> tuple[Rows, Rows, Rows, Rows]:
+    def reading(self, ledger: Ledger) -> Making[tuple[Rows, Rows, Rows, Rows]]:
         """Limits, what is spent, what is reserved; each by budget, key and window. And what was
         spent beyond limits, by budget and key."""
         limits, spent, reserved, over = (defaultdict[Labels, int](int) for _ in range(4))
         now = ledger.wall()
-        accounts = (one for one in ledger.accounts() if one.cap.name in ledger.caps)
-        # Neighbours mostly share their rows: this runs on the loop, and they may be thousands.
+        accounts = [one for one in ledger.accounts() if one.cap.name in ledger.caps]
+        # Neighbours mostly share their rows.
         for labels, together in groupby(accounts, self._labels):
             rows: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-            for account in together:
+            for at, account in enumerate(together):
+                if not at % STEP:
+                    yield
                 if account.overrun:
                     over[labels] += account.overrun
                 if account.cap.per in _PASSING:

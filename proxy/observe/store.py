@@ -1,18 +1,16 @@
 """What is counted of the store that pods share, where the settings name one."""
 
 from collections.abc import Iterator
-from itertools import accumulate
 
 from proxy.observe import catalogue
-from proxy.observe.metrics import Family, Spread
+from proxy.observe.family import Family, Spread
 from proxy.state.link import TOOK, Link
 
 
 def families(link: Link) -> Iterator[Family]:
     """Every metric of the store, as it is now."""
     counts = link.counts
-    upto = tuple(zip(TOOK, accumulate(counts.took), strict=False))
-    spread = Spread(upto, sum(counts.took), counts.us)
+    spread = Spread(TOOK, tuple(counts.took), counts.us)
     yield Family(catalogue.STORE_UP, {(): int(link.up)})
     yield Family(catalogue.STORE_GATHERING, {(): int(link.up and not link.fleet.open)})
     yield Family(catalogue.STORE_PODS, {(): link.live})

@@ -11,6 +11,8 @@ STATIC, KEY = "static", "key"
 """Sources beside headers."""
 _HEADER = "header:"
 _MOST_WORKED_OUT = 16
+_ENDS = {b"success": "success", b"failure": "failure"}
+"""What may be said of a task with its last call; anything else says nothing."""
 
 
 class Credentials:
@@ -34,6 +36,10 @@ class Credentials:
                 worked_out.clear()
             worked_out[self] = self._found(head.fields)
         return worked_out[self]  # type: ignore[no-any-return]  # the line above put it there
+
+    def of(self, credential: bytes) -> str:
+        """Whose it is; empty: nobody's."""
+        return self._agents.get(hashlib.sha256(credential).digest(), "") if credential else ""
 
     def _found(self, fields: dict[bytes, bytes]) -> str:
         scheme, _, bearer = fields.get(b"authorization", b"").partition(b" ")
@@ -67,6 +73,10 @@ class Identity:
         )
         """What calls are told whose agent has no name."""
 
+    def agent_of(self, credential: bytes) -> str:
+        """Whose it is, where agents are told apart by what they present; empty: nobody's."""
+        return self.credentials.of(credential) if KEY in self._sources else ""
+
     def name(self, call: Call) -> None:
         """Fill in who it is. Where no source answers the agent's name is empty.
 
@@ -77,6 +87,9 @@ class Identity:
         call.fleet = self.fleet
         call.workflow = _first(fields, b"holdfast-workflow", b"x-workflow-id", b"workflow.id")
         call.task = _first(fields, b"holdfast-task", b"x-task-id", b"task.id")
+        ends = fields.get(b"holdfast-task-end")
+        if ends is not None:
+            call.task_end = _ENDS.get(ends.strip().lower(), "")
 
     def _who(self, head: RequestHead) -> str:
         for source in self._sources:

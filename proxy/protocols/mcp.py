@@ -242,6 +242,8 @@ class Mcp(Http):
         batch = Batch(head, content, tuple(made))
         for each in made:
             each.batch = batch
+        for each in made[:-1]:
+            each.task_end = ""  # if they end their task, the last of them does
 
 
 @remembered

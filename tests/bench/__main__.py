@@ -22,6 +22,7 @@ from tests.bench import (
     calls,
     cold_start,
     journal,
+    scrape,
     sections,
     store,
     streams,
@@ -36,7 +37,7 @@ from tests.servers import RedisServer
 
 MEASUREMENTS = (
     *("calls", "sections", "journal", "budgets", "store"),
-    *("upload", "streams", "models", "start"),
+    *("upload", "streams", "models", "scrape", "start"),
 )
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
 STREAMS = 1000
@@ -202,6 +203,16 @@ class Bench:
                 key = f"{name}, {measurement}"
                 self.results.missing[key] = f"{key}: failed ({type(error).__name__} {error})"
 
+    def scrape(self) -> None:
+        """How long the loop stands still while its metrics are read."""
+        scrapes = 5 if self.quick else scrape.SCRAPES
+        try:
+            self.results.scrapes = [
+                scrape.measure(samples, scrapes, self.yard.cores) for samples in scrape.SAMPLES
+            ]
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            self.results.missing["scrape"] = f"a scrape: {error}"
+
     def start(self) -> None:
         if "holdfast" not in self._peers:
             return
@@ -221,7 +232,7 @@ class Bench:
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
             *(self.calls, self.sections, self.journal, self.budgets, self.store),
-            *(self.upload, self.streams, self.models, self.start),
+            *(self.upload, self.streams, self.models, self.scrape, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
 

@@ -48,6 +48,7 @@ def report(results: Results) -> Iterator[str]:
         yield from _streams(results, results.streams, "event streams")
     if results.models:
         yield from _streams(results, results.models, "chats of a model")
+    yield from _scrapes(results)
     if results.start:
         start = results.start
         yield ""
@@ -75,6 +76,17 @@ def _rates(
             elif name in missing:
                 yield f"{MEANS[name]:<28}  not measured, see below"
     yield ""
+
+
+def _scrapes(results: Results) -> Iterator[str]:
+    if results.scrapes:
+        yield ""
+    for found in results.scrapes:
+        yield (
+            f"a scrape of {found.samples:,} samples: {found.page * 1e3:.1f} ms, longest pause of "
+            f"the loop {found.longest * 1e3:.2f} ms (worst {found.worst * 1e3:.2f} ms, at rest "
+            f"{found.at_rest * 1e3:.2f} ms)"
+        )
 
 
 def _pair(

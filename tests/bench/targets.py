@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tests.bench.calls import Figures, Row
 from tests.bench.cold_start import Start
 from tests.bench.journal import Verified, Waits
+from tests.bench.scrape import Pauses
 from tests.bench.sections import paired
 from tests.bench.streams import Delays
 from tests.bench.upload import Upload
@@ -30,6 +31,7 @@ class Results:
     store: dict[str, Row] = field(default_factory=dict)
     waits: Waits | None = None
     verified: Verified | None = None
+    scrapes: list[Pauses] = field(default_factory=list)
 
     def figures(self, peer: str, connections: int) -> Figures | None:
         """None where there are none, or where calls failed."""
@@ -75,6 +77,7 @@ def targets(results: Results) -> list[Target]:
         *_journal(results),
         *_budgets(results),
         *_store(results),
+        *_scrapes(results),
         *_memory(results),
         *_own(results),
     ]
@@ -126,6 +129,13 @@ def _budgets(results: Results) -> list[Target]:
 def _store(results: Results) -> list[Target]:
     shared = against(results.store, "shared", "alone", 32)
     return [Target("calls/s, 32 connections, a store that pods share", 0.95, True, "x", shared)]
+
+
+def _scrapes(results: Results) -> list[Target]:
+    longest = results.scrapes[0].longest if results.scrapes else None
+    return [
+        Target("longest pause of the loop, 5,000 series", 5, False, "ms", _scaled(longest, 1e-3))
+    ]
 
 
 def against(rows: Mapping[str, Row], ours: str, theirs: str, connections: int) -> float | None:

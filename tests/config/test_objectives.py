@@ -110,3 +110,9 @@ def test_who_looks_back_farther_than_the_journal_is_told(folder):
         "its window of 90d is longer than the journal is kept (audit.retention: 30d)"
         in found.message
     )
+
+
+def test_an_alert_that_cannot_be_read_is_said_once(folder):
+    """And the others are not judged: where they stand cannot be known."""
+    (error,) = folder.errors(slo("alerts: [{burn: 2000, long: 1h, short: 5m}]"))
+    assert "slos[0].alerts[0].burn: expected a number" in error

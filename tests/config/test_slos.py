@@ -41,6 +41,7 @@ slos:
 def test_reads_what_is_written_of_alerts_and_of_what_follows(folder):
     """The rule for outages is there in any case."""
     (found,) = folder.load("""
+policies: [{name: strict, deny: true}]
 slos:
   - name: a
     sli: success

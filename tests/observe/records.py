@@ -4,18 +4,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from proxy.keep import Keep
-from proxy.observe import catalogue
+from proxy.observe import catalogue, conventions
 from proxy.observe.alerts import counted
 from proxy.observe.alerts import figures as of_alerts
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
-from proxy.observe.slo import figures
+from proxy.observe.slo import figures, task_figures
 from proxy.record import AttemptRecord, Record
 
 LOOKOUT = (
-    *figures.METRICS, *of_agents.METRICS, *counted.DELIVERY, *of_alerts.CATALOGUE,
-)  # fmt: skip
+    *figures.METRICS,
+    *task_figures.METRICS,
+    *of_agents.METRICS,
+    *counted.DELIVERY,
+    *of_alerts.CATALOGUE,
+)
 """Metrics of what operators are told, which have catalogues of their own."""
 
 
@@ -68,4 +72,4 @@ def rows(found: Metrics, name: str) -> Rows:
 def catalogued() -> list[Metric]:
     """Every metric of the catalogues."""
     named = [thing for thing in vars(catalogue).values() if isinstance(thing, Metric)]
-    return [*named, *catalogue.COUNTED, *LOOKOUT]
+    return [*named, *catalogue.COUNTED, *LOOKOUT, *conventions.METRICS]

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import re
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.registry import Collector
 
 from proxy.call import InFlight
 from proxy.counts import COUNTED
@@ -50,6 +52,8 @@ def busy():
     found = metrics(keep)
     found.note(record(queue_us=20, cost_micros=2_000, tokens={"input": 3}))
     found.note(record(decision="refuse", outcome="refused", code="circuit_open", policy="tools"))
+    found.note(record("gpt", layer="llm", upstream="model", tokens={"input": 3}))
+    found.note(record("search", protocol="mcp", upstream="mcp"))
     found.bad_requests.add("bare_lf")
     of_payloads = [each for each in found.journal() if each.metric in catalogue.PAYLOADS]
     of_payloads = [each for each in of_payloads if each.metric != catalogue.PAYLOADS_LOST]
@@ -149,14 +153,17 @@ async def test_a_name_of_ten_kilobytes_is_other():
     assert "xxx" not in await scrape(found)
 
 
-def slow_collect(collect, clock, seconds=0.5):
-    """A collect that takes its time on the clock."""
+class Slow(Collector):
+    """Something to be shown that takes its time on the clock."""
 
-    def slowly():
-        clock.time += seconds
-        return collect()
+    def __init__(self, clock, seconds=0.5):
+        self._clock = clock
+        self._seconds = seconds
 
-    return slowly
+    def collect(self):
+        """Nothing, after a while."""
+        self._clock.time += self._seconds
+        return []
 
 
 @pytest.mark.parametrize(("took", "kept"), [(0.5, 1.0), (0.0625, 0.625)])
@@ -164,7 +171,7 @@ async def test_a_page_is_shown_again_for_a_while(took, kept):
     """Scraping takes a bounded share of the core: ten times what a page took, a second at most."""
     clock = FakeClock()
     exposition = Exposition(metrics(), clock)
-    exposition._copied.collect = slow_collect(exposition._copied.collect, clock, took)
+    exposition._registry.register(Slow(clock, took))
     first = await exposition.page("")
     assert first.until == clock.time + kept
     assert await exposition.page("") is first
@@ -172,11 +179,30 @@ async def test_a_page_is_shown_again_for_a_while(took, kept):
     assert await exposition.page("") is not first
 
 
+async def test_reading_lets_others_go_first():
+    """What is read of many upstreams and tools is read bit by bit."""
+    found, clock = busy(), FakeClock()
+    clock.now = count(0.0, 0.001).__next__  # each look at it is a millisecond later
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    beside = asyncio.create_task(others())
+    families = await Exposition(found, clock)._read()
+    beside.cancel()
+    assert turns >= len(families)
+    assert families == found.read()
+
+
 async def test_scrapers_at_the_same_time_share_a_page():
     """Ten scrapers cost one page, where it takes time to make."""
     clock = FakeClock()
     exposition = Exposition(metrics(), clock)
-    exposition._copied.collect = slow_collect(exposition._copied.collect, clock)
+    exposition._registry.register(Slow(clock))
     pages = await asyncio.gather(*(exposition.page("") for _ in range(10)))
     assert all(page is pages[0] for page in pages)
 
@@ -210,3 +236,24 @@ async def test_the_gzipped_page_is_the_same_page():
 def test_the_first_known_format_is_taken(accept, expected):
     """Whatever else stands in the header."""
     assert wanted(accept) == expected
+
+
+async def test_a_traced_call_stands_beside_its_bucket():
+    """The last of each bucket, in OpenMetrics; plain text has no place for it."""
+    found = metrics()
+    traced = {"trace": "ab" * 16, "span": "cd" * 8}
+    found.note(record(duration_us=3_000, ttfb_us=-1, **{**traced, "span": "00" * 8}))
+    found.note(record(duration_us=4_000, ttfb_us=-1, **traced))
+    found.note(record(duration_us=4_500))  # not sampled
+    exemplars = {
+        (sample.name, sample.labels["le"]): sample.exemplar
+        for family in parse_open(await scrape(found, OPEN))
+        for sample in family.samples
+        if sample.exemplar
+    }
+    ((where, exemplar),) = exemplars.items()
+    assert where == ("holdfast_call_duration_seconds_bucket", "0.005")
+    assert exemplar.labels == {"trace_id": "ab" * 16, "span_id": "cd" * 8}
+    assert exemplar.value == 0.004
+    assert float(exemplar.timestamp) > 1_700_000_000
+    assert "trace_id" not in await scrape(found)

@@ -4,6 +4,7 @@ from itertools import count
 
 from proxy.keep import Keep
 from proxy.keys import LEDGER
+from proxy.observe.family import at_once
 from proxy.observe.labels import LIMIT
 from proxy.observe.money import BudgetRows
 from proxy.state.account import Account
@@ -42,7 +43,7 @@ def test_each_window_of_each_agent_has_its_row() -> None:
     books = Books(AGENT)
     books.spend(AGENT, "ann", 300).reserve(50)
     books.spend(AGENT, "", 5)
-    limits, spent, reserved, over = BudgetRows().read(books.ledger)
+    limits, spent, reserved, over = at_once(BudgetRows().reading(books.ledger))
     assert limits[("team", "ann", "hour")] == 1_000
     assert spent == {
         ("team", "ann", "hour"): 300, ("team", "ann", "day"): 300,
@@ -57,7 +58,7 @@ def test_a_window_that_is_over_is_empty() -> None:
     books = Books(AGENT)
     books.spend(AGENT, "ann", 300)
     books.now += 3_600
-    _, spent, _, _ = BudgetRows().read(books.ledger)
+    _, spent, _, _ = at_once(BudgetRows().reading(books.ledger))
     assert spent == {("team", "ann", "hour"): 0, ("team", "ann", "day"): 300}
 
 
@@ -68,7 +69,7 @@ def test_what_agents_make_up_is_no_label() -> None:
     for number in range(300):
         books.spend(WORK, f"w{number}", 2)
         books.spend(tools, f"gateway/t{number}", 2)
-    limits, spent, _, _ = BudgetRows().read(books.ledger)
+    limits, spent, _, _ = at_once(BudgetRows().reading(books.ledger))
     assert spent == {("tools", "", "hour"): 600}
     assert limits == {("tools", "", "hour"): 300_000}
 
@@ -79,7 +80,7 @@ def test_only_so_many_keys_are_shown() -> None:
     books.spend(AGENT, "a\nb", 7)
     for number in range(LIMIT + 50):
         books.spend(AGENT, f"a{number}", 1)
-    _, spent, _, _ = BudgetRows().read(books.ledger)
+    _, spent, _, _ = at_once(BudgetRows().reading(books.ledger))
     keys = {key for _, key, _ in spent}
     assert len(keys) == LIMIT
     assert spent[("team", "other", "day")] == 7 + 51
@@ -92,11 +93,11 @@ def test_overrun_never_goes_down() -> None:
     account = books.spend(WORK, "w", 400, reserved=10)
     assert account.overrun == 100
     purses = BudgetRows()
-    assert purses.read(books.ledger)[3] == {("work", ""): 100}
+    assert at_once(purses.reading(books.ledger))[3] == {("work", ""): 100}
     accounts = books.ledger._accounts["work"]
     books.ledger._make_room(accounts)
     assert accounts == {}
-    assert purses.read(books.ledger)[3] == {("work", ""): 100}
+    assert at_once(purses.reading(books.ledger))[3] == {("work", ""): 100}
 
 
 def test_budgets_that_are_gone_are_not_shown() -> None:
@@ -104,9 +105,9 @@ def test_budgets_that_are_gone_are_not_shown() -> None:
     books = Books(AGENT, WORK)
     books.spend(AGENT, "ann", 1)
     books.ledger.obey([WORK])
-    assert BudgetRows().read(books.ledger)[0] == {}
+    assert at_once(BudgetRows().reading(books.ledger))[0] == {}
     books.ledger.obey([AGENT])
-    assert BudgetRows().read(books.ledger)[1][("team", "ann", "day")] == 1
+    assert at_once(BudgetRows().reading(books.ledger))[1][("team", "ann", "day")] == 1
 
 
 def test_costs_are_drawn_from_records() -> None:

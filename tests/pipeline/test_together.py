@@ -105,6 +105,15 @@ def test_the_message_is_sent_once_as_it_came() -> None:
     assert {record.executed for record in desk.watcher.records} == {"yes"}
 
 
+def test_the_last_one_ends_the_task_of_all() -> None:
+    """Where their head says that it is over."""
+    call = batch("a", "b", "c")
+    call.task_end = "success"
+    Sent("", 200).handler(call)
+    assert call.batch is not None
+    assert [each.task_end for each in call.batch.calls] == ["", "", "success"]
+
+
 async def test_an_answer_that_is_held_is_held_for_all() -> None:
     """Until it is decided what it came to."""
     desk, call = Sent("", 200), batch("a", "b")

@@ -272,3 +272,27 @@ def test_a_call_that_came_back(via):
 def test_a_call_that_did_not(via):
     """Once is an agent that an upstream called through us; other tokens are not ours."""
     assert not passed_by(*via)
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        ("success", "success"),
+        (" Failure ", "failure"),
+        ("", ""),
+        ("done", ""),
+        ("success, failure", ""),  # two headers
+    ],
+)
+def test_a_call_may_end_its_task(said, end):
+    """One of two words; anything else says nothing."""
+    assert named({"holdfast-task-end": said}).task_end == end
+    assert named({"x-agent": "a"}).task_end == ""
+
+
+def test_a_credential_says_whose_it_is_beside_a_call():
+    """Only where calls are told apart by it; no credential is nobody's."""
+    assert known("key").agent_of(b"s3cret") == "ann"
+    assert known("header:x-agent", "key", "static").agent_of(b"x") == "bob"
+    assert known("key").agent_of(b"") == known("key").agent_of(b"other") == ""
+    assert known("static", "key").agent_of(b"s3cret") == ""

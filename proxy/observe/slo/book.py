@@ -26,6 +26,7 @@ from proxy.observe.slo.objective import Objective
 from proxy.observe.slo.ring import Kept, Ring, Sums
 from proxy.observe.slo.series import Series
 from proxy.observe.slo.shared import FleetSeries, FleetSlos, KeptFleet
+from proxy.observe.slo.times import Times
 from proxy.record import Record
 from proxy.state.shared.names import digest
 from proxy.units import Moment
@@ -67,6 +68,8 @@ class Entry:
         self.objective = objective
         self.series = series
         self.definition = _definition(objective)
+        if objective.sli == "latency" and series.times is None:
+            series.times = Times()
         self.standing: Standing | None = None  # before it was looked at for the first time
         self.fleet: FleetSeries | None = None
         """What all pods counted, where they share a store."""
@@ -194,9 +197,16 @@ class Slos:
         self._begun = True
         self._known = frozenset()
 
-    def reach(self, ts: float) -> None:
-        """While it is rebuilt: what follows happened then, in seconds since 1970."""
-        self._advance(self._axis.reach(ts))
+    def now(self) -> float:
+        """On the time of rings (`axis.py`)."""
+        return self._axis.now()
+
+    def reach(self, ts: float) -> float:
+        """While it is rebuilt: what follows happened then, in seconds since 1970. Where that is on
+        the time of rings."""
+        at = self._axis.reach(ts)
+        self._advance(at)
+        return at
 
     def share(self) -> FleetSlos:
         """There is a store: how they stand is asked of all pods. When it has begun."""

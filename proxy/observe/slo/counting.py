@@ -52,6 +52,9 @@ class Counting:
                 series.ring.bad += 1
             else:
                 series.excluded_one(said)
+                continue
+            if series.times is not None:
+                series.times.note(took)
 
     def again(self, told: Mapping[str, Any]) -> None:
         """The same of a record as it stands in the journal."""

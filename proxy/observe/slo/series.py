@@ -1,6 +1,7 @@
 """A series: what is counted for one objective."""
 
 from proxy.observe.slo.ring import Ring
+from proxy.observe.slo.times import Times
 
 MOST_REASONS = 64
 """Reasons are our own words, of one table; this is for what that table may get wrong."""
@@ -9,12 +10,14 @@ MOST_REASONS = 64
 class Series:
     """Good and bad events, in a ring; those that do not count, by their reason."""
 
-    __slots__ = ("excluded", "name", "ring")
+    __slots__ = ("excluded", "name", "ring", "times")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
         self.ring = ring
         self.excluded: dict[str, int] = {}
+        self.times: Times | None = None
+        """How long events took that count, where somebody promised that."""
 
     @property
     def good(self) -> int:
