@@ -152,3 +152,25 @@ async def test_a_reload_that_fails_is_an_alert(upstream: RawUpstream, ear: RawUp
 async def shown(proxy: Proxy) -> Any:
     """`GET /v1/alerts`."""
     return await proxy.change("/v1/alerts?state=firing", None, method="GET")
+
+
+async def test_a_policy_is_in_force_while_an_alert_fires(
+    upstream: RawUpstream, ear: RawUpstream
+) -> None:
+    """That a step of its ladder names; before and after it is not."""
+    text = """
+policies: [{name: closed, deny: {reason: "something is wrong"}}]
+alerts:
+  resolve_after: 0s
+  escalation: [{name: usual, match: {source: kill}, steps: [{tighten: [closed]}]}]
+"""
+    async with holdfast(upstream, policies=text) as proxy:
+        assert (await proxy.call(request("/x"))).status == 200
+        await proxy.change("/v1/kills", {"scope": "agent:bob", "reason": "it loops"})
+        while (await proxy.call(request("/x"))).status == 200:
+            pass
+        await within(proxy.restart())
+        assert (await proxy.call(request("/x"))).status == 403
+        await proxy.change("/v1/kills/agent:bob?reason=fixed", None, method="DELETE")
+        while (await proxy.call(request("/x"))).status != 200:
+            pass
