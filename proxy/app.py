@@ -28,18 +28,16 @@ from proxy.gateway import Gateway
 from proxy.journal.disk import Disk
 from proxy.journal.folder import CONTROL
 from proxy.journal.sealing import Trouble
-from proxy.journal.taking import Parcel
 from proxy.keep import Keep
 from proxy.keys import CHAINS, NEWS
 from proxy.lookout import Lookout
-from proxy.news import News
+from proxy.news import News, ReloadChange
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
 from proxy.observe.sums import counted
 from proxy.outbound import UNTRACED, Outbound, Tracing, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
-from proxy.record import Record, Recorder
 from proxy.reply import Reply
 from proxy.sharing import Sharing
 from proxy.stage import Sender
@@ -48,6 +46,7 @@ from proxy.state.killed import Kill
 from proxy.state.link import Link, Part
 from proxy.state.scopes import ALL, Scope
 from proxy.trail import NOT_STARTED, Trail, unstarted
+from proxy.watcher import Watcher
 from proxy.wire.body import Memory
 from proxy.wire.head import Limits
 from proxy.wire.server import Server, ServerLimits
@@ -72,14 +71,12 @@ class App:
     ) -> None:
         """`disk`: the journal's, instead of the operating system's. `also`: more policy files.
         `drill`: windows pass so many times faster."""
-        self._settings = settings
-        self._upstream = upstream
-        self._also = also
+        self._settings, self._upstream, self._also = settings, upstream, also
         self.clock = Clock(drill=drill)
         self.log = Log(self.clock, settings.log.level, settings.log.format)
         self.health = Health(began=self.clock.wall(), drill=drill)
         self._keep = Keep()
-        news = self._keep.of(NEWS, News)
+        news = self._news = self._keep.of(NEWS, News)
         news.listeners.append(self.log.hear)
         fleet_key = settings.fleet_key.encode()
         self._control = Control(self._keep, self.clock, Path(settings.data_dir), fleet_key)
@@ -149,7 +146,7 @@ class App:
         await self._control.begin(self._trail, self._server.calls)
         self._lookout.begin(self._trail, self._server.calls, lambda: self._trail.journal.seq)
         self._use(self._current)  # what budgets that are used up want
-        self._lookout.changed = self._again
+        self._lookout.promises.changed = self._again
         await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
@@ -239,11 +236,13 @@ class App:
             problems = str(read).splitlines()
             self.log.warning("reload failed", problems=problems, kept=self.health.version)
             self._trail.rejected(problems, by)
+            self._news.tell(ReloadChange("failed", self.health.version, tuple(problems)))
             return False
         self._use(read)
         loaded = self._gateway.table.loaded
         self._trail.loaded(loaded, by)
         self.log.event("reloaded", policy_version=loaded.version)
+        self._news.tell(ReloadChange("reloaded", loaded.version))
         return True
 
     def _use(self, read: "_Read") -> None:
@@ -253,7 +252,7 @@ class App:
     def _again(self) -> None:
         """Error budgets are used up, or are not any more, and by that other policies in force."""
         before = self._gateway.table.version
-        if self._lookout.tightened(self._current.loaded).version != before:
+        if self._lookout.promises.tightened(self._current.loaded).version != before:
             _ = self._take(self._current, BY)
 
     def _tried(self) -> "_Read | _Failed":
@@ -318,7 +317,7 @@ class App:
 
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
-        loaded = self._lookout.tightened(read.loaded)
+        loaded = self._lookout.promises.tightened(read.loaded)
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
         grounds = Grounds.on(self.clock, self._keep, self._trail, self._newest)
@@ -332,15 +331,15 @@ class App:
 
     def _tracing(self) -> Tracing:
         """What becomes of trace headers."""
-        tracer = self._lookout.tracer
+        tracer = self._lookout.tracing.tracer
         if tracer is None:
             return UNTRACED
         return Tracing(tracer.lines, self._settings.trace.sends_baggage)
 
     def _made_gateway(self, read: "_Read") -> Gateway:
-        watcher = _Watcher(self.metrics, self._trail, self.log, self._recorders)
+        watcher = Watcher(self.metrics, self._trail, self.log, self._recorders)
         table, identity = self._table(read), self._access.identity
-        tracer = self._lookout.tracer
+        tracer = self._lookout.tracing.tracer
         return Gateway(table, self.clock, identity, self._instance, watcher, tracer)
 
     def _made_server(self, settings: Settings) -> Server:
@@ -364,41 +363,3 @@ class _Read(NamedTuple):
     loaded: Loaded
     trust: dict[str, Trust]
     files: dict[Path, bytes]  # digests of those that the policies name
-
-
-class _Watcher:
-    """Hears of calls, and of what is none."""
-
-    def __init__(self, metrics: Metrics, trail: Trail, log: Log, others: list[Recorder]) -> None:
-        """`others` may come and go."""
-        self._metrics = metrics
-        self._trail = trail
-        self._log = log
-        self._others = others
-
-    def note(self, record: Record) -> None:
-        """Part of Watcher."""
-        self._metrics.note(record)
-        self._trail.note(record)
-        if self._others:
-            self._tell(record)
-
-    def keep(self, parcel: Parcel) -> None:
-        """Part of Watcher."""
-        self._metrics.note(parcel.record)
-        self._trail.side_store.keep(parcel)
-        if self._others:
-            self._tell(parcel.record)
-
-    def _tell(self, record: Record) -> None:
-        for other in self._others:
-            other.note(record)
-
-    def bad_request(self, reason: str) -> None:
-        """Part of Watcher."""
-        self._metrics.bad_requests.add(reason)
-        self._log.limited("bad request", reason)
-
-    def bug(self, error: BaseException) -> None:
-        """Part of Watcher."""
-        self._log.bug(error)

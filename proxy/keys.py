@@ -124,6 +124,8 @@ class SoleKey(NamedTuple):
     shadow: str = ""
 
 
+ALERTS = SoleKey("alerts")
+"""What people are called for."""
 CHAINS = SoleKey("chains")
 """Which calls wait for agents."""
 CIRCUITS = SoleKey("circuits")

@@ -122,7 +122,7 @@ class KillChange(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str  # engaged | released
     reason: str
     by: str
-    origin: str  # admin | file | policies | signal | budget | loop
+    origin: str  # admin | file | policies | signal | alerts | budget | loop
     pod: str = ""  # where; left out where it was here
 
     @property

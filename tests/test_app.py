@@ -299,7 +299,9 @@ async def test_what_a_reload_came_to_is_in_the_journal(upstream: RawUpstream) ->
         assert proxy.app.reload()
         await within(proxy.app.stop(drain=0))
         found = kinds(proxy.folder / "state")
-    assert found == ["start", "policy.loaded", "config.rejected", "policy.loaded", "stop"]
+    assert found == [
+        "start", "policy.loaded", "config.rejected", "alert.firing", "policy.loaded", "stop",
+    ]  # fmt: skip
 
 
 async def test_policies_that_are_gone_change_nothing(upstream: RawUpstream) -> None:

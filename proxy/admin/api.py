@@ -12,8 +12,19 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.admin import approvals, bodies, budgets, calls, erasing, forcing, kills, tasks
+from proxy.admin import (
+    alerting,
+    approvals,
+    bodies,
+    budgets,
+    calls,
+    erasing,
+    forcing,
+    kills,
+    tasks,
+)
 from proxy.admin.agents import Agents
+from proxy.admin.alerting import Alerting
 from proxy.admin.answers import NotDone, problem, said
 from proxy.admin.approvals import Approvals
 from proxy.admin.budgets import Budgets
@@ -59,6 +70,7 @@ def table(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
         *_objectives(sight),
         *_changes(sight),
         *_approving(Approvals(sight)),
+        *_alerting(Alerting(sight)),
     )
 
 
@@ -276,6 +288,30 @@ def _approving(handlers: Approvals) -> tuple[Route, ...]:
                 ),
                 504: fails("The pod that holds it does not answer; the text says what that means."),
             },
+        ),
+    )
+
+
+def _alerting(handlers: Alerting) -> tuple[Route, ...]:
+    return (
+        Route(
+            *("GET", "/v1/alerts", Role.VIEWER, "What people are called for."),
+            handlers.page,
+            LISTED,
+            query=(alerting.STATE, *PAGED),
+        ),
+        Route(
+            *("POST", "/v1/alerts/test", Role.OPERATOR, "Has one fire, to see who is told."),
+            handlers.test,
+            Answer("It fires, for a minute."),
+            alerting.Try,
+        ),
+        Route(
+            *("POST", "/v1/alerts/{id}/ack", Role.OPERATOR, "Says that somebody sees to it."),
+            handlers.acknowledge,
+            Answer("Its ladder is climbed no further."),
+            alerting.Acknowledge,
+            also={404: fails("No alert of this id fires.")},
         ),
     )
 

@@ -16,7 +16,9 @@ from proxy.journal.entries import Entry
 from proxy.journal.erasures import Erasure
 from proxy.journal.sealing import Trouble
 from proxy.keep import Keep
-from proxy.keys import KILLS
+from proxy.keys import ALERTS, KILLS, NEWS
+from proxy.news import News
+from proxy.observe.alerts.book import Alerts
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Metrics
 from proxy.observe.slo.acts import Acts
@@ -101,6 +103,11 @@ class Sight(msgspec.Struct, frozen=True):
     """None: nothing is shared."""
     watched: Watched | None = None
     """None: nobody counts."""
+
+    @property
+    def alerts(self) -> Alerts:
+        """What people are called for."""
+        return self.keep.of(ALERTS, lambda: Alerts(self.clock, self.keep.of(NEWS, News)))
 
     @property
     def kills(self) -> Kills:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from proxy import __version__
+from proxy.cli.alerts import alerts
 from proxy.cli.approvals import approvals
 from proxy.cli.audit import audit
 from proxy.cli.budget import budget
@@ -49,7 +50,7 @@ def holdfast() -> None:
 
 _COMMANDS: tuple[click.Command, ...] = (
     run, check, test, explain, status, top, breakers, budget, slo, prices, kill, revive,
-    approvals, audit, token, schema, sandbox, demo, quickstart,
+    approvals, alerts, audit, token, schema, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from proxy.clock import Clock
 from proxy.config import document
 from proxy.config.addresses import MountPath
+from proxy.config.alerting import tightens
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
 from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed
@@ -82,6 +83,7 @@ def load_policies(
         warnings=tuple(sorted({*warnings, *judged.warnings, *dear})),
         files=(*(file for each in documents for file in each.files), *named),
         written=tuple(reading.policies),
+        climbed=tightens(reading.operating.alerts),
     )
     return tightened(loaded)
 
@@ -165,10 +167,10 @@ class _Reading:
         known = {"upstream": self.names, "bulkhead": {each.name for each in self.bulkheads}}
         idle = idle_kills(self.kills.values(), known, Clock.wall())
         told = self.operating.judged(self.upstreams, self.names, self.policies)
-        misled = self.operating.misled(self.names.keys() - {self.replaced})
+        alerts = self.operating.misled(self.names.keys() - {self.replaced}, self._policy_names)
         warnings = [*judged.warnings, *empty(self.bulkheads), *idle, *money.warnings]
-        errors = [*judged.errors, *money.errors, *told.errors, *misled]
-        return Judged(errors, [*warnings, *told.warnings])
+        errors = [*judged.errors, *money.errors, *told.errors, *alerts.errors]
+        return Judged(errors, [*warnings, *told.warnings, *alerts.warnings])
 
     def _upstreams(self, root: Mapping) -> None:
         if (key := root.items.get("upstreams")) is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as ByName
 from typing import Any, TypeAlias
 
+from proxy.config.alerting import Written, misalerted
 from proxy.config.alerts import Alerts
 from proxy.config.behaviour import Behaviour
 from proxy.config.document import Mapping
@@ -11,7 +12,7 @@ from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
 from proxy.config.misdirected import misdirected
 from proxy.config.objectives import misjudged
-from proxy.config.places import Place, Problem
+from proxy.config.places import Place
 from proxy.config.receivers import astray
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
@@ -74,9 +75,16 @@ class Operating:
         """Of behaviour; None: nobody watches."""
         return None if self.behaviour is None else self.behaviour.rules
 
-    def misled(self, upstreams: Collection[str]) -> Iterator[Problem]:
-        """What names an upstream that is not there."""
-        return astray(self.alerts.receivers, self._alerts_node, upstreams)
+    def misled(self, upstreams: Collection[str], policies: Collection[str]) -> Judged:
+        """What is wrong with alerts beside what else there is."""
+        known = {
+            "upstream": frozenset(upstreams),
+            "policy": frozenset(policies),
+            "slo": frozenset(written.name for written, *_ in self.slos),
+        }
+        judged = misalerted(Written(self.alerts, self._alerts_node), known)
+        lost = astray(self.alerts.receivers, self._alerts_node, upstreams)
+        return Judged([*judged.errors, *lost], judged.warnings)
 
     def judged(
         self,

@@ -14,6 +14,7 @@ VERSION = 1
 """Of the format: `v` of every line. A reader reads those before it as well."""
 
 TYPES = (
+    "alert.acknowledged", "alert.escalated", "alert.firing", "alert.notified", "alert.resolved",
     "call.intent", "call.finished", "policy.loaded", "kill.engaged", "kill.released",
     "approval.requested", "approval.decided", "approval.consumed", "approval.expired",
     "breaker.changed", "budget.accepted", "budget.alert", "budget.lease", "slo.alert",

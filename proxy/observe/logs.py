@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import msgspec
 
 from proxy.clock import Clock
-from proxy.news import Change, Escalation, Event
+from proxy.news import Change, Escalation, Event, Looped, ReloadChange
 from proxy.record import Record
 from proxy.units import in_utc
 
@@ -84,19 +84,19 @@ class Log:
 
     def hear(self, event: Event) -> None:
         """Listens to the news."""
-        if isinstance(event, Escalation):
-            self._escalated(event)
-        else:
+        if isinstance(event, Escalation | Looped):
+            self._asked_for(event)
+        elif not isinstance(event, ReloadChange):  # of which the log has more to say
             self._changed(event)
 
     def _changed(self, change: Change) -> None:
         fields: Fields = msgspec.to_builtins(change)
         self._write(logging.WARNING if change.grave else logging.INFO, change.word, fields)
 
-    def _escalated(self, asked: Escalation) -> None:
+    def _asked_for(self, event: Escalation | Looped) -> None:
         """An agent can cause them at will: one line a second for each upstream."""
-        told = msgspec.structs.asdict(asked)
-        self._limited(logging.WARNING, "escalated", asked.upstream, lambda: told)
+        told = {name: value for name, value in msgspec.structs.asdict(event).items() if value}
+        self._limited(logging.WARNING, event.word, event.upstream, lambda: told)
 
     def _limited(self, level: int, name: str, reason: str, told: Callable[[], Fields]) -> None:
         limit = self._limits.setdefault((name, reason), _Limit())

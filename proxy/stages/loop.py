@@ -165,7 +165,9 @@ class LoopGuard(Listens, Withdraws):
             call.caller = chain.caller
             refusal = self._out_of_bounds(call, chain)
             if refusal is not None:
-                self._counts.add(dict(refusal.facts)["rule"], "refuse")
+                rule = dict(refusal.facts)["rule"]
+                self._counts.add(rule, "refuse")
+                self._loops.heard(call, rule, "refuse")
                 return refusal
         signature = self._signature(call)
         if type(signature) is Refusal:
@@ -201,10 +203,11 @@ class LoopGuard(Listens, Withdraws):
         self, call: Call, turn: Turn, found: Found, chain: Chain
     ) -> Verdict | Awaitable[Verdict]:
         """One more call over a limit."""
-        window, loops = turn.window, self._loops
-        window.over += 1
-        step = self._step(window.over)
+        loops = self._loops
+        turn.window.over += 1
+        step = self._step(turn.window.over)
         self._counts.add(found.rule, step)
+        loops.heard(call, found.rule, step)
         refusal = self._refusal(found, self._answered(call, found))
         if step == "kill" and loops.kills is not None:
             loops.kills(call, refusal.detail)
@@ -368,17 +371,12 @@ class LoopGuard(Listens, Withdraws):
 
 
 class ShadowLoopGuard(LoopGuard):
-    """Counts for itself, and stops and tells nobody."""
+    """Counts for itself. Nobody hears of its windows: so it stops and tells nobody."""
 
     __slots__ = ()
 
     def _waits(self, call: Call, chain: Chain) -> None:
         """The enforced one tells; where there is none, nobody is told."""
-
-    def _stopped(self, call: Call, turn: Turn, found: Found, chain: Chain) -> Refusal:
-        turn.window.over += 1
-        self._counts.add(found.rule, self._step(turn.window.over))
-        return self._refusal(found)
 
     def _note(self, call: Call, found: Found, reply: Reply) -> None:
         """Nobody is told."""

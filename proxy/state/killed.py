@@ -20,7 +20,7 @@ class Kill(msgspec.Struct, frozen=True):
     scope: Scope
     reason: str
     by: str  # who
-    origin: str  # admin | file | policies | signal | budget | loop
+    origin: str  # admin | file | policies | signal | alerts | budget | loop
     since: float = 0.0  # set when it is thrown
     until: float | None = None
     in_flight: InFlight = "end"  # finish: what runs may come to its end

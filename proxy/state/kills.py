@@ -49,7 +49,7 @@ LONGEST = 500
 """Characters of a reason, and of a name of who gave it."""
 _FORGETS = 60.0
 _ALL = Scope(ALL)
-BY_STAGES = frozenset({"budget", "loop"})
+BY_STAGES = frozenset({"alerts", "budget", "loop"})
 
 
 class Stays(Exception):

@@ -216,6 +216,8 @@ Asks = Callable[[Call, Refusal], Awaitable[Refusal | None]]
 """Asks a person whether a call that repeats itself may go. None: it may; else what it is told."""
 Kills = Callable[[Call, str], None]
 """Has the workflow of a call killed, for this reason. Never waits, never raises."""
+Heard = Callable[[Call, str, str], None]
+"""Hears of a call that is stopped: by which rule, and by which step. Likewise."""
 
 
 class Loops:
@@ -232,6 +234,7 @@ class Loops:
         self.size = 0
         self.asks: Asks | None = None
         self.kills: Kills | None = None
+        self.heard: Heard = _nobody
 
     @property
     def windows(self) -> int:
@@ -387,3 +390,7 @@ def _make_room(
 
 def _nothing(task: Task) -> None:
     """Of a task nothing else is known."""
+
+
+def _nobody(call: Call, rule: str, step: str) -> None:
+    """Where nobody wants to know; shadows are never heard."""

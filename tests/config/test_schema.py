@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.config.alerts import Matched
 from proxy.config.files import POLICY_FILE, PriceLists
 from proxy.config.load import load_policies
 from proxy.config.match import KEYS
@@ -98,6 +99,12 @@ def test_every_field_has_its_default(kind):
     not_given |= {f".alerts.receivers.*.{name}" for name in ("url", "secret", "upstream")}
     of_mirrors = ("upstream", "url", "secret", "store", "stream")
     not_given |= {f".mirrors.*.{name}" for name in of_mirrors}
+    not_given |= {f".alerts.timing.*.{name}" for name in ("for", "resolve_after")}
+    not_given |= {
+        f".alerts.{where}.*.{name}"
+        for where in ("routes", "timing", "escalation")
+        for name in ("match", *(f"match.{key}" for key in Matched.__struct_fields__))
+    }
     found = properties(json.loads(schema(kind)))
 
     bare = {path for path, each, required in found if "default" not in each and not required}
@@ -149,8 +156,8 @@ def test_unknown_keys_are_marked_by_editors():
 
     assert set(found) == {"false", "{"}
     # Upstreams by their names, retry.limits by their symptoms, the prices of tools and of models;
-    # and results that a policy gives, in both ways to write a chain.
-    assert found.count("{") == 6
+    # results that a policy gives, in both ways to write a chain; and arguments of a ladder's calls.
+    assert found.count("{") == 7
 
 
 @pytest.mark.parametrize(

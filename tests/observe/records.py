@@ -6,6 +6,7 @@ from typing import Any
 from proxy.keep import Keep
 from proxy.observe import catalogue, conventions, mirrors
 from proxy.observe.alerts import counted
+from proxy.observe.alerts import figures as of_alerts
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
 from proxy.observe.metrics import Family, Metrics, Rows
@@ -18,6 +19,7 @@ LOOKOUT = (
     *task_figures.METRICS,
     *of_agents.METRICS,
     *counted.DELIVERY,
+    *of_alerts.CATALOGUE,
     *traces.METRICS,
     *mirrors.METRICS,
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.news import CircuitChange, Escalation
+from proxy.news import AlertChange, CircuitChange, Escalation, Looped, ReloadChange
 from proxy.observe.logs import CallLog, Log
 from tests.fakes import FakeClock
 from tests.observe.records import record
@@ -214,6 +214,34 @@ def test_an_escalation_is_one_line_a_second(written):
         ("warning", "escalated", "bank"),
     ]
     assert (written.lines[0]["tool"], written.lines[0]["agent"]) == ("deposit", "ann")
+
+
+def test_loops_are_limited_as_well(written):
+    """An agent can run into the loop guard as often as it likes."""
+    for upstream in ("gateway", "gateway", "bank"):
+        written.log.hear(Looped("same", "refuse", "ann", upstream, "search"))
+    assert [(line["event"], line["upstream"]) for line in written.lines] == [
+        ("loop", "gateway"),
+        ("loop", "bank"),
+    ]
+    assert "workflow" not in written.lines[0]
+
+
+def test_of_a_reload_the_app_says_more(written):
+    """So nothing is said twice."""
+    written.log.hear(ReloadChange("failed", "ab12", ("p.yaml:1: x",)))
+    assert written.lines == []
+
+
+def test_an_alert_is_a_line(written):
+    """What fires is a warning, unless it is for information only."""
+    for state, severity in (("firing", "page"), ("firing", "info"), ("resolved", "page")):
+        written.log.hear(AlertChange("i", state, "A", severity, "s", {"upstream": "u"}))
+    assert [(line["level"], line["state"]) for line in written.lines] == [
+        ("warning", "firing"),
+        ("info", "firing"),
+        ("info", "resolved"),
+    ]
 
 
 def test_a_call_is_one_line(written):

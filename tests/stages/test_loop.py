@@ -431,6 +431,16 @@ def test_a_workflow_may_be_killed() -> None:
     assert guarded.rows()["same", "kill"] == 1
 
 
+def test_whoever_listens_hears_of_it() -> None:
+    """Of each call that is stopped, with its rule and step; of a shadow's nobody does."""
+    heard: list[tuple[str, str]] = []
+    guarded = Guarded(kill=2)
+    guarded.loops.heard = lambda call, rule, step: heard.append((rule, step))
+    for _ in range(8):
+        guarded.does(guarded.asks(workflow="w"))
+    assert heard == [("same", "refuse"), ("same", "kill"), ("same", "kill")]
+
+
 def test_where_nobody_can_be_asked_it_is_refused() -> None:
     """Nor is anything killed where nobody does that."""
     guarded = Guarded(approve=1, kill=2)

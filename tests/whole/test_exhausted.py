@@ -55,7 +55,7 @@ async def until(proxy: Proxy, in_force: frozenset[str]) -> None:
     """What follows from these budgets is in force."""
 
     async def look() -> None:
-        while proxy.app._lookout.acts.in_force != in_force:
+        while proxy.app._lookout.promises.acts.in_force != in_force:
             await breathe()
 
     await within(look())

@@ -79,7 +79,7 @@ async def test_the_gateway_hears_of_what_was_done_through_it(sandbox: Sandbox) -
         # It is published as well, though nobody asks the gateway for a reload.
         proxy.write_policies(GATEWAY + "# again\n  - {name: more, timeout: {total: 9s}}\n")
         assert proxy.app.reload()
-        mirror = proxy.app._lookout._mirroring._working["ledger"].mirror
+        mirror = proxy.app._lookout.mirroring._working["ledger"].mirror
         last = (await records_of(proxy))[-1]["seq"]
         await until(lambda: mirror.cursor.seq >= last)
         ends = [each for each in await records_of(proxy) if each["type"] == "call.finished"]
@@ -107,7 +107,7 @@ async def test_sums_of_a_minute_are_submitted(sandbox: Sandbox) -> None:
         for _ in range(3):
             assert (await call(proxy, "get_balance", {"agent_id": AGENT})).status == 200
         assert (await call(proxy, "deposit", {"agent_id": AGENT, "amount": -1})).status == 400
-        mirror = proxy.app._lookout._mirroring._working["ledger"].mirror
+        mirror = proxy.app._lookout.mirroring._working["ledger"].mirror
         last = (await records_of(proxy))[-1]["seq"]
         await until(lambda: mirror.cursor.seq >= last)
         sink = mirror._sink
@@ -137,7 +137,7 @@ async def test_who_is_killed_cannot_spend_at_the_gateway_either(
         await until(lambda: wallet.budget_micros == 0)
         await proxy.restart()
         await revived(proxy, f"agent:{AGENT}")
-        held = proxy.app._lookout._mirroring._working["ledger"].budgets
+        held = proxy.app._lookout.mirroring._working["ledger"].budgets
         assert held is not None
         await until(lambda: held._seen.agents.keys() == {AGENT})
         assert wallet.budget_micros == 0
@@ -237,7 +237,7 @@ async def test_a_receiver_of_this_machine_must_be_allowed(far: RawUpstream) -> N
         holdfast(far, "tools", policies=siem(receiver.url, allow_private=False)) as proxy,
     ):
         assert (await call(proxy, "get_it", {})).status == 200
-        mirror = proxy.app._lookout._mirroring._working["siem"].mirror
+        mirror = proxy.app._lookout.mirroring._working["siem"].mirror
         figures = await proxy.until_metric("holdfast_mirror_failures_total", 1, mirror="siem")
         assert "nothing was sent" in mirror.trouble
         assert figures.sum("holdfast_mirror_lag_records", mirror="siem") >= 1
@@ -251,7 +251,7 @@ async def test_a_mirror_comes_and_goes_with_the_policies(far: RawUpstream) -> No
         RawUpstream() as receiver,
         holdfast(far, "tools", policies=siem(receiver.url)) as proxy,
     ):
-        mirroring = proxy.app._lookout._mirroring
+        mirroring = proxy.app._lookout.mirroring
         assert (await call(proxy, "get_1", {})).status == 200
         await until(lambda: len(told_to(receiver)) > 0)
         mirror = mirroring._working["siem"].mirror
@@ -281,5 +281,5 @@ async def test_a_receiver_that_hangs_holds_up_nobody(far: RawUpstream) -> None:
         for _ in range(50):
             assert (await call(proxy, "get_it", {})).status == 200
         assert len(await proxy.records(50)) == 50
-        mirror = proxy.app._lookout._mirroring._working["siem"].mirror
+        mirror = proxy.app._lookout.mirroring._working["siem"].mirror
         assert mirror.lag >= 50

@@ -8,12 +8,17 @@ import msgspec
 Severity: TypeAlias = Literal["page", "ticket", "info"]
 Source: TypeAlias = Literal[
     "slo", "breaker", "budget", "kill", "approval", "loop", "anomaly", "health", "journal",
-    "reload", "store", "upstream",
+    "reload", "store", "upstream", "alerts",
 ]  # fmt: skip
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """Said again while it lasts, as often as the source likes: it is one alert all the same."""
+    """Said again while it lasts, as often as the source likes: it is one alert all the same.
+
+    Source, name, severity and `about` make it this alert and no other. So nothing that changes
+    while it lasts stands in `about` (a figure, a time, an id of a call), and who says it in
+    another severity says that it is over in the first.
+    """
 
     source: Source
     name: str  # as an alert is called: SloBurn, CircuitOpen

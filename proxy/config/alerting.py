@@ -1,0 +1,256 @@
+"""Judges what policy files say of alerts, and makes of it what alerts obey (`rules_of`)."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeAlias, get_args
+
+import msgspec
+from msgspec import UNSET
+
+from proxy.config import document
+from proxy.config.alerts import Alerts, Escalation, Matched, Step
+from proxy.config.judge import Judged
+from proxy.config.match import Globs
+from proxy.config.places import Place, Problem
+from proxy.config.wording import nearest
+from proxy.observe.alerts import rules
+from proxy.observe.alerts.condition import Severity, Source
+from proxy.state.scopes import Scope
+
+_WORDS = {"severity": get_args(Severity), "source": get_args(Source)}
+Known: TypeAlias = Mapping[str, Collection[str]]
+"""Names that there are: upstream, policy, slo."""
+
+
+class Which(msgspec.Struct, frozen=True):
+    """Of which alerts: every label that it names must hold."""
+
+    globs: dict[str, Globs]
+
+    def holds(self, labels: Mapping[str, str], /) -> bool:
+        """Part of Which. A label that an alert does not have is the empty text."""
+        return all(globs.hold(labels.get(name, "")) for name, globs in self.globs.items())
+
+
+def rules_of(alerts: Alerts) -> rules.Rules:
+    """What alerts obey."""
+    usual = (alerts.hold_for, alerts.resolve_after)
+    timings = [
+        rules.Timing(
+            which_of(each.match),
+            *(usual[i] if given is UNSET else given for i, given in enumerate(_times(each))),
+        )
+        for each in alerts.timing
+    ]
+    return rules.Rules(
+        routes=tuple(rules.Route(which_of(each.match), _plain(each.to)) for each in alerts.routes),
+        receivers=frozenset(str(each.name) for each in alerts.receivers),
+        timings=(*timings, rules.Timing(rules.Every(), *usual)),
+        ladders=tuple(map(_ladder, alerts.escalation)),
+        repeat=alerts.repeat,
+        runbook=alerts.runbook,
+        dashboard=alerts.dashboard,
+    )
+
+
+def _times(timing: Any) -> tuple[Any, Any]:
+    return timing.hold_for, timing.resolve_after
+
+
+def which_of(match: Any) -> rules.Which:
+    """Of a match as it is written; none is for every alert."""
+    return rules.Every() if match is UNSET else Which(dict(_globs(match)))
+
+
+def _globs(match: Matched) -> Iterator[tuple[str, Globs]]:
+    for name in match.__struct_fields__:
+        written = getattr(match, name)
+        if written is not UNSET:
+            yield name, Globs.of((written,) if isinstance(written, str) else written)
+
+
+def _ladder(written: Escalation) -> rules.Ladder:
+    steps = [
+        rules.Step(
+            step.after,
+            _plain(step.notify),
+            _plain(step.tighten),
+            step.open_breaker,
+            step.kill,
+            tuple(
+                rules.ToolCall(str(call.upstream), call.tool, call.arguments) for call in step.call
+            ),
+        )
+        for step in written.steps
+    ]
+    return rules.Ladder(str(written.name), which_of(written.match), tuple(steps))
+
+
+def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Of no type of ours: they go into the journal, and to receivers."""
+    return tuple(map(str, names))
+
+
+def tightens(alerts: Alerts) -> frozenset[str]:
+    """Policies that are in force only while some step says so."""
+    steps = (step for ladder in alerts.escalation for step in ladder.steps)
+    return frozenset(str(name) for step in steps for name in step.tighten)
+
+
+# --- what is wrong with it ---
+
+
+class Written:
+    """`alerts` of a file, and where each part of it stands."""
+
+    def __init__(self, alerts: Alerts, node: document.Node | None) -> None:
+        self.alerts = alerts
+        self._node = node
+
+    def place(self, *path: str | int) -> Place:
+        """Of a part of it, or of the nearest that stands in the file."""
+        node = self._node
+        assert node is not None  # nothing is wrong with what is not written
+        at = node.place
+        for each in path:
+            if isinstance(node, document.Mapping) and each in node.items:
+                key = node.items[str(each)]
+                node, at = key.node, key.node.place
+            elif isinstance(node, document.Sequence) and isinstance(each, int):
+                node = node.items[each]
+                at = node.place
+            else:
+                break
+        return at
+
+    def problem(self, message: str, *path: str | int) -> Problem:
+        """With its place."""
+        said = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)
+        return Problem(self.place(*path), f"alerts{said}", message)
+
+
+def misalerted(written: Written, known: Known) -> Judged:
+    """What is wrong with it beside the rest of the files."""
+    alerts = written.alerts
+    receivers = [str(each.name) for each in alerts.receivers]
+    errors = [
+        *_twice(written, "receivers", receivers),
+        *_twice(written, "escalation", [str(each.name) for each in alerts.escalation]),
+        *_routes(written, receivers, known),
+        *_timings(written, known),
+        *_ladders(written, receivers, known),
+    ]
+    return Judged(errors, [*_untold(written, receivers), *_steps_for_nothing(written)])
+
+
+def _twice(written: Written, name: str, names: list[str]) -> Iterator[Problem]:
+    for i, each in enumerate(names):
+        if each in names[:i]:
+            yield written.problem("another one has this name already", name, i, "name")
+
+
+def _routes(written: Written, receivers: list[str], known: Known) -> Iterator[Problem]:
+    for i, route in enumerate(written.alerts.routes):
+        yield from _named(written, "receiver", route.to, receivers, "routes", i, "to")
+        yield from _matched(written, route.match, known, "routes", i)
+
+
+def _timings(written: Written, known: Known) -> Iterator[Problem]:
+    for i, timing in enumerate(written.alerts.timing):
+        yield from _matched(written, timing.match, known, "timing", i)
+
+
+def _named(
+    written: Written, what: str, names: Collection[str], known: Collection[str], *path: str | int
+) -> Iterator[Problem]:
+    for i, name in enumerate(names):
+        if name not in known:
+            there = nearest(name, list(known)) or f"; there is {', '.join(sorted(known)) or 'none'}"
+            yield written.problem(f"no {what} is named {name}{there}", *path, i)
+
+
+def _matched(written: Written, match: Any, known: Known, *path: str | int) -> Iterator[Problem]:
+    """Words and names that no alert has."""
+    if match is UNSET:
+        return
+    words = {**_WORDS, "slo": known["slo"], "upstream": known["upstream"]}
+    for key, globs in _globs(match):
+        for name in (*globs.wanted, *globs.excluded):
+            if key in words and "*" not in name and name not in words[key]:
+                there = ", ".join(sorted(words[key])) or "none"
+                message = f"no alert has {name!r} here{nearest(name, list(words[key]))}; {there}"
+                yield written.problem(message, *path, "match", key)
+
+
+def _ladders(written: Written, receivers: list[str], known: Known) -> Iterator[Problem]:
+    for i, ladder in enumerate(written.alerts.escalation):
+        yield from _matched(written, ladder.match, known, "escalation", i)
+        before = -1.0
+        for j, step in enumerate(ladder.steps):
+            path = ("escalation", i, "steps", j)
+            if step.after <= before:
+                yield written.problem("must be later than the step before it", *path, "after")
+            before = step.after
+            yield from _named(written, "receiver", step.notify, receivers, *path, "notify")
+            yield from _named(written, "policy", step.tighten, known["policy"], *path, "tighten")
+            yield from _acts(written, step, known, path)
+
+
+def _acts(
+    written: Written, step: Step, known: Known, path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    for k, circuit in enumerate(step.open_breaker):
+        upstream = circuit.partition("/")[0]
+        if "{" not in upstream:
+            yield from _upstream(written, upstream, known, *path, "open_breaker", k)
+        yield from _braces(written, circuit, *path, "open_breaker", k)
+    for k, scope in enumerate(step.kill):
+        yield from _braces(written, scope, *path, "kill", k)
+        try:
+            Scope.parse(_as_filled(scope))
+        except ValueError as error:
+            yield written.problem(str(error), *path, "kill", k)
+    for k, call in enumerate(step.call):
+        yield from _upstream(written, call.upstream, known, *path, "call", k, "upstream")
+
+
+def _upstream(written: Written, name: str, known: Known, *path: str | int) -> Iterator[Problem]:
+    for problem in _named(written, "upstream", [name], known["upstream"]):
+        yield written.problem(problem.message, *path)
+
+
+def _braces(written: Written, text: str, *path: str | int) -> Iterator[Problem]:
+    if text.count("{") != text.count("}"):
+        yield written.problem("a label stands in braces, as {agent}", *path)
+
+
+def _as_filled(text: str) -> str:
+    """With something in the place of each label."""
+    first, *others = text.split("{")
+    return first + "".join("x" + each.partition("}")[2] for each in others)
+
+
+def _untold(written: Written, receivers: list[str]) -> Iterator[Problem]:
+    """Receivers that nobody is sent to."""
+    alerts = written.alerts
+    steps = [step for ladder in alerts.escalation for step in ladder.steps]
+    named = {name for each in (*alerts.routes, *steps) for name in _to(each)}
+    for i, name in enumerate(receivers):
+        if name not in named:
+            message = "it is told of nothing: no route and no step names it"
+            yield written.problem(message, "receivers", i, "name")
+
+
+def _to(each: Any) -> tuple[str, ...]:
+    told: tuple[str, ...] = each.notify if isinstance(each, Step) else each.to
+    return told
+
+
+def _steps_for_nothing(written: Written) -> Iterator[Problem]:
+    """A circuit that is open would never be over if it were held open for that."""
+    for i, ladder in enumerate(written.alerts.escalation):
+        which = which_of(ladder.match)
+        only = isinstance(which, Which) and which.globs.get("source") == Globs(("breaker",))
+        for j, step in enumerate(ladder.steps):
+            if only and step.open_breaker:
+                message = "it is not done: held open by hand an open circuit would never be over"
+                yield written.problem(message, "escalation", i, "steps", j, "open_breaker")

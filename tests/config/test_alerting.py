@@ -1,0 +1,180 @@
+"""`alerts` in policy files: who is told, and what is done."""
+
+import pytest
+
+from proxy.config.alerting import Which, rules_of, tightens
+from proxy.observe.alerts.rules import Every, Rules, Step, ToolCall
+
+UPSTREAM = (
+    'upstreams: {gw: {url: "http://h:1"}}\npolicies: [{name: careful, timeout: {total: 1s}}]\n'
+)
+OPS = "{name: ops, kind: slack, url: 'https://h.example/x'}"
+
+
+def test_nothing_is_written(folder):
+    """Then nobody is told, and what is over is resolved after a minute."""
+    rules = rules_of(folder.load(UPSTREAM).alerts)
+    timing = rules.timing({})
+    assert (rules.routes, rules.receivers, rules.ladders) == ((), frozenset(), ())
+    assert (timing.holds_for, timing.resolves_after, rules.repeat) == (0.0, 60.0, 14_400.0)
+
+
+def test_all_that_may_be_written(folder):
+    """As alerts obey it."""
+    alerts = folder.load(
+        UPSTREAM
+        + f"""
+slos: [{{name: latency, sli: latency, threshold: 5s, objective: 0.99}}]
+alerts:
+  receivers: [{OPS}, {{name: boss, kind: slack, url: "https://h.example/y"}}]
+  routes:
+    - {{to: [ops]}}
+    - to: [boss]
+      match: {{severity: page, source: ["slo", "!breaker"], slo: latency, agent: "a*"}}
+  repeat: 1h
+  for: 10s
+  resolve_after: 2m
+  timing:
+    - {{match: {{source: breaker}}, resolve_after: 10m}}
+    - {{match: {{name: "Slo*"}}, for: 0s}}
+  runbook: https://w.example/{{name}}
+  dashboard: https://d.example
+  escalation:
+    - name: usual
+      match: {{severity: page}}
+      steps:
+        - {{notify: [ops], tighten: [careful]}}
+        - {{after: 5m, open_breaker: ["gw/pay", "{{upstream}}"]}}
+        - after: 30m
+          kill: ["agent:{{agent}}", all]
+          call: [{{upstream: gw, tool: create_dispute, arguments: {{why: "{{name}}", n: 1}}}}]
+    - {{name: rest, steps: [{{notify: [boss]}}]}}
+"""
+    ).alerts
+    rules: Rules = rules_of(alerts)
+    page = {"severity": "page", "source": "slo", "slo": "latency", "agent": "ann"}
+    assert rules.to(page) == {"ops", "boss"}
+    assert rules.to({**page, "source": "breaker"}) == {"ops"}
+    assert rules.to({**page, "agent": ""}) == {"ops"}
+    times = [
+        (timing.holds_for, timing.resolves_after)
+        for timing in (
+            rules.timing({"source": "breaker"}),
+            rules.timing({"name": "SloBurn"}),
+            rules.timing({}),
+        )
+    ]
+    assert times == [(10.0, 600.0), (0.0, 120.0), (10.0, 120.0)]
+    assert (rules.repeat, rules.runbook) == (3600.0, "https://w.example/{name}")
+    usual, rest = rules.ladders
+    assert usual.steps == (
+        Step(0.0, notify=("ops",), tighten=("careful",)),
+        Step(300.0, open_breaker=("gw/pay", "{upstream}")),
+        Step(
+            1800.0,
+            kill=("agent:{agent}", "all"),
+            call=(ToolCall("gw", "create_dispute", {"why": "{name}", "n": 1}),),
+        ),
+    )
+    assert isinstance(usual.which, Which)
+    assert isinstance(rest.which, Every)
+    assert tightens(alerts) == {"careful"}
+
+
+@pytest.mark.parametrize(
+    ("alerts", "where", "why"),
+    [
+        ("routes: [{to: [opps]}]", "routes[0].to[0]", "no receiver is named opps; did you mean"),
+        ("routes: [{to: []}]", "routes[0].to", ""),
+        (f"receivers: [{OPS}, {OPS}]", "receivers[1].name", "another one has this name"),
+        (
+            "routes: [{to: [ops], match: {severity: pager}}]",
+            "routes[0].match.severity",
+            "no alert has 'pager' here; did you mean page?",
+        ),
+        (
+            "routes: [{to: [ops], match: {source: ['!brekaer']}}]",
+            "routes[0].match.source",
+            "no alert has 'brekaer' here",
+        ),
+        ("routes: [{to: [ops], match: {slo: x}}]", "routes[0].match.slo", "no alert has 'x'"),
+        ("timing: [{match: {upstream: x}}]", "timing[0].match.upstream", "no alert has 'x'"),
+        (
+            "escalation: [{name: a, steps: [{notify: [ops]}, {notify: [ops]}]}]",
+            "escalation[0].steps[1].after",
+            "must be later than the step before it",
+        ),
+        (
+            "escalation: [{name: a, steps: [{after: 1s}]}]",
+            "escalation[0].steps[0]",
+            "a step does something",
+        ),
+        (
+            "escalation: [{name: a, steps: [{tighten: [x]}]}]",
+            "escalation[0].steps[0].tighten[0]",
+            "no policy is named x; there is careful",
+        ),
+        (
+            "escalation: [{name: a, steps: [{open_breaker: [x/t]}]}]",
+            "escalation[0].steps[0].open_breaker[0]",
+            "no upstream is named x",
+        ),
+        (
+            "escalation: [{name: a, steps: [{open_breaker: ['{upstream']}]}]",
+            "escalation[0].steps[0].open_breaker[0]",
+            "a label stands in braces, as {agent}",
+        ),
+        (
+            "escalation: [{name: a, steps: [{kill: ['agnt:{agent}']}]}]",
+            "escalation[0].steps[0].kill[0]",
+            "expected all, fleet:NAME",
+        ),
+        (
+            "escalation: [{name: a, steps: [{call: [{upstream: x, tool: t}]}]}]",
+            "escalation[0].steps[0].call[0].upstream",
+            "no upstream is named x",
+        ),
+        (
+            "escalation: [{name: a, steps: [{notify: [x]}]}, {name: a, steps: [{kill: [all]}]}]",
+            "escalation[1].name",
+            "another one has this name",
+        ),
+        (
+            "escalation: [{name: a, match: {severity: x}, steps: [{kill: [all]}]}]",
+            "escalation[0].match.severity",
+            "no alert has 'x'",
+        ),
+    ],
+)
+def test_what_leads_nowhere(folder, alerts, where, why):
+    """Is an error, at its place."""
+    more = "" if alerts.startswith("receivers") else f"  receivers: [{OPS}]\n"
+    errors = folder.errors(f"{UPSTREAM}alerts:\n{more}  {alerts}\n")
+    assert any(f"alerts.{where}: " in error and why in error for error in errors), errors
+
+
+def test_what_has_no_effect_is_warned_of(folder):
+    """A receiver that nobody is sent to; a circuit that would be held open for being open."""
+    warnings = folder.warnings(
+        UPSTREAM
+        + f"""alerts:
+  receivers: [{OPS}, {{name: boss, kind: slack, url: "https://h.example/y"}}]
+  escalation:
+    - name: a
+      match: {{source: breaker}}
+      steps: [{{open_breaker: ["{{upstream}}"], notify: [boss]}}]
+    - {{name: b, match: {{source: slo}}, steps: [{{open_breaker: ["{{upstream}}"]}}]}}
+"""
+    )
+    told = [each.split(": ", 2)[1:] for each in warnings if ": alerts." in each]
+    assert [where for where, _ in told] == [
+        "alerts.receivers[0].name",
+        "alerts.escalation[0].steps[0].open_breaker",
+    ]
+
+
+def test_it_stands_in_one_file(folder):
+    """It is one mapping."""
+    folder.write("alerts: {repeat: 1h}\n", "q.yaml")
+    [error] = folder.errors(UPSTREAM + "alerts: {repeat: 2h}\n")
+    assert "alerts: it stands at" in error
