@@ -78,7 +78,7 @@ class Gateway:
         except asyncio.CancelledError:  # Call.stop says why
             reply = stopped(call)
         except Exception as bug:  # it costs this call, and is recorded like any other end
-            self._watcher.bug(bug)
+            self._watcher.bug(bug, call.id)
             reply = Reply(status=0, refusal=_BUG, result=Result.FAILURE)
         answer = self._answer(exchange, call, reply)
         try:

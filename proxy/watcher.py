@@ -40,6 +40,6 @@ class Watcher:
         self._metrics.bad_requests.add(reason)
         self._log.limited("bad request", reason)
 
-    def bug(self, error: BaseException) -> None:
+    def bug(self, error: BaseException, call: str = "") -> None:
         """Part of Watcher."""
-        self._log.bug(error)
+        self._log.bug(error, call)

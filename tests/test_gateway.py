@@ -47,7 +47,7 @@ class Watching:
         """Part of Watcher."""
         self.bad.append(reason)
 
-    def bug(self, error: BaseException) -> None:
+    def bug(self, error: BaseException, call: str = "") -> None:
         """Part of Watcher."""
         self.bugs.append(error)
 

@@ -78,9 +78,10 @@ class Log:
         """
         self._limited(logging.WARNING, name, reason, lambda: {"reason": reason, **fields})
 
-    def bug(self, error: BaseException) -> None:
-        """A call met an error of ours; the same limit, for each type of error."""
-        self._limited(logging.ERROR, "bug", type(error).__name__, lambda: _told(error))
+    def bug(self, error: BaseException, call: str = "") -> None:
+        """A call met an error of ours; the same limit, for each type of error. `call`: its id."""
+        about = {"call": call} if call else {}
+        self._limited(logging.ERROR, "bug", type(error).__name__, lambda: about | _told(error))
 
     def hear(self, event: Event) -> None:
         """Listens to the news."""
@@ -128,7 +129,7 @@ class CallLog:
 
 _OF_A_CALL = (
     "id", "agent", "upstream", "layer", "tool", "method", "workflow", "task", "outcome", "code",
-    "policy", "executed", "status", "duration_us", "overhead_us", "detail",
+    "policy", "executed", "status", "duration_us", "overhead_us", "detail", "trace",
 )  # fmt: skip
 
 

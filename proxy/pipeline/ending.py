@@ -35,7 +35,7 @@ class Watcher(Protocol):
     def bad_request(self, reason: str, /) -> None:
         """Something was refused before any policy was asked."""
 
-    def bug(self, error: BaseException, /) -> None:
+    def bug(self, error: BaseException, call: str = "", /) -> None:
         """Something broke that must not."""
 
 
@@ -74,7 +74,7 @@ class Ending:
             if call.lasting is not None and _is_awaited(call, reply):
                 reply.durable = call.lasting()
         if reply.bug is not None:
-            self._watcher.bug(reply.bug)
+            self._watcher.bug(reply.bug, call.id)
         if call.batch is not None and call.batch.calls[0] is call:
             self._others(call, reply, call.batch.calls[1:])
 

@@ -261,7 +261,7 @@ class Watching:
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
 
-    def bug(self, error: BaseException) -> None:
+    def bug(self, error: BaseException, call: str = "") -> None:
         """Keep it."""
         self.bugs.append(error)
 
@@ -358,7 +358,7 @@ class Trace:
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
 
-    def bug(self, error: BaseException) -> None:
+    def bug(self, error: BaseException, call: str = "") -> None:
         """Part of Watcher."""
 
 

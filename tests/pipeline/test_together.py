@@ -55,7 +55,7 @@ class Watcher:
     def bad_request(self, reason: str) -> None:
         """See Watcher."""
 
-    def bug(self, error: BaseException) -> None:
+    def bug(self, error: BaseException, call: str = "") -> None:
         """See Watcher."""
         self.bugs.append(error)
 

@@ -188,7 +188,7 @@ class _Proxy:
     def bad_request(self, reason: str) -> None:
         """Part of Watcher."""
 
-    def bug(self, error: BaseException) -> None:
+    def bug(self, error: BaseException, call: str = "") -> None:
         """Part of Watcher."""
         self._bugs.append(error)
 

@@ -1,0 +1,99 @@
+"""proxy/promises.py: what follows from what was counted, put together."""
+
+from types import SimpleNamespace
+from typing import Any
+
+from proxy.keep import Keep
+from proxy.observe.alerts.condition import Condition
+from proxy.promises import Promises
+from tests.fakes import FakeClock
+from tests.observe.records import record
+from tests.tables import load
+
+POLICIES = """
+policies:
+  - {name: usual, effect: read}
+  - {name: strict, retry: {attempts: 1}}
+slos:
+  - name: works
+    sli: success
+    objective: 0.9
+    on_exhausted: [notify, {tighten: strict}]
+  - {name: done, sli: success, per: task, objective: 0.9, idle: 1m}
+"""
+
+
+class Scene:
+    """Promises with a clock, a journal of a kind, and calls under way."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.told: list[Condition] = []
+        self.climbed: frozenset[str] = frozenset()
+        self.changes = 0
+        self.calls: list[Any] = []
+        self.noted: list[Any] = []
+        self.loaded = load(POLICIES)
+        self.promises = Promises(self.clock, Keep(), self.told.append, lambda: self.climbed)
+        self.promises.changed = self._changed
+        self.promises.obey(self.loaded)
+        noted: Any = SimpleNamespace(note=self.noted.append)
+        self.promises.begin(noted, lambda: self.calls)
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def passes(self, seconds: float) -> None:
+        """And somebody looks."""
+        self.clock.advance(seconds)
+        for tick in self.promises.ticks:
+            tick()
+
+    def fails(self, number: int) -> None:
+        for _ in range(number):
+            self.promises.slos.note(record(outcome="failed"))
+        self.passes(20.0)
+
+    @property
+    def in_force(self) -> list[str]:
+        return [policy.name for policy in self.promises.tightened(self.loaded).policies]
+
+
+def test_what_is_used_up_tightens() -> None:
+    """A policy comes into force, people are told, and the app hears that something changed."""
+    scene = Scene()
+    assert scene.in_force == ["usual"]
+    scene.fails(20)
+    assert (scene.in_force, scene.changes) == (["usual", "strict"], 1)
+    assert "SloExhausted" in {one.name for one in scene.told if one.holds}
+    scene.passes(1.0)
+    assert scene.changes == 1
+
+
+def test_alerts_tighten_by_the_same_way() -> None:
+    """The steps of a ladder name policies as well."""
+    scene = Scene()
+    scene.climbed = frozenset({"strict"})
+    scene.passes(1.0)
+    assert scene.changes == 1
+    scene.climbed = frozenset()
+    scene.passes(1.0)
+    assert (scene.in_force, scene.changes) == (["usual"], 2)
+
+
+def test_a_task_with_a_call_under_way_is_not_idle() -> None:
+    """It has said nothing for a minute, and is at work."""
+    scene = Scene()
+    scene.promises.tasks.note(record(task="t"))
+    scene.calls = [SimpleNamespace(agent="pricing-01", task="t")]
+    scene.passes(100.0)
+    assert scene.promises.slos.entries["done"].series.bad == 0
+    scene.calls = []
+    scene.passes(100.0)
+    assert scene.promises.slos.entries["done"].series.bad == 1
+
+
+def test_metrics_of_both() -> None:
+    """Of objectives, and of tasks."""
+    names = {family.metric.name for family in Scene().promises.families()}
+    assert {"holdfast_slo_events_total", "holdfast_slo_state"} < names
