@@ -39,7 +39,8 @@ class Scene:
         self.others: list[Recorder] = []
         self.lines = io.StringIO()
         self.log = Log(self.clock, form="json", stream=self.lines)
-        trail: Any = self.trail = Heard()
+        self.trail = Heard()
+        trail: Any = self.trail
         self.watcher = Watcher(self.metrics, trail, self.log, self.others)
 
     @property

@@ -135,6 +135,7 @@ def misalerted(written: Written, known: Known) -> Judged:
     errors = [
         *_twice(written, "receivers", receivers),
         *_twice(written, "escalation", [str(each.name) for each in alerts.escalation]),
+        *_astray(written, known),
         *_routes(written, receivers, known),
         *_timings(written, known),
         *_ladders(written, receivers, known),
@@ -146,6 +147,13 @@ def _twice(written: Written, name: str, names: list[str]) -> Iterator[Problem]:
     for i, each in enumerate(names):
         if each in names[:i]:
             yield written.problem("another one has this name already", name, i, "name")
+
+
+def _astray(written: Written, known: Known) -> Iterator[Problem]:
+    """Receivers whose upstream is not there."""
+    for i, each in enumerate(written.alerts.receivers):
+        if each.upstream is not UNSET:
+            yield from _upstream(written, each.upstream, known, "receivers", i, "upstream")
 
 
 def _routes(written: Written, receivers: list[str], known: Known) -> Iterator[Problem]:

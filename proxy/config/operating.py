@@ -13,7 +13,6 @@ from proxy.config.mirrors import Mirror
 from proxy.config.misdirected import misdirected
 from proxy.config.objectives import misjudged
 from proxy.config.places import Place
-from proxy.config.receivers import astray
 from proxy.config.shape import MISSING, Shape, kind_of
 from proxy.config.slos import Slo, objective_of
 from proxy.config.tightening import misnamed
@@ -82,9 +81,7 @@ class Operating:
             "policy": frozenset(policies),
             "slo": frozenset(written.name for written, *_ in self.slos),
         }
-        judged = misalerted(Written(self.alerts, self._alerts_node), known)
-        lost = astray(self.alerts.receivers, self._alerts_node, upstreams)
-        return Judged([*judged.errors, *lost], judged.warnings)
+        return misalerted(Written(self.alerts, self._alerts_node), known)
 
     def judged(
         self,

@@ -1,17 +1,14 @@
 """Who can be told of alerts, as policy files write it; and as delivery takes it."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from proxy.config import document
 from proxy.config.addresses import Url
-from proxy.config.places import Problem
 from proxy.config.types import Name, Secret, Upstream
-from proxy.config.wording import nearest
 from proxy.observe.alerts import receiver as told
 from proxy.protocols import standard_webhooks
 
@@ -128,20 +125,3 @@ def _as_told(written: Receiver, upstreams: Mapping[str, Upstream]) -> told.Recei
         secrets=written.secrets,
         private=written.allow_private,
     )
-
-
-def astray(
-    written: Collection[Receiver], node: document.Node | None, upstreams: Collection[str]
-) -> Iterator[Problem]:
-    """Receivers whose upstream is not there. `node`: of `alerts`."""
-    for i, each in enumerate(written):
-        if each.upstream is not UNSET and each.upstream not in upstreams:
-            lost = each.upstream
-            message = f"no upstream has this name: {lost}{nearest(lost, list(upstreams))}"
-            assert isinstance(node, document.Mapping)  # or it could not have been read
-            listed = node.items["receivers"].node
-            assert isinstance(listed, document.Sequence)
-            one = listed.items[i]
-            assert isinstance(one, document.Mapping)
-            place = one.items["upstream"].node.place
-            yield Problem(place, f"alerts.receivers[{i}].upstream", message)

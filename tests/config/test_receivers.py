@@ -99,7 +99,7 @@ def test_a_receiver_as_it_is_written(folder: Any, written: str, made: told.Recei
         ('kind: webhook, url: "https://a.example/?sesame 1"', "expected a URL of printable ASCII"),
         ("kind: webhook, url: 7", "expected a URL such as https://example.org/hook"),
         ('kind: webhook, url: "https://a.example:sesame/"', "the URL has no valid port"),
-        ("kind: gateway, upstream: gatewey", "no upstream has this name: gatewey; did you mean"),
+        ("kind: gateway, upstream: gatewey", "no upstream is named gatewey; did you mean"),
     ],
 )
 def test_what_is_none(folder: Any, written: str, why: str) -> None:
@@ -126,7 +126,7 @@ def test_an_upstream_of_the_command_line_takes_anothers_place(tmp_path: Path) ->
     (tmp_path / "a.yaml").write_text(FILE.replace("RECEIVER", "kind: gateway, upstream: gateway"))
     with pytest.raises(ConfigError) as raised:
         load_policies(tmp_path, ("http://127.0.0.1:1", "tools"))
-    assert "no upstream has this name: gateway" in str(raised.value)
+    assert "no upstream is named gateway" in str(raised.value)
 
 
 def test_a_url_is_text() -> None:
