@@ -24,6 +24,8 @@ from proxy.call import (
     tokens_of,
 )
 from proxy.clock import NEVER
+from proxy.observe.traces.tracer import Tracer
+from proxy.outbound import Tracing
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
 from proxy.refusal import Refusal
@@ -35,6 +37,7 @@ from proxy.stages.timeout import Deadline, Timeout
 from proxy.units import Seconds
 from tests.fakes import (
     FakeBody,
+    FakeClock,
     ScriptedUpstream,
     make_attempt,
     make_call,
@@ -258,12 +261,17 @@ ASKED: dict[str, Callable[[Call], Any]] = {
     "gateway.py _mount": lambda call: came_back(call.head, b"holdfast-abcd"),
     "pipeline/mount.py identify": complete,
     "gateway.py _open": Identity("ann", "crew").name,
+    "observe/traces/tracer.py _begun": lambda call: Tracer(FakeClock(), 1.0, print).of(call),
     "stages/bulkhead.py _rank_of": lambda call: priority(call.head.fields),
     "stages/loop.py _chain": lambda call: LoopGuard(
         Loop(), Site(make_target(), make_ground())
     )._chain(call),
     "stages/retry.py _limit": lambda call: client_retries(call.head.fields),
     "stages/timeout.py admit": lambda call: patience(call.head.fields),
+    # What a sending that is traced has in the place of what the agent sent.
+    "wire/compose.py head": lambda call: [
+        call.head.fields.get(name) for name in Tracing(lambda attempt: b"").replaced("gateway")
+    ],
 }
 """Where it is asked whether a head has signs, and what is looked for only then."""
 

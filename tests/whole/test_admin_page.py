@@ -29,6 +29,7 @@ policies:
   - {name: reads, match: {tool: get_balance}, effect: read}
   - {name: listed, match: {tool: pay}, approval: {}}
 budgets: [{name: agent, per: agent, hour: 0.04}]
+slos: [{name: works, sli: success, objective: 0.99, match: {tool: "get_*"}, on_exhausted: [notify]}]
 """
 
 
@@ -53,7 +54,7 @@ def keys(value: Any, path: str = "") -> set[str]:
 
 
 OPEN = re.compile(
-    r"\.(refused|sections|fields|match|shadow|items\[\]\.(effect|about|annotations))\."
+    r"\.(refused|sections|fields|match|shadow|items\[\]\.(effect|about|annotations|excluded|match))\."
 )
 """Below these any names may stand, and what may be null may be more."""
 

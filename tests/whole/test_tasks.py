@@ -23,7 +23,7 @@ from tests.harness import (
 from tests.harness.models import parted
 from tests.harness.process import Process, holdfast_process
 from tests.journal.written import lines
-from tests.whole.test_slos import until
+from tests.whole.test_slos import listed, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -171,8 +171,11 @@ async def test_a_crash_leaves_open_what_was_open(upstream: RawUpstream) -> None:
         more = ("--data-dir", str(state))
         soon = POLICIES.replace("idle: 1h", "idle: 1s")
         async with holdfast_process(upstream, "tools", soon, *more) as second:
-            found = await until(second, BAD, 2)
-            assert (found[GOOD], found[OPEN]) == (1, 0)
+            found = await until(second, BAD, 1)
+            shown = await listed(second, "done")
+            assert (shown["good"], shown["bad"], found[OPEN]) == (1, 2, 0)
+            second.terminate()
+            assert await second.exited() == 0
         assert [(line["task"], line["end"]) for line in written(state)] == [
             ("b", "failure"), ("c", "abandoned"),
         ]  # fmt: skip

@@ -196,6 +196,11 @@ class Slos:
         self._advance(self._axis.begin(), here=False)
         self._begun = True
         self._known = frozenset()
+        for series in (
+            *(each.series for each in self._entries.values()),
+            *(each for _, each in self._aside.values()),
+        ):
+            series.begin()
 
     def now(self) -> float:
         """On the time of rings (`axis.py`)."""

@@ -1,5 +1,5 @@
-"""What metrics say of objectives. Counts are of all events since an objective began; what is of
-windows has no row before anything was counted in it, for nothing is no good sign."""
+"""What metrics say of objectives. Counts are of events since the process began, as all counters
+are; what is of windows has no row before anything was counted in it: nothing is no good sign."""
 
 from collections.abc import Iterable, Iterator
 
@@ -48,9 +48,7 @@ def families(entries: Iterable[Entry]) -> Iterator[Family]:
     rows: dict[str, Rows] = {metric.name: {} for metric in METRICS}
     for entry in entries:
         name, standing = entry.objective.name, entry.standing
-        excluded = sum(entry.series.excluded.values())
-        counts = {"true": entry.series.good, "false": entry.series.bad, "excluded": excluded}
-        for good, number in counts.items():
+        for good, number in zip(("true", "false", "excluded"), entry.series.counts, strict=True):
             rows[EVENTS.name][name, good] = number
         rows[OBJECTIVE.name][name,] = entry.objective.objective
         if standing is None:

@@ -10,14 +10,31 @@ MOST_REASONS = 64
 class Series:
     """Good and bad events, in a ring; those that do not count, by their reason."""
 
-    __slots__ = ("excluded", "name", "ring", "times")
+    __slots__ = ("_before", "excluded", "name", "ring", "times")
 
     def __init__(self, name: str, ring: Ring) -> None:
         self.name = name
         self.ring = ring
         self.excluded: dict[str, int] = {}
+        self._before = (0, 0, 0)
         self.times: Times | None = None
         """How long events took that count, where somebody promised that."""
+
+    def begin(self) -> None:
+        """What was rebuilt is there. Counters of this process begin here, as all of them do: after
+        a crash a few less may be known than were, and what falls Prometheus takes for a new
+        beginning, and adds up once more."""
+        self._before = self._counted
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Good, bad and excluded events since then."""
+        (good, bad, excluded), before = self._counted, self._before
+        return good - before[0], bad - before[1], excluded - before[2]
+
+    @property
+    def _counted(self) -> tuple[int, int, int]:
+        return self.good, self.bad, sum(self.excluded.values())
 
     @property
     def good(self) -> int:

@@ -1,5 +1,6 @@
 """Rings: their sums are those of a plain list of events, over gaps, restarts and other windows."""
 
+import math
 import sys
 from collections.abc import Iterable
 
@@ -52,10 +53,11 @@ class Plain:
         return sum(good for _, good, _ in there), sum(bad for *_, bad in there), seen
 
 
-def step_of(window: float) -> float:
-    """How long the slots are in which a window is counted."""
+def step_of(window: float, longest: float) -> float:
+    """How long the slots are in which a window is counted, in a ring for windows up to `longest`:
+    hours, or so many of them that there are not too many."""
     fine = (step for step, slots in FINE if step * slots >= window)
-    return float(next(fine, 3600))
+    return float(next(fine, 3600 * max(1, math.ceil(longest / 3600 / MOST_SLOTS))))
 
 
 def played(steps: Iterable[Step], window: float = MONTH) -> tuple[Ring, Plain]:
@@ -70,7 +72,7 @@ def played(steps: Iterable[Step], window: float = MONTH) -> tuple[Ring, Plain]:
 def same(ring: Ring, plain: Plain, windows: Iterable[float] = WINDOWS) -> None:
     """Each window has all events that are in it, and none from before its slot."""
     for window in windows:
-        step = step_of(window)
+        step = step_of(window, ring.window)
         begin = (plain.now - window) // step * step
         good, bad, seen = plain.since(begin)
         found = ring.over(window)
