@@ -81,8 +81,8 @@ async def test_a_collector_that_never_answers(
         for _ in range(3):
             assert (await proxy.call(request("/"))).status == 200
         await within(proxy.app.stop(drain=0))
-        assert proxy.app._lookout.traces is not None
-        assert proxy.app._lookout.traces._outbox.tallies.dropped == 9
+        assert proxy.app._lookout.tracing._traces is not None
+        assert proxy.app._lookout.tracing._traces._outbox.tallies.dropped == 9
 
 
 async def test_what_is_there_at_the_end_goes_out(upstream: RawUpstream) -> None:
@@ -117,7 +117,7 @@ async def test_without_the_sdk_context_is_kept_in_order(
     told = asyncio.Event()
     async with Collector() as far, holdfast(upstream, trace=far.settings) as proxy:
         proxy.app._keep.of(NEWS, News).listeners.append(lambda _: told.set())
-        traces = proxy.app._lookout.traces
+        traces = proxy.app._lookout.tracing._traces
         assert traces is not None
         if traces.tracer.tells:
             await within(told.wait())
