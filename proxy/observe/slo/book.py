@@ -40,7 +40,8 @@ LATELY = 256
 """Calls that are known to be in a state: the journal may have their records a moment later, where
 their bodies are looked through first."""
 
-_REPLAYED = frozenset({"call.finished", "start", "stop"})
+_REPLAYED = frozenset({"call.finished", "start", "stop", "checkpoint", "slo.alert", "slo.resolved"})
+"""Calls, and what says until when the process was there: what was over then must not burn again."""
 
 
 class _KeptSeries(msgspec.Struct):
@@ -206,10 +207,10 @@ class Slos:
         """On the time of rings (`axis.py`)."""
         return self._axis.now()
 
-    def reach(self, ts: float) -> float:
-        """While it is rebuilt: what follows happened then, in seconds since 1970. Where that is on
-        the time of rings."""
-        at = self._axis.reach(ts)
+    def reach(self, ts: float, drill: int = 1) -> float:
+        """While it is rebuilt: what follows happened then, in seconds since 1970, in a drill of
+        this speed. Where that is on the time of rings."""
+        at = self._axis.reach(ts, drill)
         self._advance(at)
         return at
 
@@ -272,8 +273,9 @@ class Slos:
         if self._begun:
             return  # this process ends, or what it found of another one was counted
         kind = record["type"]
-        at = self._axis.reach(float(Moment.parse(record["ts"])))
-        self._advance(at, here=kind != "start")
+        here = kind != "start"
+        drill = record.get("drill", 1) if here else 1
+        self._advance(self._axis.reach(float(Moment.parse(record["ts"])), drill), here=here)
         if kind == "call.finished" and record["id"] not in self._known:
             self._calls.again(record)
 

@@ -76,7 +76,7 @@ class Following:
     def __init__(
         self,
         now: Callable[[], float],
-        reach: Callable[[float], float],
+        reach: Callable[[float, int], float],
         name: Callable[[], str],
         drill: int = 1,
     ) -> None:
@@ -256,7 +256,7 @@ class Following:
             at = float(Moment.parse(record.get("ts")))
         except ValueError:  # nothing of ours
             at = self._now()
-        return micros(self._reach(at))
+        return micros(self._reach(at, record.get("drill", 1)))
 
 
 class _Once:

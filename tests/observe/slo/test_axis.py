@@ -56,3 +56,27 @@ def test_in_a_drill_it_goes_faster() -> None:
     began = axis.begin()
     clock.advance(2)
     assert axis.now() == began + 120
+
+
+def test_records_of_a_drill_are_as_far_apart_as_they_were() -> None:
+    """They tell the real time; the first one, and what a start says, is where the wall was."""
+    clock = Clock(drill=60)
+    axis = Axis(clock)
+    began = axis.reach(EPOCH, 60)
+    assert began == EPOCH
+    assert axis.reach(EPOCH + 10, 60) == began + 600
+    assert axis.reach(EPOCH + 5, 60) == began + 600
+    assert axis.reach(EPOCH + 30) == began + 620  # a start: nobody was there
+
+
+def test_a_snapshot_of_a_drill_is_gone_on_from() -> None:
+    """Records behind it are told from where it was, and so is the next process."""
+    clock = Clock(drill=60)
+    before = Axis(clock)
+    began = before.begin()
+    clock.advance(10)
+    after = Axis(clock)
+    after.load(before.now(), before.offset)
+    clock.advance(10)
+    assert after.reach(clock.wall(), 60) == before.now() == began + 1200
+    assert after.begin() == began + 1200

@@ -42,7 +42,9 @@ def test_only_who_counts_calls_hears_of_them() -> None:
     assert (made.slos.counts_calls, made.slos.types) == (False, frozenset())
     made.slos.obey([objective(per="task")])
     assert not made.slos.counts_calls
-    assert made.slos.types == {"call.finished", "start", "stop"}
+    assert made.slos.types == {
+        "call.finished", "start", "stop", "checkpoint", "slo.alert", "slo.resolved",
+    }  # fmt: skip
     made.slos.obey([objective()])
     assert made.slos.counts_calls
 
@@ -154,6 +156,24 @@ def test_one_that_died_left_its_records() -> None:
     assert again.entry.over(1190).total == 20
     assert again.entry.over(2400).total == 40
     assert again.entry.over(2400).coverage == pytest.approx(0.5, abs=0.05)
+
+
+def test_what_was_over_in_a_drill_does_not_burn_again() -> None:
+    """Its records tell the real time; as windows pass, an hour has gone since they were made."""
+    drill = {"drill": 60}
+    made = Watched(objective(), clock=FakeClock(drill=60)).begin()
+    records = [start(made) | drill, *(each | drill for each in made.ends(0, 20))]
+    made.slos.tick()
+    assert "page" in made.holding
+    made.clock.advance(40)
+    made.slos.tick()
+    assert "page" not in made.holding
+    over = {"type": "slo.resolved", "id": "x", "ts": stamp(made.clock.wall())} | drill
+    made.clock.advance(5)
+    again = restarted(made, None, [*records, over, start(made) | drill]).begin()
+    assert again.entry.over(1800).total == 0
+    assert counts(again) == (0, 20, {})
+    assert "page" not in again.holding
 
 
 def test_a_stop_says_until_when_it_was_there() -> None:

@@ -11,7 +11,7 @@ from proxy.observe.slo import following
 from proxy.observe.slo.following import Following, Outcome, Several, Unknown, Untrue
 from tests.fakes import FakeClock, run
 from tests.observe.records import record
-from tests.observe.slo.work import Works, counted, of_tasks, series
+from tests.observe.slo.work import Works, counted, of_tasks, reach, series
 
 FAILED: dict[str, Any] = {"outcome": "failed", "code": "failure", "attempts": ()}
 
@@ -261,7 +261,7 @@ def test_what_was_written_of_objectives_that_are_gone_is_passed_over():
 def test_before_there_is_a_journal_nothing_is_noted():
     """Nor is it durable."""
     clock = FakeClock()
-    followed = Following(clock.wall, float, clock.uuid)
+    followed = Following(clock.wall, reach, clock.uuid)
     followed.follow([(of_tasks(), series())])
     followed.note(record(task="t"))
     clock.time += 600
