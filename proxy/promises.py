@@ -76,7 +76,7 @@ class Promises:
 
     def _act(self) -> None:
         exhausted = self.slos.exhausted
-        for condition in self.acts.told(exhausted):
+        for condition in self.acts.told(self.slos.figures()):
             self._tell(condition)
         before, self._stepped = self._stepped, self._climbed()
         if self.acts.look(exhausted) or before != self._stepped:

@@ -65,7 +65,8 @@ def test_what_is_used_up_tightens() -> None:
     assert scene.in_force == ["usual"]
     scene.fails(20)
     assert (scene.in_force, scene.changes) == (["usual", "strict"], 1)
-    assert "SloExhausted" in {one.name for one in scene.told if one.holds}
+    [told] = [one for one in scene.told if one.holds and one.name == "SloExhausted"]
+    assert (told.told["events"], told.told["exhausts_in"]) == ("20 in 30d, 20 bad", "now")
     scene.passes(1.0)
     assert scene.changes == 1
 

@@ -6,7 +6,7 @@ force twice in `HELD` at most. A restart looks anew: what is used up then is in 
 is served, and what only waited for its time is over.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from proxy.observe.alerts.condition import Condition
 from proxy.observe.slo.objective import Objective
@@ -26,12 +26,16 @@ class Acts:
         self._now = now
         self._objectives: dict[str, Objective] = {}
         self._last: dict[str, float] = {}  # when its budget was seen to be used up last
+        self._over: list[Objective] = []  # of which nobody is to be told any more
         self.in_force: frozenset[str] = frozenset()
         """Objectives whose acts are."""
 
     def obey(self, objectives: Iterable[Objective]) -> None:
         """These are counted. What followed from others is over."""
+        before = self._objectives.values()
         self._objectives = {each.name: each for each in objectives if does(each)}
+        told = {each.name for each in self._objectives.values() if each.notify}
+        self._over += [each for each in before if each.notify and each.name not in told]
         self._last = {name: at for name, at in self._last.items() if name in self._objectives}
         self.in_force = frozenset(self._last)
 
@@ -45,11 +49,15 @@ class Acts:
         before, self.in_force = self.in_force, frozenset(self._last)
         return before != self.in_force
 
-    def told(self, exhausted: frozenset[str]) -> Iterator[Condition]:
-        """What people are told, where they want to be."""
+    def told(self, exhausted: Mapping[str, Mapping[str, str]]) -> Iterator[Condition]:
+        """What people are told, where they want to be. `exhausted`: what is used up now, with
+        figures of it."""
+        over, self._over = self._over, []
+        for objective in over:
+            yield _condition(objective, None)
         for name, objective in self._objectives.items():
             if objective.notify:
-                yield _condition(objective, holds=name in exhausted)
+                yield _condition(objective, exhausted.get(name))
 
 
 def does(objective: Objective) -> tuple[str, ...]:
@@ -63,8 +71,8 @@ def does(objective: Objective) -> tuple[str, ...]:
     return (*(word for word, so in given if so), *tightens)
 
 
-def _condition(objective: Objective, *, holds: bool) -> Condition:
-    name = objective.name
+def _condition(objective: Objective, figures: Mapping[str, str] | None) -> Condition:
+    name, holds = objective.name, figures is not None
     return Condition(
         source="slo",
         name=EXHAUSTED,
@@ -72,7 +80,7 @@ def _condition(objective: Objective, *, holds: bool) -> Condition:
         about={"slo": name, "severity": "page"},
         holds=holds,
         summary=f"{name}: its error budget is used up" if holds else "",
-        told={"follows": ", ".join(does(objective))} if holds else {},
+        told={"follows": ", ".join(does(objective)), **figures} if figures is not None else {},
         group=f"slo:{name}",
         lasts=_LASTS,
     )

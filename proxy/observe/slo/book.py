@@ -20,7 +20,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.observe.alerts.condition import Condition, Tell
 from proxy.observe.slo.axis import Axis
-from proxy.observe.slo.burning import Burning, Standing, look
+from proxy.observe.slo.burning import Burning, Standing, look, of_budget
 from proxy.observe.slo.counting import Counting
 from proxy.observe.slo.objective import Objective
 from proxy.observe.slo.ring import Kept, Ring, Sums
@@ -160,6 +160,15 @@ class Slos:
     def exhausted(self) -> frozenset[str]:
         """The names of those whose budgets are used up."""
         return self._exhausted
+
+    def figures(self) -> dict[str, dict[str, str]]:
+        """Those whose budgets are used up, and what people are told of each."""
+        found = ((name, self._entries.get(name)) for name in self._exhausted)
+        return {
+            name: of_budget(entry.objective, entry.standing)
+            for name, entry in found
+            if entry is not None and entry.standing is not None
+        }
 
     def note(self, record: Record) -> None:
         """Part of Recorder."""

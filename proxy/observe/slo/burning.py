@@ -132,7 +132,7 @@ class Burning:
     ) -> Condition:
         if not burns:
             return self._said(severity, holds=False)
-        worst, sums = burns[0], standing.sums
+        worst = burns[0]
         long, short = standing.windows[worst.long], standing.windows[worst.short]
         fast = burn_rate(self.objective, long)
         return self._said(
@@ -146,11 +146,7 @@ class Burning:
                 **_figures("long", self.objective, long),
                 **_figures("short", self.objective, short),
                 "rule": "; ".join(map(_rule, burns)),
-                "objective": f"{self.objective.objective:g}",
-                "budget_remaining": f"{standing.remaining:.4f}",
-                "events": f"{sums.total} in {told(sums.window)}, {sums.bad} bad",
-                "coverage": f"{sums.coverage:.3f}",
-                "exhausts_in": _in(standing.exhausts_in),
+                **of_budget(self.objective, standing),
             },
         )
 
@@ -174,6 +170,18 @@ class Burning:
             group=f"slo:{name}",
             lasts=LASTS,
         )
+
+
+def of_budget(objective: Objective, standing: Standing) -> dict[str, str]:
+    """What people are told of the whole budget."""
+    sums = standing.sums
+    return {
+        "objective": f"{objective.objective:g}",
+        "budget_remaining": f"{standing.remaining:.4f}",
+        "events": f"{sums.total} in {told(sums.window)}, {sums.bad} bad",
+        "coverage": f"{sums.coverage:.3f}",
+        "exhausts_in": _in(standing.exhausts_in),
+    }
 
 
 def _figures(which: str, objective: Objective, sums: Sums) -> dict[str, str]:

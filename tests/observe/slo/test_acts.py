@@ -71,13 +71,27 @@ def test_at_the_edge_nothing_changes_more_than_twice_in_its_time(used_up: list[b
 def test_people_are_told_where_they_want_to_be():
     """That it is so, or that it is over; the alert is the same one."""
     acts, _ = acting()
-    (told,) = acts.told(frozenset({"tight", "asks"}))
+    (told,) = acts.told({"tight": {"exhausts_in": "now"}, "asks": {}})
     assert (told.name, told.holds, told.about) == (
         "SloExhausted", True, {"slo": "tight", "severity": "page"},
     )  # fmt: skip
-    assert told.told == {"follows": "notify, tighten: closed, tighten: slow"}
-    (over,) = acts.told(frozenset())
+    assert told.told == {
+        "follows": "notify, tighten: closed, tighten: slow",
+        "exhausts_in": "now",
+    }
+    (over,) = acts.told({})
     assert (over.holds, over.about) == (False, told.about)
+
+
+def test_who_takes_the_objective_out_is_told_that_it_is_over():
+    """Once, and not when what it was told has lapsed; so too where only the word is taken out."""
+    for left in ((ASKS, PLAIN), (of_tasks("tight", require_approval=True), ASKS)):
+        acts, _ = acting()
+        (told,) = acts.told({"tight": {}})
+        acts.obey(left)
+        (over,) = acts.told({"tight": {}})
+        assert (told.holds, over.holds, over.about) == (True, False, told.about)
+        assert list(acts.told({"tight": {}})) == []
 
 
 def test_what_follows_is_said_in_the_words_of_the_file():
