@@ -63,6 +63,7 @@ class People:
         """What they are called for. Every source of conditions tells it; it is a room of the
         journal."""
         self.delivery.firing = self.alerts.said_again
+        self.alerts.trouble = self.delivery.trouble
         self._acts = Acts(clock, keep, self.alerts.notify, self.call)
         self._sources = Sources(self.alerts.tell, keep, clock.fast_wall)
         news.listeners.append(self._sources.hear)

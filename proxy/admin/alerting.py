@@ -68,6 +68,8 @@ class Alerting:
         asked: Try = visit.body
         to = self._alerts.test(asked.severity, visit.author.name)
         warnings = [] if to else ["no route leads to a receiver: nobody is told"]
+        why = ((name, self._alerts.trouble(name)) for name in to)
+        warnings += [f"{name} is not told at once: {said}" for name, said in why if said]
         return {"severity": asked.severity, "to": to, "warnings": warnings}
 
 

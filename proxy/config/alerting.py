@@ -1,5 +1,6 @@
 """Judges what policy files say of alerts, and makes of it what alerts obey (`rules_of`)."""
 
+import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeAlias, get_args
 
@@ -12,10 +13,12 @@ from proxy.config.judge import Judged
 from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
 from proxy.config.wording import nearest
+from proxy.mirrors.reach import why_not
 from proxy.observe.alerts import rules
 from proxy.observe.alerts.condition import Severity, Source
 from proxy.state.scopes import Scope
 
+_LEAST_REPEAT = 60.0
 _WORDS = {"severity": get_args(Severity), "source": get_args(Source)}
 Known: TypeAlias = Mapping[str, Collection[str]]
 """Names that there are: upstream, policy, slo."""
@@ -136,11 +139,17 @@ def misalerted(written: Written, known: Known) -> Judged:
         *_twice(written, "receivers", receivers),
         *_twice(written, "escalation", [str(each.name) for each in alerts.escalation]),
         *_astray(written, known),
+        *_repeats(written),
         *_routes(written, receivers, known),
         *_timings(written, known),
         *_ladders(written, receivers, known),
     ]
-    return Judged(errors, [*_untold(written, receivers), *_steps_for_nothing(written)])
+    warnings = [
+        *_untold(written, receivers),
+        *_unreachable(written),
+        *_steps_for_nothing(written),
+    ]
+    return Judged(errors, warnings)
 
 
 def _twice(written: Written, name: str, names: list[str]) -> Iterator[Problem]:
@@ -154,6 +163,12 @@ def _astray(written: Written, known: Known) -> Iterator[Problem]:
     for i, each in enumerate(written.alerts.receivers):
         if each.upstream is not UNSET:
             yield from _upstream(written, each.upstream, known, "receivers", i, "upstream")
+
+
+def _repeats(written: Written) -> Iterator[Problem]:
+    """Nobody is to be flooded, nor the journal."""
+    if written.alerts.repeat < _LEAST_REPEAT:
+        yield written.problem("expected at least 1m", "repeat")
 
 
 def _routes(written: Written, receivers: list[str], known: Known) -> Iterator[Problem]:
@@ -246,6 +261,21 @@ def _untold(written: Written, receivers: list[str]) -> Iterator[Problem]:
         if name not in named:
             message = "it is told of nothing: no route and no step names it"
             yield written.problem(message, "receivers", i, "name")
+
+
+def _unreachable(written: Written) -> Iterator[Problem]:
+    """Receivers at an address to which nothing is sent. What a name leads to is seen later."""
+    for i, each in enumerate(written.alerts.receivers):
+        host = "" if each.url is UNSET else each.url.host
+        if _is_address(host) and (why := why_not(host, private=each.allow_private)):
+            yield written.problem(f"nothing is sent to it: {why}", "receivers", i, "url")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
 
 
 def _to(each: Any) -> tuple[str, ...]:

@@ -44,6 +44,11 @@ class PostUrl(Secret):
         parts = urlsplit(self.encode().decode())
         return f"{parts.scheme}://{parts.netloc}"
 
+    @property
+    def host(self) -> str:
+        """A name or an address; that of IPv6 without its brackets."""
+        return urlsplit(self.encode().decode()).hostname or ""
+
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody who is told."""

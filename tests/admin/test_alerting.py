@@ -70,13 +70,16 @@ async def test_somebody_sees_to_it(side: Side) -> None:
 
 
 def test_a_try(side: Side) -> None:
-    """It fires like any other, and says who is told."""
+    """It fires like any other, and says who is told, and who most likely is not."""
     assert side.handlers.test(side.visit(Try("page"))) == {
         "severity": "page",
         "to": ["ops"],
         "warnings": [],
     }
     assert side.names(state="firing") == ["Test"]
+    side.alerts.trouble = {"ops": "it answered 410"}.__getitem__
+    told = side.handlers.test(side.visit(Try("page")))
+    assert told["warnings"] == ["ops is not told at once: it answered 410"]
     side.alerts.obey(Rules())
     told = side.handlers.test(side.visit(Try()))
     assert (told["to"], len(told["warnings"])) == ([], 1)

@@ -86,6 +86,7 @@ alerts:
     [
         ("routes: [{to: [opps]}]", "routes[0].to[0]", "no receiver is named opps; did you mean"),
         ("routes: [{to: []}]", "routes[0].to", ""),
+        ("repeat: 59s", "repeat", "expected at least 1m"),
         (f"receivers: [{OPS}, {OPS}]", "receivers[1].name", "another one has this name"),
         (
             "routes: [{to: [ops], match: {severity: pager}}]",
@@ -178,3 +179,24 @@ def test_it_stands_in_one_file(folder):
     folder.write("alerts: {repeat: 1h}\n", "q.yaml")
     [error] = folder.errors(UPSTREAM + "alerts: {repeat: 2h}\n")
     assert "alerts: it stands at" in error
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "why"),
+    [
+        ("http://127.0.0.1:9093", "false", "allow_private would let it be"),
+        ("http://[fd00::1]/x", "false", "allow_private would let it be"),
+        ("http://169.254.169.254/x", "true", "none that a receiver can have"),
+        ("http://127.0.0.1:9093", "true", ""),
+        ("https://h.example/x", "false", ""),
+    ],
+)
+def test_a_receiver_to_which_nothing_is_sent(folder, url, private, why):
+    """Who looks at the file is told, and not who waits for the first alert."""
+    told = f"{{name: am, kind: alertmanager, url: '{url}', allow_private: {private}}}"
+    warnings = folder.load(
+        UPSTREAM + f"alerts: {{receivers: [{told}], routes: [{{to: [am]}}]}}\n"
+    ).warnings
+    found = [each for each in warnings if "receivers[0].url" in str(each)]
+    assert [why in str(each) for each in found] == [True] * bool(why)
+    assert url not in str(found)

@@ -67,6 +67,8 @@ class Alerts:
         self._telling = Telling(self._now, self._wall)
         self._climbing: Climbing | None = None
         self._send: Callable[[Notice], None] = _to_nobody
+        self.trouble: Callable[[str], str] = _well
+        """Why a receiver is not told at once; empty: it is."""
         self._over: list[Alert] = []  # since the last look
         self._stirred: dict[str, None] = {}  # groups in which something changed, in that order
         self._sweep_at = self._looked_at = 0.0
@@ -300,3 +302,8 @@ class Alerts:
 
 def _to_nobody(notice: Notice) -> None:
     """Before the start."""
+
+
+def _well(receiver: str) -> str:
+    """Where nobody knows of receivers."""
+    return ""

@@ -127,6 +127,10 @@ class Deliveries:
         off = self._off.get(receiver)
         return "" if off is None else off.why
 
+    def trouble(self, receiver: str) -> str:
+        """Part of Delivery."""
+        return self.disabled(receiver) or self._failing.get(receiver, "")
+
     def waiting(self, receiver: str) -> int:
         """Part of Delivery."""
         return self._waiting.of(receiver)

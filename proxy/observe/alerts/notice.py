@@ -68,6 +68,10 @@ class Delivery(Protocol):
     def disabled(self, receiver: str, /) -> str:
         """Why it is told nothing (it answered 410); empty: it is told."""
 
+    def trouble(self, receiver: str, /) -> str:
+        """Why it most likely is not told at once: it is told nothing, or took nothing the last
+        time; empty: it is well."""
+
     def waiting(self, receiver: str, /) -> int:
         """Notices that it has not taken yet."""
 

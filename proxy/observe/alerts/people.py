@@ -61,9 +61,11 @@ def slack(notice: Notice, whence: Whence) -> bytes:
 
 def _line(alert: Told) -> str:
     mark = "over" if alert.ends_at else alert.severity
-    since = datetime.fromtimestamp(alert.starts_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    until = datetime.fromtimestamp(alert.ends_at, UTC).strftime(" to %H:%M:%S")
-    span = f"since {since}" if not alert.ends_at else f"{since}{until}"
+    began, ended = (datetime.fromtimestamp(at, UTC) for at in (alert.starts_at, alert.ends_at))
+    same_day = began.date() == ended.date()
+    until = ended.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
+    since = began.strftime("%Y-%m-%d %H:%M:%S UTC")
+    span = f"{since} to {until}" if alert.ends_at else f"since {since}"
     about = ", ".join(f"{name} {value}" for name, value in alert.labels.items())
     said = f"{alert.summary or alert.name} ({about})" if about else alert.summary or alert.name
     return f"• {mark}: {_plain(said[:_LONGEST_SAID])} _{span}_"

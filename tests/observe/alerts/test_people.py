@@ -82,6 +82,14 @@ def test_what_is_over_looks_so() -> None:
     assert message(over("n")).startswith(":white_check_mark: *[RESOLVED] CircuitOpen")
 
 
+def test_what_lasted_over_midnight_has_two_dates() -> None:
+    """Else three days would look like three minutes."""
+    alert = replace(told("f1"), starts_at=1_795_906_001.0, ends_at=1_795_906_121.0)
+    assert "2026-11-28 22:46:41 UTC to 22:48:41_" in message(notice("n", alert))
+    alert = replace(alert, ends_at=1_796_165_321.0)
+    assert "2026-11-28 22:46:41 UTC to 2026-12-01 22:48:41_" in message(notice("n", alert))
+
+
 def test_agents_cannot_call_everybody() -> None:
     """They may name a tool as they like; to Slack it means nothing."""
     evil = told("f1", tool="<!channel> <https://evil.example|ok> & `x`\nnew line")
