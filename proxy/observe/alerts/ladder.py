@@ -91,12 +91,15 @@ class Climbing:
             self._do(alert, ladder, step)
 
     def _do(self, alert: Alert, ladder: Ladder, step: Step) -> None:
-        number, labels = alert.steps, alert.labels
+        number = alert.steps
+        labels = {name: text for name, text in alert.labels.items() if text}
         self._noted(alert, number, step.after, None, "")
         for at, (act, arguments) in enumerate(_acts(step)):
             what = filled(act.what, labels)
             if what is None:
                 result = "the alert does not say what it is about"
+            elif act.kind == "kill" and what.count("*") > act.what.count("*"):
+                act, result = Act(act.kind, what), "a name with a * in it would kill others too"
             else:
                 act = Act(act.kind, what)
                 result = self._done(alert, ladder, f"{number}.{at}", act, arguments)

@@ -216,6 +216,30 @@ def test_what_an_alert_does_not_say(scene: Scene) -> None:
     assert scene.alerts.held_open == {("u", "")}
 
 
+def test_an_agent_does_not_have_others_killed(scene: Scene) -> None:
+    """It makes names up; in a scope a * stands for anything. What the file says may have one."""
+    step = Step(0.0, kill=("agent:{agent}", "tool:{tool}", "tool:{name}*"))
+    scene.alerts.obey(climbs(Ladder("usual", Every(), (step,))))
+    scene.tell(said("AgentLoops", source="loop", agent="*", tool="get_*"))
+    scene.wait(2)
+    why = "a name with a * in it would kill others too"
+    assert escalated(scene) == [
+        (1, "kill", "agent:*", why),
+        (1, "kill", "tool:get_*", why),
+        (1, "kill", "tool:AgentLoops*", "done"),
+    ]
+    assert [did[:2] for did in scene.hands.did] == [("kill", "tool:AgentLoops*")]
+
+
+def test_a_tool_without_a_name_is_not_all_of_them(scene: Scene) -> None:
+    """`UPSTREAM/` would be held open whole."""
+    scene.tell(said("AgentLoops", source="loop", severity="page", upstream="u", tool=""))
+    scene.wait(400)
+    assert scene.alerts.held_open == frozenset()
+    why = "the alert does not say what it is about"
+    assert escalated(scene)[-1] == (2, "open_breaker", "{upstream}/{tool}", why)
+
+
 def test_what_fails_is_noted(scene: Scene) -> None:
     """With why; it is not tried again."""
     scene.hands.cannot = "no"
