@@ -89,11 +89,19 @@ class Watch:
         self._due = 0.0
 
     def follow(self, rules: Rules | None) -> None:
-        """These are in force. What was learned stays."""
+        """These are in force. What was learned stays. With none, nobody looks any more: what was
+        told of how agents fare is over."""
         self.rules = rules
         if rules is None:
             for agent in self.agents.values():
                 agent.works.clear()
+                before = self._critical.pop(agent.name, "")
+                if before and agent.fares is not None:
+                    self.tell(_ill(agent.name, before, agent.fares, holds=False))
+                agent.fares = None
+            if self.emergency:
+                self.emergency = False
+                self.tell(_emergency(holds=False))
             self._tasks = 0
             self._fresh.clear()
 
@@ -199,17 +207,8 @@ class Watch:
             (len(judged) >= rules.min_agents and critical > rules.emergency * len(judged)),
         )
         if self.emergency or before:
-            self.tell(
-                Condition(
-                    "health",
-                    "FleetEmergency",
-                    "page",
-                    {},
-                    self.emergency,
-                    f"{critical} of {len(judged)} agents are critical",
-                    group="fleet",
-                )
-            )
+            why = f"{critical} of {len(judged)} agents are critical"
+            self.tell(_emergency(why, holds=self.emergency))
 
     # --- what others read ---
 
@@ -260,12 +259,22 @@ class Watch:
         """Part of Rebuilt: what came after the snapshot is learned by what comes next."""
 
 
+def _emergency(why: str = "", *, holds: bool) -> Condition:
+    return Condition("health", "FleetEmergency", "page", {}, holds, why, group="fleet")
+
+
+def _about(agent: str) -> dict[str, str]:
+    """Those that are not told apart are no agent: a step of a ladder must not kill one that is
+    called so."""
+    return {"agents": OTHER} if agent == OTHER else {"agent": agent}
+
+
 def _anomaly(agent: str, task: str, work: Work, one: Unusual) -> Condition:
     return Condition(
         "anomaly",
         "AgentAnomaly",
         "ticket",
-        {"agent": agent, "signal": one.signal},
+        {**_about(agent), "signal": one.signal},
         holds=True,
         summary=f"{agent}: {one.why}",
         told={
@@ -288,7 +297,7 @@ def _ill(agent: str, state: str, fares: Fares, *, holds: bool) -> Condition:
         "health",
         "AgentCritical" if state == CRITICAL else "AgentDegraded",
         severity,
-        {"agent": agent},
+        _about(agent),
         holds,
         f"{agent} is {state}: {fares.errors:.0%} of {fares.calls} calls failed{p99}",
         {"calls": str(fares.calls), "failed": str(fares.bad)},

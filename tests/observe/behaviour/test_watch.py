@@ -145,6 +145,34 @@ def test_how_an_agent_fares_is_told_when_it_changes():
     assert [(one.name, one.holds) for one in scene.told[-1:]] == [("AgentDegraded", False)]
 
 
+def test_who_looks_no_more_says_that_it_is_over():
+    """Else somebody would be called for it for ever."""
+    scene = Scene()
+    for number in range(500):
+        scene.watch.note(record(agent=f"a{number % 5}", outcome="failed"))
+    scene.passes(1.0)
+    fired = {(one.name, *one.about.values()) for one in scene.told if one.holds}
+    assert len(fired) == 6
+    scene.told.clear()
+    scene.watch.follow(None)
+    assert {(one.name, *one.about.values()) for one in scene.told if not one.holds} == fired
+    assert scene.watch.emergency is False
+    scene.told.clear()
+    scene.watch.follow(None)
+    assert scene.told == []
+
+
+def test_agents_that_are_not_told_apart_are_no_agent(monkeypatch):
+    """A step that kills `agent:{agent}` does nothing about them, whoever may be called `other`."""
+    monkeypatch.setattr(module, "AGENTS", 1)
+    scene = Scene()
+    for number in range(100):
+        scene.watch.note(record(agent=f"a{number}", outcome="failed"))
+    scene.passes(1.0)
+    [told] = scene.told
+    assert (told.name, told.about) == ("AgentCritical", {"agents": "other"})
+
+
 def test_what_people_took_is_not_the_agents_time():
     """And models take as long as they take."""
     scene = Scene()
