@@ -78,6 +78,8 @@ class People:
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
         self._loaded = loaded
+        self._sources.upstreams = loaded.upstreams
+        self._looks_at = 0.0  # what is in no policy any more is over
         self.delivery.obey(receivers_of(loaded.alerts.receivers, loaded.upstreams))
         self.alerts.obey(rules_of(loaded.alerts))
         self.alerts.only("upstream", "upstream", frozenset(loaded.upstreams))
@@ -92,6 +94,7 @@ class People:
         if self._clock.now() >= self._looks_at:
             self._looks_at = self._clock.now() + SWEEP
             self.alerts.stands(*self._sources.look())
+            self.alerts.end_those(self._sources.is_over)
 
     def _hold(self) -> None:
         self._acts.hold(self.alerts.held_open)

@@ -10,11 +10,13 @@ from proxy.config.loaded import Loaded
 from proxy.config.settings import Settings
 from proxy.journal.writer import State
 from proxy.keep import Keep
-from proxy.keys import NEWS
+from proxy.keys import LEDGER, NEWS
 from proxy.mirrors.sender import Sender
-from proxy.news import KillChange, News, TrafficChange
+from proxy.news import BudgetChange, KillChange, News, TrafficChange
 from proxy.observe.alerts.figures import FIRING
 from proxy.people import People
+from proxy.state.caps import Cap, Limit
+from proxy.state.ledger import Ledger
 from tests.fakes import FakeClock
 from tests.harness import OK, RawUpstream, answer, within
 from tests.observe.alerts.scene import Notes
@@ -76,6 +78,21 @@ async def test_news_become_alerts(desk: Desk) -> None:
     desk.journal.state = State("full", 0.0, "no space")
     desk.wait(31)
     assert desk.firing == ["JournalUnwritable"]
+
+
+async def test_what_a_reload_takes_away_is_over_soon(desk: Desk) -> None:
+    """Not when the window of a budget ends, and not at the next look in half a minute."""
+    desk.people.obey(Loaded("v1"))
+    ledger: Ledger = desk.keep.of(LEDGER, lambda: Ledger(desk.clock.wall, desk.clock.uuid))
+    ledger.obey((Cap("daily", "agent", (Limit("day", 10),)),))
+    news: News = desk.keep.of(NEWS, News)
+    news.tell(BudgetChange("daily", "ann", "day", 100, "1.00", "1.00", "2100-01-01T00:00:00Z"))
+    desk.wait(5)
+    assert desk.firing == ["BudgetSpent"]
+    ledger.obey(())
+    desk.people.obey(Loaded("v2"))
+    desk.wait(62)
+    assert desk.firing == []
 
 
 async def test_a_tool_is_called_straight(desk: Desk) -> None:

@@ -280,6 +280,12 @@ class Alerts:
         for each in conditions:
             self.tell(each)
 
+    def end_those(self, is_over: Callable[[Condition], bool]) -> None:
+        """Alerts whose source would not say so any more are over."""
+        for alert in self._machine:
+            if is_over(alert.condition):
+                self._machine.end(alert)
+
     def only(self, label: str, source: str, known: frozenset[str]) -> None:
         """What a source says of something that is in no policy any more is over."""
         for alert in self._machine:

@@ -8,12 +8,12 @@ Labels say what it is about and nothing that changes. Who calls, and which tool,
 agents may make up; the machine bounds how many alerts come of them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from proxy.journal.writer import State
 from proxy.keep import Keep
-from proxy.keys import DESK, KILLS, LINK, CircuitKey
+from proxy.keys import DESK, KILLS, LEDGER, LINK, CircuitKey
 from proxy.news import (
     ApprovalChange,
     BudgetChange,
@@ -33,6 +33,7 @@ from proxy.observe.alerts.condition import Condition, Severity, Source, Tell
 from proxy.state.case import PENDING
 from proxy.state.desk import Desk
 from proxy.state.kills import Kills
+from proxy.state.ledger import Ledger
 from proxy.state.link import Link
 from proxy.state.scopes import ALL
 from proxy.units import Moment
@@ -127,6 +128,8 @@ class Sources:
         self._tell = tell
         self._keep = keep
         self._wall = wall
+        self.upstreams: Collection[str] | None = None
+        """Those that are in the policies; nobody waits for the circuits of others."""
         self._journal: Callable[[], State] = _well
         self._heard: Mapping[type, Callable[[Any], Iterable[Condition]]] = {
             ApprovalChange: self._approval,
@@ -167,9 +170,24 @@ class Sources:
             standing.append(store_lost(link.trouble, holds=True))
         return names | {"StoreLost"}, standing
 
+    def is_over(self, condition: Condition) -> bool:
+        """Was it said of a budget that is gone, or of a limit that is higher now?"""
+        ledger: Ledger | None = self._keep.seen(LEDGER)
+        if condition.source != "budget" or ledger is None:
+            return False
+        about, percent = condition.about, int(condition.told.get("percent", 0))
+        if about["budget"] not in ledger.caps:
+            return True
+        account = ledger.of(about["budget"]).get(about.get("key", ""))
+        if account is None:  # it made room for others, or its key was cut
+            return False
+        of_it = (one for one in account.windows() if one.limit.window == about["window"])
+        return all(100 * one.all_spent < percent * one.limit.micros for one in of_it)
+
     def _circuits(self) -> Iterator[Condition]:
         for key, each in self._keep.each(CircuitKey):
-            if not key.shadow and not each.closed:
+            gone = self.upstreams is not None and key.upstream not in self.upstreams
+            if not (key.shadow or each.closed or gone):
                 yield circuit(key.upstream, key.tool, key.bulkhead, holds=True, why=each.why)
 
     def _kills(self) -> Iterator[Condition]:

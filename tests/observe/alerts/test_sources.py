@@ -7,7 +7,7 @@ import pytest
 
 from proxy.journal.writer import State
 from proxy.keep import Keep
-from proxy.keys import KILLS, LINK, NEWS, CircuitKey, shadowed
+from proxy.keys import KILLS, LEDGER, LINK, NEWS, CircuitKey, shadowed
 from proxy.news import (
     AlertChange,
     ApprovalChange,
@@ -33,10 +33,12 @@ from proxy.observe.alerts.sources import (
     TROUBLE_LASTS,
     Sources,
 )
+from proxy.state.caps import Cap, Limit
 from proxy.state.circuit import Circuit
 from proxy.state.circuit_rules import CircuitRules
 from proxy.state.killed import Kill
 from proxy.state.kills import Kills
+from proxy.state.ledger import Ledger
 from proxy.state.link import Link
 from proxy.state.memory import Memory
 from proxy.state.scopes import Scope
@@ -124,6 +126,39 @@ def test_budgets(ear: Ear, percent: int, name: str, severity: str) -> None:
     assert (endless.lasts, "key" in endless.about) == (ENDLESS_BUDGET, False)
     past = in_utc(EPOCH, "seconds")
     assert ear.hear(BudgetChange("x", "", "day", percent, "5.00", "10.00", past)).lasts == 1.0
+
+
+def test_a_budget_that_is_gone_or_raised(ear: Ear) -> None:
+    """People are not called until the month ends for what somebody has seen to."""
+    resets = in_utc(ear.clock.wall() + 90.0, "seconds")
+    told = ear.hear(BudgetChange("daily", "ann", "day", 90, "0.90", "1.00", resets))
+    assert not ear.sources.is_over(told)
+    ledger: Ledger = ear.keep.of(LEDGER, lambda: Ledger(ear.clock.wall, ear.clock.uuid))
+    cap = Cap("daily", "agent", (Limit("day", 1_000_000),))
+    ledger.obey((cap,))
+    assert not ear.sources.is_over(told)  # nobody has an account: it had to make room
+    account = ledger.account(cap, "ann")
+    account.reserve(900_000)
+    account.settle(900_000, 900_000, ear.clock.wall())
+    assert not ear.sources.is_over(told)
+    ledger.obey((Cap("daily", "agent", (Limit("day", 1_100_000),)),))
+    assert ear.sources.is_over(told)
+    ledger.obey((Cap("daily", "agent", (Limit("hour", 1_000_000),)),))
+    assert ear.sources.is_over(told)
+    ledger.obey(())
+    assert ear.sources.is_over(told)
+    assert not ear.sources.is_over(ear.hear(KillChange("all", "engaged", "x", "ann", "admin")))
+
+
+def test_a_circuit_of_an_upstream_that_is_gone(ear: Ear) -> None:
+    """Nobody would close it any more."""
+    circuit = Circuit(CircuitRules(), lambda: 0.5, lambda *change: None)
+    circuit.trip(ear.clock.now(), "rate")
+    ear.keep.of(CircuitKey("", "u", "t"), partial(_same, circuit))
+    ear.sources.upstreams = {"u"}
+    assert len(ear.standing()["CircuitOpen"]) == 1
+    ear.sources.upstreams = {"v"}
+    assert ear.standing()["CircuitOpen"] == []
 
 
 def test_loops(ear: Ear) -> None:
