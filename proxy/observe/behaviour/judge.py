@@ -61,10 +61,14 @@ def _is_far(signal: str, value: float, usual: Usual, rules: Rules) -> bool:
     return times is not None and usual.middle > 0 and value > times * usual.middle
 
 
+def amount(signal: str, value: float) -> str:
+    """As people read it."""
+    return f"{value / MICROS:.6f} USD" if signal == "cost" else f"{value:.4g}"
+
+
 def _told(signal: str, value: float, usual: Usual, rules: Rules) -> Unusual:
     score, middle = usual.score(value), usual.middle
-    shown = f"{value / MICROS:.6f} USD" if signal == "cost" else f"{value:g}"
-    often = f"{middle / MICROS:.6f} USD" if signal == "cost" else f"{middle:.3g}"
+    shown, often = amount(signal, value), amount(signal, middle)
     unit = {"retries": " %", "escalations": " %", "refusals": " %"}.get(signal, "")
     words = {"refusals": "refused calls", "cost": "cost"}.get(signal, signal)
     far = f"robust z {score:.1f}" if score > rules.score else f"{value / middle:.1f} times as much"

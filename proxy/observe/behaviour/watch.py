@@ -16,12 +16,13 @@ from typing import Any
 from proxy.clock import Clock
 from proxy.observe.alerts.condition import Condition, Severity, Tell
 from proxy.observe.behaviour.baseline import Baseline
-from proxy.observe.behaviour.judge import Unusual, unusual
+from proxy.observe.behaviour.judge import Unusual, amount, unusual
 from proxy.observe.behaviour.rules import Rules
 from proxy.observe.behaviour.wellness import CRITICAL, UNKNOWN, Fares, Wellness
 from proxy.observe.behaviour.work import SIGNALS, Work
 from proxy.observe.labels import OTHER, presentable
 from proxy.record import Record
+from proxy.units import Money
 
 AGENTS = 200
 """That are told apart: as many as a label has values."""
@@ -228,7 +229,10 @@ class Watch:
             "usual": None
             if usual is None
             else {
-                signal: round(each.middle, 3) for signal, each in zip(SIGNALS, usual, strict=True)
+                signal: Money(round(each.middle)).dollars
+                if signal == "cost"
+                else round(each.middle, 3)
+                for signal, each in zip(SIGNALS, usual, strict=True)
             },
             "anomalies": {
                 signal: number
@@ -280,8 +284,8 @@ def _anomaly(agent: str, task: str, work: Work, one: Unusual) -> Condition:
         told={
             "task": task,
             "calls": str(work.calls),
-            "value": f"{one.value:g}",
-            "usual": "" if one.usual < 0 else f"{one.usual:g}",
+            "value": amount(one.signal, one.value),
+            "usual": "" if one.usual < 0 else amount(one.signal, one.usual),
             "score": f"{one.score:.1f}" if one.score else "",
             "do": "look at what it does (holdfast audit query --task), and stop it if need be",
         },

@@ -293,3 +293,17 @@ def test_what_is_shown_of_an_agent():
     shown = scene.watch.shown("pricing-01")
     assert (shown["tasks"], shown["samples"], shown["usual"]["calls"]) == (1, 40, 10.0)
     assert (shown["health"], shown["p99"], shown["anomalies"]) == ("unknown", None, {})
+
+
+def test_money_is_told_in_dollars():
+    """Whoever is called at night does not count zeros."""
+    scene = Scene()
+    scene.passes(RULES.idle)
+    for number in range(40):
+        scene.task(f"usual-{number}", 10, cost_micros=5_000)
+        scene.passes(RULES.idle)
+    assert scene.watch.shown("pricing-01")["usual"]["cost"] == "0.05"
+    scene.task("dear", 10, cost_micros=50_000)
+    scene.passes(1.0)
+    [told] = scene.told
+    assert (told.told["value"], told.told["usual"]) == ("0.500000 USD", "0.050000 USD")
