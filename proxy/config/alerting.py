@@ -15,7 +15,7 @@ from proxy.config.places import Place, Problem
 from proxy.config.wording import nearest
 from proxy.mirrors.reach import why_not
 from proxy.observe.alerts import rules
-from proxy.observe.alerts.condition import Severity, Source
+from proxy.observe.alerts.condition import LABELS, Severity, Source
 from proxy.state.scopes import Scope
 
 _LEAST_REPEAT = 60.0
@@ -148,6 +148,7 @@ def misalerted(written: Written, known: Known) -> Judged:
         *_untold(written, receivers),
         *_unreachable(written),
         *_steps_for_nothing(written),
+        *_unlabelled(written),
     ]
     return Judged(errors, warnings)
 
@@ -269,6 +270,24 @@ def _unreachable(written: Written) -> Iterator[Problem]:
         host = "" if each.url is UNSET else each.url.host
         if _is_address(host) and (why := why_not(host, private=each.allow_private)):
             yield written.problem(f"nothing is sent to it: {why}", "receivers", i, "url")
+
+
+def _unlabelled(written: Written) -> Iterator[Problem]:
+    """What is never done or shown, for it asks for a label that no alert has."""
+    for name in ("runbook", "dashboard"):
+        yield from _labels(written, getattr(written.alerts, name), name)
+    for i, ladder in enumerate(written.alerts.escalation):
+        for j, step in enumerate(ladder.steps):
+            for act in ("open_breaker", "kill"):
+                for k, text in enumerate(getattr(step, act)):
+                    yield from _labels(written, text, "escalation", i, "steps", j, act, k)
+
+
+def _labels(written: Written, text: str, *path: str | int) -> Iterator[Problem]:
+    for part in text.split("{")[1:]:
+        name = part.partition("}")[0]
+        if name not in LABELS:
+            yield written.problem(f"no alert has a label {name}{nearest(name, LABELS)}", *path)
 
 
 def _is_address(host: str) -> bool:

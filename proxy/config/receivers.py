@@ -88,6 +88,8 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(f"secret: a receiver of kind {self.kind} has none")
         if self.kind == "pagerduty" and not self.secrets:
             raise ValueError("secret: a receiver of kind pagerduty needs its routing key")
+        if self.secret is not UNSET and not self.secrets:  # a variable that was not set, perhaps
+            raise ValueError("secret: it is empty; without one, leave the key out")
         if self.kind == "webhook":
             self._judge_secrets()
 

@@ -200,3 +200,19 @@ def test_a_receiver_to_which_nothing_is_sent(folder, url, private, why):
     found = [each for each in warnings if "receivers[0].url" in str(each)]
     assert [why in str(each) for each in found] == [True] * bool(why)
     assert url not in str(found)
+
+
+def test_a_label_that_no_alert_has(folder):
+    """Else the step that is to stop everything would do nothing, and nobody knew before."""
+    steps = "[{kill: ['agent:{agnt}', 'tool:{tool}'], open_breaker: ['{upstream}/{tol}']}]"
+    warnings = folder.load(
+        UPSTREAM
+        + "alerts: {runbook: 'https://r.example/{nam}', dashboard: 'https://d.example/{slo}',"
+        + f" escalation: [{{name: a, steps: {steps}}}]}}\n"
+    ).warnings
+    found = [str(each).partition("alerts.")[2] for each in warnings if "no alert has" in str(each)]
+    assert sorted(found) == [
+        "escalation[0].steps[0].kill[0]: no alert has a label agnt; did you mean agent?",
+        "escalation[0].steps[0].open_breaker[0]: no alert has a label tol; did you mean tool?",
+        "runbook: no alert has a label nam; did you mean name?",
+    ]

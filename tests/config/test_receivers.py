@@ -89,6 +89,8 @@ def test_a_receiver_as_it_is_written(folder: Any, written: str, made: told.Recei
             f'kind: webhook, url: "{HOOK}", secret: sesame',
             "secret: expected a secret that begins with whsec_",
         ),
+        (f'kind: webhook, url: "{HOOK}", secret: ""', "secret: it is empty"),
+        (f'kind: alertmanager, url: "{HOOK}", secret: ""', "secret: it is empty"),
         (
             f'kind: webhook, url: "{HOOK}", secret: "{" ".join([KEY] * 5)}"',
             "secret: expected 4 secrets at most",

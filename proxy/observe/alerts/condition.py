@@ -31,5 +31,13 @@ class Condition(msgspec.Struct, frozen=True):
     lasts: float = 0.0  # seconds after which it is over by itself; 0: when its source says so
 
 
+LABELS = frozenset(
+    {
+        "agent", "agents", "budget", "bulkhead", "key", "name", "policy", "scope", "severity",
+        "signal", "slo", "source", "tool", "upstream", "window",
+    }
+)  # fmt: skip
+"""All that there are: each is one of some alert."""
+
 Tell: TypeAlias = Callable[[Condition], None]
 """Never waits, never raises. On the loop."""
