@@ -170,8 +170,8 @@ async def test_in_a_drill_windows_pass_faster(upstream: RawUpstream) -> None:
     rate = 'holdfast_slo_burn_rate{slo="works",window="%s"}'
     async with holdfast_process(upstream, "tools", POLICIES, "--drill-speed", "120") as process:
         await calls(process, 12)
-        found = await until(process, rate % "5m", 100.0)
-        assert found['holdfast_slo_state{slo="works",state="exhausted"}'] == 1
+        await until(process, rate % "5m", 100.0)
+        await until(process, 'holdfast_slo_state{slo="works",state="exhausted"}', 1)
         found = await until(process, rate % "5m", None)
         assert found[rate % "30d"] == 100
         assert found['holdfast_slo_state{slo="works",state="exhausted"}'] == 1
