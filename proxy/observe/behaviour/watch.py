@@ -21,6 +21,7 @@ from proxy.observe.behaviour.rules import Rules
 from proxy.observe.behaviour.wellness import CRITICAL, UNKNOWN, Fares, Wellness
 from proxy.observe.behaviour.work import SIGNALS, Work
 from proxy.observe.labels import OTHER, presentable
+from proxy.observe.slo.ends import end_of
 from proxy.record import Record
 from proxy.units import Money
 
@@ -37,7 +38,6 @@ LOOKS = 1.0
 STANDS = 3_600.0
 """Seconds for which an anomaly stands after it was seen last."""
 _HOUR, _A_DAY = 3_600.0, 24
-_BAD = frozenset({"failed", "truncated"})
 
 
 class Agent:
@@ -116,7 +116,9 @@ class Watch:
         at = self._clock.fast_now()
         agent = self.agents.get(record.agent) or self._met(record.agent)
         us = record.duration_us - record.held_us if record.layer in rules.layers else -1
-        agent.wellness.note(at, rules, us, bad=record.outcome in _BAD)
+        counts = "good" if record.outcome == "ok" else end_of(record).counts
+        if counts != "excluded":  # its own mistakes, and what policies forbid, are no illness
+            agent.wellness.note(at, rules, us, bad=counts == "bad")
         if record.upstream:
             agent.met(record.upstream, at)
         if record.task:

@@ -173,6 +173,20 @@ def test_agents_that_are_not_told_apart_are_no_agent(monkeypatch):
     assert (told.name, told.about) == ("AgentCritical", {"agents": "other"})
 
 
+def test_its_own_mistakes_are_no_illness():
+    """As with objectives: errors of the caller, and what policies refuse, say nothing of how it
+    fares; else an agent could have people called at will."""
+    scene = Scene()
+    wrong = AttemptRecord(1, "caller_error", 3, "gateway", 404)
+    for _ in range(100):
+        scene.watch.note(record(outcome="failed", code="caller_error", attempts=(wrong,)))
+        scene.watch.note(record(outcome="refused", code="denied", attempts=(), decision="refuse"))
+    for _ in range(30):
+        scene.watch.note(record())
+    scene.passes(1.0)
+    assert scene.watch.shown("pricing-01")["health"] == "healthy"
+
+
 def test_what_people_took_is_not_the_agents_time():
     """And models take as long as they take."""
     scene = Scene()
