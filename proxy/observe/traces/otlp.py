@@ -106,14 +106,24 @@ class Otlp:
 
     def _in_time(self, content: bytes, seconds: float) -> tuple[str, float | None]:
         """`_posted`, in so many seconds. When it returns nobody hangs up any more."""
-        watch = threading.Timer(seconds, self._hang_up)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._hang_up()
+
+        watch = threading.Timer(seconds, end)
         watch.daemon = True
         watch.start()
         try:
-            return self._posted(content)
+            found = self._posted(content)
         finally:
             watch.cancel()
             watch.join()
+        if not late.is_set():
+            return found
+        self._connection.close()  # whatever it made of an answer that was cut
+        return TimeoutError.__name__, None
 
     def _posted(self, content: bytes) -> tuple[str, float | None]:
         """Why it was not taken, empty if it was; and seconds after which to try again, None: not
