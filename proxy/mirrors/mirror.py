@@ -205,6 +205,9 @@ class Mirror:
             self._heard("aside", f"it does not want what was summed up: {said.why}")
         elif said.why:
             await self._refused(said, said.why)
+        elif self.trouble:
+            self._wait = FIRST
+            self._well()
         await self._save()
         await self._clock.sleep(POLL)
 

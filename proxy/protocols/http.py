@@ -39,6 +39,8 @@ _KEY = re.compile(
     r"(?>[A-Za-z0-9_~+=-]|%2[BF]|%3D){20,}+(?![\w%~+-])",
     re.ASCII,
 )
+# What is given along (`;token=…`, a query whose mark is escaped), and people's addresses.
+_GIVEN = re.compile(r"(?:=|%3D).|[^/](?:@|%40)[A-Za-z0-9.-]*\.[A-Za-z]{2,}")
 _UNRESERVED = re.compile(rb"%(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aAeE])")
 IS_LINE = re.compile(r"[A-Z-]+ /[!-~]*")
 """A tool of plain HTTP, as policies and metrics have it."""
@@ -96,14 +98,15 @@ def _without_dots(path: bytes) -> bytes:
 def folded(path: str) -> str:
     """The path with what looks like an id in place of a segment written as `{id}`.
 
-    Also what looks like a key: a tool's name is in records and metrics, which many may read.
+    Also what looks like a key, or is a value with its name before it: a tool's name is in records,
+    metrics and spans, which many may read.
     """
     segments = ["{id}" if _names_one(segment) else segment for segment in path.split("/")]
     return "/".join(segments)[:_LONGEST_TOOL]
 
 
 def _names_one(segment: str) -> bool:
-    return bool(_ID.fullmatch(segment) or _KEY.search(segment))
+    return bool(_ID.fullmatch(segment) or _KEY.search(segment) or _GIVEN.search(segment))
 
 
 class Http:

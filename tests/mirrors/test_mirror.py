@@ -359,14 +359,15 @@ async def test_one_that_goes_elsewhere_goes_on(scene: Scene):
 
 
 async def test_what_is_summed_up_is_tried_again_or_given_up(scene: Scene):
-    """When there is nothing new: as records."""
+    """When there is nothing new: as records. That it was taken is told, though no record comes."""
     sink = Taking()
-    sink.idle_says = [REFUSES, Said(0, "it answered 422", 1)]
+    sink.idle_says = [REFUSES, REFUSES, Said(0), Said(0, "it answered 422", 1), REFUSES]
     mirror = scene.mirror(sink)
-    await until(mirror, lambda: sink.idles > 3)
+    await until(mirror, lambda: sink.idles > 6)
 
-    assert (mirror.counts.failed, mirror.counts.aside) == (1, 1)
-    assert scene.states == ["failing", "aside"]
+    assert (mirror.counts.failed, mirror.counts.aside) == (3, 1)
+    assert scene.states == ["failing", "ok", "aside", "failing", "ok"]
+    assert mirror.trouble == ""
 
 
 async def test_memory_is_bounded_however_far_behind_it_is(tmp_path: Path):

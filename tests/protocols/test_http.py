@@ -136,13 +136,15 @@ KEYS = [
     "hvs.A1b2C3d4E5f6G7h8J9k0L1m2N3p4", "A1b2C3d4E5f6G7h8J9k0L1%3D%3D",
     "A1b2C3d4E5%2BG7h8J9%2FL1m2N3",
     "A1b2C3d4E5f6+G7h8J9k0L1==", "key=A1b2C3d4E5f6G7h8J9k0L1,v=2",
+    "a;token=hunter2", "search%3Ftoken=hunter2", "password%3Dhunter2", "day=2026-11-28",
+    "ann@example.com", "ann%40example.com",
 ]  # fmt: skip
 WORDS = [
     "", "orders", "v1", "v2beta", "users", "{id}", "search.json", "2fa", "a-b_c", "tool_run",
     "get-user", "chat.completions", "beef", "cafe", "%20", "-1", "1.5", "x17", "*", "order:17",
     "administration-of-things", "a_1", "é17", "%E4%BD%A0%E5%A5%BD%E4%B8%96%E7%95%8C%E4%BD%A0",
     "gemini-2.5-pro:streamGenerateContent", "caf%C3%A9-menu-2024-summer-time",
-    "v1.2.3.4.5.6.7.8.9.10.11",
+    "v1.2.3.4.5.6.7.8.9.10.11", "a;b", "@scope", "vue@3.2", "checkout@v4", "a=",
 ]  # fmt: skip
 
 

@@ -195,12 +195,13 @@ class Sources:
         for kill in () if kills is None else kills.items():
             yield killed(str(kill.scope), kill.by, kill.reason, holds=True)
 
-    def _waiting(self) -> Iterator[Condition]:
+    def _waiting(self, without: str = "") -> Iterator[Condition]:
+        """`without`: the id of one that does not count."""
         desk: Desk | None = self._keep.seen(DESK)
         numbers: dict[tuple[str, str, str], int] = {}
         for file in () if desk is None else desk.files:
-            if file.state == PENDING:
-                asked = file.request
+            asked = file.request
+            if file.state == PENDING and asked.id != without:
                 key = (asked.upstream, asked.tool, asked.policy)
                 numbers[key] = numbers.get(key, 0) + 1
         for (upstream, tool, policy), number in numbers.items():
@@ -220,11 +221,13 @@ class Sources:
                 group="glass",
                 lasts=TROUBLE_LASTS,
             )
+        # One that expires is told of while it still lies there.
+        without = change.id if change.state == "expired" else ""
         if change.state == "requested":
             yield waiting(change.upstream, change.tool, change.policy, 1)
         elif change.state != "review" and not any(
             each.about == _about(upstream=change.upstream, tool=change.tool, policy=change.policy)
-            for each in self._waiting()
+            for each in self._waiting(without)
         ):
             yield waiting(change.upstream, change.tool, change.policy, 0)
 

@@ -27,7 +27,8 @@ from proxy.observe.traces.names import Attributes, Kind
 from proxy.observe.traces.spans import Span
 
 TIMEOUT = 5.0
-"""Seconds that one post may take, with its repetitions; the socket waits no longer either."""
+"""Seconds that one post may take, with its repetitions. No socket waits longer for a byte, and
+whoever sends one now and then is hung up on."""
 _FIRST_WAIT = 0.25  # seconds, then twice as long each time
 _MOST_READ = 64 << 10  # bytes of an answer
 _AGAIN = frozenset({429, 502, 503, 504})
@@ -79,7 +80,7 @@ class Otlp:
         content = gzip.compress(self._message(spans), compresslevel=1)
         began, wait = self._now(), _FIRST_WAIT
         while True:
-            why, asked = self._posted(content)
+            why, asked = self._in_time(content, began + TIMEOUT - self._now())
             if asked is None:
                 return why
             wait = max(wait, asked)
@@ -94,10 +95,35 @@ class Otlp:
     def abort(self) -> None:
         """Part of Export."""
         self._over.set()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """From any thread: who waits for the collector waits no more."""
         sock = self._connection.sock
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def _in_time(self, content: bytes, seconds: float) -> tuple[str, float | None]:
+        """`_posted`, in so many seconds. When it returns nobody hangs up any more."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._hang_up()
+
+        watch = threading.Timer(seconds, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            found = self._posted(content)
+        finally:
+            watch.cancel()
+            watch.join()
+        if not late.is_set():
+            return found
+        self._connection.close()  # whatever it made of an answer that was cut
+        return TimeoutError.__name__, None
 
     def _posted(self, content: bytes) -> tuple[str, float | None]:
         """Why it was not taken, empty if it was; and seconds after which to try again, None: not

@@ -235,6 +235,23 @@ async def test_approvals_wait_until_none_waits() -> None:
     assert (glass.name, glass.severity, glass.told["by"]) == ("GlassBroken", "page", "ann")
 
 
+async def test_a_call_that_nobody_decided_waits_no_more() -> None:
+    """It is told at once, and not when somebody looks again."""
+    scene = at_desk.Scene()
+    scene.keep.of(NEWS, News).listeners.clear()
+    ear = Ear(scene.keep)
+    scene.keep.of(NEWS, News).listeners.append(ear.sources.hear)
+    first = await scene.asked(b'{"a": 1}')
+    scene.clock.advance(1.0)
+    await scene.asked(b'{"a": 2}')
+    ear.said.clear()
+    lasts = (first.request.expires_ms - first.request.asked_ms) / 1000
+    scene.clock.advance(lasts - 0.5)
+    assert ear.said == []
+    scene.clock.advance(1.0)
+    assert [(each.name, each.holds) for each in ear.said] == [("ApprovalWaiting", False)]
+
+
 def test_how_things_stand(ear: Ear) -> None:
     """Also what nobody tells any more: circuits that are open, kills, the journal, the store."""
     assert all(not held for held in ear.standing().values())

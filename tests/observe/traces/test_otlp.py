@@ -11,8 +11,8 @@ from proxy.protocols.protocol import Described
 from proxy.protocols.trace import Trace
 from tests.collector import Collector
 from tests.fakes import FakeClock
-from tests.harness import OK, answer, within
-from tests.harness.upstream import never
+from tests.harness import OK, Message, UpstreamConnection, answer, breathe, within
+from tests.harness.upstream import Step, never
 from tests.observe.records import record
 from tests.observe.traces.traced import CALL, PARENT, REQUEST, TRACE, finished, sent
 
@@ -89,6 +89,41 @@ async def test_nobody_waits_when_it_is_over() -> None:
         assert await within(post)
         export.close()
     assert len(far.requests) == 1
+
+
+async def babbles(connection: UpstreamConnection, asked: Message) -> None:
+    """Something comes again and again, and never an answer."""
+    while not connection.ended.is_set():
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await breathe()
+
+
+async def drips(connection: UpstreamConnection, asked: Message) -> None:
+    """An answer that has no end."""
+    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx")
+    await connection.ended.wait()
+
+
+async def stammers(connection: UpstreamConnection, asked: Message) -> None:
+    """A head that has no end; where it is cut it reads as a whole one."""
+    connection.send(b"HTTP/1.1 200 OK\r\nX: y\r\n")
+    await connection.ended.wait()
+
+
+@pytest.mark.parametrize("step", [babbles, drips, stammers])
+async def test_who_answers_without_end_is_hung_up_on(
+    step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No byte is late, and yet a post ends in time; the next one goes by a new connection."""
+    async with Collector(step) as far:
+        export = made(far)  # whose socket waits as long as ever
+        monkeypatch.setattr(otlp, "TIMEOUT", 0.1)
+        why = await within(asyncio.to_thread(export.post, list(spans_of(finished()))))
+        assert why == "TimeoutError"
+        monkeypatch.undo()
+        assert await within(asyncio.to_thread(export.post, list(spans_of(finished())))) == ""
+        export.close()
+    assert len(far.connections) == 2
 
 
 async def test_many_attributes_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
