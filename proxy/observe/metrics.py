@@ -186,7 +186,8 @@ class Metrics:
         row.queue_wait.sum_us += us
 
     def _row(self, upstream: str, tool: str, succeeded: bool) -> Row:
-        labels = (self._names.upstreams.of(upstream), self._names.tools.of(tool, succeeded))
+        names = self._names
+        labels = names.paired(names.upstreams.of(upstream), names.tools.of(tool, succeeded))
         row = self._rows.get(labels)
         if row is None:
             row = self._rows[labels] = Row()

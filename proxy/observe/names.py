@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from proxy.observe.labels import OTHER, Tools, Vocabulary, presentable
 
+MOST_PAIRS = 1_000
+"""Tools of upstreams that have rows of their own: each is some seventy lines of a page."""
+
 
 class Names:
     """What may stand in each label. A name that was shown once stays shown."""
@@ -18,6 +21,7 @@ class Names:
             "reason": Vocabulary(),
             "scope": Vocabulary(),
         }
+        self._pairs: set[tuple[str, str]] = set()
 
     def label(self, label: str, value: str) -> str:
         """The value, or what it is shown as."""
@@ -30,7 +34,17 @@ class Names:
 
     def shown(self, upstream: str, tool: str) -> tuple[str, str]:
         """The names under which such a call is counted."""
-        return self.label("upstream", upstream), self.label("tool", tool)
+        return self.paired(self.label("upstream", upstream), self.label("tool", tool))
+
+    def paired(self, upstream: str, tool: str) -> tuple[str, str]:
+        """Of two values of labels. Each of them is one of 200, which makes 40,000 pairs where
+        upstreams take any tool; beyond so many all other tools of an upstream share a row."""
+        pair = upstream, tool
+        if pair not in self._pairs:
+            if len(self._pairs) >= MOST_PAIRS and tool:
+                return upstream, OTHER
+            self._pairs.add(pair)
+        return pair
 
     def name_tools(self, tools: Iterable[str]) -> None:
         """The tools that policies name exactly."""
