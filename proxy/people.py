@@ -21,7 +21,7 @@ from proxy.observe.alerts.acting import Acts
 from proxy.observe.alerts.book import SWEEP, Alerts
 from proxy.observe.alerts.delivery import Deliveries
 from proxy.observe.alerts.looping import LoopNews
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Whence
 from proxy.observe.alerts.sources import Sources
 from proxy.observe.metrics import Family
 from proxy.posts import Post

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from proxy.mirrors.sender import Sender
 from proxy.observe.alerts.courier import RESEND
 from proxy.observe.alerts.delivery import Deliveries
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Whence
 from proxy.observe.alerts.receiver import Receiver
 from tests.fakes import FakeClock, Turn
 from tests.harness import within

@@ -16,7 +16,7 @@ from proxy.mirrors.reach import OURS
 from proxy.mirrors.sender import Sender
 from proxy.news import DeliveryChange
 from proxy.observe.alerts.delivery import Deliveries
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from tests.fakes import FakeClock, Turn
 from tests.harness import Connection, RawUpstream, answer, holdfast, request, within

@@ -15,8 +15,7 @@ from msgspec.structs import replace
 
 from proxy.clock import Clock
 from proxy.observe.alerts.formats import parcels
-from proxy.observe.alerts.notice import Notice
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Notice, Whence
 from proxy.observe.alerts.receiver import Receiver
 from proxy.posts import Answer, Post
 

@@ -20,8 +20,7 @@ from proxy.journal.disk import Disk, RealDisk
 from proxy.news import DeliveryChange
 from proxy.observe.alerts import counted
 from proxy.observe.alerts.courier import Courier
-from proxy.observe.alerts.notice import Firing, Notice
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Firing, Notice, Whence
 from proxy.observe.alerts.queue_file import (
     DAMAGED,
     FILE,

@@ -1,4 +1,5 @@
-"""How a notice is written for each kind of receiver. What people read is in `people.py`.
+"""How a notice is written for each kind of receiver. What people read is in
+`slack_pagerduty.py`.
 
 - webhook: the body of Alertmanager's webhook, version 4, which most receivers know, signed as
   Standard Webhooks has it.
@@ -15,14 +16,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from proxy.observe.alerts.notice import Notice, Told
-from proxy.observe.alerts.people import JSON, Whence, labels_of, pagerduty, pagerduty_url, slack
+from proxy.observe.alerts.notice import Notice, Told, Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
+from proxy.observe.alerts.slack_pagerduty import pagerduty, pagerduty_url, slack
 from proxy.posts import Headers
 from proxy.protocols import standard_webhooks
 
 _OPEN = "0001-01-01T00:00:00Z"
 """When an alert ends that fires: Go's zero time, as Alertmanager writes it."""
+_JSON: Headers = (("Content-Type", "application/json"),)
 _API = "/api/v2/alerts"
 _NO_LABEL = re.compile("[^a-zA-Z0-9_]")
 
@@ -48,7 +50,7 @@ def _webhook(receiver: Receiver, notice: Notice, whence: Whence, at: float) -> S
     content = msgspec.json.encode(_body(notice, whence))
     keys = [standard_webhooks.key(secret) for secret in receiver.secrets]
     signed = standard_webhooks.headers(keys, notice.id, at, content)
-    return (Parcel(receiver.url, content, (*JSON, *signed, *receiver.headers)),)
+    return (Parcel(receiver.url, content, (*_JSON, *signed, *receiver.headers)),)
 
 
 def _gateway(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Sequence[Parcel]:
@@ -60,7 +62,7 @@ def _gateway(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Se
             "payload": _body(notice, whence),
         },
     }
-    headers = (*JSON, ("Idempotency-Key", notice.id), *receiver.headers)
+    headers = (*_JSON, ("Idempotency-Key", notice.id), *receiver.headers)
     return (Parcel(receiver.url, msgspec.json.encode(asked), headers),)
 
 
@@ -69,20 +71,20 @@ def _alertmanager(receiver: Receiver, notice: Notice, whence: Whence, at: float)
     bearer = tuple(("Authorization", f"Bearer {secret}") for secret in receiver.secrets[:1])
     alerts = [_postable(alert, whence, at) for alert in notice.alerts]
     place = url if url.endswith(_API) else url + _API
-    headers = (*JSON, *bearer, *receiver.headers)
+    headers = (*_JSON, *bearer, *receiver.headers)
     return [Parcel(place, msgspec.json.encode(alerts), headers)]
 
 
 def _pagerduty(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Sequence[Parcel]:
     url = pagerduty_url(receiver)
     return [
-        Parcel(url, content, (*JSON, *receiver.headers))
+        Parcel(url, content, (*_JSON, *receiver.headers))
         for content in pagerduty(receiver, notice, whence)
     ]
 
 
 def _slack(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Sequence[Parcel]:
-    return (Parcel(receiver.url, slack(notice, whence), (*JSON, *receiver.headers)),)
+    return (Parcel(receiver.url, slack(notice, whence), (*_JSON, *receiver.headers)),)
 
 
 _FORMATS: dict[Kind, Format] = {
@@ -95,7 +97,7 @@ _FORMATS: dict[Kind, Format] = {
 
 
 def _body(notice: Notice, whence: Whence) -> dict[str, Any]:
-    labels = [labels_of(alert) for alert in notice.alerts]
+    labels = [alert.all_labels for alert in notice.alerts]
     annotations = [_annotations(alert) for alert in notice.alerts]
     return {
         "version": "4",
@@ -127,7 +129,7 @@ def _postable(alert: Told, whence: Whence, at: float) -> dict[str, Any]:
     ends = {"endsAt": _moment(max(starts, min(alert.ends_at, at)))} if alert.ends_at else {}
     return {
         # It knows no empty labels, and no other names before its version 0.27.
-        "labels": {_NO_LABEL.sub("_", name): v for name, v in labels_of(alert).items() if v},
+        "labels": {_NO_LABEL.sub("_", name): v for name, v in alert.all_labels.items() if v},
         "annotations": _annotations(alert),
         "startsAt": _moment(starts),
         **ends,

@@ -1,7 +1,7 @@
 """A notice: what one receiver is told of a group of alerts; and who sees to it that it is told."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -27,7 +27,25 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def status(self) -> Status:
+        """Of this one."""
         return "resolved" if self.ends_at else "firing"
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """As Prometheus would have them."""
+        return {
+            "alertname": self.name,
+            "severity": self.severity,
+            "source": self.source,
+            **self.labels,
+        }
+
+
+class Whence(NamedTuple):
+    """Who tells: it stands in what people and programs read."""
+
+    agent: str
+    url: str = ""  # of the admin side; empty: nobody elsewhere could open it
 
 
 class Notice(msgspec.Struct, frozen=True, omit_defaults=True):

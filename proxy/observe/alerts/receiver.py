@@ -10,7 +10,8 @@ Kind: TypeAlias = Literal["webhook", "alertmanager", "slack", "pagerduty", "gate
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
-    """Made by `lookout` of what policy files say. Its URL and its secrets are shown nowhere."""
+    """Made of what policy files say (`config/receivers.py`). Its URL and its secrets are shown
+    nowhere."""
 
     name: str
     kind: Kind

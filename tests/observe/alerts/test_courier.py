@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.observe.alerts.courier import EXPIRES, JITTER, PROMPT, RESEND, SCHEDULE, Courier
-from proxy.observe.alerts.notice import Notice
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Notice, Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from proxy.posts import Answer, Headers
 from tests.fakes import FakeClock, Turn

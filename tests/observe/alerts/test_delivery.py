@@ -16,8 +16,7 @@ from proxy.observe.alerts import counted
 from proxy.observe.alerts import delivery as module
 from proxy.observe.alerts.courier import EXPIRES, RESEND
 from proxy.observe.alerts.delivery import Deliveries
-from proxy.observe.alerts.notice import Delivery
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Delivery, Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from proxy.posts import Answer, Headers
 from tests.fakes import FakeClock, Turn

@@ -7,8 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.observe.alerts.formats import Parcel, parcels
-from proxy.observe.alerts.notice import Notice
-from proxy.observe.alerts.people import Whence
+from proxy.observe.alerts.notice import Notice, Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from tests.observe.alerts.notices import START, notice, over, told
 

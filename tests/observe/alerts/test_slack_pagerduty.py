@@ -1,4 +1,4 @@
-"""proxy/observe/alerts/people.py: what Slack and PagerDuty are told."""
+"""proxy/observe/alerts/slack_pagerduty.py: what Slack and PagerDuty are told."""
 
 import json
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from proxy.observe.alerts.notice import Notice
-from proxy.observe.alerts.people import Whence, pagerduty, slack
+from proxy.observe.alerts.notice import Notice, Whence
 from proxy.observe.alerts.receiver import Receiver
+from proxy.observe.alerts.slack_pagerduty import pagerduty, slack
 from tests.observe.alerts.notices import START, notice, over, told
 
 WHENCE = Whence("pricing-01", "http://holdfast.example:8701")

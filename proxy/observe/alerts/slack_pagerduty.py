@@ -3,16 +3,14 @@ API v2."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from proxy.observe.alerts.condition import Severity
-from proxy.observe.alerts.notice import Notice, Told
+from proxy.observe.alerts.notice import Notice, Told, Whence
 from proxy.observe.alerts.receiver import Receiver
-from proxy.posts import Headers
 
-JSON: Headers = (("Content-Type", "application/json"),)
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
 
 _SHOWN = 10  # alerts in one message
@@ -22,23 +20,6 @@ _LONGEST_SUMMARY = 1024  # characters that PagerDuty shows of it
 _SEVERITIES: dict[Severity, str] = {"page": "critical", "ticket": "warning", "info": "info"}
 _LINKS = {"runbook_url": "runbook", "dashboard_url": "dashboard"}
 _FIRES, _OVER = ":rotating_light:", ":white_check_mark:"
-
-
-class Whence(NamedTuple):
-    """Who tells."""
-
-    agent: str
-    url: str = ""  # of the admin side; empty: nobody elsewhere could open it
-
-
-def labels_of(alert: Told) -> dict[str, str]:
-    """As Prometheus would have them."""
-    return {
-        "alertname": alert.name,
-        "severity": alert.severity,
-        "source": alert.source,
-        **alert.labels,
-    }
 
 
 def slack(notice: Notice, whence: Whence) -> bytes:
