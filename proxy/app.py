@@ -35,7 +35,7 @@ from proxy.news import News, ReloadChange
 from proxy.observe.logs import CallLog, Log
 from proxy.observe.metrics import Metrics
 from proxy.observe.sums import counted
-from proxy.outbound import UNTRACED, Outbound, Tracing, Trust, trust_of
+from proxy.outbound import UNTRACED, Outbound, TraceHeaders, Trust, trust_of
 from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Grounds
 from proxy.reply import Reply
@@ -146,7 +146,7 @@ class App:
         await self._control.begin(self._trail, self._server.calls)
         self._lookout.begin(self._trail, self._server.calls, lambda: self._trail.journal.seq)
         self._use(self._current)  # what budgets that are used up want
-        self._lookout.promises.changed = self._again
+        self._lookout.objectives.changed = self._again
         await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
         self.metrics.journal = self._trail.families
@@ -252,7 +252,7 @@ class App:
     def _again(self) -> None:
         """Error budgets are used up, or are not any more, and by that other policies in force."""
         before = self._gateway.table.version
-        if self._lookout.promises.tightened(self._current.loaded).version != before:
+        if self._lookout.objectives.tightened(self._current.loaded).version != before:
             _ = self._take(self._current, BY)
 
     def _tried(self) -> "_Read | _Failed":
@@ -317,7 +317,7 @@ class App:
 
     def _table(self, read: "_Read") -> Table:
         """The table for these policies; upstreams that did not change keep their connections."""
-        loaded = self._lookout.promises.tightened(read.loaded)
+        loaded = self._lookout.objectives.tightened(read.loaded)
         made = self._outbound.made(loaded.upstreams, read.trust)
         senders: dict[str, Sender] = {name: each.sender.send for name, each in made.items()}
         grounds = Grounds.on(self.clock, self._keep, self._trail, self._newest)
@@ -329,12 +329,12 @@ class App:
         """A call that was held goes on by what is in force now."""
         return self._gateway.table.again(call)
 
-    def _tracing(self) -> Tracing:
+    def _tracing(self) -> TraceHeaders:
         """What becomes of trace headers."""
         tracer = self._lookout.tracing.tracer
         if tracer is None:
             return UNTRACED
-        return Tracing(tracer.lines, self._settings.trace.sends_baggage)
+        return TraceHeaders(tracer.lines, self._settings.trace.sends_baggage)
 
     def _made_gateway(self, read: "_Read") -> Gateway:
         watcher = Watcher(self.metrics, self._trail, self.log, self._recorders)

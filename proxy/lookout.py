@@ -1,4 +1,4 @@
-"""What operators are told, put together: promises, behaviour, alerts, traces and mirrors.
+"""What operators are told, put together: objectives, behaviour, alerts, traces and mirrors.
 
 All of it is drawn from records, and nothing here has a say in a call. Recorders hear of each one
 when it has ended; all else happens beside the path. What must outlive the process is a room of the
@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from proxy.admin.sight import Watched
+from proxy.alerting import Alerting, Journal
 from proxy.call import Call
 from proxy.clock import Clock
 from proxy.config.loaded import Loaded
@@ -17,11 +18,10 @@ from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.mirroring import Mirroring
 from proxy.mirrors.sender import Sender
+from proxy.objectives import Objectives
 from proxy.observe.behaviour.figures import families as families_of_agents
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Family
-from proxy.people import Journal, People
-from proxy.promises import Promises
 from proxy.record import Recorder
 from proxy.state.link import Part
 from proxy.tracing import Tracing
@@ -41,10 +41,10 @@ class Lookout:
         self._clock = clock
         self._bug = bug
         self._post = Sender(clock)
-        self.people = People(settings, clock, keep, self._post, bug)
+        self.alerting = Alerting(settings, clock, keep, self._post, bug)
         """Who is called, and for what."""
-        alerts = self.people.alerts
-        self.promises = Promises(clock, keep, alerts.tell, lambda: alerts.tightened)
+        alerts = self.alerting.alerts
+        self.objectives = Objectives(clock, keep, alerts.tell, lambda: alerts.tightened)
         """Objectives, and what follows from them."""
         self.agents = Watch(clock)
         """What agents usually do, and how they fare."""
@@ -53,23 +53,23 @@ class Lookout:
         """Where records go as well."""
         self.tracing = Tracing(settings, clock, keep)
         """Where spans of calls go."""
-        self.rooms: Sequence[Rebuilt] = (*self.promises.rooms, self.agents, alerts)
+        self.rooms: Sequence[Rebuilt] = (*self.objectives.rooms, self.agents, alerts)
         """Those that the journal rebuilds before anybody is served."""
         self.recorders: list[Recorder] = []
         """Those who hear of each call; they come and go with the policies."""
         # Who is told of something comes behind those who tell of it.
-        self._ticks = (*self.promises.ticks, self.agents.look, *self.people.ticks)
+        self._ticks = (*self.objectives.ticks, self.agents.look, *self.alerting.ticks)
 
     @property
     def watched(self) -> Watched:
         """What the admin side shows."""
-        kept = self.promises
+        kept = self.objectives
         return Watched(kept.slos, kept.tasks, kept.acts, self.agents)
 
     def shares(self) -> Sequence[Part]:
         """What is shared with other pods, where there is a store. In a drill minutes pass faster
         than the store's, and each pod goes by itself."""
-        return () if self._clock.drill > 1 else (self.promises.slos.share(),)
+        return () if self._clock.drill > 1 else (self.objectives.slos.share(),)
 
     def begin(
         self,
@@ -79,20 +79,20 @@ class Lookout:
     ) -> None:
         """What was rebuilt is there, and what is noted from now on is written. `calls`: those under
         way. `written`: the seq of the last record that is committed."""
-        self.people.begin(noted)
-        self.promises.begin(noted, calls)
+        self.alerting.begin(noted)
+        self.objectives.begin(noted, calls)
         self.tracing.begin()
         self.mirroring.begin(written)
 
     def obey(self, loaded: Loaded) -> None:
         """These policies are in force."""
-        self.promises.obey(loaded)
+        self.objectives.obey(loaded)
         self.agents.follow(loaded.behaviour)
-        self.people.obey(loaded)
+        self.alerting.obey(loaded)
         self.mirroring.obey(loaded)
         self.tracing.obey(loaded)
-        self._hears(self.promises.slos, self.promises.slos.counts_calls)
-        self._hears(self.promises.tasks, bool(self.promises.tasks.tasks))
+        self._hears(self.objectives.slos, self.objectives.slos.counts_calls)
+        self._hears(self.objectives.tasks, bool(self.objectives.tasks.tasks))
         self._hears(self.agents, loaded.behaviour is not None)
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
@@ -104,15 +104,15 @@ class Lookout:
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it."""
-        yield from self.promises.families()
+        yield from self.objectives.families()
         yield from families_of_agents(self.agents)
-        yield from self.people.families()
+        yield from self.alerting.families()
         yield from self.mirroring.families()
         yield from self.tracing.families()
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
-        _ = self._clock.spawn(self.people.delivery.run())
+        _ = self._clock.spawn(self.alerting.delivery.run())
         while True:
             await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
             for tick in self._ticks:
@@ -123,6 +123,6 @@ class Lookout:
 
     async def stop(self) -> None:
         """Nothing is told any more. Before the journal ends."""
-        ends = (self.mirroring.stop(), self.people.delivery.stop(), self.tracing.stop())
+        ends = (self.mirroring.stop(), self.alerting.delivery.stop(), self.tracing.stop())
         await asyncio.gather(*ends)
         await self._post.close()

@@ -53,7 +53,7 @@ async def test_alerts_are_delivered(
     )
     lookout.obey(Loaded("v1", alerts=Alerts((receiver,))))
     clock.spawn(lookout.run())
-    lookout.people.delivery.send(notice("n-1"))
+    lookout.alerting.delivery.send(notice("n-1"))
     request = await far.seen()
     assert request.start == b"POST /hook HTTP/1.1"
     assert request.value("webhook-id") == b"n-1"

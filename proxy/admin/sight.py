@@ -21,9 +21,9 @@ from proxy.news import News
 from proxy.observe.alerts.book import Alerts
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.metrics import Metrics
-from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.following import Following
+from proxy.observe.slo.on_exhausted import OnExhausted
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
 from proxy.record import Recorder
@@ -78,7 +78,7 @@ class Watched(NamedTuple):
 
     slos: Slos
     tasks: Following
-    acts: Acts
+    acts: OnExhausted
     agents: Watch
 
 

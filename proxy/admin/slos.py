@@ -5,11 +5,11 @@ from typing import Any
 from proxy.admin.lists import Item, page
 from proxy.admin.routes import Visit
 from proxy.admin.sight import Sight
-from proxy.observe.slo.acts import does
 from proxy.observe.slo.book import Entry
 from proxy.observe.slo.burning import Standing, burn_rate
 from proxy.observe.slo.burns import told, windows
 from proxy.observe.slo.objective import Burn, Objective
+from proxy.observe.slo.on_exhausted import does
 from proxy.observe.slo.tasks import Tasks
 from proxy.state.price import dollars
 

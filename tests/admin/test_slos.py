@@ -11,8 +11,8 @@ from proxy.admin.slos import Slos, shown
 from proxy.config.match import Globs, Match
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.slo import book
-from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.objective import Burn, Objective
+from proxy.observe.slo.on_exhausted import OnExhausted
 from tests.admin.scene import Scene
 from tests.observe.records import record
 from tests.observe.slo.work import DAY, Works, of_tasks
@@ -43,7 +43,7 @@ def items(*objectives: Objective, calls: int = 0, **query: str) -> Any:
     scene.clock.time += 20
     slos.tick()
     works = Works(*objectives)
-    acts = Acts(scene.clock.now)
+    acts = OnExhausted(scene.clock.now)
     acts.obey(objectives)
     acts.look(slos.exhausted)
     watched = Watched(slos, works.followed, acts, Watch(scene.clock))

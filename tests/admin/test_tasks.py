@@ -11,8 +11,8 @@ from proxy.admin.sight import Watched
 from proxy.admin.tasks import Said, TaskOutcomes
 from proxy.config.tokens import Role
 from proxy.observe.behaviour.watch import Watch
-from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
+from proxy.observe.slo.on_exhausted import OnExhausted
 from tests.admin.scene import Scene
 from tests.observe.slo.work import Works
 
@@ -32,7 +32,7 @@ def outcomes(works: Works | None) -> TaskOutcomes:
     scene = Scene()
     watched = None
     if works is not None:
-        acts, agents = Acts(scene.clock.now), Watch(scene.clock)
+        acts, agents = OnExhausted(scene.clock.now), Watch(scene.clock)
         watched = Watched(Slos(scene.clock), works.followed, acts, agents)
     facts = {name: getattr(scene.sight, name) for name in scene.sight.__struct_fields__}
     return TaskOutcomes(type(scene.sight)(**(facts | {"watched": watched})))

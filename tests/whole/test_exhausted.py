@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from proxy.observe.slo import acts
+from proxy.observe.slo import on_exhausted
 from tests.harness import (
     OK,
     Proxy,
@@ -55,7 +55,7 @@ async def until(proxy: Proxy, in_force: frozenset[str]) -> None:
     """What follows from these budgets is in force."""
 
     async def look() -> None:
-        while proxy.app._lookout.promises.acts.in_force != in_force:
+        while proxy.app._lookout.objectives.acts.in_force != in_force:
             await breathe()
 
     await within(look())
@@ -80,7 +80,7 @@ async def test_a_policy_is_in_force_only_while_a_budget_is_used_up(
 ) -> None:
     """It has a version of its own, is written down, is explained; a restart knows it at once, and
     who takes the objective out ends it."""
-    monkeypatch.setattr(acts, "HELD", 1e9)
+    monkeypatch.setattr(on_exhausted, "HELD", 1e9)
     async with holdfast(upstream, "tools", POLICIES) as proxy:
         before = proxy.app._gateway.table.version
         upstream.otherwise = OK
@@ -119,7 +119,7 @@ async def test_what_waits_for_a_quiet_time_ends_after_it(
     upstream: RawUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Then what was in force before is, under its own version."""
-    monkeypatch.setattr(acts, "HELD", 0.5)
+    monkeypatch.setattr(on_exhausted, "HELD", 0.5)
     text = POLICIES.replace("objective: 0.9", "objective: 0.5").replace(
         "{tool: get_x}, deny", "{tool: x}, deny"
     )

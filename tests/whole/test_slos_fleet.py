@@ -28,7 +28,7 @@ async def until(proxy: Proxy, good: int, bad: int) -> None:
     """As it stands, so many were counted."""
 
     async def look() -> None:
-        entry = proxy.app._lookout.promises.slos.entries["works"]
+        entry = proxy.app._lookout.objectives.slos.entries["works"]
         while entry.standing is None or (entry.standing.sums.good, entry.standing.sums.bad) != (
             *(good, bad),
         ):
@@ -53,7 +53,7 @@ async def test_a_pod_that_is_well_knows_of_one_that_is_not(
             await ill.call(CALL, "POST")
         await until(well, 12, 12)
         await until(ill, 12, 12)
-        assert well.app._lookout.promises.slos.exhausted == {"works"}
+        assert well.app._lookout.objectives.slos.exhausted == {"works"}
         rows = {family.metric.name: family.rows for family in well.app.metrics.lookout()}
         assert rows["holdfast_slo_events_total"]["works", "false"] == 0
         assert rows["holdfast_slo_budget_remaining"]["works",] == -9

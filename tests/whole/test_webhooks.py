@@ -224,7 +224,7 @@ async def test_a_dead_receiver_slows_no_call_and_no_secret_is_shown(
         far.script.append(answer(410))
         policies = POLICIES.replace("URL", far.url).replace("KEY", SECRET)
         async with holdfast(tools, policies=policies) as proxy:
-            delivery = proxy.app._lookout.people.delivery
+            delivery = proxy.app._lookout.alerting.delivery
             for name in ("dead", "page"):
                 for number in range(3):
                     delivery.send(notice(f"{name}{number}", receiver=name))

@@ -1,4 +1,4 @@
-"""What was promised of calls and tasks: objectives, and what follows from budgets that are used up.
+"""Objectives of calls and tasks at work, and what follows from error budgets that are used up.
 
 `ticks` are looked at every second, in their order: tasks end, then objectives are judged, then what
 follows from them comes into force.
@@ -15,10 +15,10 @@ from proxy.keep import Keep
 from proxy.keys import DESK
 from proxy.observe.alerts.condition import Tell
 from proxy.observe.metrics import Family
-from proxy.observe.slo.acts import Acts
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
 from proxy.observe.slo.following import Following
+from proxy.observe.slo.on_exhausted import OnExhausted
 from proxy.observe.slo.task_figures import families as families_of_tasks
 from proxy.observe.slo.tasks import Name
 from proxy.record import Noted
@@ -26,7 +26,7 @@ from proxy.state.case import PENDING
 from proxy.state.desk import Desk
 
 
-class Promises:
+class Objectives:
     """`begin` when the journal takes records; `obey` for each set of policies."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Promises:
         self.slos.tell = tell
         self.tasks = Following(self.slos.now, self.slos.reach, clock.uuid, clock.drill)
         """The tasks that objectives count."""
-        self.acts = Acts(self.slos.now)
+        self.acts = OnExhausted(self.slos.now)
         """What follows from budgets that are used up."""
         self.rooms: Sequence[Rebuilt] = (self.slos, self.tasks)
         self.ticks: Sequence[Callable[[], None]] = (self._end_tasks, self.slos.tick, self._act)

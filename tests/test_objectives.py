@@ -1,11 +1,11 @@
-"""proxy/promises.py: what follows from what was counted, put together."""
+"""proxy/objectives.py: what follows from what was counted, put together."""
 
 from types import SimpleNamespace
 from typing import Any
 
 from proxy.keep import Keep
+from proxy.objectives import Objectives
 from proxy.observe.alerts.condition import Condition
-from proxy.promises import Promises
 from tests.fakes import FakeClock
 from tests.observe.records import record
 from tests.tables import load
@@ -24,7 +24,7 @@ slos:
 
 
 class Scene:
-    """Promises with a clock, a journal of a kind, and calls under way."""
+    """Objectives with a clock, a journal of a kind, and calls under way."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -34,11 +34,11 @@ class Scene:
         self.calls: list[Any] = []
         self.noted: list[Any] = []
         self.loaded = load(POLICIES)
-        self.promises = Promises(self.clock, Keep(), self.told.append, lambda: self.climbed)
-        self.promises.changed = self._changed
-        self.promises.obey(self.loaded)
+        self.objectives = Objectives(self.clock, Keep(), self.told.append, lambda: self.climbed)
+        self.objectives.changed = self._changed
+        self.objectives.obey(self.loaded)
         noted: Any = SimpleNamespace(note=self.noted.append)
-        self.promises.begin(noted, lambda: self.calls)
+        self.objectives.begin(noted, lambda: self.calls)
 
     def _changed(self) -> None:
         self.changes += 1
@@ -46,17 +46,17 @@ class Scene:
     def passes(self, seconds: float) -> None:
         """And somebody looks."""
         self.clock.advance(seconds)
-        for tick in self.promises.ticks:
+        for tick in self.objectives.ticks:
             tick()
 
     def fails(self, number: int) -> None:
         for _ in range(number):
-            self.promises.slos.note(record(outcome="failed"))
+            self.objectives.slos.note(record(outcome="failed"))
         self.passes(20.0)
 
     @property
     def in_force(self) -> list[str]:
-        return [policy.name for policy in self.promises.tightened(self.loaded).policies]
+        return [policy.name for policy in self.objectives.tightened(self.loaded).policies]
 
 
 def test_what_is_used_up_tightens() -> None:
@@ -85,16 +85,16 @@ def test_alerts_tighten_by_the_same_way() -> None:
 def test_a_task_with_a_call_under_way_is_not_idle() -> None:
     """It has said nothing for a minute, and is at work."""
     scene = Scene()
-    scene.promises.tasks.note(record(task="t"))
+    scene.objectives.tasks.note(record(task="t"))
     scene.calls = [SimpleNamespace(agent="pricing-01", task="t")]
     scene.passes(100.0)
-    assert scene.promises.slos.entries["done"].series.bad == 0
+    assert scene.objectives.slos.entries["done"].series.bad == 0
     scene.calls = []
     scene.passes(100.0)
-    assert scene.promises.slos.entries["done"].series.bad == 1
+    assert scene.objectives.slos.entries["done"].series.bad == 1
 
 
 def test_metrics_of_both() -> None:
     """Of objectives, and of tasks."""
-    names = {family.metric.name for family in Scene().promises.families()}
+    names = {family.metric.name for family in Scene().objectives.families()}
     assert {"holdfast_slo_events_total", "holdfast_slo_state"} < names

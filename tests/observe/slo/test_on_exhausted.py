@@ -1,9 +1,9 @@
-"""proxy/observe/slo/acts.py"""
+"""proxy/observe/slo/on_exhausted.py"""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.observe.slo.acts import HELD, Acts, does
+from proxy.observe.slo.on_exhausted import HELD, OnExhausted, does
 from tests.fakes import FakeClock
 from tests.observe.slo.work import of_tasks
 
@@ -12,10 +12,10 @@ ASKS = of_tasks("asks", require_approval=True, freeze_canary=True)
 PLAIN = of_tasks("plain")
 
 
-def acting() -> tuple[Acts, FakeClock]:
+def acting() -> tuple[OnExhausted, FakeClock]:
     """Of three objectives, one of which nothing follows from."""
     clock = FakeClock()
-    acts = Acts(clock.now)
+    acts = OnExhausted(clock.now)
     acts.obey((TIGHT, ASKS, PLAIN))
     return acts, clock
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from proxy.clock import Clock
-from proxy.config.alerting import rules_of
+from proxy.config.alert_rules import rules_of
 from proxy.config.loaded import Loaded
 from proxy.config.receivers import receivers_of
 from proxy.config.settings import Address, Settings
@@ -30,7 +30,7 @@ from proxy.state.loops import Loops
 
 
 class Journal(Noted, Protocol):
-    """Where alerts leave their traces."""
+    """Where alerts are recorded."""
 
     @property
     def state(self) -> State:
@@ -38,7 +38,7 @@ class Journal(Noted, Protocol):
         ...
 
 
-class People:
+class Alerting:
     """`begin` when the journal takes records; `obey` for each set of policies; `ticks` each second,
     behind those of the sources; `run`; `stop`."""
 

@@ -18,7 +18,7 @@ EXHAUSTED = "SloExhausted"
 _LASTS = 300.0
 
 
-class Acts:
+class OnExhausted:
     """`obey` for each set of policies, `look` every second or so."""
 
     def __init__(self, now: Callable[[], float]) -> None:

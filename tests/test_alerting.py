@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.alerting import Alerting
 from proxy.config.loaded import Loaded
 from proxy.config.settings import Settings
 from proxy.journal.writer import State
@@ -14,7 +15,6 @@ from proxy.keys import LEDGER, NEWS
 from proxy.mirrors.sender import Sender
 from proxy.news import BudgetChange, KillChange, News, TrafficChange
 from proxy.observe.alerts.figures import FIRING
-from proxy.people import People
 from proxy.state.caps import Cap, Limit
 from proxy.state.ledger import Ledger
 from tests.fakes import FakeClock
@@ -38,20 +38,20 @@ class Desk:
         self.bugs: list[BaseException] = []
         self.sender = Sender(self.clock)
         settings = Settings(data_dir=str(folder))
-        self.people = People(settings, self.clock, self.keep, self.sender, self.bugs.append)
+        self.alerting = Alerting(settings, self.clock, self.keep, self.sender, self.bugs.append)
         self.journal = Journal(self.clock)
-        self.people.begin(self.journal)
+        self.alerting.begin(self.journal)
 
     def wait(self, seconds: int) -> None:
         """With a look each second."""
         for _ in range(seconds):
             self.clock.advance(1.0)
-            for tick in self.people.ticks:
+            for tick in self.alerting.ticks:
                 tick()
 
     @property
     def firing(self) -> list[str]:
-        return [alert.condition.name for alert in self.people.alerts.firing()]
+        return [alert.condition.name for alert in self.alerting.alerts.firing()]
 
 
 @pytest.fixture
@@ -65,14 +65,14 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 async def test_news_become_alerts(desk: Desk) -> None:
     """And what is in no policy, or does not stand, is over though nobody says so."""
-    desk.people.obey(Loaded("v1"))
+    desk.alerting.obey(Loaded("v1"))
     news: News = desk.keep.of(NEWS, News)
     news.tell(TrafficChange("u", ("spare",), 0, "probes"))
     assert desk.firing == ["UpstreamLost"]
     news.tell(KillChange("agent:a", "engaged", "x", "ann", "admin"))
-    families = {family.metric: family.rows for family in desk.people.families()}
+    families = {family.metric: family.rows for family in desk.alerting.families()}
     assert families[FIRING] == {("upstream", "ticket"): 1, ("kill", "ticket"): 1}
-    desk.people.obey(Loaded("v2"))
+    desk.alerting.obey(Loaded("v2"))
     desk.wait(100)
     assert desk.firing == []
     desk.journal.state = State("full", 0.0, "no space")
@@ -97,13 +97,13 @@ async def test_what_a_reload_takes_away_is_over_soon(desk: Desk) -> None:
 
 async def test_a_tool_is_called_straight(desk: Desk) -> None:
     """With the upstream's credentials and a key; who does not take it says why."""
-    assert await desk.people.call("gw", "t", {}, "k") == "there is no such upstream"
+    assert await desk.alerting.call("gw", "t", {}, "k") == "there is no such upstream"
     async with RawUpstream(OK, answer(500, body=b"{}")) as far:
         auth = "{bearer: s3cret}"
-        desk.people.obey(load(f"upstreams: {{gw: {{url: '{far.url}', auth: {auth}}}}}"))
-        assert await within(desk.people.call("gw", "create_dispute", {"a": 1}, "k")) == ""
+        desk.alerting.obey(load(f"upstreams: {{gw: {{url: '{far.url}', auth: {auth}}}}}"))
+        assert await within(desk.alerting.call("gw", "create_dispute", {"a": 1}, "k")) == ""
         asked = await far.seen()
         assert json.loads(asked.body) == {"tool": "create_dispute", "input": {"a": 1}}
         assert asked.value("authorization") == b"Bearer s3cret"
         assert asked.value("idempotency-key") == b"k"
-        assert "500" in await within(desk.people.call("gw", "create_dispute", {}, "k"))
+        assert "500" in await within(desk.alerting.call("gw", "create_dispute", {}, "k"))
