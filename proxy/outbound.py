@@ -33,7 +33,7 @@ class Trust(NamedTuple):
     tls: ssl.SSLContext | None
 
 
-class Tracing(NamedTuple):
+class TraceHeaders(NamedTuple):
     """What becomes of trace headers on their way to an upstream."""
 
     lines: Traced | None = None  # None: they pass untouched
@@ -47,7 +47,7 @@ class Tracing(NamedTuple):
         return context if self.sends_baggage(upstream) else context | {BAGGAGE}
 
 
-UNTRACED = Tracing()
+UNTRACED = TraceHeaders()
 
 
 class AtWork(NamedTuple):
@@ -75,7 +75,7 @@ class Outbound:
         instance: str,
         keep: Keep,
         bug: Callable[[BaseException], None],
-        tracing: Tracing = UNTRACED,
+        tracing: TraceHeaders = UNTRACED,
     ) -> None:
         """`instance` is this process's token in Via; `bug` hears of errors of ours."""
         self.at_work: dict[str, AtWork] = {}

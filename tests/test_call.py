@@ -25,7 +25,7 @@ from proxy.call import (
 )
 from proxy.clock import NEVER
 from proxy.observe.traces.tracer import Tracer
-from proxy.outbound import Tracing
+from proxy.outbound import TraceHeaders
 from proxy.protocols.clients import client_retries, patience
 from proxy.protocols.identity import Identity, came_back, complete
 from proxy.refusal import Refusal
@@ -270,7 +270,7 @@ ASKED: dict[str, Callable[[Call], Any]] = {
     "stages/timeout.py admit": lambda call: patience(call.head.fields),
     # What a sending that is traced has in the place of what the agent sent.
     "wire/compose.py head": lambda call: [
-        call.head.fields.get(name) for name in Tracing(lambda attempt: b"").replaced("gateway")
+        call.head.fields.get(name) for name in TraceHeaders(lambda attempt: b"").replaced("gateway")
     ],
 }
 """Where it is asked whether a head has signs, and what is looked for only then."""

@@ -10,7 +10,7 @@ from proxy.config.health import Health
 from proxy.config.types import Tls, Upstream
 from proxy.keep import Keep
 from proxy.keys import PulseKey
-from proxy.outbound import AtWork, Outbound, Tracing, Trust, trust_of
+from proxy.outbound import AtWork, Outbound, TraceHeaders, Trust, trust_of
 from proxy.state.standing import Pulse
 from proxy.units import Seconds
 from proxy.wire.head import Limits
@@ -145,14 +145,16 @@ async def test_a_probe_is_spelled_as_the_upstream_speaks(
 @pytest.mark.parametrize(
     ("tracing", "replaced"),
     [
-        (Tracing(), set()),
-        (Tracing(lambda attempt: b""), {b"traceparent", b"tracestate"}),
+        (TraceHeaders(), set()),
+        (TraceHeaders(lambda attempt: b""), {b"traceparent", b"tracestate"}),
         (
-            Tracing(lambda attempt: b"", lambda upstream: upstream == "b"),
+            TraceHeaders(lambda attempt: b"", lambda upstream: upstream == "b"),
             {b"traceparent", b"tracestate", b"baggage"},
         ),
     ],
 )
-def test_what_of_a_trace_an_upstream_is_told_anew(tracing: Tracing, replaced: set[bytes]) -> None:
+def test_what_of_a_trace_an_upstream_is_told_anew(
+    tracing: TraceHeaders, replaced: set[bytes]
+) -> None:
     """Where calls are traced: never what came; and baggage only where it may go."""
     assert tracing.replaced("a") == replaced

@@ -14,13 +14,13 @@ _TRACES = "/v1/traces"
 _OF_AN_UPSTREAM = "an upstream's URL"
 
 
-class Collector(str):
+class CollectorUrl(str):
     """Who takes spans: the base URL of an OTLP/HTTP collector, or that of its traces."""
 
     __slots__ = ()
 
     @classmethod
-    def parse(cls, text: object) -> "Collector":
+    def parse(cls, text: object) -> "CollectorUrl":
         """Raises ValueError, with what is wrong."""
         if text == "":
             return cls()
@@ -46,12 +46,12 @@ class Tracing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Spans of calls, by OpenTelemetry (docs/tracing.md)."""
 
     otlp: Annotated[
-        Collector,
+        CollectorUrl,
         Meta(
             description="The OTLP/HTTP collector that spans go to: http://host:4318. Empty: there "
             "are none, and trace headers pass untouched."
         ),
-    ] = Collector()
+    ] = CollectorUrl()
     sample: Annotated[
         float,
         Meta(

@@ -20,14 +20,14 @@ BLAMES = frozenset({400, 402, 404, 409, 413, 422})
 _LONGEST = 200
 
 
-class Told(msgspec.Struct):
+class Envelope(msgspec.Struct):
     """What the gateway says to a call."""
 
     result: Any = None
     error: Any = None
 
 
-_told = msgspec.json.Decoder(Told)
+_envelope = msgspec.json.Decoder(Envelope)
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -91,9 +91,9 @@ class GatewayCalls:
 
 def _result(answer: Answer) -> Result:
     try:
-        told = _told.decode(answer.body) if answer.status else Told()
+        told = _envelope.decode(answer.body) if answer.status else Envelope()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        told = Told(error={"code": "no_json"}) if answer.taken else Told()
+        told = Envelope(error={"code": "no_json"}) if answer.taken else Envelope()
     code = told.error.get("code") if isinstance(told.error, dict) else told.error
     result = told.result if isinstance(told.result, dict) else {}
     return Result(answer, result, str(code)[:_LONGEST] if code else "")
