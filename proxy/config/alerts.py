@@ -100,7 +100,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a step does something: notify, tighten, open_breaker, kill or call")
 
 
-class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Ladder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A ladder that alerts climb, step by step, until somebody acknowledges them."""
 
     name: Annotated[Name, Meta(description="Once in this list.")]
@@ -132,7 +132,7 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Timing, ...], Meta(description="Other such times; the first that matches counts.")
     ] = ()
     escalation: Annotated[
-        tuple[Escalation, ...],
+        tuple[Ladder, ...],
         Meta(description="What is done while nobody has acknowledged an alert."),
     ] = ()
     runbook: Annotated[

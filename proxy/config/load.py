@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from proxy.clock import Clock
 from proxy.config import document
 from proxy.config.addresses import MountPath
-from proxy.config.alerting import tightens
+from proxy.config.alert_rules import tightens
 from proxy.config.budgets import Books, misjudged
 from proxy.config.document import Document, Mapping, Node, Scalar, Sequence, scalars
 from proxy.config.files import POLICY, POLICY_FILE, Budget, Domain, Killed

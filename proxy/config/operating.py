@@ -4,12 +4,12 @@ from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as ByName
 from typing import Any, TypeAlias
 
-from proxy.config.alerting import Written, misalerted
 from proxy.config.alerts import Alerts
 from proxy.config.behaviour import Behaviour
 from proxy.config.document import Mapping
 from proxy.config.judge import Judged
 from proxy.config.mirrors import Mirror
+from proxy.config.misalerted import Written, misalerted
 from proxy.config.misdirected import misdirected
 from proxy.config.objectives import misjudged
 from proxy.config.places import Place

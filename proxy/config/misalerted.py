@@ -1,105 +1,25 @@
-"""Judges what policy files say of alerts, and makes of it what alerts obey (`rules_of`)."""
+"""What is wrong with alerts as policy files write them, beside the rest of the files."""
 
 import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TypeAlias, get_args
 
-import msgspec
 from msgspec import UNSET
 
 from proxy.config import document
-from proxy.config.alerts import Alerts, Escalation, Matched, Step
+from proxy.config.alert_rules import Labelled, globs_of, which_of
+from proxy.config.alerts import Alerts, Step
 from proxy.config.judge import Judged
 from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
 from proxy.config.wording import nearest
 from proxy.mirrors.reach import why_not
-from proxy.observe.alerts import rules
-from proxy.observe.alerts.condition import LABELS, Severity, Source
 from proxy.state.scopes import Scope
 
 _LEAST_REPEAT = 60.0
 _WORDS = {"severity": get_args(Severity), "source": get_args(Source)}
 Known: TypeAlias = Mapping[str, Collection[str]]
 """Names that there are: upstream, policy, slo."""
-
-
-class Which(msgspec.Struct, frozen=True):
-    """Of which alerts: every label that it names must hold."""
-
-    globs: dict[str, Globs]
-
-    def holds(self, labels: Mapping[str, str], /) -> bool:
-        """Part of Which. A label that an alert does not have is the empty text."""
-        return all(globs.hold(labels.get(name, "")) for name, globs in self.globs.items())
-
-
-def rules_of(alerts: Alerts) -> rules.Rules:
-    """What alerts obey."""
-    usual = (alerts.hold_for, alerts.resolve_after)
-    timings = [
-        rules.Timing(
-            which_of(each.match),
-            *(usual[i] if given is UNSET else given for i, given in enumerate(_times(each))),
-        )
-        for each in alerts.timing
-    ]
-    return rules.Rules(
-        routes=tuple(rules.Route(which_of(each.match), _plain(each.to)) for each in alerts.routes),
-        receivers=frozenset(str(each.name) for each in alerts.receivers),
-        timings=(*timings, rules.Timing(rules.Every(), *usual)),
-        ladders=tuple(map(_ladder, alerts.escalation)),
-        repeat=alerts.repeat,
-        runbook=alerts.runbook,
-        dashboard=alerts.dashboard,
-    )
-
-
-def _times(timing: Any) -> tuple[Any, Any]:
-    return timing.hold_for, timing.resolve_after
-
-
-def which_of(match: Any) -> rules.Which:
-    """Of a match as it is written; none is for every alert."""
-    return rules.Every() if match is UNSET else Which(dict(_globs(match)))
-
-
-def _globs(match: Matched) -> Iterator[tuple[str, Globs]]:
-    for name in match.__struct_fields__:
-        written = getattr(match, name)
-        if written is not UNSET:
-            yield name, Globs.of((written,) if isinstance(written, str) else written)
-
-
-def _ladder(written: Escalation) -> rules.Ladder:
-    steps = [
-        rules.Step(
-            step.after,
-            _plain(step.notify),
-            _plain(step.tighten),
-            step.open_breaker,
-            step.kill,
-            tuple(
-                rules.ToolCall(str(call.upstream), call.tool, call.arguments) for call in step.call
-            ),
-        )
-        for step in written.steps
-    ]
-    return rules.Ladder(str(written.name), which_of(written.match), tuple(steps))
-
-
-def _plain(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Of no type of ours: they go into the journal, and to receivers."""
-    return tuple(map(str, names))
-
-
-def tightens(alerts: Alerts) -> frozenset[str]:
-    """Policies that are in force only while some step says so."""
-    steps = (step for ladder in alerts.escalation for step in ladder.steps)
-    return frozenset(str(name) for step in steps for name in step.tighten)
-
-
-# --- what is wrong with it ---
 
 
 class Written:
@@ -197,7 +117,7 @@ def _matched(written: Written, match: Any, known: Known, *path: str | int) -> It
     if match is UNSET:
         return
     words = {**_WORDS, "slo": known["slo"], "upstream": known["upstream"]}
-    for key, globs in _globs(match):
+    for key, globs in globs_of(match):
         for name in (*globs.wanted, *globs.excluded):
             if key in words and "*" not in name and name not in words[key]:
                 there = ", ".join(sorted(words[key])) or "none"
@@ -306,7 +226,7 @@ def _steps_for_nothing(written: Written) -> Iterator[Problem]:
     """A circuit that is open would never be over if it were held open for that."""
     for i, ladder in enumerate(written.alerts.escalation):
         which = which_of(ladder.match)
-        only = isinstance(which, Which) and which.globs.get("source") == Globs(("breaker",))
+        only = isinstance(which, Labelled) and which.globs.get("source") == Globs(("breaker",))
         for j, step in enumerate(ladder.steps):
             if only and step.open_breaker:
                 message = "it is not done: held open by hand an open circuit would never be over"
