@@ -23,7 +23,7 @@ from proxy.observe.alerts.delivery import Deliveries
 from proxy.observe.alerts.looping import LoopNews
 from proxy.observe.alerts.notice import Whence
 from proxy.observe.alerts.sources import Sources
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.posts import Post
 from proxy.record import Noted
 from proxy.state.loops import Loops

@@ -21,7 +21,7 @@ from proxy.mirrors.sender import Sender
 from proxy.objectives import Objectives
 from proxy.observe.behaviour.figures import families as families_of_agents
 from proxy.observe.behaviour.watch import Watch
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.record import Recorder
 from proxy.state.link import Part
 from proxy.tracing import Tracing

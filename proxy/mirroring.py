@@ -30,7 +30,7 @@ from proxy.mirrors.to_redis import ToRedis
 from proxy.mirrors.to_stdout import ToStdout
 from proxy.mirrors.to_webhook import ToWebhook
 from proxy.news import MirrorChange, News
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.observe.mirrors import families
 from proxy.posts import Post
 from proxy.state.endpoint import Endpoint

@@ -14,7 +14,7 @@ from proxy.journal.snapshot import Rebuilt
 from proxy.keep import Keep
 from proxy.keys import DESK
 from proxy.observe.alerts.condition import Tell
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.observe.slo.book import Slos
 from proxy.observe.slo.figures import families as families_of_slos
 from proxy.observe.slo.following import Following

@@ -22,7 +22,7 @@ from proxy.journal.pod_file import PodFile
 from proxy.keep import Keep
 from proxy.keys import LINK, NEWS
 from proxy.news import News
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.observe.store import families
 from proxy.state.link import PATIENCE, Link, Part
 from proxy.state.shared.fleet import LAST, Beat, End, Fleet, Known, Leave, Pod

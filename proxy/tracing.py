@@ -10,7 +10,7 @@ from proxy.config.types import Upstream
 from proxy.keep import Keep
 from proxy.keys import NEWS
 from proxy.news import News
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.observe.traces.finished import Where
 from proxy.observe.traces.tracer import Tracer
 from proxy.observe.traces.traces import Collector, Traces

@@ -32,9 +32,9 @@ from proxy.journal.taking import Wish
 from proxy.journal.writer import State
 from proxy.mirrors.webhook import WebhookAnchor
 from proxy.news import CircuitChange, Event, JournalChange, News, PayloadsChange
+from proxy.observe.family import Family
 from proxy.observe.journal import CountedDisk, families
 from proxy.observe.logs import Log
-from proxy.observe.metrics import Family
 from proxy.observe.payloads import families as families_beside
 from proxy.record import Beginnings
 

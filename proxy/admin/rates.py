@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from proxy.clock import Clock
-from proxy.observe.metrics import LONG, Metrics, Tally
+from proxy.observe.family import LONG
+from proxy.observe.metrics import Metrics, Tally
 
 EVERY = 5.0
 """Seconds from copy to copy."""

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from proxy.journal.disk import Disk
 from proxy.journal.writer import State
 from proxy.observe import catalogue
-from proxy.observe.metrics import Family, Histogram
+from proxy.observe.family import Family, Histogram
 
 SYNCS = (
     50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,

@@ -26,7 +26,6 @@ from proxy.observe.family import (
     Family,
     Histogram,
     Labels,
-    Rows,
     Spread,
     Steps,
     each,
@@ -35,19 +34,6 @@ from proxy.observe.family import (
 from proxy.observe.kept import KeptRows
 from proxy.observe.names import Names
 from proxy.record import Record
-
-__all__ = [
-    "LONG",
-    "SHORT",
-    "Family",
-    "Histogram",
-    "Labels",
-    "Metrics",
-    "Row",
-    "Rows",
-    "Spread",
-    "Tally",
-]
 
 
 class Tally(msgspec.Struct, frozen=True):

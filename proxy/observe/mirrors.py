@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 
 _MIRROR = ("mirror",)
 LAG = Metric(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from proxy.journal.side_store import SideStore
 from proxy.observe import catalogue
-from proxy.observe.metrics import Family, Labels
+from proxy.observe.family import Family, Labels
 
 
 def families(side_store: SideStore) -> Iterator[Family]:

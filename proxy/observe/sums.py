@@ -6,7 +6,8 @@ pays nothing for it.
 
 from collections.abc import Iterable, Mapping
 
-from proxy.observe.metrics import LONG, Row
+from proxy.observe.family import LONG
+from proxy.observe.metrics import Row
 
 OUTCOMES = ("ok", "fallback", "stale", "failed", "truncated", "refused", "cancelled", "unknown")
 """Those of records."""

@@ -14,7 +14,7 @@ import yaml
 from proxy.app import App
 from proxy.config.settings import load_settings
 from proxy.journal.disk import Disk
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from tests.harness.agent import Connection, raw_call
 from tests.harness.messages import Message, request
 from tests.harness.upstream import RawUpstream

@@ -9,7 +9,8 @@ from proxy.observe.alerts import counted
 from proxy.observe.alerts import figures as of_alerts
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
-from proxy.observe.metrics import Family, Metrics, Rows
+from proxy.observe.family import Family, Rows
+from proxy.observe.metrics import Metrics
 from proxy.observe.slo import figures, task_figures
 from proxy.observe.traces import traces
 from proxy.record import AttemptRecord, Record

@@ -22,8 +22,8 @@ from proxy.keep import Keep
 from proxy.keys import KILLS, LEDGER, CircuitKey, InFlightKey, PermitsKey, PulseKey, QueuedKey
 from proxy.observe import catalogue
 from proxy.observe.exposition import Exposition, wanted
+from proxy.observe.family import Family
 from proxy.observe.journal import CountedDisk, families
-from proxy.observe.metrics import Family
 from proxy.state.killed import Kill
 from proxy.state.scopes import Scope
 from tests.fakes import FakeClock

@@ -10,8 +10,8 @@ import pytest
 from proxy.journal.disk import RealDisk, write_whole
 from proxy.journal.writer import State
 from proxy.observe import catalogue
+from proxy.observe.family import Spread
 from proxy.observe.journal import CountedDisk, families
-from proxy.observe.metrics import Spread
 from tests.fakes import FakeClock
 
 

@@ -18,8 +18,8 @@ from proxy.keys import (
     QueuedKey,
     shadowed,
 )
+from proxy.observe.family import LONG, SHORT, Spread
 from proxy.observe.labels import LIMIT, OTHER
-from proxy.observe.metrics import LONG, SHORT, Spread
 from proxy.record import AttemptRecord
 from proxy.state.killed import Kill
 from proxy.state.scopes import Scope

@@ -2,7 +2,7 @@
 
 from proxy.news import News
 from proxy.observe import catalogue
-from proxy.observe.metrics import Family, Spread
+from proxy.observe.family import Family, Spread
 from proxy.observe.store import families
 from proxy.state.link import TOOK, Link
 from proxy.state.memory import Memory

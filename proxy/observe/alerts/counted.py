@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family, Labels, Rows
+from proxy.observe.family import Family, Labels, Rows
 
 NOTIFICATIONS = Metric(
     Kind.COUNTER,

@@ -35,7 +35,7 @@ from proxy.observe.alerts.receiver import Receiver
 from proxy.observe.alerts.scribe import Scribe
 from proxy.observe.alerts.trimmed import trimmed
 from proxy.observe.alerts.waiting import MOST, MOST_BYTES, Waiting
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.posts import Post
 
 FOLDER = "alerts"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from proxy.observe.alerts.book import Alerts
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family, Rows
+from proxy.observe.family import Family, Rows
 
 FIRING = Metric(
     Kind.GAUGE, "holdfast_alerts_firing", ("source", "severity"), "Alerts that fire now."

@@ -7,7 +7,7 @@ import msgspec
 
 from proxy.observe.alerts.condition import Severity, Source
 from proxy.observe.alerts.receiver import Receiver
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 
 Status: TypeAlias = Literal["firing", "resolved"]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.behaviour.wellness import STATES
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family, Rows
+from proxy.observe.family import Family, Rows
 
 HEALTH = Metric(
     Kind.GAUGE,

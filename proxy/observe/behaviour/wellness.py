@@ -8,7 +8,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 from proxy.observe.behaviour.rules import Rules
-from proxy.observe.metrics import LONG
+from proxy.observe.family import LONG
 
 SLOTS = 10
 """Of a window: what is a tenth of it too old still counts."""

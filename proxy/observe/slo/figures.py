@@ -4,7 +4,7 @@ are; what is of windows has no row before anything was counted in it: nothing is
 from collections.abc import Iterable, Iterator
 
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family, Rows
+from proxy.observe.family import Family, Rows
 from proxy.observe.slo.book import Entry
 from proxy.observe.slo.burning import STATES, burn_rate
 from proxy.observe.slo.burns import told

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family, Rows
+from proxy.observe.family import Family, Rows
 from proxy.observe.slo.tasks import Tasks
 
 OPEN = Metric(

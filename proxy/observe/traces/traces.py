@@ -10,7 +10,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.news import News, TracesChange
 from proxy.observe.catalogue import Kind, Metric
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.observe.traces.outbox import Export, Missing, Outbox
 from proxy.observe.traces.tracer import Tracer
 

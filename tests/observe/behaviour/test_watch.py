@@ -10,7 +10,7 @@ from proxy.observe.behaviour import watch as module
 from proxy.observe.behaviour.figures import families
 from proxy.observe.behaviour.rules import Rules
 from proxy.observe.behaviour.watch import STANDS, Watch
-from proxy.observe.metrics import Family
+from proxy.observe.family import Family
 from proxy.record import AttemptRecord
 from tests.fakes import FakeClock
 from tests.observe.records import record
