@@ -24,7 +24,8 @@ from proxy.keep import Keep
 from proxy.keys import KILLS, NEWS
 from proxy.mirrors.gateway_budgets import GatewayBudgets, path_of
 from proxy.mirrors.gateway_calls import GatewayCalls
-from proxy.mirrors.mirror import Mirror, Sink, Terms
+from proxy.mirrors.mirror import Mirror, Terms
+from proxy.mirrors.sink import Sink
 from proxy.mirrors.to_gateway import ToGateway
 from proxy.mirrors.to_redis import ToRedis
 from proxy.mirrors.to_stdout import ToStdout

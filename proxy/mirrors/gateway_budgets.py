@@ -23,12 +23,13 @@ from proxy.journal.disk import Disk, write_whole
 from proxy.mirrors.cursor import FOLDER
 from proxy.mirrors.gateway_calls import GatewayCalls, Result
 from proxy.mirrors.gateway_seen import Seen
+from proxy.mirrors.retries import Retries
 from proxy.state.scopes import ALL, Scope
 
 LOOKS = 0.5
 """Seconds from look to look at what is killed."""
-FIRST, LONGEST = 1.0, 60.0
-"""Seconds until the gateway is asked again that did not answer: at first, and at most."""
+LONGEST = 60.0
+"""Seconds until it is tried again at most."""
 _GET, _SET = "get_balance", "set_budget"
 
 
@@ -69,7 +70,7 @@ class GatewayBudgets:
         self._heard = heard
         self.held: dict[str, Held] = {}
         self.failed = 0
-        self._wait = FIRST
+        self._retries = Retries(clock, LONGEST)
         self._trouble = ""
 
     async def run(self) -> None:
@@ -193,15 +194,13 @@ class GatewayBudgets:
         if why != self._trouble:
             self._heard("failing", f"budgets of killed agents: {why}")
         self._trouble = why
-        wait = self._wait * (0.5 + self._clock.chance.random() / 2)
-        self._wait = min(LONGEST, self._wait * 2)
-        await self._clock.sleep(wait)
+        await self._clock.sleep(self._retries.failed())
 
     def _well(self) -> None:
         if self._trouble:
             self._heard("ok", "budgets of killed agents are as they should be")
         self._trouble = ""
-        self._wait = FIRST
+        self._retries.well()
 
 
 def path_of(data_dir: Path, name: str) -> Path:

@@ -16,9 +16,9 @@ is wrong with the receiver after all.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ from proxy.journal.disk import Disk
 from proxy.journal.tail import UNKNOWN, Tail, oldest
 from proxy.mirrors.cursor import Aside, Cursor, CursorFile, Damaged
 from proxy.mirrors.event import Event, event_of, hole_of
+from proxy.mirrors.retries import Retries
+from proxy.mirrors.sink import Said, Sink
 
 Found = TypeVar("Found")
 
@@ -41,8 +43,8 @@ POLL = 0.25
 """Seconds from look to look whether there is something new."""
 SAVES = 1.0
 """Seconds after which the place is saved; so much is told twice after a crash."""
-FIRST, LONGEST = 1.0, 300.0
-"""Seconds until it is tried again, the first time and at most, where the receiver asks for none."""
+LONGEST = 300.0
+"""Seconds until it is tried again at most, where the receiver asks for none."""
 PATIENT = 3600.0
 """Seconds that are waited at most where it does."""
 TRIES = 5
@@ -55,47 +57,6 @@ KEPT = 100
 """Records set aside whose seq is kept."""
 _DISK = "the disk: "
 _LAST = 1.0  # seconds for the place to be saved at the end
-
-
-class Said(NamedTuple):
-    """What a sink says of the events that it was given."""
-
-    taken: int  # so many of them, from the first
-    why: str = ""  # why the next one was not; empty: all were
-    blames: int = 0  # so many of the next ones are to blame for it, or one of them
-    gone: bool = False  # its receiver wants no more, ever
-    retry_after: float = 0.0
-
-
-class Sink(Protocol):
-    """Where a mirror's records go. Never raises for what the network does."""
-
-    at_once: int
-    """Events that it wants at a time, at most. Of some it may take the first ones only."""
-    careful: bool
-    """What it is told twice has a price: where nobody knows what was told, it begins with now."""
-    sure: bool
-    """What it says of a record it would say again: the record is set aside at once."""
-
-    async def take(self, events: Sequence[Event], /) -> Said:
-        """Tell them, in this order."""
-        ...
-
-    async def idle(self) -> Said:
-        """There is nothing new: tell what has waited for its time."""
-        ...
-
-    def dump(self) -> Any:
-        """What it has summed up of the events that it took, as JSON."""
-        ...
-
-    def load(self, state: Any, /) -> None:
-        """What `dump` gave; nothing is known: None."""
-        ...
-
-    async def close(self) -> None:
-        """No more is told."""
-        ...
 
 
 class Counts(msgspec.Struct):
@@ -160,7 +121,7 @@ class Mirror:
         self._tail: Tail | None = None
         self._wanted: dict[str, bool] = {}
         self._most = sink.at_once
-        self._wait = FIRST
+        self._retries = Retries(clock, LONGEST)
         self._in_a_row = 0
         self._told_aside = ""
         self._tells_aside = 0.0
@@ -331,7 +292,7 @@ class Mirror:
     def _took(self, events: list[Event]) -> None:
         self.counts.sent += len(events)
         self._in_a_row = 0
-        self._wait = FIRST
+        self._retries.well()
         self._most = min(self._sink.at_once, 2 * self._most)
         self._go_to(events[-1])
         if self.trouble:
@@ -368,8 +329,7 @@ class Mirror:
         """Wait, and longer each time."""
         self.counts.failed += 1
         self._trouble("failing", why)
-        wait = self._wait * (0.5 + self._clock.chance.random() / 2)
-        self._wait = min(LONGEST, self._wait * 2)
+        wait = self._retries.failed()
         if self._tail is not None and self._clock.now() >= self._saves:
             with contextlib.suppress(OSError):  # a long wait may end with the process
                 await self._in_thread(self._save_now)

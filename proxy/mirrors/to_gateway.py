@@ -14,7 +14,7 @@ from proxy.mirrors.gateway_escrows import Escrows
 from proxy.mirrors.gateway_seen import Seen
 from proxy.mirrors.gateway_sums import Sums, minute_of
 from proxy.mirrors.gateway_table import Called, called, steps
-from proxy.mirrors.mirror import Said
+from proxy.mirrors.sink import Said
 from proxy.units import in_utc
 
 LATE = 5.0

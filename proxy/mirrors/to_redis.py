@@ -3,10 +3,10 @@
 import asyncio
 import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy.mirrors.event import PREFIX, Event
-from proxy.mirrors.mirror import Said
+from proxy.mirrors.sink import PassesOn, Said
 from proxy.state.endpoint import Endpoint
 from proxy.state.store import Unreachable
 
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
 AT_ONCE = 200
 
 
-class ToRedis:
+class ToRedis(PassesOn):
     """Part of Sink."""
 
     at_once = AT_ONCE
-    careful = False
-    sure = False
 
     def __init__(self, endpoint: Endpoint, key: str, most: int) -> None:
         self._made = (endpoint, key, most)
@@ -42,16 +40,6 @@ class ToRedis:
         except Unreachable as error:
             return Said(0, str(error))
         return Said(len(events))
-
-    async def idle(self) -> Said:
-        """Part of Sink: nothing waits."""
-        return Said(0)
-
-    def dump(self) -> Any:
-        """Part of Sink: nothing is summed up."""
-
-    def load(self, state: Any, /) -> None:
-        """Part of Sink."""
 
     async def close(self) -> None:
         """Part of Sink."""

@@ -7,11 +7,10 @@ late, and holds up nothing else, also not the end of the process.
 import asyncio
 import select
 from collections.abc import Sequence
-from typing import Any
 
 from proxy.journal.disk import Disk
 from proxy.mirrors.event import Event
-from proxy.mirrors.mirror import Said
+from proxy.mirrors.sink import PassesOn, Said
 
 AT_ONCE = 200
 PIECE = 4096
@@ -22,12 +21,10 @@ _LOOKS = 200  # milliseconds
 STDOUT = 1
 
 
-class ToStdout:
+class ToStdout(PassesOn):
     """Part of Sink."""
 
     at_once = AT_ONCE
-    careful = False
-    sure = False
 
     def __init__(self, disk: Disk, file: int = STDOUT, patience: float = PATIENCE) -> None:
         self._disk = disk
@@ -48,16 +45,6 @@ class ToStdout:
                 return Said(taken, why)
             taken += 1
         return Said(taken)
-
-    async def idle(self) -> Said:
-        """Part of Sink: nothing waits."""
-        return Said(0)
-
-    def dump(self) -> Any:
-        """Part of Sink: nothing is summed up."""
-
-    def load(self, state: Any, /) -> None:
-        """Part of Sink."""
 
     async def close(self) -> None:
         """Part of Sink. What is under way ends with a piece."""

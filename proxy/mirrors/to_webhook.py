@@ -3,10 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any
 
 from proxy.mirrors.event import BATCH, Event
-from proxy.mirrors.mirror import Said
+from proxy.mirrors.sink import PassesOn, Said
 from proxy.posts import Answer, Headers, Post
 from proxy.protocols.standard_webhooks import headers
 
@@ -18,12 +17,10 @@ BLAMES = frozenset({400, 409, 413, 422})
 GONE = 410
 
 
-class ToWebhook:
+class ToWebhook(PassesOn):
     """Part of Sink."""
 
     at_once = AT_ONCE
-    careful = False
-    sure = False
 
     def __init__(
         self,
@@ -53,19 +50,6 @@ class ToWebhook:
         content = b"[" + b",".join(event.encoded() for event in events) + b"]"
         name = f"msg_{sha256(content).hexdigest()[:32]}"
         return content, headers(self._keys, name, self._wall(), content)
-
-    async def idle(self) -> Said:
-        """Part of Sink: nothing waits."""
-        return Said(0)
-
-    def dump(self) -> Any:
-        """Part of Sink: nothing is summed up."""
-
-    def load(self, state: Any, /) -> None:
-        """Part of Sink."""
-
-    async def close(self) -> None:
-        """Part of Sink."""
 
 
 def said_of(answer: Answer, count: int) -> Said:

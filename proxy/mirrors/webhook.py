@@ -15,14 +15,15 @@ from collections.abc import Callable
 import msgspec
 
 from proxy.clock import Clock
+from proxy.mirrors.retries import Retries
 from proxy.mirrors.sender import Sender
 
 KEPT = 1000
 """Notes that wait; some 300 KB."""
 PATIENCE = 10.0
 """Seconds for one POST, from connecting to the answer's head."""
-FIRST, LONGEST = 1.0, 60.0
-"""Seconds until it is tried again: the first time, and at most."""
+LONGEST = 60.0
+"""Seconds until it is tried again at most."""
 _HEADERS = (("Content-Type", "text/plain; charset=utf-8"),)
 
 
@@ -97,14 +98,13 @@ class WebhookAnchor:
         self._bell.set()
 
     async def _run(self) -> None:
-        wait = FIRST
+        retries = Retries(self._clock, LONGEST)
         while True:
             await self._bell.wait()
             if await self._try():
-                wait = FIRST
+                retries.well()
             else:
-                await self._clock.sleep(wait * (0.5 + self._clock.chance.random() / 2))
-                wait = min(LONGEST, wait * 2)
+                await self._clock.sleep(retries.failed())
 
     async def _try(self) -> bool:
         """The oldest that waits. Was it taken?"""

@@ -9,7 +9,8 @@ from typing import Any
 from proxy.journal.disk import RealDisk
 from proxy.mirrors.cursor import Cursor, CursorFile
 from proxy.mirrors.event import Event
-from proxy.mirrors.mirror import Mirror, Said, Terms
+from proxy.mirrors.mirror import Mirror, Terms
+from proxy.mirrors.sink import Said
 from proxy.posts import Answer, Headers
 from tests.fakes import FakeClock, Turn
 from tests.journal.written import Written

@@ -8,7 +8,8 @@ import pytest
 
 from proxy.journal.disk import RealDisk
 from proxy.mirrors import mirror as module
-from proxy.mirrors.mirror import IN_A_ROW, TRIES, Said, Terms
+from proxy.mirrors.mirror import IN_A_ROW, TRIES, Terms
+from proxy.mirrors.sink import Said
 from tests.fakes import Turn
 from tests.journal.written import DAY
 from tests.mirrors.scene import Scene, Taking, running, until

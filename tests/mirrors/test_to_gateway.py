@@ -5,7 +5,7 @@ import json
 import pytest
 
 from proxy.mirrors.event import Event
-from proxy.mirrors.mirror import Said
+from proxy.mirrors.sink import Said
 from proxy.mirrors.to_gateway import ToGateway
 from proxy.posts import Answer
 from tests.fakes import EPOCH
