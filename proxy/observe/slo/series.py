@@ -46,14 +46,6 @@ class Series:
         """Likewise."""
         return self.ring.bad
 
-    def good_one(self) -> None:
-        """An event ended well."""
-        self.ring.good += 1
-
-    def bad_one(self) -> None:
-        """An event ended badly."""
-        self.ring.bad += 1
-
     def excluded_one(self, reason: str) -> None:
         """An event ended in a way that says nothing of the objective."""
         if reason not in self.excluded and len(self.excluded) >= MOST_REASONS:

@@ -293,8 +293,8 @@ def test_others_may_say_when_what_follows_happened() -> None:
     """Tasks end by records of their own."""
     made = Watched(objective(per="task"))
     made.slos.reach(made.clock.wall() - 1000)
-    made.entry.series.bad_one()
+    made.entry.series.take(False)
     made.slos.reach(made.clock.wall() - 500)
-    made.entry.series.good_one()
+    made.entry.series.take(True)
     made.slos.begin()
     assert (made.entry.over(600).total, made.entry.over(HOUR).total) == (1, 2)

@@ -7,9 +7,9 @@ from proxy.observe.slo.series import MOST_REASONS, Series
 def test_counts_each_end() -> None:
     """Good and bad ones in its ring, others by their reason."""
     series = Series("s", Ring(3600.0, 0.0))
-    series.good_one()
-    series.good_one()
-    series.bad_one()
+    series.take(True)
+    series.take(True)
+    series.take(False)
     series.excluded_one("killed")
     for said in (True, False, "killed", "refused"):
         series.take(said)
