@@ -176,7 +176,7 @@ class Mirroring:
         written = plan.written
         if written.kind == "webhook":
             assert written.url is not UNSET  # it is judged at load
-            url, private = written.url.encode().decode(), written.allow_private
+            url, private = written.url.revealed, written.allow_private
             return ToWebhook(self._post, url, written.keys, self._clock.wall, private=private)
         if written.kind == "redis":
             fleet = self._settings.agent.fleet
@@ -201,6 +201,6 @@ def _target(plan: Plan) -> str:
     written = plan.written
     store = MEMORY if written.store is UNSET else repr(written.store.endpoint)
     place = "" if plan.upstream is None else str(plan.upstream.url)
-    place = place if written.url is UNSET else written.url.encode().decode()
+    place = place if written.url is UNSET else written.url.revealed
     told = f"{written.kind}\n{place}\n{store}\n{written.stream}"
     return sha256(told.encode()).hexdigest()[:16]

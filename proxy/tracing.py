@@ -53,7 +53,7 @@ def _traces(settings: Settings, clock: Clock, news: News) -> Traces | None:
     trace = settings.trace
     if not trace.on:
         return None
-    headers = {name: secret.encode().decode() for name, secret in trace.headers.items()}
+    headers = {name: secret.revealed for name, secret in trace.headers.items()}
     ours = {
         "service.name": "holdfast",
         "service.namespace": settings.agent.fleet,

@@ -91,7 +91,7 @@ class Trail:
             terms,
             clock,
             anchors=(*self._anchors(settings), *self.webhooks),
-            key="" if key is None else key.encode().decode(),
+            key="" if key is None else key.revealed,
             version=__version__,
             heard=self._heard,
             disk=self._disk,

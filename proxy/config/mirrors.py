@@ -61,4 +61,4 @@ class Mirror(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """What posts are signed with. Raises ValueError, which quotes nothing of it."""
         if self.secret is UNSET:
             return ()
-        return tuple(key(text) for text in self.secret.encode().decode().split())
+        return tuple(key(text) for text in self.secret.revealed.split())

@@ -41,7 +41,7 @@ class PostUrl(Secret):
     @property
     def place(self) -> str:
         """Scheme, host and port: what may be shown of it."""
-        parts = urlsplit(self.encode().decode())
+        parts = urlsplit(self.revealed)
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
@@ -96,7 +96,7 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def secrets(self) -> tuple[str, ...]:
         """The newest first."""
-        return () if self.secret is UNSET else tuple(self.secret.encode().decode().split())
+        return () if self.secret is UNSET else tuple(self.secret.revealed.split())
 
     def _judge_secrets(self) -> None:
         if len(self.secrets) > _MOST_SECRETS:
@@ -128,7 +128,7 @@ def _as_told(written: Receiver, upstreams: Mapping[str, Upstream]) -> told.Recei
     return told.Receiver(
         name=str(written.name),
         kind=written.kind,
-        url="" if written.url is UNSET else written.url.encode().decode(),
+        url="" if written.url is UNSET else written.url.revealed,
         secrets=written.secrets,
         private=written.allow_private,
     )

@@ -205,7 +205,7 @@ class Audit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             from proxy.journal.notes import Signer  # takes a while, and few have one
 
             try:
-                Signer.parse(self.key.encode().decode())
+                Signer.parse(self.key.revealed)
             except ValueError as error:  # its text never holds the key
                 raise ValueError(f"key: {error}") from None
 

@@ -24,9 +24,15 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
 
 
 class Secret(str):
-    """A text that is used and never shown: only `encode` and comparing tell what it is."""
+    """A text that is used and never shown: only `revealed`, `encode` and comparing tell what it
+    is."""
 
     __slots__ = ()
+
+    @property
+    def revealed(self) -> str:
+        """What it is: for where it is used."""
+        return self.encode().decode()
 
     @classmethod
     def parse(cls, text: object) -> "Secret":

@@ -34,6 +34,7 @@ def test_what_is_no_name(text):
 def test_a_secret_is_never_shown():
     """Not by printing, not by formatting, not inside of something else; it can be sent."""
     secret = Secret.parse("hunter2")
+    assert secret.revealed == "hunter2"
 
     shown = f"{secret} {secret!r} {secret!s} {secret:>20} {Auth(bearer=secret)} {[secret]}"
 
