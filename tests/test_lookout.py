@@ -13,7 +13,7 @@ from proxy.config.settings import Address, Agent, Settings
 from proxy.config.types import Name
 from proxy.keep import Keep
 from proxy.lookout import Lookout
-from proxy.observe.alerts import counted
+from proxy.observe.alerts import delivery_figures
 from tests.fakes import FakeClock
 from tests.harness import RawUpstream, within
 from tests.observe.alerts.notices import notice
@@ -59,7 +59,7 @@ async def test_alerts_are_delivered(
     assert request.value("webhook-id") == b"n-1"
     assert json.loads(request.body)["externalURL"] == shown
     families = {family.metric.name: family.rows for family in lookout.families()}
-    assert (("ops", "ok") in families[counted.RECEIVER_STATE.name]) is True
+    assert (("ops", "ok") in families[delivery_figures.RECEIVER_STATE.name]) is True
     await within(lookout.stop())
     await within(clock.stop())
     assert bugs == []

@@ -5,7 +5,7 @@ from typing import Any
 
 from proxy.keep import Keep
 from proxy.observe import catalogue, conventions, mirrors
-from proxy.observe.alerts import counted
+from proxy.observe.alerts import delivery_figures
 from proxy.observe.alerts import figures as of_alerts
 from proxy.observe.behaviour import figures as of_agents
 from proxy.observe.catalogue import Metric
@@ -19,8 +19,8 @@ LOOKOUT = (
     *figures.METRICS,
     *task_figures.METRICS,
     *of_agents.METRICS,
-    *counted.DELIVERY,
-    *of_alerts.CATALOGUE,
+    *delivery_figures.METRICS,
+    *of_alerts.METRICS,
     *traces.METRICS,
     *mirrors.METRICS,
 )

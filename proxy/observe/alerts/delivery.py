@@ -18,7 +18,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.journal.disk import Disk, RealDisk
 from proxy.news import DeliveryChange
-from proxy.observe.alerts import counted
+from proxy.observe.alerts import delivery_figures
 from proxy.observe.alerts.courier import Courier
 from proxy.observe.alerts.notice import Firing, Notice, Whence
 from proxy.observe.alerts.queue_file import (
@@ -169,11 +169,13 @@ class Deliveries:
     def families(self) -> Iterator[Family]:
         """Part of Delivery."""
         receivers = {
-            name: counted.Standing(self._state(name), self._waiting.of(name))
+            name: delivery_figures.Standing(self._state(name), self._waiting.of(name))
             for name in self._receivers
         }
         durable = not self._scribe.trouble
-        return counted.families(receivers, self._results, self._waiting.bytes, durable=durable)
+        return delivery_figures.families(
+            receivers, self._results, self._waiting.bytes, durable=durable
+        )
 
     def next(self, receiver: str) -> Notice | None:
         """Part of Desk."""

@@ -24,7 +24,8 @@ ESCALATED = Metric(
     ("act", "result"),
     "What steps of ladders did: done, begun (calls of tools) or failed.",
 )
-CATALOGUE = (FIRING, FIRED, LOST, ESCALATED)
+METRICS = (FIRING, FIRED, LOST, ESCALATED)
+"""All of them."""
 
 
 def families(alerts: Alerts) -> Iterator[Family]:

@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.news import DeliveryChange
-from proxy.observe.alerts import counted
 from proxy.observe.alerts import delivery as module
+from proxy.observe.alerts import delivery_figures
 from proxy.observe.alerts.courier import EXPIRES, RESEND
 from proxy.observe.alerts.delivery import Deliveries
 from proxy.observe.alerts.notice import Delivery, Whence
@@ -104,7 +104,7 @@ class Scene:
 
     def results(self, name: str = "ops") -> dict[str, float]:
         """What is counted of one."""
-        rows = self.family(counted.NOTIFICATIONS.name)
+        rows = self.family(delivery_figures.NOTIFICATIONS.name)
         return {labels[1]: int(n) for labels, n in rows.items() if labels[0] == name}
 
     def family(self, name: str) -> dict[tuple[str, ...], Any]:
@@ -113,7 +113,7 @@ class Scene:
 
     def states(self) -> dict[str, str]:
         """How each receiver takes it."""
-        rows = self.family(counted.RECEIVER_STATE.name)
+        rows = self.family(delivery_figures.RECEIVER_STATE.name)
         return {labels[0]: labels[1] for labels, is_so in rows.items() if is_so}
 
 
@@ -345,7 +345,7 @@ async def test_people_are_told_while_the_disk_is_full(tmp_path: Path) -> None:
     scene.delivery.send(notice("a"))
     await scene.until(lambda: scene.far.ids() == ["a"])
     await scene.until(lambda: bool(scene.news))
-    assert scene.family(counted.QUEUE_DURABLE.name) == {(): 0}
+    assert scene.family(delivery_figures.QUEUE_DURABLE.name) == {(): 0}
     assert scene.news[0].state == "disk"
     assert scene.news[0].why.endswith("lost with the process: No space left on device")
     disk.fails.clear()
@@ -369,8 +369,8 @@ async def test_too_much_that_waits_is_dropped_and_told(
         scene.delivery.send(notice(str(number), told(str(number))))
     await scene.advance(0.0)
     assert scene.results()["dropped"] == 3
-    assert scene.family(counted.QUEUED.name) == {("ops",): 6}
-    assert scene.family(counted.QUEUED_BYTES.name)[()] > 1000
+    assert scene.family(delivery_figures.QUEUED.name) == {("ops",): 6}
+    assert scene.family(delivery_figures.QUEUED_BYTES.name)[()] > 1000
     assert [news.state for news in scene.news].count("full") == 1
     scene.far.otherwise.clear()
     await scene.advance(400.0)

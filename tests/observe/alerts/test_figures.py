@@ -1,6 +1,6 @@
 """What is counted of alerts."""
 
-from proxy.observe.alerts.figures import CATALOGUE, families
+from proxy.observe.alerts.figures import METRICS, families
 from proxy.observe.alerts.machine import OF_A_SOURCE
 from tests.observe.alerts.scene import Scene, said
 
@@ -15,7 +15,7 @@ def test_every_metric_of_alerts() -> None:
     scene.alerts.escalated["kill", "done"] = 2
     scene.wait(12)
     told = list(families(scene.alerts))
-    assert tuple(family.metric for family in told) == CATALOGUE
+    assert tuple(family.metric for family in told) == METRICS
     assert [family.rows for family in told] == [
         {("loop", "ticket"): OF_A_SOURCE, ("alerts", "ticket"): 1, ("slo", "page"): 0},
         {("loop", "ticket"): OF_A_SOURCE, ("alerts", "ticket"): 1, ("slo", "page"): 1},

@@ -1,4 +1,4 @@
-"""What is counted of telling people."""
+"""What metrics say of notices and their receivers."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -30,7 +30,7 @@ QUEUE_DURABLE = Metric(
 )
 
 STATES = ("ok", "failing", "disabled")
-DELIVERY = (NOTIFICATIONS, RECEIVER_STATE, QUEUED, QUEUED_BYTES, QUEUE_DURABLE)
+METRICS = (NOTIFICATIONS, RECEIVER_STATE, QUEUED, QUEUED_BYTES, QUEUE_DURABLE)
 """All of them, in the order in which they are told."""
 
 
