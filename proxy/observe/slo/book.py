@@ -12,7 +12,7 @@ policies any more is kept for a while: who puts it back finds it as it was.
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -143,8 +143,6 @@ class Slos:
         self._fleet: FleetSlos | None = None
         self.tell: Tell = _nobody
         """Who hears of what burns."""
-        self.heard: Callable[[frozenset[str]], None] = _nobody
-        """Who hears whose budgets are used up, when others are."""
 
     @property
     def counts_calls(self) -> bool:
@@ -240,9 +238,7 @@ class Slos:
             self._say(entry.look())
         standings = ((name, each.standing) for name, each in self._entries.items())
         exhausted = {name for name, standing in standings if is_exhausted(standing)}
-        if self._exhausted != exhausted:
-            self._exhausted = frozenset(exhausted)
-            self.heard(self._exhausted)
+        self._exhausted = frozenset(exhausted)
 
     def _turns(self) -> list[Entry]:
         if not self._waiting:
