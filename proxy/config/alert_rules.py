@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from proxy.config.alerts import Alerts, Ladder, Matched
+from proxy.config.alerts import AlertMatch, Alerts, Ladder
 from proxy.config.match import Globs
 from proxy.observe.alerts import rules
 
@@ -51,7 +51,7 @@ def which_of(match: Any) -> rules.Which:
     return rules.Every() if match is UNSET else Labelled(dict(globs_of(match)))
 
 
-def globs_of(match: Matched) -> Iterator[tuple[str, Globs]]:
+def globs_of(match: AlertMatch) -> Iterator[tuple[str, Globs]]:
     """What each label that it names must be."""
     for name in match.__struct_fields__:
         written = getattr(match, name)

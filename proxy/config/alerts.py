@@ -5,44 +5,44 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from proxy.config.matching import Glob
+from proxy.config.matching import Glob, GlobOrGlobs
 from proxy.config.receivers import Receiver
 from proxy.config.types import Name
 from proxy.observe.alerts.rules import RESOLVES_AFTER
 from proxy.units import Seconds
 
-Globs = Glob | Annotated[tuple[Glob, ...], Meta(min_length=1)] | UnsetType
 
-
-class Matched(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AlertMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of which alerts. All keys must hold. A leading ! excludes."""
 
-    severity: Annotated[Globs, Meta(description="page, ticket or info.")] = UNSET
+    severity: Annotated[GlobOrGlobs, Meta(description="page, ticket or info.")] = UNSET
     source: Annotated[
-        Globs,
+        GlobOrGlobs,
         Meta(
             description="What says so: slo, breaker, budget, kill, approval, loop, anomaly, "
             "health, journal, reload, store, upstream or alerts."
         ),
     ] = UNSET
-    name: Annotated[Globs, Meta(description="What it is called, such as CircuitOpen.")] = UNSET
-    slo: Annotated[Globs, Meta(description="The SLO that it is of.")] = UNSET
-    agent: Annotated[Globs, Meta(description="The agent that it is about.")] = UNSET
-    upstream: Annotated[Globs, Meta(description="The upstream that it is about.")] = UNSET
-    tool: Annotated[Globs, Meta(description="The tool that it is about.")] = UNSET
+    name: Annotated[GlobOrGlobs, Meta(description="What it is called, such as CircuitOpen.")] = (
+        UNSET
+    )
+    slo: Annotated[GlobOrGlobs, Meta(description="The SLO that it is of.")] = UNSET
+    agent: Annotated[GlobOrGlobs, Meta(description="The agent that it is about.")] = UNSET
+    upstream: Annotated[GlobOrGlobs, Meta(description="The upstream that it is about.")] = UNSET
+    tool: Annotated[GlobOrGlobs, Meta(description="The tool that it is about.")] = UNSET
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which alerts go to whom."""
 
     to: Annotated[tuple[Name, ...], Meta(min_length=1, description="Names of receivers.")]
-    match: Annotated[Matched | UnsetType, Meta(description="Default: all.")] = UNSET
+    match: Annotated[AlertMatch | UnsetType, Meta(description="Default: all.")] = UNSET
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Other times against flapping, for some alerts."""
 
-    match: Annotated[Matched, Meta(description="For which.")]
+    match: Annotated[AlertMatch, Meta(description="For which.")]
     hold_for: Annotated[
         Seconds | UnsetType,
         msgspec.Meta(description="So long it must hold before it fires. Default: as alerts.for."),
@@ -108,7 +108,8 @@ class Ladder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Step, ...], Meta(min_length=1, max_length=16, description="The first one first.")
     ]
     match: Annotated[
-        Matched | UnsetType, Meta(description="Which alerts; of several ladders the first counts.")
+        AlertMatch | UnsetType,
+        Meta(description="Which alerts; of several ladders the first counts."),
     ] = UNSET
 
 

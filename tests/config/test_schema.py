@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config.alerts import Matched
+from proxy.config.alerts import AlertMatch
 from proxy.config.files import POLICY_FILE, PriceLists
 from proxy.config.load import load_policies
 from proxy.config.match import KEYS
@@ -103,7 +103,7 @@ def test_every_field_has_its_default(kind):
     not_given |= {
         f".alerts.{where}.*.{name}"
         for where in ("routes", "timing", "escalation")
-        for name in ("match", *(f"match.{key}" for key in Matched.__struct_fields__))
+        for name in ("match", *(f"match.{key}" for key in AlertMatch.__struct_fields__))
     }
     found = properties(json.loads(schema(kind)))
 

@@ -49,7 +49,7 @@ class Step(msgspec.Struct, frozen=True):
     """What is done when an alert has fired for so long and nobody has acknowledged it. Texts may
     have `{label}` in them: what the alert says of it."""
 
-    after: float
+    after: float  # seconds that it has fired
     notify: tuple[str, ...] = ()
     tighten: tuple[str, ...] = ()
     open_breaker: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Rules(msgspec.Struct, frozen=True):
     receivers: frozenset[str] = frozenset()  # their names
     timings: tuple[Timing, ...] = ()  # the first that holds counts
     ladders: tuple[Ladder, ...] = ()  # likewise
-    repeat: float = 4 * 3600.0
+    repeat: float = 4 * 3600.0  # seconds
     runbook: str = ""  # a URL with `{name}` and labels in it
     dashboard: str = ""
 
