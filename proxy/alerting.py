@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
-
 from proxy.clock import Clock
 from proxy.config.alert_rules import rules_of
 from proxy.config.loaded import Loaded
@@ -24,7 +22,7 @@ from proxy.observe.alerts.looping import LoopNews
 from proxy.observe.alerts.notice import Whence
 from proxy.observe.alerts.sources import Sources
 from proxy.observe.family import Family
-from proxy.posts import Post
+from proxy.posts import Post, tool_call
 from proxy.record import Noted
 from proxy.state.loops import Loops
 
@@ -105,10 +103,12 @@ class Alerting:
         there = self._loaded.upstreams.get(upstream)
         if there is None:
             return "there is no such upstream"
-        known = tuple((name.decode(), value.decode()) for name, value in there.credentials)
-        headers = (("Content-Type", "application/json"), ("Idempotency-Key", key), *known)
-        content = msgspec.json.encode({"tool": tool, "input": arguments})
-        answer = await self._post(f"{str(there.url).rstrip('/')}/", content, headers, private=True)
+        content, headers = tool_call(tool, arguments, key)
+        # Of several credentials one is sent: two of a kind would contradict each other.
+        known = tuple((name.decode(), value.decode()) for name, value in there.credentials[:1])
+        answer = await self._post(
+            f"{str(there.url).rstrip('/')}/", content, (*headers, *known), private=True
+        )
         return "" if answer.taken else answer.why or f"it answered {answer.status}"
 
 

@@ -4,12 +4,13 @@ Who sends knows a network library (`proxy/mirrors/posting.py`); who decides what
 again, does not.
 """
 
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 Headers = tuple[tuple[str, str], ...]
+JSON: Headers = (("Content-Type", "application/json"),)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -35,3 +36,10 @@ class Post(Protocol):
         """`private`: the target may be of this machine or of a private network; else it is refused
         after its name was looked up. `read`: so many bytes of the answer are wanted."""
         ...
+
+
+def tool_call(tool: str, given: Mapping[str, Any], key: str = "") -> tuple[bytes, Headers]:
+    """What is posted to the tool gateway to call a tool of it, without who we are. `key`: the same
+    however often it is tried; empty: of a call that changes nothing."""
+    content = msgspec.json.encode({"tool": tool, "input": given})
+    return content, (*JSON, *((("Idempotency-Key", key),) if key else ()))

@@ -99,11 +99,11 @@ async def test_a_tool_is_called_straight(desk: Desk) -> None:
     """With the upstream's credentials and a key; who does not take it says why."""
     assert await desk.alerting.call("gw", "t", {}, "k") == "there is no such upstream"
     async with RawUpstream(OK, answer(500, body=b"{}")) as far:
-        auth = "{bearer: s3cret}"
+        auth = "[{bearer: s3cret}, {bearer: next}]"  # one of them is sent
         desk.alerting.obey(load(f"upstreams: {{gw: {{url: '{far.url}', auth: {auth}}}}}"))
         assert await within(desk.alerting.call("gw", "create_dispute", {"a": 1}, "k")) == ""
         asked = await far.seen()
         assert json.loads(asked.body) == {"tool": "create_dispute", "input": {"a": 1}}
-        assert asked.value("authorization") == b"Bearer s3cret"
+        assert asked.values("authorization") == [b"Bearer s3cret"]
         assert asked.value("idempotency-key") == b"k"
         assert "500" in await within(desk.alerting.call("gw", "create_dispute", {}, "k"))

@@ -122,7 +122,8 @@ def _as_told(written: Receiver, upstreams: Mapping[str, Upstream]) -> told.Recei
             name=str(written.name),
             kind=written.kind,
             url=str(upstream.url).rstrip("/") + "/",
-            headers=tuple((n.decode(), value.decode()) for n, value in upstream.credentials),
+            # Of several credentials one is sent: two of a kind would contradict each other.
+            headers=tuple((n.decode(), value.decode()) for n, value in upstream.credentials[:1]),
             private=True,  # agents' calls go there as well
         )
     return told.Receiver(

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.posts import Answer, Post
+from proxy.posts import Answer, Post, tool_call
 
 MARK = "Holdfast-Mirror"
 """The header that names the mirror."""
@@ -75,13 +75,8 @@ class GatewayCalls:
     async def call(self, tool: str, given: Mapping[str, Any], key: str = "") -> Result:
         """`key`: the same for the same call, however often it is tried; empty: of one that asks
         what is there now."""
-        content = msgspec.json.encode({"tool": tool, "input": given})
-        lines = (
-            ("Content-Type", "application/json"),
-            *((("Idempotency-Key", key),) if key else ()),
-            (MARK, self._mirror),
-            *self._credentials[:1],
-        )
+        content, lines = tool_call(tool, given, key)
+        lines = (*lines, (MARK, self._mirror), *self._credentials[:1])
         # Who writes an upstream into his policies may write one of his own machine.
         answer = await self._post(self._url, content, lines, private=True, read=LARGEST)
         if answer.status == 401:

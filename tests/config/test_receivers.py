@@ -17,7 +17,10 @@ OLD = "whsec_ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7"
 HOOK = "https://hooks.example/services/T0/B0/sesame?sig=sesame"
 FILE = """
 upstreams:
-  gateway: {url: "http://127.0.0.1:8790/base/", protocol: tools, auth: {bearer: hush}}
+  gateway:
+    url: "http://127.0.0.1:8790/base/"
+    protocol: tools
+    auth: [{bearer: hush}, {bearer: next}]
 alerts:
   receivers:
     - {name: ops, RECEIVER}
@@ -108,7 +111,7 @@ def test_what_is_none(folder: Any, written: str, why: str) -> None:
     """Said where it stands, and without what may be secret."""
     (problem,) = folder.errors(FILE.replace("RECEIVER", written))
     assert why in problem
-    assert problem.startswith("p.yaml:6:")
+    assert problem.startswith("p.yaml:9:")
     assert "sesame" not in problem
 
 

@@ -19,12 +19,11 @@ import msgspec
 from proxy.observe.alerts.notice import Notice, Told, Whence
 from proxy.observe.alerts.receiver import Kind, Receiver
 from proxy.observe.alerts.slack_pagerduty import pagerduty, pagerduty_url, slack
-from proxy.posts import Headers
+from proxy.posts import JSON, Headers, tool_call
 from proxy.protocols import standard_webhooks
 
 _OPEN = "0001-01-01T00:00:00Z"
 """When an alert ends that fires: Go's zero time, as Alertmanager writes it."""
-_JSON: Headers = (("Content-Type", "application/json"),)
 _API = "/api/v2/alerts"
 _NO_LABEL = re.compile("[^a-zA-Z0-9_]")
 
@@ -50,20 +49,17 @@ def _webhook(receiver: Receiver, notice: Notice, whence: Whence, at: float) -> S
     content = msgspec.json.encode(_body(notice, whence))
     keys = [standard_webhooks.key(secret) for secret in receiver.secrets]
     signed = standard_webhooks.headers(keys, notice.id, at, content)
-    return (Parcel(receiver.url, content, (*_JSON, *signed, *receiver.headers)),)
+    return (Parcel(receiver.url, content, (*JSON, *signed, *receiver.headers)),)
 
 
 def _gateway(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Sequence[Parcel]:
-    asked = {
-        "tool": "publish_event",
-        "input": {
-            "agent_id": whence.agent,
-            "event_type": f"alert.{notice.status}",
-            "payload": _body(notice, whence),
-        },
+    given = {
+        "agent_id": whence.agent,
+        "event_type": f"alert.{notice.status}",
+        "payload": _body(notice, whence),
     }
-    headers = (*_JSON, ("Idempotency-Key", notice.id), *receiver.headers)
-    return (Parcel(receiver.url, msgspec.json.encode(asked), headers),)
+    content, headers = tool_call("publish_event", given, notice.id)
+    return (Parcel(receiver.url, content, (*headers, *receiver.headers)),)
 
 
 def _alertmanager(receiver: Receiver, notice: Notice, whence: Whence, at: float) -> list[Parcel]:
@@ -71,20 +67,20 @@ def _alertmanager(receiver: Receiver, notice: Notice, whence: Whence, at: float)
     bearer = tuple(("Authorization", f"Bearer {secret}") for secret in receiver.secrets[:1])
     alerts = [_postable(alert, whence, at) for alert in notice.alerts]
     place = url if url.endswith(_API) else url + _API
-    headers = (*_JSON, *bearer, *receiver.headers)
+    headers = (*JSON, *bearer, *receiver.headers)
     return [Parcel(place, msgspec.json.encode(alerts), headers)]
 
 
 def _pagerduty(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Sequence[Parcel]:
     url = pagerduty_url(receiver)
     return [
-        Parcel(url, content, (*_JSON, *receiver.headers))
+        Parcel(url, content, (*JSON, *receiver.headers))
         for content in pagerduty(receiver, notice, whence)
     ]
 
 
 def _slack(receiver: Receiver, notice: Notice, whence: Whence, _: float) -> Sequence[Parcel]:
-    return (Parcel(receiver.url, slack(notice, whence), (*_JSON, *receiver.headers)),)
+    return (Parcel(receiver.url, slack(notice, whence), (*JSON, *receiver.headers)),)
 
 
 _FORMATS: dict[Kind, Format] = {
