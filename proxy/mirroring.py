@@ -22,7 +22,8 @@ from proxy.config.types import Upstream
 from proxy.journal.disk import Disk, RealDisk
 from proxy.keep import Keep
 from proxy.keys import KILLS, NEWS
-from proxy.mirrors.gateway_budgets import GatewayBudgets, path_of
+from proxy.mirrors.cursor import path_of
+from proxy.mirrors.gateway_budgets import GatewayBudgets
 from proxy.mirrors.gateway_calls import GatewayCalls
 from proxy.mirrors.mirror import Mirror, Terms
 from proxy.mirrors.sink import Sink
@@ -163,7 +164,7 @@ class Mirroring:
         kills = self._keep.of(KILLS, Kills)
         return GatewayBudgets(
             gateway,
-            path_of(self._data_dir, name),
+            path_of(self._data_dir, name, "budgets"),
             self._clock,
             self._disk,
             lambda: [kill.scope for kill in kills.items()],

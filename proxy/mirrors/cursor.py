@@ -84,12 +84,16 @@ class Damaged(Exception):
 _decode = msgspec.json.Decoder(Cursor).decode
 
 
+def path_of(data_dir: Path, name: str, ending: str) -> Path:
+    """A file of one mirror. Its name may hold a slash, and none may lead elsewhere."""
+    return data_dir / FOLDER / f"{name.replace('/', '%2F')}.{ending}"
+
+
 class CursorFile:
     """The file of one mirror."""
 
     def __init__(self, data_dir: Path, name: str, disk: Disk) -> None:
-        # A name may hold a slash, and none may lead elsewhere.
-        self.path = data_dir / FOLDER / f"{name.replace('/', '%2F')}.cursor"
+        self.path = path_of(data_dir, name, "cursor")
         self._disk = disk
 
     def read(self) -> Cursor | None:

@@ -20,7 +20,6 @@ import msgspec
 from proxy.clock import Clock
 from proxy.globs import holds
 from proxy.journal.disk import Disk, write_whole
-from proxy.mirrors.cursor import FOLDER
 from proxy.mirrors.gateway_calls import GatewayCalls, Result
 from proxy.mirrors.gateway_seen import Seen
 from proxy.mirrors.retries import Retries
@@ -201,11 +200,6 @@ class GatewayBudgets:
             self._heard("ok", "budgets of killed agents are as they should be")
         self._trouble = ""
         self._retries.well()
-
-
-def path_of(data_dir: Path, name: str) -> Path:
-    """Where it is kept."""
-    return data_dir / FOLDER / f"{name.replace('/', '%2F')}.budgets"
 
 
 def _limit(asked: Result) -> str | None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.journal.disk import RealDisk
-from proxy.mirrors.gateway_budgets import GatewayBudgets, path_of
+from proxy.mirrors.cursor import path_of
+from proxy.mirrors.gateway_budgets import GatewayBudgets
 from proxy.mirrors.gateway_seen import Seen
 from proxy.posts import Answer
 from proxy.state.scopes import Scope
@@ -32,7 +33,7 @@ class Pod:
         self.heard: list[tuple[str, str]] = []
         self.seen = Seen()
         self.clock = Clocked()
-        self.path = path_of(folder, "ledger")
+        self.path = path_of(folder, "ledger", "budgets")
         self.budgets = GatewayBudgets(
             gateway.calls(),
             self.path,
