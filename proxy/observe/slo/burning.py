@@ -6,7 +6,7 @@
 
 A burn is told when it is over its factor in both of its windows. There is nothing to remember from
 look to look: the short window is what ends it. So a restart changes nothing, and an alert that was
-firing goes on by its name (`condition.py`).
+firing goes on by its name (`alerts/condition.py`).
 
 **Few events say little.** A window with fewer than `min_events`, or fewer bad ones than `min_bad`,
 tells nothing; and of an objective with few events in its window nobody says that it is met. One bad
