@@ -82,7 +82,7 @@ async def test_news_become_alerts(desk: Desk) -> None:
 
 async def test_what_a_reload_takes_away_is_over_soon(desk: Desk) -> None:
     """Not when the window of a budget ends, and not at the next look in half a minute."""
-    desk.people.obey(Loaded("v1"))
+    desk.alerting.obey(Loaded("v1"))
     ledger: Ledger = desk.keep.of(LEDGER, lambda: Ledger(desk.clock.wall, desk.clock.uuid))
     ledger.obey((Cap("daily", "agent", (Limit("day", 10),)),))
     news: News = desk.keep.of(NEWS, News)
@@ -90,7 +90,7 @@ async def test_what_a_reload_takes_away_is_over_soon(desk: Desk) -> None:
     desk.wait(5)
     assert desk.firing == ["BudgetSpent"]
     ledger.obey(())
-    desk.people.obey(Loaded("v2"))
+    desk.alerting.obey(Loaded("v2"))
     desk.wait(62)
     assert desk.firing == []
 

@@ -14,6 +14,7 @@ from proxy.config.match import Globs
 from proxy.config.places import Place, Problem
 from proxy.config.wording import nearest
 from proxy.mirrors.reach import why_not
+from proxy.observe.alerts.condition import LABELS, Severity, Source
 from proxy.state.scopes import Scope
 
 _LEAST_REPEAT = 60.0

@@ -47,7 +47,7 @@ class PostUrl(Secret):
     @property
     def host(self) -> str:
         """A name or an address; that of IPv6 without its brackets."""
-        return urlsplit(self.encode().decode()).hostname or ""
+        return urlsplit(self.revealed).hostname or ""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -167,7 +167,7 @@ class Mirror:
         elif said.why:
             await self._refused(said, said.why)
         elif self.trouble:
-            self._wait = FIRST
+            self._retries.well()
             self._well()
         await self._save()
         await self._clock.sleep(POLL)
