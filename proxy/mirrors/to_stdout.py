@@ -13,13 +13,14 @@ from proxy.journal.disk import Disk
 from proxy.mirrors.event import Event
 from proxy.mirrors.mirror import Said
 
-AT_ONCE = 200
+AT_ONCE = 400
 PIECE = 4096
 """Bytes that a pipe with any room takes at once (PIPE_BUF of Linux)."""
 PATIENCE = 5.0
 """Seconds without room, after which it is tried again later."""
 _LOOKS = 200  # milliseconds
 STDOUT = 1
+_NOTHING = memoryview(b"")
 
 
 class ToStdout:
@@ -33,21 +34,13 @@ class ToStdout:
         self._disk = disk
         self._file = file
         self._patience = patience
-        self._left = memoryview(b"")
+        self._left = _NOTHING
         """Of a line that was begun: what comes next is the rest of it."""
         self._closed = False
 
     async def take(self, events: Sequence[Event], /) -> Said:
-        """Part of Sink."""
-        taken = 0
-        for event in events:
-            # What is told again is the event of which a part was written, as it comes first.
-            self._left = self._left or memoryview(event.encoded() + b"\n")
-            why = await asyncio.to_thread(self._write)
-            if why:
-                return Said(taken, why)
-            taken += 1
-        return Said(taken)
+        """Part of Sink. All in one turn of a thread: there may be as many as there are calls."""
+        return await asyncio.to_thread(self._take, events)
 
     async def idle(self) -> Said:
         """Part of Sink: nothing waits."""
@@ -63,19 +56,45 @@ class ToStdout:
         """Part of Sink. What is under way ends with a piece."""
         self._closed = True
 
-    def _write(self) -> str:
-        """What is left. Why not all of it was taken; empty: it was."""
+    def _take(self, events: Sequence[Event]) -> Said:
         poll = select.poll()
         poll.register(self._file, select.POLLOUT)
-        waited = 0.0
-        while self._left:
-            if self._closed or waited >= self._patience:
-                return "nobody reads standard output"
-            if not poll.poll(_LOOKS):
-                waited += _LOOKS / 1000
-                continue
+        lines = [memoryview(event.encoded() + b"\n") for event in events]
+        # What is told again is the event of which a part was written, as it comes first.
+        lines[0] = self._left or lines[0]
+        taken = 0
+        while taken < len(lines):
+            piece = _piece(lines, taken)
+            why = self._why_not(poll)
+            if why:
+                return Said(taken, why)
             try:
-                self._left = self._left[self._disk.write(self._file, self._left[:PIECE]) :]
+                written = self._disk.write(self._file, piece)
             except OSError as error:
-                return f"standard output: {error.strerror or error}"
-        return ""
+                return Said(taken, f"standard output: {error.strerror or error}")
+            while taken < len(lines) and written >= len(lines[taken]):
+                written -= len(lines[taken])
+                taken += 1
+            self._left = _NOTHING
+            if written:
+                self._left = lines[taken] = lines[taken][written:]
+        return Said(taken)
+
+    def _why_not(self, poll: select.poll) -> str:
+        """Wait for room; empty: there is some."""
+        waited = 0.0
+        while not self._closed and waited < self._patience:
+            if poll.poll(_LOOKS):
+                return ""
+            waited += _LOOKS / 1000
+        return "nobody reads standard output"
+
+
+def _piece(lines: Sequence[memoryview], at: int) -> bytes | memoryview:
+    """What is written next: as many whole lines as fit, so that what ends between two pieces ends
+    between two lines; or a part of one that is longer."""
+    size, upto = len(lines[at]), at + 1
+    while upto < len(lines) and size + len(lines[upto]) <= PIECE:
+        size += len(lines[upto])
+        upto += 1
+    return lines[at][:PIECE] if upto == at + 1 else b"".join(lines[at:upto])
