@@ -24,7 +24,7 @@ import msgspec
 
 from proxy.clock import Clock
 from proxy.globs import holds
-from proxy.journal.chain import Place, raw, type_of
+from proxy.journal.chain import Place, hash_of, type_of
 from proxy.journal.disk import Disk
 from proxy.journal.tail import UNKNOWN, Tail, oldest
 from proxy.mirrors.cursor import Aside, Cursor, CursorFile, Damaged
@@ -362,8 +362,7 @@ class Mirror:
     def _go_to(self, event: Event) -> None:
         """It is done with. Behind a hole the place is the tail's, once all of a batch is told."""
         if event.ts:
-            told = raw(event.line[-66:-2].decode("latin-1"))
-            self.cursor.go(Place(event.seq, told or UNKNOWN))
+            self.cursor.go(Place(event.seq, hash_of(event.line) or UNKNOWN))
 
     def _note_holes(self, events: list[Event]) -> None:
         for event in events:

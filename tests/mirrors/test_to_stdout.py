@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,7 @@ class Sparing(RealDisk):
         self.left = list(sizes)
         self.asked: list[int] = []
 
-    def write(self, file: int, content: bytes | memoryview) -> int:
+    def write(self, file: int, content: Any) -> int:  # type: ignore[override]
         self.asked.append(len(content))
         if not self.left:
             raise BrokenPipeError(32, "Broken pipe")
