@@ -5,7 +5,9 @@ late, and holds up nothing else, also not the end of the process.
 """
 
 import asyncio
+import os
 import select
+import stat
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,8 @@ from proxy.mirrors.mirror import Said
 AT_ONCE = 400
 PIECE = 4096
 """Bytes that a pipe with any room takes at once (PIPE_BUF of Linux)."""
+FILE_PIECE = 1 << 16
+"""Bytes that are written to a file at once: it always has room, or says that the disk is full."""
 PATIENCE = 5.0
 """Seconds without room, after which it is tried again later."""
 _LOOKS = 200  # milliseconds
@@ -59,12 +63,13 @@ class ToStdout:
     def _take(self, events: Sequence[Event]) -> Said:
         poll = select.poll()
         poll.register(self._file, select.POLLOUT)
+        most = _most(self._file)
         lines = [memoryview(event.encoded() + b"\n") for event in events]
         # What is told again is the event of which a part was written, as it comes first.
         lines[0] = self._left or lines[0]
         taken = 0
         while taken < len(lines):
-            piece = _piece(lines, taken)
+            piece = _piece(lines, taken, most)
             why = self._why_not(poll)
             if why:
                 return Said(taken, why)
@@ -90,11 +95,19 @@ class ToStdout:
         return "nobody reads standard output"
 
 
-def _piece(lines: Sequence[memoryview], at: int) -> bytes | memoryview:
-    """What is written next: as many whole lines as fit, so that what ends between two pieces ends
-    between two lines; or a part of one that is longer."""
+def _most(file: int) -> int:
+    """Bytes at once."""
+    try:
+        return FILE_PIECE if stat.S_ISREG(os.fstat(file).st_mode) else PIECE
+    except OSError:  # it was closed, as writing says, too
+        return PIECE
+
+
+def _piece(lines: Sequence[memoryview], at: int, most: int) -> bytes | memoryview:
+    """What is written next: as many whole lines as fit into so many bytes, so that what ends
+    between two pieces ends between two lines; or a part of one that is longer."""
     size, upto = len(lines[at]), at + 1
-    while upto < len(lines) and size + len(lines[upto]) <= PIECE:
+    while upto < len(lines) and size + len(lines[upto]) <= most:
         size += len(lines[upto])
         upto += 1
-    return lines[at][:PIECE] if upto == at + 1 else b"".join(lines[at:upto])
+    return lines[at][:most] if upto == at + 1 else b"".join(lines[at:upto])

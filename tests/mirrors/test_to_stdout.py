@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -151,6 +152,28 @@ async def test_whole_lines_go_together(pipe: Pipe):
     line = len(lines(events[0]))
     assert all(size <= 4096 and size % line == 0 for size in disk.asked)
     assert len(disk.asked) < 10
+
+
+async def test_a_file_takes_more_at_once(tmp_path: Path):
+    """There is always room; or its disk is full, and it says so."""
+    events = [event(100 + n) for n in range(100)]
+    disk = Sparing(1 << 20)
+
+    with (tmp_path / "out").open("wb") as file:
+        assert (await ToStdout(disk, file.fileno()).take(events)).taken == 100
+
+    assert (tmp_path / "out").read_bytes() == lines(*events)
+    assert len(disk.asked) == 1
+
+
+async def test_it_is_closed(pipe: Pipe):
+    """By whoever started the process."""
+    os.close(pipe.writes)
+    closed, pipe.writes = pipe.writes, -1
+
+    said = await ToStdout(RealDisk(), closed).take([event(1)])
+
+    assert (said.taken, said.why) == (0, "standard output: Bad file descriptor")
 
 
 async def test_nothing_is_kept(pipe: Pipe):
