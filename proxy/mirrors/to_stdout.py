@@ -70,7 +70,7 @@ class ToStdout:
         taken = 0
         while taken < len(lines):
             piece = _piece(lines, taken, most)
-            why = self._why_not(poll)
+            why = "" if most == FILE_PIECE and not self._closed else self._why_not(poll)
             if why:
                 return Said(taken, why)
             try:
