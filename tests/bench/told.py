@@ -7,7 +7,9 @@ read every second. Calls name no task, so the objective of tasks has only to see
 """
 
 import contextlib
+import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +23,11 @@ USUAL = Plan(rounds=9, seconds=2, warm_up=2)
 NAMES = ("untold", "told", "told-traced", "envoy")
 EVERY = 1.0
 """Seconds from one reading of the metrics to the next."""
+CATCHES_UP = 20.0
+"""Seconds that a mirror is waited for."""
+FEW = 100
+"""Records behind which it is not waited for: some come without calls, too."""
+_LAG = re.compile(r"^holdfast_mirror_lag_records(?:{.*})? (\S+)", re.MULTILINE)
 TOLD = """
 slos:
   - {name: works, sli: success, objective: 0.999}
@@ -55,9 +62,15 @@ class Reading(Load):
         self._watched = {peer.listen: peer for peer in peers if peer.name.startswith("told")}
 
     def run(self, target: Address, connections: int, seconds: int) -> Outcome:
-        """As Load."""
-        with _read(self._watched.get(target)):
-            return super().run(target, connections, seconds)
+        """As Load. Then its mirror is waited for: what it has to catch up is its own, and would be
+        measured with the next peer."""
+        peer = self._watched.get(target)
+        with _read(peer):
+            outcome = super().run(target, connections, seconds)
+        until = time.monotonic() + CATCHES_UP
+        while peer is not None and _lag(peer) > FEW and time.monotonic() < until:
+            time.sleep(EVERY / 4)
+        return outcome
 
 
 @contextlib.contextmanager
@@ -80,6 +93,11 @@ def _read(peer: Peer | None) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def _lag(peer: Peer) -> float:
+    """Records that its mirror has yet to tell."""
+    return sum(map(float, _LAG.findall(peer.metrics())))
 
 
 def _policies(yard: Yard) -> Path:
