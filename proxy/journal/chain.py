@@ -40,6 +40,7 @@ ZERO = bytes(32)
 _HASH = len(',"hash":"') + 64 + len('"}')  # what is cut off
 _PREV = len(',"prev":"') + 64 + len('"')
 _TAIL = _PREV + _HASH
+_OWN = slice(-66, -2)  # the digits of it
 _encode = msgspec.json.Encoder().encode
 _LEFT = len('{"id":')
 _BEFORE, _LAST = b',"prev":"', b',"hash":"'
@@ -137,7 +138,12 @@ def type_of(line: bytes) -> bytes:
     return line[start : line.find(b'"', start)]
 
 
-def raw(text: str) -> bytes | None:
+def hash_of(line: bytes) -> bytes | None:
+    """The hash of a record, by its place; None: there is none."""
+    return raw(line[_OWN])
+
+
+def raw(text: str | bytes) -> bytes | None:
     """A hash from its 64 digits; None: it is not one."""
     try:
         digest = unhexlify(text)

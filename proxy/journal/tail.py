@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from proxy.journal.chain import Place, raw
+from proxy.journal.chain import Place, hash_of, raw
 from proxy.journal.folder import File, Folder
 from proxy.journal.reading import BLOCK, Opening, Unpacking
 from proxy.journal.records import blocks_of, first_of
@@ -24,7 +24,6 @@ ROOM = 1 << 20
 UNKNOWN = b""
 """The hash of a place whose record nobody looked at; it is taken as it is."""
 _SEQ = len(b'{"seq":')
-_HASH = slice(-66, -2)
 
 
 class Hole(NamedTuple):
@@ -118,7 +117,8 @@ class Tail:
         taken: list[bytes] = []
         seq = self.at.seq
         for line in self._lines.ahead():
-            found = seq_of(line)
+            # Nearly always it is the next one, and that is seen at once.
+            found = seq + 1 if line.startswith(b'{"seq":%d,' % (seq + 1)) else seq_of(line)
             full = len(taken) >= most or room <= 0
             if full or found > limit or (taken and found > seq + 1):
                 break
@@ -130,7 +130,7 @@ class Tail:
                 taken.append(line)
                 seq, room = found, room - len(line)
         if taken:
-            self.at = Place(seq, _hash_of(taken[-1]))
+            self.at = Place(seq, hash_of(taken[-1]) or UNKNOWN)
         return Read(taken)
 
     def _enter(self, segment: _Segment) -> Hole | None:
@@ -193,7 +193,7 @@ class Tail:
         else:
             return False
         self._lines.passed(line)
-        return seq_of(line) == place.seq and place.hash in (UNKNOWN, _hash_of(line))
+        return seq_of(line) == place.seq and place.hash in (UNKNOWN, hash_of(line) or UNKNOWN)
 
 
 def oldest(data_dir: Path) -> Place:
@@ -291,7 +291,3 @@ def seq_of(line: bytes) -> int:
     """Of a record, by its place; 0: it is none."""
     digits = line[_SEQ : line.find(b",")]
     return int(digits) if digits.isdigit() and line.startswith(b'{"seq":') else 0
-
-
-def _hash_of(line: bytes) -> bytes:
-    return raw(line[_HASH].decode("latin-1")) or UNKNOWN

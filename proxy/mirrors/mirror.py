@@ -24,7 +24,7 @@ import msgspec
 
 from proxy.clock import Clock
 from proxy.globs import holds
-from proxy.journal.chain import Place, raw
+from proxy.journal.chain import Place, hash_of, type_of
 from proxy.journal.disk import Disk
 from proxy.journal.tail import UNKNOWN, Tail, oldest
 from proxy.mirrors.cursor import Aside, Cursor, CursorFile, Damaged
@@ -34,11 +34,12 @@ from proxy.mirrors.sink import Said, Sink
 
 Found = TypeVar("Found")
 
-READS = 200
+READS = 400
 """Records that are read at a time, at most."""
 PAUSES = 2.0
 LONGEST_PAUSE = 0.05
-"""After each reading, so many times as long as it took, and so many seconds at most."""
+"""After each reading, so many times as long as it took, and so many seconds at most. So many where
+it read all there was, too: a step costs as much as a hundred records."""
 POLL = 0.25
 """Seconds from look to look whether there is something new."""
 SAVES = 1.0
@@ -56,6 +57,7 @@ TELLS = 60.0
 KEPT = 100
 """Records set aside whose seq is kept."""
 _DISK = "the disk: "
+_MOST_WORDS = 256
 _LAST = 1.0  # seconds for the place to be saved at the end
 
 
@@ -145,13 +147,15 @@ class Mirror:
             await self._end()
 
     async def _step(self) -> None:
-        began = self._clock.now()
+        assert self._tail is not None
+        began, before = self._clock.now(), self._tail.at.seq
         events = await self._patiently(self._more)
         # A thread that reads on and on would take the interpreter from the loop.
-        await self._clock.sleep(min(LONGEST_PAUSE, PAUSES * (self._clock.now() - began)))
+        few = 0 < self._tail.at.seq - before < READS
+        pause = LONGEST_PAUSE if few else PAUSES * (self._clock.now() - began)
+        await self._clock.sleep(min(LONGEST_PAUSE, pause))
         await self._tell(events)
         self.waits_for = ""
-        assert self._tail is not None
         if self._tail.at.seq != self.cursor.seq or self._tail.at.hash.hex() != self.cursor.hash:
             self.cursor.go(self._tail.at)
         elif not events:
@@ -251,12 +255,17 @@ class Mirror:
         read = self._tail.more(self._written(), READS)
         if read.hole is not None:
             return [hole_of(read.hole, self._tail.origin)]
-        made = (event_of(line, self._tail.origin) for line in read.lines)
+        lines = read.lines
+        if self.terms.types != ("*",):  # by its place: most are not wanted, and need not be read
+            lines = [line for line in lines if self._wants(type_of(line).decode("latin-1"))]
+        made = (event_of(line, self._tail.origin) for line in lines)
         return [event for event in made if event is not None and self._wants(event.type)]
 
     def _wants(self, word: str) -> bool:
         known = self._wanted.get(word)
-        if known is None:  # there are as many as TYPES has
+        if known is None:  # there are as many as TYPES has, but where somebody wrote into it
+            if len(self._wanted) >= _MOST_WORDS:
+                self._wanted.clear()
             known = self._wanted[word] = self.terms.wants(word)
         return known
 
@@ -314,8 +323,7 @@ class Mirror:
     def _go_to(self, event: Event) -> None:
         """It is done with. Behind a hole the place is the tail's, once all of a batch is told."""
         if event.ts:
-            told = raw(event.line[-66:-2].decode("latin-1"))
-            self.cursor.go(Place(event.seq, told or UNKNOWN))
+            self.cursor.go(Place(event.seq, hash_of(event.line) or UNKNOWN))
 
     def _note_holes(self, events: list[Event]) -> None:
         for event in events:

@@ -5,20 +5,25 @@ late, and holds up nothing else, also not the end of the process.
 """
 
 import asyncio
+import os
 import select
+import stat
 from collections.abc import Sequence
 
 from proxy.journal.disk import Disk
 from proxy.mirrors.event import Event
 from proxy.mirrors.sink import PassesOn, Said
 
-AT_ONCE = 200
+AT_ONCE = 400
 PIECE = 4096
 """Bytes that a pipe with any room takes at once (PIPE_BUF of Linux)."""
+FILE_PIECE = 1 << 16
+"""Bytes that are written to a file at once: it always has room, or says that the disk is full."""
 PATIENCE = 5.0
 """Seconds without room, after which it is tried again later."""
 _LOOKS = 200  # milliseconds
 STDOUT = 1
+_NOTHING = memoryview(b"")
 
 
 class ToStdout(PassesOn):
@@ -30,39 +35,66 @@ class ToStdout(PassesOn):
         self._disk = disk
         self._file = file
         self._patience = patience
-        self._left = memoryview(b"")
+        self._left = _NOTHING
         """Of a line that was begun: what comes next is the rest of it."""
         self._closed = False
 
     async def take(self, events: Sequence[Event], /) -> Said:
-        """Part of Sink."""
-        taken = 0
-        for event in events:
-            # What is told again is the event of which a part was written, as it comes first.
-            self._left = self._left or memoryview(event.encoded() + b"\n")
-            why = await asyncio.to_thread(self._write)
-            if why:
-                return Said(taken, why)
-            taken += 1
-        return Said(taken)
+        """Part of Sink. All in one turn of a thread: there may be as many as there are calls."""
+        return await asyncio.to_thread(self._take, events)
 
     async def close(self) -> None:
         """Part of Sink. What is under way ends with a piece."""
         self._closed = True
 
-    def _write(self) -> str:
-        """What is left. Why not all of it was taken; empty: it was."""
+    def _take(self, events: Sequence[Event]) -> Said:
         poll = select.poll()
         poll.register(self._file, select.POLLOUT)
-        waited = 0.0
-        while self._left:
-            if self._closed or waited >= self._patience:
-                return "nobody reads standard output"
-            if not poll.poll(_LOOKS):
-                waited += _LOOKS / 1000
-                continue
+        most = _most(self._file)
+        lines = [memoryview(event.encoded() + b"\n") for event in events]
+        # What is told again is the event of which a part was written, as it comes first.
+        lines[0] = self._left or lines[0]
+        taken = 0
+        while taken < len(lines):
+            piece = _piece(lines, taken, most)
+            why = "" if most == FILE_PIECE and not self._closed else self._why_not(poll)
+            if why:
+                return Said(taken, why)
             try:
-                self._left = self._left[self._disk.write(self._file, self._left[:PIECE]) :]
+                written = self._disk.write(self._file, piece)
             except OSError as error:
-                return f"standard output: {error.strerror or error}"
-        return ""
+                return Said(taken, f"standard output: {error.strerror or error}")
+            while taken < len(lines) and written >= len(lines[taken]):
+                written -= len(lines[taken])
+                taken += 1
+            self._left = _NOTHING
+            if written:
+                self._left = lines[taken] = lines[taken][written:]
+        return Said(taken)
+
+    def _why_not(self, poll: select.poll) -> str:
+        """Wait for room; empty: there is some."""
+        waited = 0.0
+        while not self._closed and waited < self._patience:
+            if poll.poll(_LOOKS):
+                return ""
+            waited += _LOOKS / 1000
+        return "nobody reads standard output"
+
+
+def _most(file: int) -> int:
+    """Bytes at once."""
+    try:
+        return FILE_PIECE if stat.S_ISREG(os.fstat(file).st_mode) else PIECE
+    except OSError:  # it was closed, as writing says, too
+        return PIECE
+
+
+def _piece(lines: Sequence[memoryview], at: int, most: int) -> bytes | memoryview:
+    """What is written next: as many whole lines as fit into so many bytes, so that what ends
+    between two pieces ends between two lines; or a part of one that is longer."""
+    size, upto = len(lines[at]), at + 1
+    while upto < len(lines) and size + len(lines[upto]) <= most:
+        size += len(lines[upto])
+        upto += 1
+    return lines[at][:most] if upto == at + 1 else b"".join(lines[at:upto])

@@ -26,6 +26,7 @@ from tests.bench import (
     sections,
     store,
     streams,
+    told,
     traces,
     upload,
 )
@@ -37,7 +38,7 @@ from tests.bench.targets import Results, targets
 from tests.servers import RedisServer
 
 MEASUREMENTS = (
-    *("calls", "sections", "journal", "budgets", "store", "traces"),
+    *("calls", "sections", "journal", "budgets", "store", "traces", "told"),
     *("upload", "streams", "models", "scrape", "start"),
 )
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
@@ -136,6 +137,16 @@ class Bench:
             peers = self._checked(traces.starters(yard))
             plan = traces.QUICK if self.quick else traces.USUAL
             self.results.traces = calls.measure(peers, self.load, plan, say)
+
+    def told(self) -> None:
+        """The same Holdfast with and without all that operators are told, and Envoy, in turn."""
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            load = told.Reading(yard.folder, yard.cores.load)
+            peers = self._checked(told.starters(yard))
+            load.watch(peers)
+            plan = told.QUICK if self.quick else told.USUAL
+            self.results.told = calls.measure(peers, load, plan, say)
 
     def journal(self) -> None:
         """The same Holdfast with and without its records, then what is done with many."""
@@ -241,7 +252,7 @@ class Bench:
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
             *(self.calls, self.sections, self.journal, self.budgets, self.store, self.traces),
-            *(self.upload, self.streams, self.models, self.scrape, self.start),
+            *(self.told, self.upload, self.streams, self.models, self.scrape, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
 

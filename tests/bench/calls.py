@@ -1,6 +1,7 @@
 """Calls a second and their latency: every peer in turn, several rounds, medians."""
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,12 @@ from tests.bench.own_time import Buckets, overhead, quantile, since
 from tests.bench.peers import Peer
 
 CONNECTIONS = (1, 32)
+REST = 10.0
+"""Seconds that a peer has for what it has left for later."""
+LOOKS = 0.2
+"""Seconds from look to look."""
+AT_REST = 0.1
+"""The share of a core that who is at rest takes at most."""
 Say = Callable[[str], None]
 
 
@@ -55,15 +62,17 @@ class Row:
 
 
 def measure(peers: Sequence[Peer], load: Load, plan: Plan, say: Say) -> dict[str, Row]:
-    """Rounds interleave the peers, so that what disturbs the machine disturbs all of them."""
+    """Rounds interleave the peers, so that what disturbs the machine disturbs all of them, and turn
+    their order around, so that none has the same neighbours each time."""
     for peer in peers:
         load.run(peer.listen, CONNECTIONS[-1], plan.warm_up)
     seen = {(peer.name, n): Seen() for peer in peers for n in CONNECTIONS}
     for number in range(plan.rounds):
         say(f"  round {number + 1} of {plan.rounds}")
-        for peer in peers:
+        for peer in peers[:: -1 if number % 2 else 1]:
             for connections in CONNECTIONS:
                 _round(peer, connections, load, plan.seconds, seen[peer.name, connections])
+                _rest(peer)
     return {peer.name: _row(peer, seen) for peer in peers}
 
 
@@ -76,6 +85,18 @@ def _round(peer: Peer, connections: int, load: Load, seconds: int, seen: Seen) -
         seen.cpu.append(cpu_after - cpu_before)
     for edge, count in since(own_before, overhead(peer.metrics())).items():
         seen.own[edge] = seen.own.get(edge, 0.0) + count
+
+
+def _rest(peer: Peer) -> None:
+    """Wait until it has done what it has left for later (segments to compress, spans to post): it
+    would do so on the core of the next one."""
+    until = time.monotonic() + REST
+    before, now = None, _cpu(peer)
+    while now is not None and time.monotonic() < until:
+        if before is not None and now - before <= AT_REST * LOOKS:
+            return
+        time.sleep(LOOKS)
+        before, now = now, _cpu(peer)
 
 
 def _row(peer: Peer, seen: dict[tuple[str, int], Seen]) -> Row:

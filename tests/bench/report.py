@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tests.bench import budgets, journal, store, traces
+from tests.bench import budgets, journal, store, told, traces
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
@@ -29,6 +29,9 @@ MEANS = {
     "untraced": "no traces",
     "sampled": "one call in 100 is traced",
     "traced": "each call is traced",
+    "untold": "nobody is told of calls",
+    "told": "operators are told all",
+    "told-traced": "likewise, 1 in 100 traced",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -46,6 +49,7 @@ def report(results: Results) -> Iterator[str]:
         ("budgets", results.budgets, budgets.NAMES),
         ("store", results.store, store.NAMES),
         ("traces", results.traces, traces.NAMES),
+        ("told", results.told, told.NAMES),
     )
     for title, rows, names in alike:
         yield from _pair(rows, names, results.missing, title)

@@ -30,6 +30,7 @@ class Results:
     budgets: dict[str, Row] = field(default_factory=dict)
     store: dict[str, Row] = field(default_factory=dict)
     traces: dict[str, Row] = field(default_factory=dict)
+    told: dict[str, Row] = field(default_factory=dict)
     waits: Waits | None = None
     verified: Verified | None = None
     scrapes: list[Pauses] = field(default_factory=list)
@@ -79,6 +80,7 @@ def targets(results: Results) -> list[Target]:
         *_budgets(results),
         *_store(results),
         *_traces(results),
+        *_told(results),
         *_scrapes(results),
         *_memory(results),
         *_own(results),
@@ -136,6 +138,19 @@ def _store(results: Results) -> list[Target]:
 def _traces(results: Results) -> list[Target]:
     sampled = against(results.traces, "sampled", "untraced", 32)
     return [Target("calls/s, 32 connections, one call in 100 traced", 0.97, True, "x", sampled)]
+
+
+def _told(results: Results) -> list[Target]:
+    says = "calls/s, 32 connections, all that operators are told"
+    limits = (
+        ("told", "untold", says, 0.9),
+        ("told-traced", "told", "likewise, one call in 100 traced as well", 0.97),
+        ("told-traced", "envoy", "all of it, against Envoy doing the same job", 1.3),
+    )
+    return [
+        Target(words, limit, True, "x", against(results.told, ours, theirs, 32))
+        for ours, theirs, words, limit in limits
+    ]
 
 
 def _scrapes(results: Results) -> list[Target]:

@@ -35,7 +35,14 @@ def test_a_record_in_its_envelope(tmp_path: Path):
 
 def test_what_is_no_record():
     """It goes nowhere."""
+    digits = b"0" * 64
+
     assert event_of(b"no record", "s") is None
+    assert event_of(b'{"seq":1,"hash":"%b"}' % digits, "s") is not None
+    assert event_of(b'{"seq":0,"hash":"%b"}' % digits, "s") is None
+    assert event_of(b'{"seq":1,"hash":"%b' % digits, "s") is None
+    assert event_of(b'{"seq":1,"hash":"none"}', "s") is None
+    assert event_of(b'{"seq":1,"id":2,"hash":"%b"}' % digits, "s") is None
 
 
 def test_a_hole_says_what_is_missing():

@@ -3,6 +3,8 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,6 +96,84 @@ async def test_nobody_is_there_any_more(pipe: Pipe):
     said = await ToStdout(RealDisk(), pipe.writes).take([event(1)])
 
     assert (said.taken, said.why) == (0, "standard output: Broken pipe")
+
+
+class Sparing(RealDisk):
+    """Writes so many bytes at a time, and no more than there are; then nobody is there."""
+
+    def __init__(self, *sizes: int) -> None:
+        self.left = list(sizes)
+        self.asked: list[int] = []
+
+    def write(self, file: int, content: Any) -> int:  # type: ignore[override]
+        self.asked.append(len(content))
+        if not self.left:
+            raise BrokenPipeError(32, "Broken pipe")
+        return super().write(file, content[: self.left.pop(0)])
+
+
+@pytest.mark.parametrize("cut", [1, 150, 300, 450])
+async def test_what_was_written_is_not_written_again(pipe: Pipe, cut: int):
+    """Wherever a write ends in what goes out together."""
+    events = [event(1), event(2), event(3)]
+    whole = lines(*events)
+    assert cut < len(whole)
+    sink = ToStdout(Sparing(cut), pipe.writes)
+
+    said = await sink.take(events)
+    begun = len(lines(*events[: said.taken]))
+    assert begun <= cut < begun + len(lines(events[said.taken]))
+    sink._disk = RealDisk()
+    assert (await sink.take(events[said.taken :])).why == ""
+
+    assert await asyncio.to_thread(pipe.read, len(whole)) == whole
+
+
+async def test_a_write_that_ends_with_a_line(pipe: Pipe):
+    """Nothing of the next one was begun, and it goes out whole."""
+    events = [event(1), event(2)]
+    sink = ToStdout(Sparing(len(lines(events[0]))), pipe.writes)
+
+    assert (await sink.take(events)).taken == 1
+    sink._disk = RealDisk()
+    assert (await sink.take(events[1:])).taken == 1
+
+    assert await asyncio.to_thread(pipe.read, len(lines(*events))) == lines(*events)
+
+
+async def test_whole_lines_go_together(pipe: Pipe):
+    """As many as a pipe takes at once; what ends in between ends between two lines."""
+    events = [event(100 + n) for n in range(100)]
+    disk = Sparing(*[1 << 20] * 100)
+
+    assert (await ToStdout(disk, pipe.writes).take(events)).taken == 100
+
+    assert sum(disk.asked) == len(lines(*events))
+    line = len(lines(events[0]))
+    assert all(size <= 4096 and size % line == 0 for size in disk.asked)
+    assert len(disk.asked) < 10
+
+
+async def test_a_file_takes_more_at_once(tmp_path: Path):
+    """There is always room; or its disk is full, and it says so."""
+    events = [event(100 + n) for n in range(100)]
+    disk = Sparing(1 << 20)
+
+    with (tmp_path / "out").open("wb") as file:
+        assert (await ToStdout(disk, file.fileno()).take(events)).taken == 100
+
+    assert (tmp_path / "out").read_bytes() == lines(*events)
+    assert len(disk.asked) == 1
+
+
+async def test_it_is_closed(pipe: Pipe):
+    """By whoever started the process."""
+    os.close(pipe.writes)
+    closed, pipe.writes = pipe.writes, -1
+
+    said = await ToStdout(RealDisk(), closed).take([event(1)])
+
+    assert (said.taken, said.why) == (0, "standard output: Bad file descriptor")
 
 
 async def test_nothing_is_kept(pipe: Pipe):

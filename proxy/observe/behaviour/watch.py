@@ -60,6 +60,8 @@ class Agent:
     def met(self, upstream: str, at: float) -> None:
         """It has spoken with somebody."""
         hour = int(at / _HOUR)
+        if self._met.get(upstream) == hour:  # nearly always; then older ones are gone, too
+            return
         if hour != self._hour:
             self._hour = hour
             self._met = {name: last for name, last in self._met.items() if last > hour - _A_DAY}

@@ -15,6 +15,7 @@ begins anew, and whoever fills it gains nothing."""
 LONGEST = 512
 """Characters of all facts together; longer ones are looked up each time."""
 
+_USUAL = ("upstream", "fleet")  # of few values; two at least, for then `attrgetter` gives a tuple
 Counted: TypeAlias = tuple[tuple[Objective, Series], ...]
 Key: TypeAlias = tuple[str, ...]
 
@@ -24,10 +25,9 @@ class Counting:
 
     def __init__(self, counted: Iterable[tuple[Objective, Series]]) -> None:
         self._counted: Counted = tuple(counted)
-        self._keys = tuple(
-            key for key in FACTS if any(key in each.match.keys for each, _ in self._counted)
-        )
-        self._key = _getter(self._keys)
+        asked = {*_USUAL, *(key for each, _ in self._counted for key in each.match.keys)}
+        self._keys = tuple(key for key in FACTS if key in asked)
+        self._key: Callable[[Record], Key] = attrgetter(*self._keys)
         self._memo: dict[Key, Counted] = {}
 
     def __bool__(self) -> bool:
@@ -40,20 +40,30 @@ class Counting:
         counted = self._memo.get(key)
         if counted is None:
             counted = self._found(key)
-        if not counted:
+        took = record.duration_us - record.held_us
+        if record.outcome != "ok":
+            self._ended_otherwise(record, counted, took)
             return
-        end, took, micros = end_of(record), record.duration_us - record.held_us, record.cost_micros
+        micros = record.cost_micros
         for objective, series in counted:
-            said = verdict(objective, end, took, micros)
-            # As `Series.take`, whose call would cost as much as the sum.
-            if said is True:
-                series.ring.good += 1
-            elif said is False:
-                series.ring.bad += 1
+            # Nearly always: as `verdict` has it of a success, whose call would cost more than this.
+            sli, ring = objective.sli, series.ring
+            if (sli == "latency" and took > objective.most_us) or (
+                sli == "cost" and micros > objective.most_micros
+            ):
+                ring.bad += 1
             else:
-                series.excluded_one(said)
-                continue
+                ring.good += 1
             if series.times is not None:
+                series.times.note(took)
+
+    @staticmethod
+    def _ended_otherwise(record: Record, counted: Counted, took: int) -> None:
+        end = end_of(record)
+        for objective, series in counted:
+            said = verdict(objective, end, took, record.cost_micros)
+            series.take(said)
+            if series.times is not None and isinstance(said, bool):
                 series.times.note(took)
 
     def again(self, told: Mapping[str, Any]) -> None:
@@ -76,11 +86,3 @@ class Counting:
                 self._memo.clear()
             self._memo[key] = counted
         return counted
-
-
-def _getter(keys: Key) -> Callable[[Record], Key]:
-    """The facts of a record, as a tuple also where they are one or none."""
-    if not keys:
-        return lambda _: ()
-    get: Callable[[Record], Any] = attrgetter(*keys)
-    return get if len(keys) > 1 else lambda record: (get(record),)
