@@ -262,6 +262,9 @@ ASKED: dict[str, Callable[[Call], Any]] = {
     "pipeline/mount.py identify": complete,
     "gateway.py _open": Identity("ann", "crew").name,
     "observe/traces/tracer.py _begun": lambda call: Tracer(FakeClock(), 1.0, print).of(call),
+    "observe/traces/tracer.py lines": lambda call: Tracer(FakeClock(), 1.0, print).lines(
+        make_attempt(call)
+    ),
     "stages/bulkhead.py _rank_of": lambda call: priority(call.head.fields),
     "stages/loop.py _chain": lambda call: LoopGuard(
         Loop(), Site(make_target(), make_ground())
