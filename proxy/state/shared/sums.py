@@ -21,7 +21,7 @@ import msgspec
 from proxy.state.memory import Memory
 from proxy.state.shared.fleet import Pod
 from proxy.state.shared.names import digest, text_of
-from proxy.state.store import Argument, Verb
+from proxy.state.store import Answer, Argument, Verb
 
 KEPT = 60
 """Minutes of which the store knows something, that which runs among them."""
@@ -110,26 +110,12 @@ class TellSums(Verb[None], frozen=True):
         """Part of Verb."""
 
 
-class Sums(Verb[Summed], frozen=True):
-    """The sums of the last minutes: of that which runs, and those before it."""
-
-    script = "sums"
+class _OfLate(Verb[Answer], frozen=True):
+    """Asks what was counted of something in the last minutes: that which runs, and those before."""
 
     of: str
     minutes: int
     names: tuple[str, ...]
-
-    def on(self, memory: Memory) -> Summed:
-        """Part of Verb."""
-        now, counts = memory.now(), dict.fromkeys(self._names, 0)
-        first = now // _MS - self._minutes + 1
-        for minute in range(first, now // _MS + 1):
-            kept = memory.seen(_name(self.of, minute))
-            for name in self._names if kept is not None else ():
-                counts[name] += kept.sums.get(name, 0)
-        tellers: dict[str, int] = memory.seen(_tellers(self.of)) or {}
-        pods = sorted(pod for pod, newest in tellers.items() if newest >= first)
-        return Summed(now, counts, tuple(pods))
 
     @property
     def _minutes(self) -> int:
@@ -142,6 +128,24 @@ class Sums(Verb[Summed], frozen=True):
     def args(self) -> list[Argument]:
         """Part of Verb."""
         return [digest(self.of), self._minutes, *self._names]
+
+
+class Sums(_OfLate[Summed], frozen=True):
+    """The sums of the last minutes: of that which runs, and those before it."""
+
+    script = "sums"
+
+    def on(self, memory: Memory) -> Summed:
+        """Part of Verb."""
+        now, counts = memory.now(), dict.fromkeys(self._names, 0)
+        first = now // _MS - self._minutes + 1
+        for minute in range(first, now // _MS + 1):
+            kept = memory.seen(_name(self.of, minute))
+            for name in self._names if kept is not None else ():
+                counts[name] += kept.sums.get(name, 0)
+        tellers: dict[str, int] = memory.seen(_tellers(self.of)) or {}
+        pods = sorted(pod for pod, newest in tellers.items() if newest >= first)
+        return Summed(now, counts, tuple(pods))
 
     def answer(self, reply: Any) -> Summed:
         """Part of Verb."""
@@ -157,15 +161,11 @@ class ByMinute(msgspec.Struct, frozen=True):
     minutes: tuple[Minute, ...]  # of which anything was told; each with all names that were asked
 
 
-class SumsByMinute(Verb[ByMinute], frozen=True):
+class SumsByMinute(_OfLate[ByMinute], frozen=True):
     """The sums of each of the last minutes. A minute of which nothing was told is not there; one in
     which nobody counted anything is."""
 
     script = "sums_by_minute"
-
-    of: str
-    minutes: int
-    names: tuple[str, ...]
 
     def on(self, memory: Memory) -> ByMinute:
         """Part of Verb."""
@@ -176,18 +176,6 @@ class SumsByMinute(Verb[ByMinute], frozen=True):
                 counts = {name: kept.sums.get(name, 0) for name in self._names}
                 minutes.append(Minute(minute, counts))
         return ByMinute(now, tuple(minutes))
-
-    @property
-    def _minutes(self) -> int:
-        return min(self.minutes, KEPT)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return self.names[:MOST_NAMES]
-
-    def args(self) -> list[Argument]:
-        """Part of Verb."""
-        return [digest(self.of), self._minutes, *self._names]
 
     def answer(self, reply: Any) -> ByMinute:
         """Part of Verb."""
