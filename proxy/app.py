@@ -145,7 +145,7 @@ class App:
         self.health.kills = self._control.kills
         await self._control.begin(self._trail, self._server.calls)
         self._lookout.begin(self._trail, self._server.calls, lambda: self._trail.journal.seq)
-        self._use(self._current)  # what budgets that are used up want
+        self._use(self._current)  # once more: what was rebuilt may want others, and hears of them
         self._lookout.objectives.changed = self._again
         await self._share()
         self.health.journal, self.health.webhooks = self._trail.journal, self._trail.webhooks
