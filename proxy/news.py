@@ -23,8 +23,7 @@ class CircuitChange(msgspec.Struct, frozen=True, omit_defaults=True):
     tool: str  # empty: the circuit of the upstream itself
     before: str
     after: str
-    # consecutive | rate | slow | probe_failed | open_time_over | probes_passed | by_hand | fleet
-    why: str
+    why: str  # of CIRCUIT_WHY
     open_for: float  # seconds; 0 unless it opened
     bulkhead: str = ""  # whose circuit; left out where it is that of agents that are in none
     by: str = ""  # whose hand it was
@@ -33,6 +32,19 @@ class CircuitChange(msgspec.Struct, frozen=True, omit_defaults=True):
     def grave(self) -> bool:
         """Should somebody look at it soon?"""
         return self.after == "open"
+
+
+CIRCUIT_WHY = {
+    "consecutive": "failures in a row",
+    "rate": "too many failed",
+    "slow": "too many were slow",
+    "probe_failed": "a probe failed",
+    "open_time_over": "its time was over",
+    "probes_passed": "probes passed",
+    "by_hand": "opened by hand",
+    "fleet": "the fleet agrees",
+}
+"""Why a circuit changed, to people."""
 
 
 class TrafficChange(msgspec.Struct, frozen=True):

@@ -13,22 +13,13 @@ import click
 
 from proxy.cli.page import cut, folded, paint, say, table, width
 from proxy.cli.reaching import to_look
+from proxy.news import CIRCUIT_WHY
 
 _EVERY = 2.0
 """Seconds from look to look of --watch."""
 _MOST = 20
 """Tools on the screen; --json has all."""
 COLOURS = {"closed": "green", "half_open": "yellow", "open": "red"}
-WHY = {
-    "consecutive": "failures in a row",
-    "rate": "too many failed",
-    "slow": "too many were slow",
-    "probe_failed": "a probe failed",
-    "open_time_over": "its time was over",
-    "probes_passed": "probes passed",
-    "by_hand": "opened by hand",
-    "fleet": "the fleet agrees",
-}
 
 _WITHOUT = {
     "local": "this pod goes on by what it has",
@@ -295,7 +286,7 @@ def _circuits(items: list[dict[str, Any]]) -> Iterator[str]:
             paint(cut(_key(item), 36)),
             _state(item["state"]),
             paint("–" if item["for"] is None else f"{span(item['for'])} ago"),
-            paint(WHY.get(item["why"] or "", item["why"] or "–")),
+            paint(CIRCUIT_WHY.get(item["why"] or "", item["why"] or "–")),
             paint("–" if item["next_probe_in"] is None else _probe(item)),
             paint(f"{item['window']['failures']}/{item['window']['calls']}"),
         ]

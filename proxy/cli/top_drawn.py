@@ -11,10 +11,11 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from proxy.cli.status import COLOURS, WHY, latency, per_second, span
+from proxy.cli.status import COLOURS, latency, per_second, span
 from proxy.cli.top_figures import Agent, Figures, Purse, Tool
 from proxy.cli.top_view import View, ordered
 from proxy.config.places import visible
+from proxy.news import CIRCUIT_WHY
 
 WIDEST = 120
 """Columns that are filled: lines that are longer are hard to follow."""
@@ -162,7 +163,7 @@ def _state(figures: Figures) -> Iterator[Text]:
 def _circuits(figures: Figures) -> Iterator[Text]:
     for one in figures.circuits[:_FEW]:
         since = "" if one.ago is None else f" for {span(one.ago)}"
-        why = "" if not one.why else f": {WHY.get(one.why, one.why)}"
+        why = "" if not one.why else f": {CIRCUIT_WHY.get(one.why, one.why)}"
         probe = "" if one.next_probe_in is None else f", a probe in {span(one.next_probe_in)}"
         yield line(said(f"OPEN {one.key}{since}{why}{probe}", "red"))
     if len(figures.circuits) > _FEW:

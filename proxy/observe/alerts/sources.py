@@ -15,6 +15,7 @@ from proxy.journal.writer import State
 from proxy.keep import Keep
 from proxy.keys import DESK, KILLS, LEDGER, LINK, CircuitKey
 from proxy.news import (
+    CIRCUIT_WHY,
     ApprovalChange,
     BudgetChange,
     CircuitChange,
@@ -64,7 +65,7 @@ def circuit(upstream: str, tool: str, bulkhead: str, *, holds: bool, why: str = 
         "ticket",
         _about(upstream=upstream, tool=tool, bulkhead=bulkhead),
         holds,
-        f"the circuit of {what} is open: {why}",
+        f"the circuit of {what} is open: {CIRCUIT_WHY.get(why, why)}",
         _about(why=why),
         group=f"breaker/{upstream}",
     )
