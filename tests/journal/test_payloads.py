@@ -85,6 +85,25 @@ def test_secrets_are_in_no_file(store, tmp_path):
     assert planted() == set()
 
 
+def test_what_comes_while_others_hurry_hurries_too(store):
+    """Who waits for all that was given waits for no lingering between two batches."""
+    insert = store.rows.insert
+
+    def comes_between(keys, rows):
+        store.rows.insert = insert
+        store.put("r2")
+        assert not store.payloads.flush(0)
+        insert(keys, rows)
+
+    store.rows.insert = comes_between
+    store.put("r1")
+
+    assert store.payloads.flush()
+    assert store.payloads.flush()  # the first one may have been asked before the second was put
+    assert store.payloads.get("r1") is not None
+    assert store.payloads.get("r2") is not None
+
+
 def test_erasing_takes_what_waits_as_well(store):
     """Written or not yet: it is gone when the call returns, so is its key, and both are counted."""
     store.put("r1")
