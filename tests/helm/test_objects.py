@@ -139,6 +139,8 @@ def test_a_pod_lives_until_its_calls_are_finished(case: Case):
     for pod in pods(objects):
         for container in containers(pod):
             if container["name"] == "holdfast" and container.get("args") == ["run"]:
-                pause = re.search(r"\d+(?=\)|})", str(container.get("lifecycle", {})))
+                pause = re.search(
+                    r"\d+(?=\)|})", str(container.get("lifecycle", {}).get("preStop"))
+                )
                 wanted = int(pause[0] if pause else 0) + drain + 5
                 assert pod["spec"]["terminationGracePeriodSeconds"] >= wanted
