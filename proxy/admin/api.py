@@ -322,6 +322,7 @@ class Api:
 
     def __init__(self, sight: Sight) -> None:
         self._clock = sight.clock
+        self._recorders = sight.recorders
         self._rates = Rates(sight.metrics, sight.clock)
         self._doors = Doors(sight)
         self._events = Events(sight)
@@ -364,6 +365,7 @@ class Api:
                 if route.role is not None:
                     _check_query(request, route)
                 body = None if route.body is None else await bodies.read(request, route.body)
+                self._recorders.catch_up()
                 shown = route.handler(Visit(request, author, body, control))
                 shown = await shown if inspect.isawaitable(shown) else shown
             except BadParameter as error:
