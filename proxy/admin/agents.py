@@ -59,7 +59,7 @@ class Agents:
         self._rates = rates
         self._tallies = Tallies(sight.clock.wall)
         if not sight.identity.static:
-            sight.recorders.append(self._tallies)
+            sight.recorders.add(self._tallies)
 
     def page(self, visit: Visit) -> Item:
         """A page of them, by their names. Raises BadParameter."""

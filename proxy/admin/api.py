@@ -35,6 +35,7 @@ from proxy.admin.events import CALLS, STREAM, Events
 from proxy.admin.forcing import Forcing
 from proxy.admin.kills import Killing
 from proxy.admin.lists import BadParameter, Item
+from proxy.admin.me import Me
 from proxy.admin.openapi import described
 from proxy.admin.pages import Pages
 from proxy.admin.pods import Pods
@@ -321,12 +322,16 @@ class Api:
 
     def __init__(self, sight: Sight) -> None:
         self._clock = sight.clock
+        self._recorders = sight.recorders
         self._rates = Rates(sight.metrics, sight.clock)
         self._doors = Doors(sight)
         self._events = Events(sight)
         self._copying: asyncio.Task[None] | None = None
         itself = Route("GET", "/openapi.json", None, "This.", lambda _: self._description)
-        self.routes = (*table(sight, self._rates, self._events), itself)
+        me = Route(
+            "GET", "/v1/me", None, "Who you are here, and what you may do.", Me(self._doors).me
+        )
+        self.routes = (*table(sight, self._rates, self._events), me, itself)
 
     @cached_property
     def _description(self) -> Any:
@@ -360,7 +365,8 @@ class Api:
                 if route.role is not None:
                     _check_query(request, route)
                 body = None if route.body is None else await bodies.read(request, route.body)
-                shown = route.handler(Visit(request, author, body))
+                self._recorders.catch_up()
+                shown = route.handler(Visit(request, author, body, control))
                 shown = await shown if inspect.isawaitable(shown) else shown
             except BadParameter as error:
                 return problem(400, "Bad Request", str(error))

@@ -146,12 +146,12 @@ class Events:
     def _add(self, listener: Listener) -> None:
         self._listeners.add(listener)
         if listener.calls and self not in self._sight.recorders:
-            self._sight.recorders.append(self)
+            self._sight.recorders.add(self)
 
     def _remove(self, listener: Listener) -> None:
         self._listeners.discard(listener)
-        if self in self._sight.recorders and not any(each.calls for each in self._listeners):
-            self._sight.recorders.remove(self)
+        if not any(each.calls for each in self._listeners):
+            self._sight.recorders.drop(self)
 
 
 def written(name: str, content: Any) -> bytes:

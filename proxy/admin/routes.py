@@ -25,6 +25,7 @@ class Visit(msgspec.Struct, frozen=True):
     request: web.Request
     author: Author
     body: Any = None  # of the route's type; None: it takes none
+    control: bool = False  # at admin.sock
 
 
 Handler = Callable[[Visit], Any]

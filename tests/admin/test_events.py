@@ -64,15 +64,15 @@ async def test_who_listens_hears_the_news(client, scene):
         name, told = await one(answer)
         assert (name, told["after"], told["why"]) == ("circuit", "open", "rate")
         assert (await one(answer))[0] == "escalated"
-        assert scene.sight.recorders == []
+        assert not scene.sight.recorders
 
 
 async def test_calls_are_told_in_short(client, scene):
     """As long as anybody listens to them; nothing stands in it that says nothing."""
     async with client.get("/v1/events?calls=true") as answer:
         await one(answer)
-        (recorder,) = scene.sight.recorders
-        recorder.note(record(id="c1", tool="pay"))
+        scene.sight.recorders.note(record(id="c1", tool="pay"))
+        scene.sight.recorders.catch_up()
         name, told = await one(answer)
         assert (name, told["id"], told["tool"]) == ("call", "c1", "pay")
         assert "" not in told.values()
