@@ -10,7 +10,7 @@
 
   const all = (selector) => [...document.querySelectorAll(selector)];
   const CONTROL =
-    "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex], " +
+    "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex]:not([tabindex='-1']), " +
     "[role=button], [role=checkbox], [role=combobox], [role=link], [role=listbox], [role=menuitem], " +
     "[role=option], [role=radio], [role=slider], [role=spinbutton], [role=switch], [role=tab], " +
     "[role=textbox], [contenteditable=true]";
@@ -354,8 +354,8 @@
     for (const [element, place] of places) {
       if (!small(place) || inSentence(element)) continue;
       const [x, y] = [place.x + place.width / 2, place.y + place.height / 2];
-      const near = places.find(([other, its]) =>
-        !element.contains(other) && !other.contains(element) && distance(x, y, its) < (small(its) ? SIDE : SIDE / 2));
+      const near = places.find(([other, its]) => !element.contains(other) && !other.contains(element) &&
+        (distance(x, y, its) < SIDE / 2 || (small(its) && Math.hypot(its.x + its.width / 2 - x, its.y + its.height / 2 - y) < SIDE)));
       if (near) wrong("target", element, `2.5.8: ${Math.round(place.width)} x ${Math.round(place.height)}, close to ${pathOf(near[0])}`);
     }
   }

@@ -53,11 +53,13 @@ class Watched:
         self.troubles: list[str] = []
         self.asked: list[str] = []  # paths, with their queries
         self._address = address
+        self._open: set[Any] = set()  # asked, and not answered
         self._expected: set[tuple[str, int]] = set()
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.troubles.append(f"raised: {error}"))
         page.on("request", self._request)
         page.on("requestfailed", self._failed)
+        page.on("requestfinished", lambda request: self._open.discard(request))
         page.on("dialog", self._dialog)
         page.on("websocket", lambda socket: self.troubles.append(f"websocket: {socket.url}"))
         page.context.on("page", lambda other: self.troubles.append(f"opened {other.url}"))
@@ -69,6 +71,11 @@ class Watched:
     async def drawn(self) -> None:
         """What was asked of the page until now is on it."""
         await self.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+    async def settled(self) -> None:
+        """All that was asked for by now was answered, and is on the page: but for the streams."""
+        await self.until(lambda: not self._open)
+        await self.drawn()
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """It is so; each look is a frame later."""
@@ -93,10 +100,13 @@ class Watched:
         url = urlsplit(request.url)
         if (url.scheme, url.netloc) != ("http", self._address):
             self.troubles.append(f"asked {request.url[:200]}")
+        if "/v1/events" not in url.path:
+            self._open.add(request)
         self.asked.append(url.path + (f"?{url.query}" if url.query else ""))
 
     def _failed(self, request: Any) -> None:
         """A stream that the page ends itself, or that ends with it, is aborted."""
+        self._open.discard(request)
         if request.failure != "net::ERR_ABORTED":
             self.troubles.append(f"{request.url} failed: {request.failure}")
 
