@@ -143,6 +143,7 @@ async def opened(
         viewport={"width": width, "height": height},
         color_scheme=theme,
         base_url=f"http://{address}",
+        reduced_motion="reduce",  # else a colour may be on its way to another
         **more,
     )
     try:

@@ -21,11 +21,12 @@ from proxy.admin.server import _add_headers
 from proxy.admin.shipped import Shipped
 
 DOCS = Path(__file__).parents[2] / "docs" / "admin.md"
+_SHOWN_THERE = re.findall(
+    r"```http\nGET (\S+)\n```\n\n```json\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL
+)
 EXAMPLES = {
     path.partition("?")[0]: json.loads(example)
-    for path, example in re.findall(
-        r"```http\nGET (\S+)\n```\n\n```json\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL
-    )
+    for path, example in reversed(_SHOWN_THERE)  # of several the first, which is the whole one
 }
 WHO = {
     "name": "vera", "roles": ["approver", "operator", "viewer"], "groups": [], "reads": True,

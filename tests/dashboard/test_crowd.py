@@ -6,7 +6,7 @@ import pytest
 
 from tests.dashboard.browser import needs_chromium, opened
 from tests.dashboard.crowd import CALLS_A_SECOND, crowd
-from tests.dashboard.scene import VIEWS, come_in
+from tests.dashboard.scene import VIEWS, look_at
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_chromium]
 MOST_NODES = 6000
@@ -18,7 +18,7 @@ NODES = "() => document.querySelectorAll('*').length"
 async def test_what_cannot_be_seen_is_not_drawn(browser: Any) -> None:
     """Whatever there is, each view has its figures, and no more elements than fit a few screens."""
     async with crowd() as its, opened(browser, its.address) as seen:
-        await come_in(seen, "vera")
+        await look_at(seen)
         for view in VIEWS:
             await seen.page.goto(f"/dashboard/#/{view}")
             await seen.settled()
@@ -28,7 +28,7 @@ async def test_what_cannot_be_seen_is_not_drawn(browser: Any) -> None:
 async def test_calls_come_and_go_and_the_page_keeps_a_bounded_number(browser: Any) -> None:
     """Of a thousand a second a few are shown, and how many are not is said."""
     async with crowd() as its, opened(browser, its.address) as seen:
-        await come_in(seen, "vera", "#/calls")
+        await look_at(seen, "#/calls")
         left = f"{CALLS_A_SECOND - 30} more"
         await seen.page.get_by_text(left).wait_for()
         counted = "() => document.querySelector('table').getAttribute('aria-rowcount')"
@@ -39,7 +39,7 @@ async def test_calls_come_and_go_and_the_page_keeps_a_bounded_number(browser: An
 async def test_a_row_that_is_far_down_can_be_reached_with_keys(browser: Any) -> None:
     """The last of two hundred: End scrolls to it, and it is drawn then."""
     async with crowd() as its, opened(browser, its.address) as seen:
-        await come_in(seen, "vera", "#/agents")
+        await look_at(seen, "#/agents")
         rows = seen.page.get_by_role("region").filter(has=seen.page.get_by_role("table")).last
         await rows.focus()
         await seen.page.keyboard.press("End")
@@ -52,7 +52,7 @@ async def test_a_row_that_is_far_down_can_be_reached_with_keys(browser: Any) -> 
 async def test_a_search_finds_one_of_many(browser: Any, view: str) -> None:
     """As it is typed; the place can be shared, for the words stand in the address."""
     async with crowd() as its, opened(browser, its.address) as seen:
-        await come_in(seen, "vera", f"#/{view}")
+        await look_at(seen, f"#/{view}")
         await seen.page.get_by_label("Find").fill("-137")
         await seen.page.get_by_text("1 of 200").wait_for()
         assert "q=-137" in seen.page.url

@@ -6,7 +6,7 @@ import pytest
 
 from tests.dashboard.browser import needs_chromium, opened
 from tests.dashboard.crowd import crowd
-from tests.dashboard.scene import VIEWS, come_in
+from tests.dashboard.scene import VIEWS, look_at
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_chromium]
 NASTY = {
@@ -43,7 +43,7 @@ async def test_a_name_is_text_whatever_it_holds(browser: Any, kind: str) -> None
         crowd(lambda told: spoiled(told, NASTY[kind])) as its,
         opened(browser, its.address) as seen,
     ):
-        await come_in(seen, "vera")
+        await look_at(seen)
         for view in (*VIEWS, "call/x", "approvals/x"):
             await seen.page.goto(f"/dashboard/#/{view}")
             await seen.settled()

@@ -32,5 +32,9 @@
       return [...all].filter((each) => reachable(each) && !visited.has(each)).map(named);
     },
   };
-  document.activeElement?.blur();
+  // From the top: where the focus was last is where the next step would begin.
+  const top = document.querySelector("dialog:modal") || document.body;
+  top.tabIndex = -1;
+  top.focus({ preventScroll: true });
+  top.removeAttribute("tabindex");
 }
