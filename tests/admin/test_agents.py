@@ -8,7 +8,7 @@ import pytest
 
 from proxy.admin.agents import MOST, Agents
 from proxy.admin.authors import OWNER
-from proxy.admin.rates import Rates
+from proxy.admin.rates import EVERY, SPAN, Rates
 from proxy.admin.routes import Visit
 from proxy.protocols.identity import Identity
 from tests.admin.scene import Scene
@@ -45,7 +45,8 @@ async def test_the_one_agent_has_the_numbers_of_the_metrics(scene):
     assert shown(handler) == [
         {
             "id": "ann", "others": False, "calls": 2, "last_seen": "2023-11-14T22:30:00.000Z",
-            "in_flight": 2, "refused": {"denied": 1},
+            "in_flight": 2, "refused": {"denied": 1}, "per_second": 0.0, "errors_lately": 0.0,
+            "spent": None,
         }
     ]  # fmt: skip
 
@@ -73,3 +74,48 @@ async def test_whoever_names_himself_otherwise_each_time_fills_no_memory(scene):
     assert len(told) == MOST
     assert tallies.others.calls == 7
     assert (handler._each({"one more": 1}), "a0" in tallies.by_agent)[1]
+
+
+async def test_rates_are_those_of_the_last_minute(scene):
+    """Of each agent: what is older does not count, nor what was refused as failed."""
+    sight, handler = agents(scene, sources=("key",))
+    rates = handler._rates
+    sight.recorders.note(record(agent="ann", outcome="failed"))
+    sight.recorders.catch_up()
+    for _ in range(int(SPAN / EVERY)):
+        scene.clock.advance(EVERY)
+        rates.copy()
+    for changes in ({}, {}, {"outcome": "failed"}, {"outcome": "refused", "decision": "refuse"}):
+        sight.recorders.note(record(agent="ann", **changes))
+    scene.clock.advance(SPAN - rates.seconds)
+    (ann,) = shown(handler)
+
+    assert (ann["calls"], ann["per_second"], ann["errors_lately"]) == (5, round(4 / SPAN, 3), 0.25)
+
+
+async def test_an_agent_that_is_new_counts_from_when_it_came(scene):
+    """There is nothing before."""
+    sight, handler = agents(scene, sources=("key",))
+    rates = handler._rates
+    for _ in range(4):
+        scene.clock.advance(EVERY)
+        rates.copy()
+    sight.recorders.note(record(agent="ann"))
+    sight.recorders.catch_up()
+    rates.copy()
+    (ann,) = shown(handler)
+
+    assert ann["per_second"] == round(1 / (4 * EVERY), 3)
+
+
+async def test_the_busiest_come_first(scene):
+    """So many of them, with how many there are; the rest of them share no row here."""
+    sight, handler = agents(scene, "eve", sources=("key",))
+    scene.clock.advance(1.0)
+    for name in ("ann", "bob", "bob"):
+        sight.recorders.note(record(agent=name))
+    sight.recorders.catch_up()
+    told = handler.busiest(2)
+
+    assert (told["count"], told["health"]) == (3, None)
+    assert [item["id"] for item in told["items"]] == ["bob", "ann"]

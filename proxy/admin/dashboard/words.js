@@ -80,11 +80,12 @@ export function span(seconds) {
   return told.slice(0, 2).join(' ') || `${fixed(seconds, 1)} s`;
 }
 
-// US dollars as the proxy says them, with the thousands parted.
+// US dollars as the proxy says them, with the thousands parted, and two, four or six places.
 export function money(dollars) {
   if (dollars === null || dollars === undefined) return NONE;
   const [, sign, whole, part] = /^(-?)(\d+)(\.\d+)?$/.exec(dollars) || [null, '', '', ''];
-  return whole ? sign + grouped(whole) + (part || '') : name(dollars);
+  const places = part ? part.padEnd(part.length + ((part.length + 1) % 2), '0') : '';
+  return whole ? sign + grouped(whole) + places : name(dollars);
 }
 
 // The same to the cent, for what changes all the time.
