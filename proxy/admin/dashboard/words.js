@@ -6,7 +6,7 @@
 
 export const NONE = '–';
 
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
+export const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
 const SHORT = {'\n': '\\n', '\r': '\\r', '\t': '\\t'};
 const LONGEST = 96;
 
@@ -21,7 +21,7 @@ export function name(text, most = LONGEST) {
   return cut ? `${marks.slice(0, most - 1).join('')}…` : seen;
 }
 
-function escaped(mark) {
+export function escaped(mark) {
   if (SHORT[mark]) return SHORT[mark];
   const code = mark.codePointAt(0).toString(16);
   if (code.length <= 2) return `\\x${code.padStart(2, '0')}`;
