@@ -21,6 +21,8 @@ from proxy.admin.keyring import LONGEST, Keyring, shown_by
 from proxy.admin.routes import Route
 from proxy.admin.sight import Sight
 
+_BROWSERS = frozenset({"Accept-Language", "Origin", "Sec-Fetch-Site"})
+"""At least one of them is in all that a browser asks, and no script of a page can leave it out."""
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 
 
@@ -99,15 +101,14 @@ def closed(local: bool, static: bool, alone: bool) -> None:
 
 def foreign(request: web.Request, *, by_socket: bool = False, anywhere: bool = False) -> None:
     """Raises NotDone for a page of another site. `anywhere`: a token is needed, and no page of
-    another site has one. `by_socket`: only programs of this machine come in, and call the host what
-    they like; but somebody's tunnel may end there, and a browser at its other end. A name that a
-    site can make lead there has a dot."""
+    another site has one. `by_socket`: programs of this machine come in, and call the host what they
+    like; but somebody's tunnel may end there, with a browser at its other end."""
     origin = request.headers.get(hdrs.ORIGIN)
     elsewhere = request.headers.get("Sec-Fetch-Site", "") in _ELSEWHERE
     if elsewhere or (origin is not None and origin != f"http://{request.host}"):
         raise NotDone(403, "requests of other sites are refused")
-    known = _is_ours(request.host) or (by_socket and "." not in request.host)
-    if not (anywhere or known):
+    by_program = by_socket and not any(name in request.headers for name in _BROWSERS)
+    if not (anywhere or by_program or _is_ours(request.host)):
         raise NotDone(403, "the Host must be an address, or localhost")
 
 
