@@ -229,10 +229,8 @@ def _panel(panel: Panel, place: Json) -> Json:
         # A window is a scrape longer than a step: what happens between is seen, and hardly twice.
         shown["interval"] = "2m"
     if panel.kind == "table":
-        shown["options"] = {
-            **OPTIONS["table"],
-            "sortBy": [{"displayName": panel.sort, "desc": True}],
-        }
+        sort = [{"displayName": panel.sort, "desc": True}] if panel.sort else []
+        shown["options"] = {**OPTIONS["table"], "sortBy": sort}
         shown["transformations"] = list(_columns(panel))
     return shown
 
