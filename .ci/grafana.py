@@ -330,7 +330,7 @@ def _targets(panel: Panel) -> Iterator[Json]:
             "format": shapes.get(panel.kind, "time_series"),
             "instant": now,
             "range": not now,
-            "exemplar": panel.exemplars,
+            "exemplar": panel.exemplars and at == len(panel.of) - 1,  # once is enough
         }
 
 

@@ -95,7 +95,7 @@ def test_a_target_has_the_names_that_rules_and_dashboards_know(kind, how):
     drop = '--set-json=monitoring.metricRelabelings=[{"action":"labeldrop","regex":"kind"}]'
     times = "--set=monitoring.interval=15s,monitoring.scrapeTimeout=5s"
     labels = "--set=monitoring.labels.release=prom,monitoring.annotations.by=us"
-    made = one(drawn(how, more, drop, times, labels), kind)
+    made = one(drawn(GATEWAY, how, more, drop, times, labels), kind)
     (endpoint,) = made["spec"].get("podMetricsEndpoints") or made["spec"]["endpoints"]
 
     assert endpoint == {
@@ -134,7 +134,7 @@ def test_all_rules_of_the_files_are_there():
     ("options", "by"),
     [
         ((POD,), {"job"}),
-        ((SERVICE,), {"job"}),
+        ((GATEWAY, SERVICE), {"job"}),
         ((POD, "--set=monitoring.rules.select.cluster=e$u"), {"cluster"}),
         (("--set=monitoring.rules.select.namespace=agents",), {"namespace"}),
     ],
@@ -270,6 +270,11 @@ def test_dashboards_go_where_grafana_looks():
 def test_a_value_that_there_is_not(option, why):
     """The schema says so before Prometheus does."""
     assert why in refused(f"--set={option}")
+
+
+def test_a_service_monitor_without_a_gateway_is_refused():
+    """It would find nothing, and nobody would notice."""
+    assert "Sidecars are found by monitoring.podMonitor" in refused(SERVICE)
 
 
 def test_values_in_the_page_are_values_of_the_chart():
