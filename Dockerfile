@@ -10,7 +10,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore P
 WORKDIR /build
 # Two venvs: what will run, and what is only needed to make it. Both locks are whole, so nothing is resolved here.
 COPY .ci/requirements-image.lock .ci/requirements-image-build.lock ./
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/root/.cache/pip --mount=type=secret,id=pip,target=/etc/pip.conf \
     python -m venv --without-pip /opt/holdfast \
     && python -m pip --python /opt/holdfast/bin/python install --quiet --no-compile --no-deps \
         --require-hashes --only-binary :all: --requirement requirements-image.lock \

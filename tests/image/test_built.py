@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.image.build import Image
+from tests.image.conftest import ROOT
 from tests.image.container import Container, running
+from tests.image.dockerfile import Ignored, sent
 
 pytestmark = pytest.mark.timeout(600)  # the first of them builds it
 
@@ -171,6 +173,16 @@ def test_no_start_compiles_anything(image):
 
     assert len(sources) > 1000
     assert flags == {b"\x01\x00\x00\x00"}
+
+
+def test_all_of_the_code_is_in_it(image):
+    """Also what is no Python: scripts of the store, prices, pages."""
+    (library,) = image.root.glob(LIBRARY)
+    ours = sent(ROOT, Ignored((ROOT / ".dockerignore").read_text("utf-8")))
+
+    assert [
+        name for name in ours if name.startswith("proxy/") and not (library / name).exists()
+    ] == []
 
 
 def test_its_labels_are_those_of_the_build(image):
