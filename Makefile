@@ -27,7 +27,7 @@ AS_TESTED = --constraint .ci/requirements-dev.lock
 # Where Python came without ensurepip (Debian without python3-venv): the pip of outside fills the venv.
 NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
   $(PYTHON) -m pip --quiet --python $(BIN)/python install $(LOCKED) --requirement .ci/requirements-dev.lock; }
-SOURCES := $(shell find proxy tests policies docs helm -type f -not -path '*/__pycache__/*' 2>/dev/null)
+SOURCES := $(shell find proxy tests policies docs helm .ci Dockerfile .dockerignore -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test check format docs golden prices bench suite conformance soak crash fleet image lock clean

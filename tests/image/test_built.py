@@ -6,11 +6,13 @@ that leaves open.
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.image.build import Image
@@ -91,6 +93,23 @@ def test_it_is_nobody_and_may_nothing(container):
     assert re.search(r"^Gid:(\s+65532){4}$", status, re.MULTILINE)
     assert rights == [""] * 4
     assert container.exec("stat", "-c", "%a %u", "/var/lib/holdfast").stdout == "700 65532\n"
+
+
+@pytest.mark.parametrize(("mode", "below"), [(0o700, ""), (0o2770, "/data")])
+def test_it_runs_as_somebody_else(image, tmp_path, mode, below):
+    """A user that it does not know, as OpenShift has them; with a volume of that user's, or in a
+    folder below the top of one that is the group's (fsGroup)."""
+    other = msgspec.structs.replace(image, user="1000680000:0")
+    other.env = {**image.env, "HOLDFAST_DATA_DIR": f"/var/lib/holdfast{below}"}
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    os.chown(volume, 0 if below else 1_000_680_000, 0)
+    volume.chmod(mode)
+    with running(other, volume) as started:
+        started.logged("ready")
+        well, code = started.exec(*image.health), started.stop()
+
+    assert (well.stdout, code) == ("ready\n", 0), well.stderr
 
 
 def test_it_starts_without_a_shell(image):
