@@ -51,6 +51,14 @@ class Container:
         inside = ("nsenter", "--target", str(self.pid), *spaces, "--", "setpriv", *rights, "--")
         return subprocess.Popen([*inside, *argv], env=self.image.env, text=True, **how)
 
+    def end(self) -> None:
+        """At once, if it still runs: with its first process go all the others, and `unshare`."""
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except (OSError, IndexError):  # it has ended, or has not come that far
+            self.outside.kill()
+        self.outside.wait(PATIENCE)
+
     def stop(self) -> int:
         """Its exit code, once it has ended on the signal that the image names."""
         os.kill(self.pid, signal.Signals[self.image.stop])
@@ -72,10 +80,11 @@ def running(image: Image, volume: Path, *arguments: str) -> Iterator[Container]:
     }  # fmt: skip
     outside = entered(spec, image.env, "--net", stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     with outside:
+        container = Container(image, outside)
         try:
-            yield Container(image, outside)
+            yield container
         finally:
-            outside.kill()
+            container.end()
 
 
 def _like(folder: Path, volume: Path) -> None:

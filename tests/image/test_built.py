@@ -51,9 +51,11 @@ def test_a_call_goes_through_it(container, image, tmp_path):
     """From the agent in its pod to a gateway and back, by the shipped policies and addresses; then
     the signal ends it with 0, and the journal that it leaves holds, as another container sees."""
     with container.started("holdfast", "sandbox", stdout=subprocess.PIPE) as sandbox:
-        assert "http://127.0.0.1:8790" in sandbox.stdout.readline()
-        called = container.exec("python", "-c", CALL)
-        code = container.stop()
+        try:
+            assert "http://127.0.0.1:8790" in sandbox.stdout.readline()
+            called = container.exec("python", "-c", CALL)
+        finally:
+            code = container.stop()  # and the sandbox, which is waited for here, goes with it
 
     assert re.fullmatch(r"200 ok reads@[0-9a-f]{12}\n", called.stdout), called.stderr
     assert code == 0
@@ -202,6 +204,22 @@ def test_all_of_the_code_is_in_it(image):
     assert [
         name for name in ours if name.startswith("proxy/") and not (library / name).exists()
     ] == []
+
+
+def test_nothing_of_a_container_outlives_it(image, tmp_path):
+    """These tests leave no process behind: neither the first nor one that was started beside it."""
+    with running(image, tmp_path / "volume") as started:
+        started.logged("ready")
+        pids = [started.pid]
+        with started.started("holdfast", "sandbox", stdout=subprocess.PIPE) as sandbox:
+            assert sandbox.stdout is not None
+            sandbox.stdout.readline()
+            children = Path(f"/proc/{sandbox.pid}/task/{sandbox.pid}/children")
+            pids += map(int, children.read_text().split())
+            started.end()
+
+    assert len(pids) == 2
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_its_labels_are_those_of_the_build(image):
