@@ -28,6 +28,7 @@ EXAMPLES = {
     path.partition("?")[0]: json.loads(example)
     for path, example in reversed(_SHOWN_THERE)  # of several the first, which is the whole one
 }
+EXAMPLES["/v1/overview"] = {**EXAMPLES["/v1/status"], **EXAMPLES["/v1/overview"]}
 WHO = {
     "name": "vera", "roles": ["approver", "operator", "viewer"], "groups": [], "reads": True,
     "changes": True, "asks": False, "why": None,

@@ -26,7 +26,7 @@ policies:
     retry: {attempts: 2}
     breaker: {consecutive: 3, open: {base: 60s, jitter: 0}}
     cost: 0.01
-  - {name: reads, match: {tool: "get_*"}, effect: read, cost: 0.002}
+  - {name: reads, match: {tool: [get_balance, estimate_cost]}, effect: read, cost: 0.002}
   - {name: money, match: {tool: deposit}, risk: high, approval: {hold: 15s}}
   - {name: escrows, match: {tool: create_escrow}, risk: critical, approval: {hold: 15s}}
 budgets: [{name: agent, per: agent, hour: 50}]

@@ -65,7 +65,8 @@ async def test_it_is_thrown_and_lifted_with_keys_alone(browser: Any) -> None:
         got = await its.call("get_balance")
         assert (code(got), killed(its)) == ("killed", ["tool:get_*"])
         assert b"wrong recipients, case 12" in got.body
-        await page.get_by_role("region", name="What is wrong now").get_by_text("KILLED").wait_for()
+        alarms = page.get_by_role("region", name="What is wrong now")
+        await alarms.get_by_text("KILLED", exact=True).wait_for()
         assert await dialog.count() == 0
 
         await step_to(seen, "button", "Revive")

@@ -68,7 +68,7 @@ async def test_the_tab_key_reaches_all_and_is_seen_where_it_is(browser: Any) -> 
         await seen.page.get_by_role("dialog").wait_for()
         walk = await walked(seen.page)
         assert (walk.missed, walk.unseen) == ([], [])
-        assert walk.stops == ['button "Back"', 'button "Kill tool:pay"']
+        assert walk.stops == ['button "Back"', 'button "Kill agent:pay"']
 
 
 async def test_colours_are_those_that_somebody_chose(browser: Any) -> None:

@@ -40,7 +40,8 @@ async def test_a_circuit_is_seen_as_it_opens(browser: Any) -> None:
     ):
         await come_in(seen, "vera", "#/tools")
         row = seen.page.get_by_role("row").filter(has_text="estimate_cost")
-        await row.get_by_text("closed", exact=True).wait_for()
+        await row.wait_for()
+        assert not await row.get_by_text("open", exact=True).count()
         assert not await seen.page.get_by_text("OPEN").is_visible()
         await until_open(its)
         alarms = seen.page.get_by_role("region", name="What is wrong now")

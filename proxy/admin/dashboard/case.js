@@ -149,7 +149,7 @@ export class Case {
       this.trouble.hidden = false;
       say(this.trouble, name(problem.message, 1000));
     } finally {
-      this.#app.api.kick('/v1/approvals', '/v1/status');
+      this.#app.api.kick('/v1/approvals', '/v1/overview');
     }
   }
 }

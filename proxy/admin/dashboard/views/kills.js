@@ -147,7 +147,7 @@ class Kills {
     this.#app.say(told);
     fill(this.told, el('p', {class: 'notice'}, told),
       answer.warnings.map((warning) => el('p', {class: 'notice', 'data-tone': 'bad'}, name(warning, 1000))));
-    this.#app.api.kick('/v1/kills', '/v1/status');
+    this.#app.api.kick('/v1/kills', '/v1/overview');
   }
 }
 

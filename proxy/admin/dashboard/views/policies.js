@@ -34,7 +34,7 @@ class Policies {
       panel('In force, in the order in which they apply', {}, this.list));
     const watches = [
       app.api.watch('/v1/policies', {every: 10, query: {limit: 1000}, pages: 5}, (seen) => this.#saw(seen)),
-      app.api.watch('/v1/status', {every: 2}, (seen) => seen.value && this.#stand(seen.value.policies)),
+      app.api.watch('/v1/overview', {every: 2}, (seen) => seen.value && this.#stand(seen.value.policies)),
     ];
     this.#ends = watches.map((watch) => () => watch.close());
   }
@@ -76,7 +76,7 @@ class Policies {
           if (problem.status !== 409) throw problem;
           fill(this.said, el('div', {class: 'notice', 'data-tone': 'bad'}, failed('They cannot be used; what was in force before still is.', {why: problem.message})));
         }
-        this.#app.api.kick('/v1/policies', '/v1/status');
+        this.#app.api.kick('/v1/policies', '/v1/overview');
       },
     });
   }
