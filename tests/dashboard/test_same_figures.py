@@ -83,7 +83,7 @@ async def test_top_and_the_page_show_the_same_figures(browser: Any) -> None:
         await come_in(seen, "vera")
 
         rows = await table(seen, "Tools, those in trouble first")
-        assert len(rows) == 3
+        assert len(rows) == 4
         assert [[*row[:2], *row[3:]] for row in rows] == below(lines, "TOOL")
         ((name, now, calls, _, last, spent),) = below(lines, "AGENT")
         (agent,) = await table(seen, "Agents, the busiest first")
