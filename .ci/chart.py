@@ -88,7 +88,9 @@ SHAPES: dict[str, Shape] = {
     "networkPolicy.admin": ITEMS,
     "networkPolicy.egress": ITEMS,
     "networkPolicy.confined": TEXTS,
-    "networkPolicy.sidecarEgress": ITEMS,
+    "networkPolicy.dns": ITEMS,
+    "networkPolicy.sidecars.ingress": ITEMS,
+    "networkPolicy.sidecars.egress": ITEMS,
 }
 OURS = ("listen", "admin", "policies", "data_dir", "agent", "store", "fleet_key", "tokens", "drain")
 """Settings that follow from values of their own."""

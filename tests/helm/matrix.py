@@ -36,7 +36,9 @@ CASES = {
         (
             "--set=holdfast.redis.enabled=true,holdfast.redis.existingSecret=r",
             "--set=holdfast.journal.volumeName=kept,holdfast.fleetKey.existingSecret=f",
-            "--set-json=holdfast.networkPolicy.sidecarEgress=[{}]",
+            "--set=holdfast.networkPolicy.sidecars.enabled=true",
+            '--set-json=holdfast.networkPolicy.sidecars.egress=[{"ports":[{"port":443}]}]',
+            '--set-json=holdfast.networkPolicy.sidecars.ingress=[{"ports":[{"port":8080}]}]',
             '--set-json=holdfast.extraEnv=[{"name":"A","value":"b"}]',
         ),
         example=True,

@@ -8,6 +8,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 from kubernetes_validate import utils
 
+from tests.helm.commands import takes
 from tests.helm.drawing import CHART, Drawn, agent_chart, containers, helm, pods
 from tests.helm.matrix import CASES, Case
 
@@ -70,6 +71,14 @@ def test_every_container_is_restricted(case: Case):
             assert held.get("runAsUser", 1) > 0
             assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
             assert "memory" in container["resources"]["limits"]
+
+
+def test_what_a_container_runs_is_a_command(case: Case):
+    """Of this version of Holdfast, with the options that it gets."""
+    for pod in pods(case.drawn()):
+        for container in containers(pod):
+            if container["name"] == "holdfast":
+                takes(container["args"])
 
 
 def test_what_is_mounted_is_there_and_what_is_there_is_mounted(case: Case):

@@ -1,7 +1,6 @@
 {{- define "holdfast.dns" -}}
 - to: # DNS
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: kube-system}
+    {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
   ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
 {{- end -}}
 
@@ -13,8 +12,18 @@
     - podSelector:
         matchLabels:
           {{- include "holdfast.redisLabels" . | nindent 10 }}
-  ports: [{port: redis, protocol: TCP}]
+  ports: [{port: 6379, protocol: TCP}]
 {{- end }}
+{{- end -}}
+
+{{/* Who reaches the admin port, beside kubelet. */}}
+{{- define "holdfast.watchers" -}}
+{{- with .Values.networkPolicy.admin }}
+{{- toYaml . }}
+{{ end -}}
+- podSelector:
+    matchLabels:
+      {{- include "holdfast.testLabels" . | nindent 6 }}
 {{- end -}}
 
 {{- define "holdfast.redisLabels" -}}
