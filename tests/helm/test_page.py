@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import subprocess
+import sys
 import textwrap
 
 import pytest
 import yaml
 
+from tests.harness.quickstart import quickstart
 from tests.helm.commands import takes
 from tests.helm.drawing import CHART, EXAMPLES, ROOT, agent_chart, helm, text
 
@@ -62,3 +65,15 @@ def test_what_the_page_points_to_is_there():
         headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
         slugs = {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
         assert not anchor or anchor in slugs, target
+
+
+def test_the_first_call_is_answered():
+    """The program that the page has for it, at the sandbox."""
+    (program,) = re.findall(r'python3 -c "\n(.*?)"\n', PAGE, re.DOTALL)
+    with quickstart() as started:
+        ran = subprocess.run(
+            [sys.executable, "-c", program.replace("http://holdfast:8700", started.places.proxy)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert ran.stdout.endswith(" ok\n"), ran.stderr
