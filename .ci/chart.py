@@ -81,6 +81,7 @@ SHAPES: dict[str, Shape] = {
     "gateway.affinity": {},
     "redis.image.digest": DIGEST,
     "redis.image.pullPolicy": PULL,
+    "redis.user": {"minimum": 1},
     "redis.maxmemory": {"pattern": "^[0-9]+(kb|mb|gb)$"},
     "redis.persistence.size": QUANTITY,
     "redis.resources": RESOURCES,

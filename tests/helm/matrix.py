@@ -47,6 +47,13 @@ CASES = {
     "gateway": Case((ALONE,)),
     "gateway, old cluster": Case((ALONE, STORE, "--set=gateway.replicas=3"), kube=OLDEST),
     "gateway as in the example": Case(("--values", GATEWAY)),
+    "OpenShift": Case(
+        (
+            ALONE,
+            REDIS,
+            "--set=securityContext.runAsUser=null,securityContext.runAsGroup=null,redis.user=null",
+        )
+    ),
     "gateway without volumes": Case(
         (
             ALONE,

@@ -73,6 +73,14 @@ def test_every_container_is_restricted(case: Case):
             assert "memory" in container["resources"]["limits"]
 
 
+def test_numbers_of_users_can_be_left_to_the_cluster():
+    """OpenShift refuses those that are not of its own range."""
+    for pod in pods(CASES["OpenShift"].drawn()):
+        for held in (pod["spec"], *containers(pod)):
+            said = held.get("securityContext", {})
+            assert not {"runAsUser", "runAsGroup", "fsGroup"} & said.keys()
+
+
 def test_what_a_container_runs_is_a_command(case: Case):
     """Of this version of Holdfast, with the options that it gets."""
     for pod in pods(case.drawn()):
