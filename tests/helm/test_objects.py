@@ -9,8 +9,8 @@ import pytest
 from kubernetes_validate import utils
 
 from tests.helm.commands import takes
-from tests.helm.drawing import CHART, Drawn, agent_chart, containers, helm, pods
-from tests.helm.matrix import CASES, Case
+from tests.helm.drawing import CHART, Drawn, agent_chart, containers, drawn, helm, pods
+from tests.helm.matrix import ALONE, CASES, REDIS, Case
 
 utils.schema_contents = functools.cache(utils.schema_contents)  # it reads megabytes for each object
 
@@ -143,6 +143,17 @@ def _selected(each: Drawn) -> dict[str, str] | None:
     if each["kind"] == "NetworkPolicy":
         return spec["podSelector"]["matchLabels"]
     return spec["selector"]["matchLabels"] if "selector" in spec else None
+
+
+def test_an_empty_list_lets_nobody_through(case: Case):
+    """In a rule of Kubernetes it would mean everybody."""
+    closed = '--set-json=networkPolicy={"agents":[],"admin":[],"dns":[],"confined":{"a":"b"}}'
+    for each in [*case.drawn(), *drawn(ALONE, REDIS, closed)]:
+        if each["kind"] == "NetworkPolicy":
+            rules = [*each["spec"].get("ingress", ()), *each["spec"].get("egress", ())]
+            assert [] not in [
+                peers for rule in rules for peers in (rule.get("to"), rule.get("from"))
+            ]
 
 
 def test_a_pod_lives_until_its_calls_are_finished(case: Case):

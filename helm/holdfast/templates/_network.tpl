@@ -1,7 +1,10 @@
+{{/* Nothing where nobody answers it: an empty list of peers would mean all. */}}
 {{- define "holdfast.dns" -}}
+{{- with .Values.networkPolicy.dns -}}
 - to: # DNS
-    {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
+    {{- toYaml . | nindent 4 }}
   ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- end -}}
 {{- end -}}
 
 {{/* What every proxy needs: names, and what pods share if it is ours. */}}
