@@ -50,9 +50,10 @@ format: venv ## rewrite the files as ruff likes them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: venv ## fill the tables of docs/, the schemas and the chart from the types, and record the demo
+docs: venv ## fill the tables of docs/, the schemas and the chart from the types, draw dashboards, record the demo
 	$(BIN)/python .ci/docs.py
 	$(BIN)/python .ci/chart.py
+	$(BIN)/python .ci/grafana.py
 	$(BIN)/python .ci/recording.py
 
 golden: venv ## draw anew what the chart is held against (tests/helm/golden, helm/examples)

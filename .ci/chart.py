@@ -38,6 +38,8 @@ NAME = {"pattern": "^[A-Za-z0-9._-]{1,128}$"}
 PULL = {"enum": ["Always", "IfNotPresent", "Never"]}
 DIGEST = {"pattern": "^(sha256:[0-9a-f]{64})?$"}
 SECONDS = {"minimum": 0, "maximum": 86400}
+DURATION = {"pattern": "^([0-9]+(ms|s|m|h))*$"}
+"""As Prometheus writes it; empty: its own."""
 
 SHAPES: dict[str, Shape] = {
     "fullnameOverride": {"pattern": "^([a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?)?$"},
@@ -92,6 +94,23 @@ SHAPES: dict[str, Shape] = {
     "networkPolicy.dns": ITEMS,
     "networkPolicy.sidecars.ingress": ITEMS,
     "networkPolicy.sidecars.egress": ITEMS,
+    "monitoring.labels": TEXTS,
+    "monitoring.annotations": TEXTS,
+    "monitoring.interval": DURATION,
+    "monitoring.scrapeTimeout": DURATION,
+    "monitoring.relabelings": ITEMS,
+    "monitoring.metricRelabelings": ITEMS,
+    "monitoring.podMonitor.namespaces": {"items": {"type": "string"}},
+    "monitoring.rules.select": {
+        "propertyNames": {"pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$"},
+        "additionalProperties": {"type": "string"},
+    },
+    "monitoring.rules.disabled": {"items": {"type": "string"}},
+    "monitoring.rules.alertLabels": TEXTS,
+    "monitoring.rules.interval": DURATION,
+    "monitoring.rules.groups": ITEMS,
+    "monitoring.dashboards.labels": TEXTS,
+    "monitoring.dashboards.annotations": TEXTS,
 }
 OURS = ("listen", "admin", "policies", "data_dir", "agent", "store", "fleet_key", "tokens", "drain")
 """Settings that follow from values of their own."""

@@ -15,8 +15,9 @@ from aiohttp.typedefs import Handler
 from proxy.admin.answers import problem
 from proxy.admin.api import Api
 from proxy.admin.routes import LARGEST_BODY
-from proxy.admin.shipped import OWN, Shipped
+from proxy.admin.shipped import Shipped
 from proxy.admin.sight import Sight
+from proxy.admin.tagged import OWN
 from proxy.admin.unread import HEADERS, IDLE, Runner
 from proxy.wire.server import remove_stale
 

@@ -5,12 +5,11 @@ a browser keeps them for ever and never mixes those of two versions. Nothing her
 page holds none of what it shows, and asks `/v1` for it as anybody would.
 """
 
-import gzip
-import hashlib
-from functools import cached_property
 from pathlib import Path
 
 from aiohttp import hdrs, web
+
+from proxy.admin.tagged import OWN, Tagged, digest
 
 FOLDER = Path(__file__).parent / "dashboard"
 FIRST = "index.html"
@@ -47,8 +46,6 @@ GUARDS = {
 }
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
-OWN = web.RequestKey("own", dict[str, str])
-"""Of a request: headers of its answer that are not those of all others (`server.py`)."""
 
 
 class Shipped:
@@ -58,7 +55,7 @@ class Shipped:
         found = (path for path in sorted(folder.rglob("*")) if path.suffix in _MEDIA)
         read = {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
         first = read.pop(FIRST)
-        self.version = _digest(*(part for each in read.items() for part in each))
+        self.version = digest(*(part for each in read.items() for part in each))
         self._first = Sheet(FIRST, first.replace(_VERSION, self.version.encode()), _ASK_AGAIN)
         self._others = {name: Sheet(name, body, _FOR_EVER) for name, body in read.items()}
 
@@ -83,38 +80,20 @@ class Sheet:
     """One file."""
 
     def __init__(self, name: str, body: bytes, kept: str) -> None:
-        self._body = body
-        self._media = _MEDIA[Path(name).suffix]
-        self._tag = _digest(name, body)
-        self._kept = kept
+        self._tagged = Tagged(body, _MEDIA[Path(name).suffix], level=9)
+        self._headers = {**GUARDS, str(hdrs.CACHE_CONTROL): kept}
 
-    @cached_property
-    def _packed(self) -> bytes:
-        """Made when somebody takes it for the first time: a start does not wait for it."""
-        return gzip.compress(self._body, 9, mtime=0)
+    @property
+    def body(self) -> bytes:
+        """What is in it."""
+        return self._tagged.body
 
     def answer(self, request: web.Request) -> web.Response:
         """It, or that the one who asks has it."""
-        packs = "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "")
-        tag = f"{self._tag}-gz" if packs else self._tag
-        own = {**GUARDS, hdrs.CACHE_CONTROL: self._kept, hdrs.VARY: hdrs.ACCEPT_ENCODING}
-        request[OWN] = {**own, hdrs.ETAG: f'"{tag}"'}
-        if any(each.value in {tag, "*"} for each in request.if_none_match or ()):
-            return web.Response(status=304)
-        body = self._packed if packs else self._body
-        coded = {str(hdrs.CONTENT_ENCODING): "gzip"} if packs else {}
-        return web.Response(body=body, content_type=self._media, charset="utf-8", headers=coded)
+        return self._tagged.answer(request, self._headers)
 
 
 async def _lead(request: web.Request) -> web.Response:
     """Where people begin who know the port only."""
     request[OWN] = {str(hdrs.CACHE_CONTROL): _ASK_AGAIN}
     return web.Response(status=302, headers={hdrs.LOCATION: PLACE})
-
-
-def _digest(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        digest.update(b"%d:" % len(raw) + raw)
-    return digest.hexdigest()[:16]

@@ -137,7 +137,7 @@ def test_files_are_read_once(tmp_path: Path):
     (tmp_path / "a.js").write_text("2")
 
     assert before._others.keys() == {"a.js"}
-    assert before._others["a.js"]._body == b"1"
+    assert before._others["a.js"].body == b"1"
     assert Shipped(tmp_path).version != before.version
 
 

@@ -11,4 +11,7 @@
 {{- if and .Values.redis.enabled (or .Values.store.existingSecret (ne .Values.store.url "memory")) -}}
 {{- fail "redis.enabled and store both name what pods share. Leave one of them." -}}
 {{- end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled (not $gateway.enabled) -}}
+{{- fail "monitoring.serviceMonitor finds the gateway, and gateway.enabled is false. Sidecars are found by monitoring.podMonitor." -}}
+{{- end -}}
 {{- end -}}

@@ -3,7 +3,7 @@
 // more of it is.
 
 import {Keyed, el, fill, say, show, tone} from './draw.js';
-import {WHY, between, count, name, plural, span} from './words.js';
+import {WHY, ago, count, name, plural, span} from './words.js';
 
 const MOST = 3;
 
@@ -22,7 +22,7 @@ export class Alarms {
 
   open() {
     this.#known = null;
-    this.#watch = this.app.api.watch('/v1/status', {every: 2}, (seen) => this.#saw(seen));
+    this.#watch = this.app.api.watch('/v1/overview', {every: 2}, (seen) => this.#saw(seen));
   }
 
   close() {
@@ -60,7 +60,7 @@ export function lines(seen) {
   const told = problem ? [late(seen)] : [];
   if (!value) return told;
   return told.concat(
-    kills(value), alerts(value.alerts), circuits(value), waiting(value.waiting), journal(value.journal),
+    kills(value), alerts(value), circuits(value), waiting(value.waiting), journal(value.journal),
     store(value.store), policies(value.policies),
   );
 }
@@ -75,27 +75,25 @@ function late(seen) {
 function kills({kills: {count: all, items}, at}) {
   const shown = items.slice(0, MOST).map((kill) => ({
     key: `kill ${kill.scope}`, word: 'KILLED', tone: 'bad', loud: true, href: '#/kills',
-    text: `${name(kill.scope)} ${span(between(kill.since, at))} ago by ${name(kill.by, 40)}: ${name(kill.reason, 200)}`,
+    text: `${name(kill.scope)} ${ago(kill.since, at)} by ${name(kill.by, 40)}: ${name(kill.reason, 200)}`,
   }));
   return shown.concat(rest('kills', all - shown.length, 'more killed', '#/kills'));
 }
 
-function alerts(standing) {
-  if (!standing?.firing) return [];
+function alerts({alerts: standing, at}) {
   const shown = standing.items.slice(0, MOST).map((alert) => ({
     key: `alert ${alert.id}`, word: alert.severity === 'page' ? 'PAGE' : 'ALERT', loud: alert.severity === 'page',
     tone: alert.severity === 'page' ? 'bad' : 'warn', href: '#/alerts',
-    text: `${name(alert.name, 60)}: ${name(alert.summary, 200)}${alert.acknowledged_by ? `, seen to by ${name(alert.acknowledged_by, 40)}` : ''}`,
+    text: `${name(alert.name, 60)} ${ago(alert.starts, at)}: ${name(alert.summary, 200)}${alert.acknowledged_by ? `, seen to by ${name(alert.acknowledged_by, 40)}` : ''}`,
   }));
   return shown.concat(rest('alerts', standing.firing - shown.length, 'more alerts', '#/alerts'));
 }
 
 function circuits({open}) {
-  if (!open) return [];
   const shown = open.items.slice(0, MOST).map((circuit) => ({
     key: `circuit ${circuit.bulkhead || ''}:${circuit.key}`, word: 'OPEN', tone: 'bad', loud: true,
     href: `#/tools?q=${encodeURIComponent(circuit.tool || circuit.upstream)}`,
-    text: `${opened(circuit)}`,
+    text: opened(circuit),
   }));
   return shown.concat(rest('circuits', open.count - shown.length, 'more circuits are open', '#/tools'));
 }
@@ -109,7 +107,7 @@ export function opened(circuit) {
 }
 
 function waiting(asked) {
-  if (!asked?.count) return [];
+  if (!asked.count) return [];
   const {oldest} = asked;
   const first = oldest ? `, the oldest for ${span(oldest.for)}: ${name(oldest.tool, 60)} by ${name(oldest.agent, 60)}` : '';
   return [{

@@ -35,10 +35,10 @@ const MODES = ['auto', 'light', 'dark'];
 const SAID_FOR = 8;
 const AGAIN = 3;
 const NEWS = {
-  circuit: ['/v1/status', '/v1/breakers', '/v1/tools'], kill: ['/v1/status', '/v1/kills'],
-  alert: ['/v1/status', '/v1/alerts'], approval: ['/v1/status', '/v1/approvals'],
-  reload: ['/v1/status', '/v1/policies'], journal: ['/v1/status', '/v1/journal'],
-  budget: ['/v1/status', '/v1/budgets'], store: ['/v1/status', '/v1/pods'],
+  circuit: ['/v1/overview', '/v1/breakers', '/v1/tools'], kill: ['/v1/overview', '/v1/kills'],
+  alert: ['/v1/overview', '/v1/alerts'], approval: ['/v1/overview', '/v1/approvals'],
+  reload: ['/v1/overview', '/v1/policies'], journal: ['/v1/overview', '/v1/journal'],
+  budget: ['/v1/overview', '/v1/budgets'], store: ['/v1/overview', '/v1/pods'],
 };
 const place = (id) => document.getElementById(id);
 
@@ -124,7 +124,7 @@ class App {
   #open() {
     show(place('nav'), true);
     this.#status?.close();
-    this.#status = this.api.watch('/v1/status', {every: 2}, (seen) => this.#saw(seen));
+    this.#status = this.api.watch('/v1/overview', {every: 2}, (seen) => this.#saw(seen));
     this.alarms.open();
     this.stream.start();
     this.#shown = null;
@@ -188,8 +188,12 @@ class App {
 
   #mark(view) {
     for (const link of place('nav').querySelectorAll('a')) {
-      if (link.dataset.path === view.path) link.setAttribute('aria-current', 'page');
-      else link.removeAttribute('aria-current');
+      if (link.dataset.path !== view.path) {
+        link.removeAttribute('aria-current');
+        continue;
+      }
+      link.setAttribute('aria-current', 'page');
+      link.scrollIntoView({block: 'nearest', inline: 'nearest'});
     }
   }
 

@@ -177,7 +177,7 @@ class Row {
 }
 
 // Shows text; or {text, tone: 'bad'|'warn'|'good'|'dim', title: what is more, href: where it leads,
-// bar: a share of 1, which is drawn, spoken: what is said where the text is only a mark,
+// bar: a share of 1, which is drawn, barTone: its tone, where full is not bad, spoken: what is said where the text is only a mark,
 // act: {text, does(row)}: a button instead of a link}.
 class Cell {
   #before = '';
@@ -191,7 +191,7 @@ class Cell {
     const given = this.column.cell(row);
     const told = typeof given === 'object' && given !== null ? given : {text: String(given ?? '–')};
     this.row = row;
-    const now = JSON.stringify([told.text, told.tone, told.title, told.href, told.bar, told.spoken, told.act?.text]);
+    const now = JSON.stringify([told.text, told.tone, told.title, told.href, told.bar, told.barTone, told.spoken, told.act?.text]);
     if (now === this.#before) return;
     this.#before = now;
     fill(this.node, ...this.#inside(told));
@@ -203,7 +203,7 @@ class Cell {
   #inside(told) {
     const text = el('bdi', {'aria-hidden': told.spoken ? 'true' : null}, told.text);
     const word = told.href ? el('a', {href: told.href}, text) : text;
-    return [told.bar === undefined ? null : bar(told.bar), told.act ? this.#button(told.act) : word,
+    return [told.bar === undefined ? null : bar(told.bar, told.barTone), told.act ? this.#button(told.act) : word,
       told.spoken && el('span', {class: 'unseen'}, told.spoken)].filter(Boolean);
   }
 
@@ -213,11 +213,11 @@ class Cell {
 }
 
 // So much of it is full. Beside it stands the figure.
-export function bar(share) {
+export function bar(share, mood = share >= 1 ? 'bad' : share >= 0.75 ? 'warn' : '') {
   const node = el('span', {class: 'bar', 'aria-hidden': 'true'});
   const full = Math.max(0, Math.min(1, share ?? 0));
   node.style.setProperty('--full', `${Math.round(full * 100)}%`);
-  return tone(node, share >= 1 ? 'bad' : share >= 0.75 ? 'warn' : '');
+  return tone(node, mood);
 }
 
 const kinds = (column) => [

@@ -6,7 +6,7 @@
 
 export const NONE = '–';
 
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
+export const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\u115f\u1160\u2800\u3164\uffa0]|(?! )\p{Zs}|(?<=\p{M}{3})\p{M}/gu;
 const SHORT = {'\n': '\\n', '\r': '\\r', '\t': '\\t'};
 const LONGEST = 96;
 
@@ -21,7 +21,7 @@ export function name(text, most = LONGEST) {
   return cut ? `${marks.slice(0, most - 1).join('')}…` : seen;
 }
 
-function escaped(mark) {
+export function escaped(mark) {
   if (SHORT[mark]) return SHORT[mark];
   const code = mark.codePointAt(0).toString(16);
   if (code.length <= 2) return `\\x${code.padStart(2, '0')}`;
@@ -80,11 +80,12 @@ export function span(seconds) {
   return told.slice(0, 2).join(' ') || `${fixed(seconds, 1)} s`;
 }
 
-// US dollars as the proxy says them, with the thousands parted.
+// US dollars as the proxy says them, with the thousands parted, and two, four or six places.
 export function money(dollars) {
   if (dollars === null || dollars === undefined) return NONE;
   const [, sign, whole, part] = /^(-?)(\d+)(\.\d+)?$/.exec(dollars) || [null, '', '', ''];
-  return whole ? sign + grouped(whole) + (part || '') : name(dollars);
+  const places = part ? part.padEnd(part.length + ((part.length + 1) % 2), '0') : '';
+  return whole ? sign + grouped(whole) + places : name(dollars);
 }
 
 // The same to the cent, for what changes all the time.
