@@ -9,6 +9,7 @@ and written once, however many listen.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -86,6 +87,8 @@ class Events:
         self._news = sight.keep.of(NEWS, News)
         self._news.listeners.append(self.hear)
         self._listeners: set[Listener] = set()
+        self.forgets: list[Callable[[], None]] = []
+        """Told of news first: who hears of something must not see it as it was."""
         self._closed = False
         self._sample = Sample()
         self._sampling: asyncio.Task[None] | None = None
@@ -101,6 +104,8 @@ class Events:
 
     def hear(self, event: Event) -> None:
         """Listens to the news."""
+        for forget in self.forgets:
+            forget()
         if self._listeners:
             told = written(event.word, msgspec.to_builtins(event))
             for listener in self._listeners:
