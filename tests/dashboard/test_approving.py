@@ -113,3 +113,75 @@ async def test_a_body_that_would_mislead_is_shown_as_it_is_sent(browser: Any) ->
         look = "(node) => [getComputedStyle(node).unicodeBidi, getComputedStyle(node).direction]"
         assert await exact.evaluate(look) == ["bidi-override", "ltr"]
         call.cancel()
+
+
+async def test_what_is_long_can_be_approved_when_all_of_it_is_shown(browser: Any) -> None:
+    """Nobody agrees to an end that was not shown: it says how much there is, and the button waits
+    for it. Nothing is below an edge, and it stays in place while others decide."""
+    raw = json.dumps({"agent_id": "pricing-01", "note": "x" * 40_000, "amount": "5.00"})
+    async with scene() as its, opened(browser, its.address) as seen:
+        await come_in(seen, "alice", "#/approvals")
+        call = its.sending("create_escrow", raw.encode())
+        panel = await choose(seen, "create_escrow")
+        approve = panel.get_by_role("button", name="Approve")
+        await panel.get_by_text("These are the first 32,768 of").wait_for()
+        assert await approve.is_disabled()
+        assert '"amount"' not in await panel.get_by_role("region").text_content()
+        await panel.get_by_role("button", name="Show all").click()
+        assert await approve.is_enabled()
+        await approve.click()
+        await panel.get_by_text("a second person must").wait_for()
+        assert (await panel.get_by_role("region").text_content()).endswith('"amount": "5.00"}')
+        call.cancel()
+
+
+async def test_emptiness_hides_nothing(browser: Any) -> None:
+    """Many spaces or line ends are a mark with their number, so that what follows is seen; all of
+    what is short stands on the page, without an edge to scroll to."""
+    gap = " " * 3000 + "\n" * 200
+    raw = '{"agent_id": "pricing-01",' + gap + '"amount": "5.00", "note": "' + " " * 81 + '"}'
+    async with scene() as its, opened(browser, its.address) as seen:
+        await come_in(seen, "alice", "#/approvals")
+        call = its.sending("deposit", raw.encode())
+        panel = await choose(seen, "deposit")
+        exact = panel.get_by_role("region", name="The exact call")
+        marks = await exact.locator("mark").all_text_contents()
+        assert marks == ["[3,000 spaces]", "[200 line ends]", "[81 spaces]"]
+        assert await exact.evaluate("(node) => node.scrollHeight - node.clientHeight") == 0
+        call.cancel()
+
+
+async def test_what_two_readers_may_take_for_two_things_is_said(browser: Any) -> None:
+    """A member that stands twice, a name with escapes, letters that look like others."""
+    note = '{"to": "p\u0430ypal", "a": [{"to": 1}, {"to": 2}], "to": "x", "am\\u006funt": "{}"}'
+    raw = '{"agent_id": "pricing-01", "amount": "5.00", "note": ' + note + "}"
+    async with scene() as its, opened(browser, its.address) as seen:
+        await come_in(seen, "alice", "#/approvals")
+        call = its.sending("deposit", raw.encode())
+        panel = await choose(seen, "deposit")
+        told = await panel.locator("p.notice:visible").all_inner_texts()
+        assert [line.split(" ")[0] for line in told] == ["to", "amount", "p\u0430ypal"]
+        call.cancel()
+
+
+async def test_a_call_that_could_not_be_shown_at_once_is_shown_later(browser: Any) -> None:
+    """The network failed once: that is said, it cannot be approved, and it is asked for again."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await come_in(seen, "alice", "#/approvals")
+        failing = [503]
+
+        async def fail_once(route: Any) -> None:
+            if failing:
+                seen.expect(route.request.url.partition(its.address)[2], failing[0])
+                await route.fulfill(status=failing.pop(), json={"detail": "not now"})
+            else:
+                await route.continue_()
+
+        await seen.page.route("**/v1/approvals/*", fail_once)
+        call = its.calling("deposit", amount="5.00")
+        panel = await choose(seen, "deposit")
+        await panel.get_by_role("region", name="The exact call").wait_for()
+        approve = panel.get_by_role("button", name="Approve")
+        assert (failing, await approve.is_enabled()) == ([], True)
+        assert not await panel.get_by_text("not now").is_visible()
+        call.cancel()

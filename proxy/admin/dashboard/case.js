@@ -1,5 +1,6 @@
 // One request to people: how it stands, the call to the letter, and what somebody says to it.
 
+import {doubts} from './doubts.js';
 import {el, fill, say, show, tone} from './draw.js';
 import {sheet} from './exact.js';
 import {since} from './ticking.js';
@@ -28,6 +29,8 @@ export class Case {
   #got = 0;
   #asked = ''; // the state that the exact call was asked for in
   #call = null;
+  #seen = false; // is all of it on the page?
+  #late = false; // was the exact call not to be had?
   #over = false;
 
   constructor(app, id) {
@@ -86,12 +89,20 @@ export class Case {
         [this.#item, this.#got] = [told, Date.now()];
         this.#asked = `${told.state} ${told.decided.length}`;
       }
-      this.#call = told.request;
+      if (this.#late) this.trouble.hidden = !(this.#late = false);
+      this.#exactly(told.request);
       this.#draw();
-      this.#exactly(told);
     } catch (problem) {
-      if (!this.#over) this.#gone(name(problem.message, 400));
+      if (!this.#over) this.#missing(problem);
     }
+  }
+
+  // It is asked for again at the next look, unless it is not there any more.
+  #missing(problem) {
+    [this.#asked, this.#late] = ['', true];
+    if (!this.#item || problem.status === 404) return this.#gone(name(problem.message, 400));
+    this.trouble.hidden = false;
+    return say(this.trouble, `The exact call is not known yet: ${name(problem.message, 400)}`);
   }
 
   #draw() {
@@ -100,7 +111,7 @@ export class Case {
     this.tick();
     fill(this.facts, ...this.#facts(item).filter(([, value]) => value)
       .map(([word, value]) => [el('dt', {}, word), el('dd', {}, value)]));
-    this.form.set(item, this.#call);
+    this.form.set(item, this.#standing());
   }
 
   #facts(item) {
@@ -120,8 +131,16 @@ export class Case {
     ];
   }
 
-  #exactly(told) {
-    const call = told.request;
+  // May it be approved: 'ready', or why not: 'unseen', 'cut'.
+  #standing() {
+    if (!this.#call) return 'unseen';
+    return this.#seen ? 'ready' : 'cut';
+  }
+
+  // Draws it, once: who reads it is not taken back to its beginning.
+  #exactly(call) {
+    if (call && JSON.stringify(call) === JSON.stringify(this.#call)) return;
+    [this.#call, this.#seen] = [call, false];
     if (!call) {
       const why = this.#app.me.may('approver')
         ? 'It cannot be shown any more, so it can only be denied.'
@@ -135,8 +154,9 @@ export class Case {
       call.decoded && `The body is sent coded (${name(call.decoded)}): this is what is in it.`,
       'Credentials, and headers that change with each repetition, are not shown.',
     ].filter(Boolean);
-    fill(this.exact, el('h3', {}, 'What will be sent, to the letter'), sheet('The exact call', lines.join('\n')),
-      el('p', {class: 'dim'}, notes.join(' ')));
+    const whole = () => { this.#seen = true; this.#draw(); };
+    fill(this.exact, el('h3', {}, 'What will be sent, to the letter'), sheet('The exact call', lines.join('\n'), {whole}),
+      doubts(call.body).map((words) => el('p', {class: 'notice', 'data-tone': 'warn'}, words)), el('p', {class: 'dim'}, notes.join(' ')));
   }
 
   async #decide(decision, more) {
@@ -178,9 +198,9 @@ class Decision {
     const says = (word) => async () => {
       this.yes.disabled = this.no.disabled = true;
       await decide(word, {reason: this.reason.value.trim(), break_glass: word === 'approve' && this.glass.checked});
-      this.set(this.item, this.call);
+      this.set(this.item, this.standing);
     };
-    this.glass.addEventListener('change', () => this.set(this.item, this.call));
+    this.glass.addEventListener('change', () => this.set(this.item, this.standing));
     this.yes = el('button', {type: 'button', class: 'main', on: {click: says('approve')}}, 'Approve');
     this.no = el('button', {type: 'button', class: 'danger', on: {click: says('deny')}}, 'Deny');
     this.note = el('p', {class: 'dim'});
@@ -191,20 +211,22 @@ class Decision {
     this.node = el('form', {on: {submit: (event) => event.preventDefault()}, autocomplete: 'off'}, this.fields, this.note);
   }
 
-  set(item, call) {
-    [this.item, this.call] = [item, call];
+  // `standing`: 'ready', 'unseen' or 'cut'.
+  set(item, standing) {
+    [this.item, this.standing] = [item, standing];
     const review = item.state === 'review';
     const mine = item.decided.some((each) => each.by === this.#me.name && each.decision === 'approve');
     const may = this.#me.may('approver');
     show(this.node, review || item.state === 'pending');
     show(this.fields, may);
     show(this.alone, item.needs > 1 || item.groups.length > 0);
-    this.yes.disabled = !call || (mine && !this.glass.checked);
+    this.yes.disabled = standing !== 'ready' || (mine && !this.glass.checked);
     this.no.disabled = false;
     say(this.yes, review ? 'It was right' : 'Approve');
     say(this.no, review ? 'It was wrong' : 'Deny');
-    say(this.note, may ? (mine ? AGREED : '') : this.#me.why || 'Who decides has the role approver; your token has not.');
+    say(this.note, may ? (standing === 'cut' ? CUT : mine ? AGREED : '') : this.#me.why || 'Who decides has the role approver; your token has not.');
   }
 }
 
+const CUT = 'Show all signs of the call: then it can be approved.';
 const AGREED = 'You have agreed already: a second person must, who is not you. You may still deny it.';
