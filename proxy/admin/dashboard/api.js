@@ -1,7 +1,10 @@
 // Asks the proxy. The token is held here, in memory, and goes into a header; nothing is stored.
 //
 //   await api.get('/v1/tools', {limit: 1000})     what it says, or a Problem is thrown
-//   await api.send('POST', '/v1/kills', {...})    the same, for what changes something
+//   await api.send('POST', '/v1/kills', {...})    the same, for what changes something; where no
+//     answer comes the Problem says that nobody knows whether it was done
+//   api.now()                                     the proxy's clock, in milliseconds: that of this
+//     machine may be another
 //   const watch = api.watch('/v1/status', {every: 2}, (seen) => ...)     until watch.close()
 //     seen is {value, at, problem, stale, items?, more?}: `value` what was said last (null: nothing
 //     yet), `at` when (Date.now()), `problem` why there is nothing newer, or null; it is told when
@@ -15,6 +18,7 @@
 const SLOWEST = 30;
 const PATIENCE = 15;
 const SOON = 0.15;
+const AGREE = 2; // seconds that clocks may differ: the header Date has whole ones
 
 const TITLES = {
   401: 'The token is not known here, or not any more.',
@@ -40,6 +44,7 @@ export class Problem extends Error {
 
 export class Api {
   #token = '';
+  #ahead = 0; // milliseconds of the proxy's clock before ours
   #watches = new Map();
 
   constructor({refused = () => {}} = {}) {
@@ -52,6 +57,10 @@ export class Api {
     this.#token = token;
     for (const watch of this.#watches.values()) watch.end();
     this.#watches.clear();
+  }
+
+  now() {
+    return Date.now() + this.#ahead;
   }
 
   get headers() {
@@ -67,8 +76,13 @@ export class Api {
     const given = body === undefined ? {} : {
       body: JSON.stringify(body), headers: {'Content-Type': 'application/json'},
     };
-    const answer = await this.#ask(address(path, query), {method, ...given});
-    return answer.json();
+    try {
+      const answer = await this.#ask(address(path, query), {method, ...given});
+      return await answer.json();
+    } catch (error) {
+      if (error instanceof Problem && error.status) throw error;
+      throw new Problem(0, 'No answer came: nobody knows whether it was done. Look before you do it again.');
+    }
   }
 
   // For who looks again and again: an answer may be a second old, and is not sent a second time.
@@ -119,6 +133,11 @@ export class Api {
     }
   }
 
+  #hear(date) {
+    const ahead = Date.parse(date) - Date.now();
+    if (!Number.isNaN(ahead)) this.#ahead = Math.abs(ahead) > AGREE * 1000 ? ahead : 0;
+  }
+
   async #ask(url, given, patience = PATIENCE) {
     const shown = this.#token;
     const headers = {...this.headers, ...given.headers};
@@ -132,6 +151,7 @@ export class Api {
       if (given.signal?.aborted) throw error;
       throw new Problem(0, 'The proxy does not answer.');
     }
+    this.#hear(answer.headers.get('Date'));
     if (answer.ok || answer.status === 304) return answer;
     const problem = await problemOf(answer);
     if (problem.status === 401 && shown === this.#token) this.refused(problem);

@@ -134,6 +134,9 @@ class App {
   }
 
   #leave(why) {
+    this.seen = null;
+    fill(place('says'));
+    fill(place('calls-out'));
     this.stream.stop();
     this.alarms.close();
     this.#status?.close();

@@ -12,6 +12,7 @@
 // reads its page anew when 'hello' comes.
 
 const SILENCE = 40;
+const OPENING = 20;
 const SLOWEST = 30;
 const LARGEST = 1 << 20;
 
@@ -93,7 +94,7 @@ export class Stream {
     const reading = this.#reading = new AbortController();
     this.#be('opening');
     try {
-      const answer = await this.#api.open(this.#url, reading.signal);
+      const answer = await this.#in(OPENING, reading, this.#api.open(this.#url, reading.signal));
       await this.#take(answer.body.getReader(), reading);
     } catch (error) {
       if (reading.signal.aborted && this.#reading !== reading) return;
@@ -111,13 +112,18 @@ export class Stream {
     this.#timer = setTimeout(() => { this.#timer = 0; this.#read(); }, seconds * 1000);
   }
 
+  // What comes in so many seconds; else all of it is given up.
+  #in(seconds, reading, coming) {
+    const late = setTimeout(() => reading.abort(), seconds * 1000);
+    return coming.finally(() => clearTimeout(late));
+  }
+
   // Until it ends, or is silent for too long: a comment comes from time to time at least.
   async #take(reader, reading) {
     const decoder = new TextDecoder();
     let text = '';
     for (;;) {
-      const silence = setTimeout(() => reading.abort(), SILENCE * 1000);
-      const {value, done} = await reader.read().finally(() => clearTimeout(silence));
+      const {value, done} = await this.#in(SILENCE, reading, reader.read());
       if (done) return;
       text += decoder.decode(value, {stream: true});
       const parts = text.split('\n\n');

@@ -3,6 +3,7 @@
 import {el, fill} from '../draw.js';
 import {search} from '../search.js';
 import {Table, compare} from '../table.js';
+import {ticking} from '../ticking.js';
 import {ago, count, latency, money, name, rate, share, some} from '../words.js';
 
 export const path = 'agents';
@@ -66,12 +67,18 @@ export function open(app, at) {
   });
   const field = search(app, at, table, (row) => `${called(row)} ${row.health || ''}`);
   const note = el('p', {class: 'dim'}, 'Rates are those of the last minute; what was refused is since the start.');
+  let items = [];
+  const draw = () => {
+    const now = new Date(app.api.now()).toISOString();
+    table.set(items.map((item) => ({...item, at: now})));
+  };
   const watch = app.api.watch('/v1/agents', {every: 2, query: {limit: 1000}, pages: 2}, (seen) => {
     fill(trouble, app.problem(seen));
     if (!seen.value) return;
-    const now = new Date(seen.at).toISOString();
-    table.set(seen.items.map((item) => ({...item, at: now})));
+    items = seen.items;
+    draw();
     field.told(table.shown, seen.items.length);
   });
-  return {node: el('div', {}, trouble, field.node, table.node, note), close: () => watch.close()};
+  const off = ticking(draw);
+  return {node: el('div', {}, trouble, field.node, table.node, note), close: () => { watch.close(); off(); }};
 }

@@ -2,6 +2,7 @@
 
 import {el, fill} from '../draw.js';
 import {Table, compare} from '../table.js';
+import {ticking} from '../ticking.js';
 import {name, span, time} from '../words.js';
 
 export const path = 'alerts';
@@ -56,11 +57,18 @@ export function open(app) {
     order: (a, b) => (RANKS[a.state] ?? 3) - (RANKS[b.state] ?? 3) || (URGENT[a.severity] ?? 3) - (URGENT[b.severity] ?? 3) || compare(b.starts, a.starts) || compare(a.id, b.id),
     empty: 'Nothing fires, and nothing was resolved of late.',
   });
+  let items = [];
+  const draw = () => {
+    const at = app.api.now();
+    table.set(items.map((item) => ({...item, at})));
+  };
   const watch = app.api.watch('/v1/alerts', {every: 5, query: {limit: 1000}}, (seen) => {
     fill(trouble, app.problem(seen));
     if (!seen.value) return;
-    table.set(seen.items.map((item) => ({...item, at: seen.at})));
+    items = seen.items;
+    draw();
   });
+  const off = ticking(draw);
   const why = app.me.may('operator') ? null : el('p', {class: 'dim'}, name(app.me.why || 'An operator can say that somebody sees to it.', 300));
-  return {node: el('div', {}, trouble, failed, table.node, why), close: () => watch.close()};
+  return {node: el('div', {}, trouble, failed, table.node, why), close: () => { watch.close(); off(); }};
 }

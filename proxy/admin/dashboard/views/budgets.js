@@ -3,6 +3,7 @@
 import {el, fill, say} from '../draw.js';
 import {search} from '../search.js';
 import {Table, compare} from '../table.js';
+import {ticking} from '../ticking.js';
 import {between, count, money, name, share, span} from '../words.js';
 
 export const path = 'budgets';
@@ -53,22 +54,29 @@ export function open(app, at) {
   const field = search(app, at, table, (row) => `${row.account.budget} ${whose(row)} ${row.window}`);
   const more = el('button', {type: 'button', hidden: true}, 'Load more');
   const note = el('p', {class: 'dim'}, 'US dollars. Used is what is spent and what is reserved for calls under way.');
+  let accounts = [];
   let pages = 1;
   let watch = null;
+  const draw = () => {
+    const rows = windowsOf(accounts, new Date(app.api.now()).toISOString());
+    table.set(rows);
+    return rows.length;
+  };
   const look = () => {
     watch?.close();
     watch = app.api.watch('/v1/budgets', {every: 5, query: {limit: 1000}, pages}, (seen) => {
       fill(trouble, app.problem(seen));
       if (!seen.value) return;
-      const rows = windowsOf(seen.items, new Date(seen.at).toISOString());
-      table.set(rows);
+      accounts = seen.items;
+      const all = draw();
       table.nothing('No policy sets a budget, or no row has these words.');
-      field.told(table.shown, rows.length);
+      field.told(table.shown, all);
       more.hidden = !seen.more || pages >= MOST;
       say(more, `Load more than ${count(seen.items.length)} accounts`);
     });
   };
   more.addEventListener('click', () => { pages = Math.min(MOST, pages * 2); look(); });
   look();
-  return {node: el('div', {}, trouble, field.node, table.node, more, note), close: () => watch.close()};
+  const off = ticking(draw);
+  return {node: el('div', {}, trouble, field.node, table.node, more, note), close: () => { watch.close(); off(); }};
 }

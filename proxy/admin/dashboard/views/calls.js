@@ -126,7 +126,7 @@ class Calls {
   // A few of the calls that ended in the last second.
   #hear({calls, left_out: others}) {
     this.others = others;
-    const now = Date.now();
+    const now = this.#app.api.now();
     const rows = calls.map((each) => rowOf(each, now, (this.#number += 1))).filter(this.#fits);
     if (this.#paused) this.#waiting = [...this.#waiting, ...rows].slice(-MOST);
     else this.#rows.add(rows);

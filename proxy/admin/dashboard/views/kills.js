@@ -51,7 +51,7 @@ class Kills {
   }
 
   #columns() {
-    const now = () => new Date().toISOString();
+    const now = () => new Date(this.#app.api.now()).toISOString();
     return [
       {title: 'What', cell: (row) => ({text: name(row.scope, 60), title: stops(row.scope), tone: 'bad'}), by: (row) => row.scope},
       {title: 'Why', grow: true, cell: (row) => ({text: name(row.reason, 200), title: name(row.reason, 500)})},
@@ -117,7 +117,7 @@ class Kills {
       act: `Kill ${name(kill.scope, 60)}`,
       does: async () => {
         const body = {scope: kill.scope, reason: kill.reason, in_flight: kill.in_flight};
-        if (kill.until) body.until = new Date(Date.now() + Number(kill.until) * 1000).toISOString();
+        if (kill.until) body.until = new Date(this.#app.api.now() + Number(kill.until) * 1000).toISOString();
         this.#said(await this.#app.api.send('POST', '/v1/kills', body), killed);
         form.reset();
         form.querySelector('select').dispatchEvent(new Event('change'));
@@ -130,7 +130,7 @@ class Kills {
     this.#dialog = second({
       title: `Revive ${name(row.scope, 80)}?`,
       says: [
-        el('p', {}, `It lets go on ${stops(row.scope)}. It was stopped ${ago(row.since, new Date().toISOString())} by ${name(row.by, 60)}: ${name(row.reason, LONGEST)}`),
+        el('p', {}, `It lets go on ${stops(row.scope)}. It was stopped ${ago(row.since, new Date(this.#app.api.now()).toISOString())} by ${name(row.by, 60)}: ${name(row.reason, LONGEST)}`),
         el('p', {class: 'field'}, el('label', {for: reason.id}, 'Why it may go on'), reason),
       ],
       act: `Revive ${name(row.scope, 60)}`,
