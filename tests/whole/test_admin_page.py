@@ -14,7 +14,10 @@ from proxy.admin.events import STREAM
 from proxy.cli.asking import ask
 from tests.admin.scene import Scene
 from tests.harness import RawUpstream, answer, holdfast, request
+from tests.harness.loops import THE_LOOP
 from tests.servers import RedisServer
+
+pytestmark = pytest.mark.asyncio(loop_factories=THE_LOOP)
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
