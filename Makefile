@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 SUITE := .venv-suite
 MCP1 := .venv-mcp1
 CONFORMANCE := .venv-conformance
-WORKERS ?= auto
+# More than there are cores: tests of sockets and of processes wait for half of their time.
+WORKERS ?= $(shell expr 2 + $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))
 ARGS ?=
 
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
@@ -19,6 +20,11 @@ COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes 
 # Where Python came without ensurepip (Debian without python3-venv): the pip of outside fills the venv.
 NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
   $(PYTHON) -m pip --quiet --python $(BIN)/python install $(LOCKED) --requirement .ci/requirements-dev.lock; }
+# What is compiled is kept, whatever the machine wishes: hundreds of tests start a process.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+# Every worker imports every test. Their asserts are rewritten before, once and on all cores, or each would do it.
+READY := { env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 proxy; \
+  printf '%s\n' tests/*/ | xargs -P 4 -n 10 $(PYTEST) --collect-only -qq -p no:cacheprovider; } >/dev/null 2>&1 || true
 SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -35,7 +41,8 @@ run: venv ## start the sandbox and the proxy, and show what to try
 
 test: venv $(MCP1)/.locked ## run the tests (ARGS="-k breaker" for some of them)
 	@rm -f $(VENV)/.tested
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(if $(ARGS),,$(READY))
+	$(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	@$(if $(ARGS),,touch $(VENV)/.tested)
 
 check: venv ## format, lint, types, imports, and the tests with their coverage where they are stale
