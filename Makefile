@@ -25,10 +25,10 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 # Every worker imports every test. Their asserts are rewritten before, once and on all cores, or each would do it.
 READY := { env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m compileall -q -j 0 proxy; \
   printf '%s\n' tests/*/ | xargs -P 4 -n 10 $(PYTEST) --collect-only -qq -p no:cacheprovider; } >/dev/null 2>&1 || true
-SOURCES := $(shell find proxy tests policies docs -type f -not -path '*/__pycache__/*' 2>/dev/null)
+SOURCES := $(shell find proxy tests policies docs helm -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format docs prices bench suite conformance soak crash fleet lock clean
+.PHONY: help venv run test check format docs golden prices bench suite conformance soak crash fleet lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -57,9 +57,14 @@ format: venv ## rewrite the files as ruff likes them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: venv ## fill the tables of docs/ and the schemas from the types, and record the demo
+docs: venv ## fill the tables of docs/, the schemas and the chart from the types, draw dashboards, record the demo
 	$(BIN)/python .ci/docs.py
+	$(BIN)/python .ci/chart.py
+	$(BIN)/python .ci/grafana.py
 	$(BIN)/python .ci/recording.py
+
+golden: venv ## draw anew what the chart is held against (tests/helm/golden, helm/examples)
+	HOLDFAST_TEST_RENEW=1 $(BIN)/python -m pytest -q -n 0 tests/helm/test_golden.py
 
 prices: venv ## make the table of what models cost anew, of genai-prices as the lock has it
 	$(BIN)/python .ci/prices.py

@@ -15,6 +15,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as mi
 
@@ -29,7 +30,10 @@ from proxy.stages import SECTIONS
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "docs" / "sources.toml"
 EXAMPLES = ROOT / "policies" / "examples"
-PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("policies", "settings", "slos"))
+PAGES = tuple(
+    ROOT / "docs" / f"{name}.md" for name in ("policies", "prometheus", "settings", "slos")
+)
+RULES = tuple(ROOT / "helm" / "holdfast" / "rules" / f"{name}.yaml" for name in ("health", "slos"))
 SCHEMAS = {
     ROOT / "policies" / "schema.json": "policies",
     ROOT / "policies" / "settings.schema.json": "settings",
@@ -257,7 +261,29 @@ def _ends() -> str:
     )
 
 
+def _alerts() -> str:
+    """Those of the chart's rules, with what to do about each."""
+    head = "| alert | severity | after | what it says | what it means |\n| - | - | - | - | - |\n"
+    groups = [
+        group
+        for path in RULES
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+    ]
+    return head + "".join(map(_alert, (rule for group in groups for rule in group["rules"])))
+
+
+def _alert(rule: dict[str, Any]) -> str:
+    said = rule["annotations"]
+    # `{{ $labels.slo }}` is shown as the label's name, a number as N.
+    summary = re.sub(r"\{\{ if .*?\{\{ end \}\}", "", said["summary"])
+    summary = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"`\1`", summary)
+    summary = re.sub(r"\{\{ \$value.*?\}\}", "N", summary)
+    cells = (rule["labels"]["severity"], rule.get("for", "–"), summary, said["description"])
+    return f"| `{rule['alert']}` | {' | '.join(cells)} |\n"
+
+
 MAKERS: dict[str, Callable[[], str]] = {
+    "alerts": _alerts,
     "ends": _ends,
     "policy": lambda: table(policy_knobs()),
     "sections": _sections,

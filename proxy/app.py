@@ -98,8 +98,10 @@ class App:
         self._access = Access(settings, self.clock, self.log, self.health)
         read = self._read()
         self._recorders = self._lookout.recorders
+        self._recorders.add(self.metrics)
         if settings.log.calls:
-            self._recorders.append(CallLog(self.log))
+            self._recorders.add(CallLog(self.log))
+        self._trail.journal.counted = self._recorders.catch_up
         self._gateway = self._made_gateway(read)
         self._server = self._made_server(settings)
         self._in_force(read)
@@ -163,11 +165,11 @@ class App:
             self._keep,
             self._access.identity,
             lambda: self._gateway.table,
+            self._recorders,
             self._trail.erase,
             lambda: self._access.tokens,
             self._reloaded,
             self._server.calls,
-            self._recorders,
             self._trail.written,
             self._sharing,
             self._lookout.watched,
@@ -290,6 +292,7 @@ class App:
         self._control.leave()
         await self._server.drain(float(self._settings.drain) if drain is None else drain)
         await self._server.close()
+        self._recorders.close()
         self.health.listening("")
         self._outbound.stop()
         if self._admin is not None:
@@ -337,7 +340,7 @@ class App:
         return TraceHeaders(tracer.lines, self._settings.trace.sends_baggage)
 
     def _made_gateway(self, read: "_Read") -> Gateway:
-        watcher = Watcher(self.metrics, self._trail, self.log, self._recorders)
+        watcher = Watcher(self._trail, self.log, self._recorders, self.metrics.bad_requests)
         table, identity = self._table(read), self._access.identity
         tracer = self._lookout.tracing.tracer
         return Gateway(table, self.clock, identity, self._instance, watcher, tracer)

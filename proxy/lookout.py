@@ -23,6 +23,7 @@ from proxy.observe.behaviour.figures import families as families_of_agents
 from proxy.observe.behaviour.watch import Watch
 from proxy.observe.family import Family
 from proxy.record import Recorder
+from proxy.recorders import Recorders
 from proxy.state.link import Part
 from proxy.tracing import Tracing
 
@@ -55,7 +56,7 @@ class Lookout:
         """Where spans of calls go."""
         self.rooms: Sequence[Rebuilt] = (*self.objectives.rooms, self.agents, alerts)
         """Those that the journal rebuilds before anybody is served."""
-        self.recorders: list[Recorder] = []
+        self.recorders = Recorders(clock)
         """Those who hear of each call; they come and go with the policies."""
         # Who is told of something comes behind those who tell of it.
         self._ticks = (*self.objectives.ticks, self.agents.look, *self.alerting.ticks)
@@ -85,7 +86,8 @@ class Lookout:
         self.mirroring.begin(written)
 
     def obey(self, loaded: Loaded) -> None:
-        """These policies are in force."""
+        """These policies are in force. What ended under others was counted by them."""
+        self.recorders.catch_up()
         self.objectives.obey(loaded)
         self.agents.follow(loaded.behaviour)
         self.alerting.obey(loaded)
@@ -97,10 +99,9 @@ class Lookout:
 
     def _hears(self, recorder: Recorder, wants: bool) -> None:
         """Of calls, where it wants to: who does not costs them nothing."""
-        if recorder in self.recorders:
-            self.recorders.remove(recorder)
+        self.recorders.drop(recorder)
         if wants:
-            self.recorders.append(recorder)
+            self.recorders.add(recorder)
 
     def families(self) -> Iterator[Family]:
         """What metrics say of it."""
@@ -115,6 +116,7 @@ class Lookout:
         _ = self._clock.spawn(self.alerting.delivery.run())
         while True:
             await self._clock.sleep(max(_LEAST, self._clock.lasting(TICK)))
+            self.recorders.catch_up()
             for tick in self._ticks:
                 try:
                     tick()

@@ -4,14 +4,14 @@ import io
 import json
 from typing import Any
 
+from proxy.counts import Counts
 from proxy.journal.taking import Parcel
-from proxy.keep import Keep
 from proxy.observe.logs import Log
-from proxy.observe.metrics import Metrics
-from proxy.record import Record, Recorder
+from proxy.record import Record
+from proxy.recorders import Recorders
 from proxy.watcher import Watcher
 from tests.fakes import FakeClock
-from tests.observe.records import Rules, record
+from tests.observe.records import record
 
 
 class Heard:
@@ -34,38 +34,33 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.metrics = Metrics(Keep(), Rules())
         self.other = Heard()
-        self.others: list[Recorder] = []
+        self.recorders = Recorders(self.clock)
+        self.recorders.add(self.other)
+        self.bad_requests = Counts(("reason",))
         self.lines = io.StringIO()
         self.log = Log(self.clock, form="json", stream=self.lines)
         self.trail = Heard()
         trail: Any = self.trail
-        self.watcher = Watcher(self.metrics, trail, self.log, self.others)
-
-    @property
-    def counted(self) -> int:
-        return sum(sum(row.calls.values()) for row in self.metrics.rows())
+        self.watcher = Watcher(trail, self.log, self.recorders, self.bad_requests)
 
 
 def test_a_record_goes_to_all() -> None:
-    """Metrics, the trail, and whoever else wants to know at that time."""
+    """To the trail at once, and to all who count."""
     scene = Scene()
     scene.watcher.note(record())
-    scene.others.append(scene.other)
-    scene.watcher.note(record())
-    scene.others.clear()
-    scene.watcher.note(record())
-    assert (scene.counted, len(scene.trail.noted), len(scene.other.noted)) == (3, 3, 1)
+    assert len(scene.trail.noted) == 1
+    scene.recorders.catch_up()
+    assert scene.other.noted == scene.trail.noted
 
 
 def test_a_record_with_bodies_is_noted_when_these_are_kept() -> None:
-    """By the side store; the others hear of it at once."""
+    """By the side store; the others do not wait for that."""
     scene = Scene()
-    scene.others.append(scene.other)
     parcel: Any = type("Parcel", (), {"record": record()})()
     scene.watcher.keep(parcel)
-    assert (scene.counted, scene.trail.noted, scene.trail.kept) == (1, [], [parcel])
+    scene.recorders.catch_up()
+    assert (scene.trail.noted, scene.trail.kept) == ([], [parcel])
     assert scene.other.noted == [parcel.record]
 
 
@@ -73,7 +68,7 @@ def test_what_is_no_call_is_counted_and_logged() -> None:
     """By reasons of ours."""
     scene = Scene()
     scene.watcher.bad_request("bare_lf")
-    assert scene.metrics.bad_requests.rows == {("bare_lf",): 1}
+    assert scene.bad_requests.rows == {("bare_lf",): 1}
     assert json.loads(scene.lines.getvalue())["reason"] == "bare_lf"
 
 

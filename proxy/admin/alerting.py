@@ -7,8 +7,9 @@ from msgspec import Meta
 
 from proxy.admin.answers import NotDone
 from proxy.admin.lists import Item, Key, page
-from proxy.admin.routes import Parameter, Visit
+from proxy.admin.routes import LISTED, PAGED, Answer, Parameter, Route, Visit, fails, shown
 from proxy.admin.sight import Sight
+from proxy.config.tokens import Role
 from proxy.observe.alerts.book import Alerts, Unknown
 from proxy.observe.alerts.condition import Severity
 from proxy.state.kills import LONGEST
@@ -71,6 +72,29 @@ class Alerting:
         why = ((name, self._alerts.trouble(name)) for name in to)
         warnings += [f"{name} is not told at once: {said}" for name, said in why if said]
         return {"severity": asked.severity, "to": to, "warnings": warnings}
+
+
+def routes(handlers: Alerting) -> tuple[Route, ...]:
+    """Their lines of the table."""
+    return (
+        shown(
+            *("/v1/alerts", "What people are called for.", handlers.page, LISTED),
+            (STATE, *PAGED),
+        ),
+        Route(
+            *("POST", "/v1/alerts/test", Role.OPERATOR, "Has one fire, to see who is told."),
+            handlers.test,
+            Answer("It fires, for a minute."),
+            Try,
+        ),
+        Route(
+            *("POST", "/v1/alerts/{id}/ack", Role.OPERATOR, "Says that somebody sees to it."),
+            handlers.acknowledge,
+            Answer("Its ladder is climbed no further."),
+            Acknowledge,
+            also={404: fails("No alert of this id fires.")},
+        ),
+    )
 
 
 def _oldest(item: dict[str, Any]) -> Key:

@@ -27,23 +27,36 @@ from proxy.admin.agents import Agents
 from proxy.admin.alerting import Alerting
 from proxy.admin.answers import NotDone, problem, said
 from proxy.admin.approvals import Approvals
+from proxy.admin.authors import Author
 from proxy.admin.budgets import Budgets
 from proxy.admin.calls import Calls
 from proxy.admin.doors import Doors
 from proxy.admin.erasing import Erasing
 from proxy.admin.events import CALLS, STREAM, Events
 from proxy.admin.forcing import Forcing
+from proxy.admin.glance import Glance
 from proxy.admin.kills import Killing
 from proxy.admin.lists import BadParameter, Item
+from proxy.admin.me import Me
 from proxy.admin.openapi import described
 from proxy.admin.pages import Pages
 from proxy.admin.pods import Pods
 from proxy.admin.probes import Probes
 from proxy.admin.rates import Rates
 from proxy.admin.reloading import Reloading
-from proxy.admin.routes import LISTED, PAGED, Answer, Parameter, Route, Visit, fails
+from proxy.admin.routes import (
+    LISTED,
+    PAGED,
+    Answer,
+    Parameter,
+    Route,
+    Visit,
+    fails,
+    shown,
+)
 from proxy.admin.sight import Sight
 from proxy.admin.slos import Slos
+from proxy.admin.snapshots import Snapshots
 from proxy.admin.tasks import TaskOutcomes
 from proxy.config.places import visible
 from proxy.config.tokens import Role
@@ -63,14 +76,14 @@ def table(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
     """Every route, but for that which describes them."""
     return (
         *_probes(Probes(sight)),
-        *_reads(sight, rates),
+        *_glances(sight, rates),
+        *_reads(sight),
         *_control(sight),
         *_shared(Pods(sight)),
-        *_watches(sight, rates, events),
+        *_watches(events),
         *_objectives(sight),
         *_changes(sight),
-        *_approving(Approvals(sight)),
-        *_alerting(Alerting(sight)),
+        *alerting.routes(Alerting(sight)),
     )
 
 
@@ -89,11 +102,32 @@ def _probes(probes: Probes) -> tuple[Route, ...]:
     )
 
 
-def _reads(sight: Sight, rates: Rates) -> tuple[Route, ...]:
-    pages, of_calls, viewer = Pages(sight, rates), Calls(sight), Role.VIEWER
+def _glances(sight: Sight, rates: Rates) -> tuple[Route, ...]:
+    """What people look at again and again."""
+    pages, agents, asking = Pages(sight, rates), Agents(sight, rates), Approvals(sight)
+    glance = Glance(sight, rates, pages, agents, asking)
+    of_agents = "Who calls, how much, and when last."
     maybe = Answer("As it is now; null: it is not open yet.", Item | None)
     return (
-        Route("GET", "/v1/status", viewer, "One screen of all.", pages.status),
+        shown("/v1/overview", "All that one look should tell.", glance.overview),
+        shown("/v1/status", "One screen of all.", pages.status),
+        shown("/v1/agents", of_agents, agents.page, LISTED, PAGED),
+        shown("/v1/breakers", "Every circuit.", pages.breakers, LISTED, (_STATE, *PAGED)),
+        shown("/v1/tools", "Every tool that metrics name.", pages.tools, LISTED, PAGED),
+        shown("/v1/policies", "The policies in force.", pages.policies, LISTED, PAGED),
+        shown("/v1/journal", "How the journal does.", pages.journal, maybe),
+        Route(
+            *("GET", "/v1/policies/explain", Role.VIEWER, "Why a call would go as it goes."),
+            pages.explain,
+            query=_QUESTION,
+        ),
+        *_approving(asking),
+    )
+
+
+def _reads(sight: Sight) -> tuple[Route, ...]:
+    of_calls, viewer = Calls(sight), Role.VIEWER
+    return (
         Route(
             *("GET", "/v1/calls", viewer, "Calls that have ended, the newest first."),
             of_calls.page,
@@ -107,24 +141,6 @@ def _reads(sight: Sight, rates: Rates) -> tuple[Route, ...]:
             query=calls.WHEN,
             also={404: fails("No call has this id, as far as was looked."), **_UNREAD},
         ),
-        Route(
-            *("GET", "/v1/breakers", viewer, "Every circuit.", pages.breakers, LISTED),
-            query=(_STATE, *PAGED),
-        ),
-        Route(
-            *("GET", "/v1/tools", viewer, "Every tool that metrics name.", pages.tools, LISTED),
-            query=PAGED,
-        ),
-        Route(
-            *("GET", "/v1/policies", viewer, "The policies in force.", pages.policies, LISTED),
-            query=PAGED,
-        ),
-        Route(
-            *("GET", "/v1/policies/explain", viewer, "Why a call would go as it goes."),
-            pages.explain,
-            query=_QUESTION,
-        ),
-        Route("GET", "/v1/journal", viewer, "How the journal does.", pages.journal, maybe),
     )
 
 
@@ -136,11 +152,9 @@ def _control(sight: Sight) -> tuple[Route, ...]:
             Budgets(sight).page,
             also={404: unknown},
             query=budgets.ASKED,
+            shared=True,
         ),
-        Route(
-            *("GET", "/v1/kills", Role.VIEWER, "What is killed.", killing.page, LISTED),
-            query=PAGED,
-        ),
+        shown("/v1/kills", "What is killed.", killing.page, LISTED, PAGED),
         Route(
             *("POST", "/v1/kills", Role.OPERATOR, "Stops what is in a scope.", killing.engage),
             Answer("It counts."),
@@ -183,14 +197,8 @@ def _shared(pods: Pods) -> tuple[Route, ...]:
     )
 
 
-def _watches(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
+def _watches(events: Events) -> tuple[Route, ...]:
     return (
-        Route(
-            *("GET", "/v1/agents", Role.VIEWER, "Who calls, how much, and when last."),
-            Agents(sight, rates).page,
-            LISTED,
-            query=PAGED,
-        ),
         Route(
             *("GET", "/v1/events", Role.VIEWER, "News as they come, and calls as they end."),
             events.stream,
@@ -202,13 +210,9 @@ def _watches(sight: Sight, rates: Rates, events: Events) -> tuple[Route, ...]:
 
 
 def _objectives(sight: Sight) -> tuple[Route, ...]:
+    of_slos = "Objectives, and what is left of their budgets."
     return (
-        Route(
-            *("GET", "/v1/slos", Role.VIEWER, "Objectives, and what is left of their budgets."),
-            Slos(sight).page,
-            LISTED,
-            query=PAGED,
-        ),
+        shown("/v1/slos", of_slos, Slos(sight).page, LISTED, PAGED),
         Route(
             *("POST", "/v1/tasks/{id:.+}/outcome", Role.OPERATOR, "Says how a task ended."),
             TaskOutcomes(sight).end,
@@ -262,11 +266,10 @@ def _approving(handlers: Approvals) -> tuple[Route, ...]:
         503: fails("It does not wait here, and the store that pods share does not answer."),
     }
     return (
-        Route(
-            *("GET", "/v1/approvals", Role.VIEWER, "What waits for people, or was just decided."),
-            handlers.page,
+        shown(
+            *("/v1/approvals", "What waits for people, or was just decided.", handlers.page),
             approvals.LISTED,
-            query=(approvals.STATE, *PAGED),
+            (approvals.STATE, *PAGED),
         ),
         Route(
             *("GET", "/v1/approvals/{id}", Role.VIEWER),
@@ -292,41 +295,22 @@ def _approving(handlers: Approvals) -> tuple[Route, ...]:
     )
 
 
-def _alerting(handlers: Alerting) -> tuple[Route, ...]:
-    return (
-        Route(
-            *("GET", "/v1/alerts", Role.VIEWER, "What people are called for."),
-            handlers.page,
-            LISTED,
-            query=(alerting.STATE, *PAGED),
-        ),
-        Route(
-            *("POST", "/v1/alerts/test", Role.OPERATOR, "Has one fire, to see who is told."),
-            handlers.test,
-            Answer("It fires, for a minute."),
-            alerting.Try,
-        ),
-        Route(
-            *("POST", "/v1/alerts/{id}/ack", Role.OPERATOR, "Says that somebody sees to it."),
-            handlers.acknowledge,
-            Answer("Its ladder is climbed no further."),
-            alerting.Acknowledge,
-            also={404: fails("No alert of this id fires.")},
-        ),
-    )
-
-
 class Api:
     """The table at work."""
 
     def __init__(self, sight: Sight) -> None:
         self._clock = sight.clock
+        self._recorders = sight.recorders
         self._rates = Rates(sight.metrics, sight.clock)
         self._doors = Doors(sight)
         self._events = Events(sight)
+        self._snapshots = Snapshots(sight.clock.now)
         self._copying: asyncio.Task[None] | None = None
         itself = Route("GET", "/openapi.json", None, "This.", lambda _: self._description)
-        self.routes = (*table(sight, self._rates, self._events), itself)
+        me = Route(
+            "GET", "/v1/me", None, "Who you are here, and what you may do.", Me(self._doors).me
+        )
+        self.routes = (*table(sight, self._rates, self._events), me, itself)
 
     @cached_property
     def _description(self) -> Any:
@@ -359,16 +343,29 @@ class Api:
                 author = await self._doors.enter(request, route, control=control)
                 if route.role is not None:
                     _check_query(request, route)
-                body = None if route.body is None else await bodies.read(request, route.body)
-                shown = route.handler(Visit(request, author, body))
-                shown = await shown if inspect.isawaitable(shown) else shown
+                return await self._answered(request, route, author, control)
             except BadParameter as error:
                 return problem(400, "Bad Request", str(error))
             except NotDone as error:
                 return error.answer
-            return shown if isinstance(shown, web.StreamResponse) else said(200, shown)
 
         return handler
+
+    async def _answered(
+        self, request: web.Request, route: Route, author: Author, control: bool
+    ) -> web.StreamResponse:
+        body = None if route.body is None else await bodies.read(request, route.body)
+        visit = Visit(request, author, body, control)
+
+        async def make() -> Any:
+            self._recorders.catch_up()
+            told = route.handler(visit)
+            return await told if inspect.isawaitable(told) else told
+
+        if route.shared:
+            return await self._snapshots.answer(request, make)
+        told = await make()
+        return told if isinstance(told, web.StreamResponse) else said(200, told)
 
 
 def _check_query(request: web.Request, route: Route) -> None:

@@ -15,7 +15,7 @@ from proxy.config.tokens import Role
 from proxy.keys import ELSEWHERE
 from proxy.protocols.coding import decoded
 from proxy.refusal import Refusal
-from proxy.state.asking import Decided, Exhibit
+from proxy.state.asking import Decided, Exhibit, Requested
 from proxy.state.case import APPROVED, DENIED, PENDING, REVIEW, USED, File, Person, Undecided
 from proxy.state.desk import Desk
 from proxy.state.elsewhere import Elsewhere, Seen
@@ -26,6 +26,8 @@ from proxy.units import in_utc
 
 _DECODED = 4 << 20
 """Bytes of a body that was coded."""
+SELDOM = 5.0
+"""Seconds from one look at what waits at other pods to the next, for those who only count it."""
 _STATES = (PENDING, APPROVED, DENIED, USED, REVIEW)
 STATE = Parameter("state", "Only those.", {"type": "string", "enum": list(_STATES)})
 _STATUS = {
@@ -63,6 +65,10 @@ class Approvals:
 
     def __init__(self, sight: Sight) -> None:
         self._desk = Desk.of(sight.keep, sight.clock)
+        self._wall = sight.clock.wall
+        self._now = sight.clock.now
+        self._look_again = float("-inf")
+        self._kept: tuple[list[Seen], str | None] = [], None
         self._elsewhere: Elsewhere = sight.keep.of(
             ELSEWHERE, lambda: Elsewhere(sight.clock, sight.keep, Envelope(b""))
         )
@@ -72,14 +78,45 @@ class Approvals:
         Of all pods; where the store does not answer, `unseen` says why there is less."""
         query = visit.request.query
         state = query.get("state")
-        seen, unseen = list[Seen](), None
-        try:
-            seen = await self._elsewhere.all()
-        except Unreachable as why:
-            unseen = f"what waits at other pods is not known: {why}"
+        seen, unseen = await self._afar()
         told = [self._told(file) for file in self._desk.files if state in {None, file.state}]
         told += [_afar(each) for each in seen if state in {None, each.file.state}]
         return {**page(told, _oldest, query), "unseen": unseen}
+
+    async def waiting(self) -> Item:
+        """How many calls wait for people, in all pods, and which of them for longest."""
+        seen, unseen = await self._lately_afar()
+        files = [*self._desk.files, *(each.file for each in seen)]
+        asked = [file.request for file in files if file.state == PENDING]
+        oldest = min(asked, key=lambda one: one.asked_ms, default=None)
+        return {
+            "count": len(asked),
+            "oldest": None if oldest is None else self._first(oldest),
+            "unseen": unseen,
+        }
+
+    def _first(self, asked: Requested) -> Item:
+        return {
+            "id": asked.id,
+            "agent": asked.agent or None,
+            "tool": asked.tool or None,
+            "asked": in_utc(asked.asked_ms / 1000),
+            "for": round(max(0.0, self._wall() - asked.asked_ms / 1000), 3),
+        }
+
+    async def _lately_afar(self) -> tuple[list[Seen], str | None]:
+        """As it was a moment ago: the store is not asked for it each second."""
+        if self._now() >= self._look_again:
+            self._look_again = self._now() + SELDOM
+            self._kept = await self._afar()
+        return self._kept
+
+    async def _afar(self) -> tuple[list[Seen], str | None]:
+        """What waits at other pods; where the store does not answer, why that is not known."""
+        try:
+            return await self._elsewhere.all(), None
+        except Unreachable as why:
+            return [], f"what waits at other pods is not known: {why}"
 
     async def one(self, visit: Visit) -> Item:
         """One of them. Approvers see the exact call, without its credentials."""

@@ -77,6 +77,14 @@ def money(sight: Sight) -> Item | None:
     }
 
 
+def spent_today(sight: Sight) -> dict[str, int] | None:
+    """By each agent, in micro-dollars; None: nobody counts."""
+    ledger: Ledger | None = sight.keep.seen(LEDGER)
+    if ledger is None or not (ledger.caps or ledger.total):
+        return None
+    return ledger.today(ledger.wall())
+
+
 def fullest(ledger: Ledger, most: int) -> list[Item]:
     """The accounts of which the greatest part of a window is used, that first."""
     return _first(_in_force(ledger), ledger.wall(), most)
@@ -139,6 +147,7 @@ def _empty(cap: Cap) -> list[Item]:
             "limit": dollars(one.micros),
             "spent": dollars(0),
             "reserved": dollars(0),
+            "left": dollars(one.micros),
             "share": 0.0,
             "resets_at": None,
             "alerts": [],
@@ -160,6 +169,7 @@ def _window(account: Account, one: Allotment) -> Item:
         "limit": dollars(micros),
         "spent": dollars(one.all_spent),
         "reserved": dollars(account.reserved),
+        "left": dollars(max(0, micros - one.all_spent - account.reserved)),
         "share": round((one.all_spent + account.reserved) / micros, 4) if micros else 1.0,
         "resets_at": told_at(one.resets_at),
         "alerts": [share / WHOLE for share in raised],

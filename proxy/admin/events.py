@@ -2,7 +2,8 @@
 
 Nobody is waited for. What a listener does not take in time is kept for it up to a bound; one that
 is slower loses the rest, is told how much that was, and must come again. While nobody listens to
-calls a call pays nothing for it.
+calls a call pays nothing for it. Pages listen to samples (`sampling.py`): one is made each second
+and written once, however many listen.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from aiohttp import hdrs, web
 
 from proxy.admin.answers import NotDone
 from proxy.admin.routes import Parameter, Visit
+from proxy.admin.sampling import EVERY, Sample, short
 from proxy.admin.sight import Sight
 from proxy.keys import NEWS
 from proxy.news import Event, News
@@ -30,20 +32,19 @@ PATIENCE = 10.0
 """Seconds in which a listener must take something, when its connection is full."""
 STREAM = "text/event-stream"
 CALLS = Parameter(
-    "calls", "Calls that have ended as well.", {"type": "string", "enum": ["true", "false"]}
+    "calls",
+    "Calls that have ended as well; sample: a few of each second, and how many there were.",
+    {"type": "string", "enum": ["true", "sample", "false"]},
 )
-_SHORT = (
-    "id", "agent", "upstream", "layer", "tool", "method", "workflow", "task", "outcome", "code",
-    "policy", "executed", "status", "duration_us", "detail", "cost_micros", "served_by",
-)  # fmt: skip
 
 
 class Listener:
     """What is kept for one, until it has been sent."""
 
-    def __init__(self, calls: bool, known: bool = False) -> None:
+    def __init__(self, calls: bool, known: bool = False, samples: bool = False) -> None:
         """`known`: it has a name, and is not just anybody on this machine."""
         self.calls = calls
+        self.samples = samples
         self.known = known
         self.over = False
         self.lost = 0
@@ -86,10 +87,13 @@ class Events:
         self._news.listeners.append(self.hear)
         self._listeners: set[Listener] = set()
         self._closed = False
+        self._sample = Sample()
+        self._sampling: asyncio.Task[None] | None = None
 
     def close(self) -> None:
         """End all streams. May be called again."""
         self._closed = True
+        self._stop_sampling()
         with contextlib.suppress(ValueError):
             self._news.listeners.remove(self.hear)
         for listener in self._listeners:
@@ -104,9 +108,7 @@ class Events:
 
     def note(self, record: Record) -> None:
         """A call has ended."""
-        held = {name: getattr(record, name) for name in _SHORT}
-        told = {name: value for name, value in held.items() if value not in ("", 0)}
-        event = written("call", {**told, "attempts": len(record.attempts)})
+        event = written("call", short(record))
         for listener in self._listeners:
             if listener.calls:
                 listener.push(event)
@@ -119,7 +121,8 @@ class Events:
         alike = sum(each.known is known for each in self._listeners)
         if self._closed or alike >= MOST:
             raise NotDone(503, f"there are {MOST} who listen", {str(hdrs.RETRY_AFTER): "10"})
-        listener = Listener(visit.request.query.get("calls") == "true", known)
+        calls = visit.request.query.get("calls")
+        listener = Listener(calls == "true", known, calls == "sample")
         self._add(listener)
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: STREAM})
         try:
@@ -146,12 +149,35 @@ class Events:
     def _add(self, listener: Listener) -> None:
         self._listeners.add(listener)
         if listener.calls and self not in self._sight.recorders:
-            self._sight.recorders.append(self)
+            self._sight.recorders.add(self)
+        if listener.samples and self._sampling is None:
+            self._sight.recorders.add(self._sample)
+            self._sampling = self._sight.clock.spawn(self._tell_samples())
 
     def _remove(self, listener: Listener) -> None:
         self._listeners.discard(listener)
-        if self in self._sight.recorders and not any(each.calls for each in self._listeners):
-            self._sight.recorders.remove(self)
+        if not any(each.calls for each in self._listeners):
+            self._sight.recorders.drop(self)
+        if not any(each.samples for each in self._listeners):
+            self._stop_sampling()
+
+    def _stop_sampling(self) -> None:
+        if self._sampling is not None:
+            self._sampling.cancel()
+            self._sampling = None
+            self._sight.recorders.drop(self._sample)
+            self._sample.take()
+
+    async def _tell_samples(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._sight.clock.sleep(EVERY)
+            told = self._sample.take()
+            if told is not None:
+                event = written("calls", told)
+                for listener in self._listeners:
+                    if listener.samples:
+                        listener.push(event)
 
 
 def written(name: str, content: Any) -> bytes:

@@ -50,9 +50,12 @@ class Pages:
         """Circuits, or those in one state. Raises BadParameter."""
         query = visit.request.query
         state = query.get("state")
-        items = self.again("breakers", lambda: list(views.breakers(self._sight)))
-        wanted = (item for item in items if state in (None, item["state"]))
+        wanted = (item for item in self.circuits() if state in (None, item["state"]))
         return page(wanted, _circuit, query)
+
+    def circuits(self) -> list[Item]:
+        """All of them."""
+        return self.again("breakers", lambda: list(views.breakers(self._sight)))
 
     def tools(self, visit: Visit) -> Item:
         """Tools that have a name in the metrics."""

@@ -2,11 +2,12 @@
 
 A call pays nothing for it. Every few seconds the numbers are copied, some hundred at most; who asks
 gets the difference between now and the oldest copy of the last minute. Before the first minute is
-over, that is since the start.
+over, that is since the start. Some of these differences are kept, of all calls together, to show
+how it went in the last half hour.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -18,6 +19,13 @@ EVERY = 5.0
 """Seconds from copy to copy."""
 SPAN = 60.0
 """Seconds that rates look back."""
+STEP = 3
+"""Copies from one point of the trend to the next."""
+POINTS = 120
+"""Of the trend: half an hour."""
+
+FAILED = frozenset({"failed", "truncated"})
+"""Outcomes that are errors."""
 
 Key = tuple[str, str]  # upstream and tool, as metrics show them
 _NOTHING = Tally({}, (0,) * (len(LONG) + 1))
@@ -70,6 +78,10 @@ class Rates:
         self._calls = 0
         self._last_call = 0.0
         self._copies: deque[tuple[float, dict[Key, Tally]]] = deque(maxlen=int(SPAN / EVERY))
+        self._copied = 0
+        self.trend: deque[Lately] = deque(maxlen=POINTS)
+        self.followers: list[Callable[[], None]] = []
+        """Told when numbers are copied: they copy their own."""
         self.copy()
 
     async def run(self) -> None:
@@ -81,12 +93,28 @@ class Rates:
     def copy(self) -> None:
         """Note how far the numbers have come."""
         self._copies.append((self._clock.now(), self._look()))
+        self._copied += 1
+        if self._copied > STEP and self._copied % STEP == 1:
+            (began, before), (ended, after) = self._copies[-1 - STEP], self._copies[-1]
+            self.trend.append(together([*_grown(before, after, ended - began).values()]))
+        for follower in self.followers:
+            follower()
 
     def last_call(self) -> float:
         """When the last call ended, on `Clock.wall`: not before it did, and at most `EVERY` seconds
         after it. 0: there was none."""
         _ = self._look()
         return self._last_call
+
+    @property
+    def copies(self) -> int:
+        """How many there are: of what is newer there are fewer."""
+        return len(self._copies)
+
+    @property
+    def seconds(self) -> float:
+        """That rates look back now."""
+        return self._clock.now() - self._copies[0][0]
 
     def _look(self) -> dict[Key, Tally]:
         tallies = self._metrics.tallies()
@@ -98,11 +126,7 @@ class Rates:
     def lately(self) -> dict[Key, Lately]:
         """Of each upstream and tool that was ever called."""
         began, before = self._copies[0]
-        seconds = self._clock.now() - began
-        return {
-            key: _between(before.get(key, _NOTHING), now, seconds)
-            for key, now in self._metrics.tallies().items()
-        }
+        return _grown(before, self._metrics.tallies(), self._clock.now() - began)
 
 
 def together(parts: Sequence[Lately]) -> Lately:
@@ -120,6 +144,10 @@ def together(parts: Sequence[Lately]) -> Lately:
     )
 
 
+def _grown(before: dict[Key, Tally], after: dict[Key, Tally], seconds: float) -> dict[Key, Lately]:
+    return {key: _between(before.get(key, _NOTHING), now, seconds) for key, now in after.items()}
+
+
 def _between(before: Tally, now: Tally, seconds: float) -> Lately:
     grown = {
         key: number - before.calls.get(key, 0)
@@ -129,7 +157,7 @@ def _between(before: Tally, now: Tally, seconds: float) -> Lately:
     return Lately(
         seconds=seconds,
         calls=sum(grown.values()),
-        failed=sum(n for (outcome, _), n in grown.items() if outcome in {"failed", "truncated"}),
+        failed=sum(n for (outcome, _), n in grown.items() if outcome in FAILED),
         refused={code: n for (outcome, code), n in grown.items() if outcome == "refused"},
         durations=tuple(
             later - earlier for later, earlier in zip(now.durations, before.durations, strict=True)

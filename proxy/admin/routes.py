@@ -25,6 +25,7 @@ class Visit(msgspec.Struct, frozen=True):
     request: web.Request
     author: Author
     body: Any = None  # of the route's type; None: it takes none
+    control: bool = False  # at admin.sock
 
 
 Handler = Callable[[Visit], Any]
@@ -77,6 +78,7 @@ class Route(msgspec.Struct, frozen=True):
     query: tuple[Parameter, ...] = ()
     also: dict[int, Answer] = {}  # by status, beside what all routes may give
     sees: str = ""  # what parameters of the path are, where the name does not say it
+    shared: bool = False  # is it the same for all who may see it, so that they may have one answer?
     agents: bool = False  # is it open to agents as well, who show their own credential?
 
     @property
@@ -95,6 +97,17 @@ class Route(msgspec.Struct, frozen=True):
         if self.body is not None:
             given[413] = fails(f"The body has more than {LARGEST_BODY} bytes.")
         return dict(sorted({**given, **self.also}.items()))
+
+
+def shown(
+    path: str,
+    does: str,
+    handler: Handler,
+    answer: Answer = Answer("As it is now."),  # noqa: B008 -- it is frozen
+    query: tuple[Parameter, ...] = (),
+) -> Route:
+    """A page that is the same for all viewers, who may have one answer."""
+    return Route("GET", path, Role.VIEWER, does, handler, answer, query=query, shared=True)
 
 
 def fails(meaning: str) -> Answer:

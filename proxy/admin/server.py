@@ -15,7 +15,9 @@ from aiohttp.typedefs import Handler
 from proxy.admin.answers import problem
 from proxy.admin.api import Api
 from proxy.admin.routes import LARGEST_BODY
+from proxy.admin.shipped import Shipped
 from proxy.admin.sight import Sight
+from proxy.admin.tagged import OWN
 from proxy.admin.unread import HEADERS, IDLE, Runner
 from proxy.wire.server import remove_stale
 
@@ -30,6 +32,7 @@ class AdminServer:
 
     def __init__(self, sight: Sight) -> None:
         self._api = Api(sight)
+        self._shipped = Shipped()
         self._runner: web.AppRunner | None = None
         self._control: web.AppRunner | None = None
         self._socket_paths: list[str] = []
@@ -80,6 +83,7 @@ class AdminServer:
     def _application(self, *, control: bool) -> web.Application:
         app = web.Application(middlewares=[_problems], client_max_size=LARGEST_BODY)
         self._api.add_to(app.router, control=control)
+        self._shipped.add_to(app.router)
         app.on_response_prepare.append(_add_headers)
         return app
 
@@ -106,8 +110,8 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return answer
 
 
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update({**HEADERS, **request.get(OWN, {})})
 
 
 def _joined(address: Any) -> str:

@@ -26,7 +26,7 @@ from proxy.observe.slo.following import Following
 from proxy.observe.slo.on_exhausted import OnExhausted
 from proxy.pipeline.table import Table
 from proxy.protocols.identity import Identity
-from proxy.record import Recorder
+from proxy.recorders import Recorders
 from proxy.state.kills import Kills
 from proxy.state.link import Link
 from proxy.state.shared.fleet import Fleet, Pod
@@ -91,12 +91,12 @@ class Sight(msgspec.Struct, frozen=True):
     keep: Keep
     identity: Identity
     table: Callable[[], Table]  # the one in force now
+    recorders: Recorders
+    """Who is told of each call that has ended; may change at any time."""
     erase: Erase = _nothing_kept
     tokens: Callable[[], Tokens] = Tokens
     reload: Reload = _nothing_to_read
     under_way: Callable[[], Iterable[Call]] = tuple
-    recorders: list[Recorder] = []
-    """Who is told of each call that has ended; may change at any time."""
     written: Callable[[Entry], Awaitable[bool]] = _nowhere
     """Notes something, and says whether that is durable."""
     fellows: Fellows | None = None

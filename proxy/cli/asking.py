@@ -6,6 +6,8 @@ import json
 import re
 import socket
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -98,12 +100,27 @@ def understood(admin: str) -> Iterator[None]:
 
 
 def admin_of_settings() -> str:
-    """Where the settings say that the admin side is."""
+    """Where the settings say that the admin side is.
+
+    At an address that other machines reach as well (in a pod, where kubelet must) a token would be
+    needed: there it is the socket of the data dir, if there is one.
+    """
     from proxy.cli.problems import loading
     from proxy.config.settings import load_settings
+    from proxy.journal.folder import CONTROL
 
     with loading():
-        return str(load_settings().admin)
+        settings = load_settings()
+    door = Path(settings.data_dir) / CONTROL
+    return f"unix:{door}" if _is_open(settings.admin) and door.exists() else settings.admin
+
+
+def _is_open(admin: str) -> bool:
+    """Do other machines reach it?"""
+    try:
+        return not ip_address(admin.rpartition(":")[0].strip("[]")).is_loopback
+    except ValueError:  # a socket, or localhost
+        return False
 
 
 def _refused(admin: str, path: str, status: int, content: Any) -> str:

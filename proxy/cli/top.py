@@ -1,8 +1,8 @@
 """`holdfast top`: what a running proxy does, on a screen that stays true.
 
-Asking is `top_asked.py`, reckoning `top_figures.py`, what keys choose `top_view.py`, drawing
-`top_drawn.py`. One thread asks, for a proxy that does not answer must not keep the keys from
-working; the other draws.
+All of it is `/v1/overview`, which the dashboard shows as well. `top_figures.py` reads it, keys
+choose in `top_view.py`, `top_drawn.py` draws. One thread asks, for a proxy that does not answer
+must not keep the keys from working; the other draws.
 """
 
 import contextlib
@@ -90,15 +90,11 @@ def _nearest(data_dir: str | None) -> str:
 def looking(address: str) -> Look:
     """Asks at an address."""
     from proxy.cli.asking import ask
-    from proxy.cli.top_asked import Looker
     from proxy.cli.top_figures import figures
-    from proxy.clock import Clock
-
-    looker = Looker(lambda path, query: ask(address, path, query), Clock.now)
 
     def look() -> "Figures":
         with understood(address):
-            return figures(looker.look())
+            return figures(ask(address, "/v1/overview"))
 
     return look
 

@@ -5,6 +5,7 @@ All text comes from somewhere else, much of it from agents. It becomes a `Text` 
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -62,7 +63,7 @@ class Frame:
         if rows.purses:
             yield _purses(self._figures.purses[: rows.purses], width, options.ascii_only)
         if rows.agents:
-            yield _agents((self._figures.agents or [])[: rows.agents], width)
+            yield _agents(self._figures.agents[: rows.agents], width)
         yield from foot
 
     def _head(self) -> Iterator[Text]:
@@ -70,6 +71,7 @@ class Frame:
         if self._trouble:
             yield line(said(f"NO ANSWER, the figures are old: {self._trouble}", "bold red"))
         yield from _kills(self._figures)
+        yield from _alerts(self._figures)
         yield _first(self._figures, self._view)
         yield _total(self._figures)
         yield from _refused(self._figures)
@@ -87,7 +89,7 @@ class _Rows(msgspec.Struct, frozen=True):
 
 def _shares(figures: Figures, room: int | None) -> _Rows:
     """Budgets and agents get a few lines, tools the rest. Each table has a head."""
-    purses, agents = len(figures.purses), len(figures.agents or [])
+    purses, agents = len(figures.purses), len(figures.agents)
     if room is None:
         return _Rows(_UNBOUND, min(purses, _UNBOUND), min(agents, _UNBOUND))
     wanted = max(_FEW, min(len(figures.tools), room // 2)) + 2  # the head; that there are more
@@ -107,6 +109,17 @@ def _kills(figures: Figures) -> Iterator[Text]:
     if figures.killed > _FEW:
         more = f"and {figures.killed - min(_FEW, len(figures.kills)):,} more are killed"
         yield line(said(more, "bold red"))
+
+
+def _alerts(figures: Figures) -> Iterator[Text]:
+    for one in figures.alerts[:_FEW]:
+        since = "" if one.ago is None else f" {span(one.ago)} ago"
+        seen_to = "" if one.seen_to is None else f", seen to by {one.seen_to}"
+        word, style = ("PAGE", "bold red") if one.severity == "page" else ("ALERT", "yellow")
+        yield line(said(f"{word} {one.name}{since}{seen_to}: {one.summary}", style))
+    if figures.firing > _FEW:
+        more = f"and {figures.firing - min(_FEW, len(figures.alerts)):,} more alerts fire"
+        yield line(said(more, "yellow"))
 
 
 def _first(figures: Figures, view: View) -> Text:
@@ -144,11 +157,10 @@ def _refused(figures: Figures) -> Iterator[Text]:
 def _state(figures: Figures) -> Iterator[Text]:
     """People who are waited for, the journal, the policies."""
     waiting, journal = figures.waiting, figures.journal
-    if waiting is not None and waiting.count:
+    if waiting.count:
         oldest = "" if waiting.oldest is None else f", the oldest for {span(waiting.oldest)}"
-        count = f"{waiting.count}{'+' if waiting.more else ''}"
         what = f"{waiting.tool or '–'} by {waiting.agent or '–'}"
-        yield line(said(f"approvals: {count} wait{oldest}: {what}", "bold yellow"))
+        yield line(said(f"approvals: {waiting.count} wait{oldest}: {what}", "bold yellow"))
     if journal is not None and not journal.ok:
         text = f"journal {journal.state}, {journal.held:,} wait: {journal.why or '–'}"
         yield line(said(text, "bold red"))
@@ -166,8 +178,8 @@ def _circuits(figures: Figures) -> Iterator[Text]:
         why = "" if not one.why else f": {CIRCUIT_WHY.get(one.why, one.why)}"
         probe = "" if one.next_probe_in is None else f", a probe in {span(one.next_probe_in)}"
         yield line(said(f"OPEN {one.key}{since}{why}{probe}", "red"))
-    if len(figures.circuits) > _FEW:
-        yield line(said(f"and {len(figures.circuits) - _FEW} more circuits are open", "red"))
+    if figures.opened > _FEW:
+        yield line(said(f"and {figures.opened - _FEW} more circuits are open", "red"))
 
 
 _TOOLS = (  # title, columns of the screen that it takes to be shown
@@ -229,7 +241,7 @@ def _agents(agents: list[Agent], width: int) -> Table:
         [
             said("others" if one.others else "nobody knew" if one.name is None else one.name),
             said(one.in_flight or "–"),
-            said("–" if one.per_second is None else per_second(one.per_second)),
+            said(per_second(one.per_second)),
             said(f"{one.refused:,}" if one.refused else "–"),
             said("–" if one.ago is None else f"{span(one.ago)} ago"),
             said(one.spent or "–"),
@@ -277,8 +289,8 @@ def _time(seconds: float | None) -> str:
 
 def _hourly(tool: Tool) -> str:
     """To the cent: it changes from look to look."""
-    much = float(tool.per_hour)
-    return "<0.01" if 0 < much < 0.01 else f"{much:,.2f}"
+    much = Decimal(tool.per_hour)
+    return "<0.01" if 0 < much < Decimal("0.01") else f"{much:,.2f}"
 
 
 def _now(tool: Tool) -> str:

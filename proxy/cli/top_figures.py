@@ -1,16 +1,14 @@
-"""What `holdfast top` shows, reckoned from what the proxy said; nothing is drawn here.
+"""What `holdfast top` shows, of what the proxy said (`/v1/overview`); nothing is drawn here.
 
-Ages are reckoned by the proxy's clock: that of who looks may be wrong.
+Nothing is counted here either: the dashboard shows the same answer. Only ages are reckoned, by the
+proxy's clock, for that of who looks may be wrong.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
-
-from proxy.cli.top_asked import Crowd, Seen
 
 Item = dict[str, Any]
 
@@ -68,7 +66,7 @@ class Agent(msgspec.Struct, frozen=True):
     name: str | None  # None: nobody knew, or many that share a row
     others: bool
     in_flight: int
-    per_second: float | None  # None: not known yet
+    per_second: float
     refused: int
     ago: float | None  # since its last call
     spent: str | None  # today, in US dollars
@@ -78,10 +76,19 @@ class Waiting(msgspec.Struct, frozen=True):
     """Calls that wait for a person."""
 
     count: int
-    more: bool  # than the count
-    oldest: float | None  # seconds
+    oldest: float | None = None  # seconds
     tool: str | None = None  # of the oldest
     agent: str | None = None
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """What people are called for."""
+
+    severity: str
+    name: str
+    summary: str
+    ago: float | None
+    seen_to: str | None  # who has said so
 
 
 class Journal(msgspec.Struct, frozen=True):
@@ -108,40 +115,45 @@ class Figures(msgspec.Struct, frozen=True):
     kills: list[Kill]  # the newest of them
     total: Tool
     refused: dict[str, int]  # by code, the most first
+    firing: int
+    alerts: list[Alert]  # the most urgent of them
+    opened: int
     circuits: list[Open]  # that are open, the newest first
     tools: list[Tool]
     spent: str | None  # today
     purses: list[Purse]  # the fullest first
-    agents: list[Agent] | None  # the busiest first; None: the proxy does not tell
-    waiting: Waiting | None
+    agents: list[Agent]  # the busiest
+    waiting: Waiting
     journal: Journal | None
 
 
-def figures(seen: Seen) -> Figures:
-    """Raises anything at all where what was seen is not what the proxy says."""
-    status = seen.status
-    now = _moment(status["started"]) + status["uptime"]
-    money, kills, policies = status["money"], status["kills"], status["policies"]
-    refused = sorted(status["refused"].items(), key=lambda one: (-one[1], one[0]))
-    together = {"upstream": "", "tool": "", "circuit": None, **status["together"]}
+def figures(told: Item) -> Figures:
+    """Raises anything at all where that is not what the proxy says."""
+    now = _moment(told["at"])
+    money, kills, policies = told["money"], told["kills"], told["policies"]
+    refused = sorted(told["refused"].items(), key=lambda one: (-one[1], one[0]))
+    together = {"upstream": "", "tool": "", "circuit": None, **told["together"]}
     return Figures(
-        version=status["version"],
-        word="draining" if status["draining"] else "ready" if status["ready"] else "not ready",
-        uptime=status["uptime"],
-        listen=status["listen"],
+        version=told["version"],
+        word="draining" if told["draining"] else "ready" if told["ready"] else "not ready",
+        uptime=told["uptime"],
+        listen=told["listen"],
         policies=policies["version"],
         rejected=policies["rejected"] and policies["rejected"]["why"],
         killed=kills["count"],
         kills=[_kill(item, now) for item in kills["items"]],
         total=_tool(together),
         refused=dict(refused),
-        circuits=sorted(map(_open, seen.circuits), key=lambda one: (one.ago or 0.0, one.key)),
-        tools=[_tool(item) for item in status["tools"]],
+        firing=told["alerts"]["firing"],
+        alerts=[_alert(item, now) for item in told["alerts"]["items"]],
+        opened=told["open"]["count"],
+        circuits=[_open(item) for item in told["open"]["items"]],
+        tools=[_tool(item) for item in told["tools"]],
         spent=money and money["spent"],
         purses=sorted(_purses(money["fullest"], now), key=lambda one: -one.share) if money else [],
-        agents=_agents(seen.crowd, seen.earlier, money, now),
-        waiting=_waiting(seen.approvals, now),
-        journal=_journal(status["journal"]),
+        agents=[_agent(item, now) for item in told["agents"]["items"]],
+        waiting=_waiting(told["waiting"]),
+        journal=_journal(told["journal"]),
     )
 
 
@@ -191,71 +203,39 @@ def _tool(item: Item) -> Tool:
 def _purses(items: list[Item], now: float) -> Iterator[Purse]:
     for item in items:
         for one in item["windows"]:
-            left = Decimal(one["limit"]) - Decimal(one["spent"]) - Decimal(one["reserved"])
             yield Purse(
                 budget=item["budget"],
                 whose=item["per"] if item["key"] is None else f"{item['per']} {item['key']}",
                 window=f"{one['seconds']} s" if one["seconds"] else one["window"],
                 share=one["share"],
-                left=f"{max(left, Decimal('0.00')):f}",
+                left=one["left"],
                 limit=one["limit"],
                 resets_in=_until(one["resets_at"], now),
             )
 
 
-def _agents(
-    crowd: Crowd | None, earlier: Crowd | None, money: Item | None, now: float
-) -> list[Agent] | None:
-    spent = {one["agent"] or None: one["spent"] for one in money["agents"]} if money else {}
-    if crowd is None:
-        known = [Agent(name, False, 0, None, 0, None, much) for name, much in spent.items()]
-        return known or None
-    before: dict[tuple[bool, str | None], int] = {}
-    seconds = 0.0
-    if earlier is not None:
-        before = {(item["others"], item["id"]): item["calls"] for item in earlier.items}
-        seconds = crowd.at - earlier.at
-    agents = [
-        Agent(
-            name=item["id"],
-            others=item["others"],
-            in_flight=item["in_flight"],
-            per_second=_rate(item["calls"], before.get((item["others"], item["id"]), 0), seconds),
-            refused=sum(item["refused"].values()),
-            ago=_since(item["last_seen"], now),
-            spent=None if item["others"] else spent.get(item["id"]),
-        )
-        for item in crowd.items
-    ]
-    return sorted(agents, key=_busy)
-
-
-def _rate(calls: int, before: int, seconds: float) -> float | None:
-    """None: nobody looked before. A proxy that was started again counts from nothing."""
-    grown = calls - before if calls >= before else calls
-    return round(grown / seconds, 3) if seconds > 0 else None
-
-
-def _busy(agent: Agent) -> tuple[float, int, float, str]:
-    never = float("inf")
-    last = never if agent.ago is None else agent.ago
-    return -(agent.per_second or 0.0), -agent.in_flight, last, agent.name or ""
-
-
-def _waiting(page: Item | None, now: float) -> Waiting | None:
-    if page is None:
-        return None
-    items = page["items"]
-    if not items:
-        return Waiting(0, False, None)
-    first = min(items, key=lambda item: _moment(item["asked"]))
-    return Waiting(
-        count=len(items),
-        more=page["next"] is not None,
-        oldest=_since(first["asked"], now),
-        tool=first["tool"] or None,
-        agent=first["agent"] or None,
+def _agent(item: Item, now: float) -> Agent:
+    return Agent(
+        name=item["id"],
+        others=item["others"],
+        in_flight=item["in_flight"],
+        per_second=item["per_second"],
+        refused=sum(item["refused"].values()),
+        ago=_since(item["last_seen"], now),
+        spent=item["spent"],
     )
+
+
+def _alert(item: Item, now: float) -> Alert:
+    ago, seen_to = _since(item["starts"], now), item["acknowledged_by"]
+    return Alert(item["severity"], item["name"], item["summary"], ago, seen_to)
+
+
+def _waiting(item: Item) -> Waiting:
+    first = item["oldest"]
+    if first is None:
+        return Waiting(item["count"])
+    return Waiting(item["count"], first["for"], first["tool"], first["agent"])
 
 
 def _journal(item: Item | None) -> Journal | None:

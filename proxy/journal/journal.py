@@ -51,6 +51,10 @@ async def within(seconds: float, work: Callable[[], None]) -> bool:
     return bool(finished)
 
 
+def _nothing() -> None:
+    """Nobody counts."""
+
+
 def _nobody(kind: str, text: str) -> None:
     """Somebody should listen."""
 
@@ -79,6 +83,8 @@ class Journal:
         self._terms = terms
         self._clock = clock
         self._rooms = rooms
+        self.counted: Callable[[], None] = _nothing
+        """Called before a snapshot: then all rooms have heard of all that was noted."""
         self._anchors = anchors
         self._key = key
         self._version = version
@@ -254,6 +260,7 @@ class Journal:
 
     def snapshot(self) -> None:
         """Keep what the rooms know now, with all that was noted until now. On the loop."""
+        self.counted()
         states = {room.name: msgspec.Raw(msgspec.json.encode(room.dump())) for room in self._rooms}
         self._writer.put(Mark(lambda written: self._keep_states(states, written)))
 

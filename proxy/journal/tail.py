@@ -11,6 +11,7 @@ was put back. Then it goes back to the newest of the earlier places that still h
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -113,19 +114,28 @@ class Tail:
     # --- in a segment ---
 
     def _some(self, limit: int, most: int, room: int) -> Read:
+        """Nearly always those that come next are in order, and that is seen of all at once."""
+        assert self._lines is not None
+        ahead = next(self._lines.ahead(), [])[: min(most, limit - self.at.seq)]
+        if not in_order(ahead, self.at.seq + 1) or sum(map(len, ahead)) >= room:
+            return self._one_by_one(limit, most, room)
+        self._lines.passed(ahead)
+        self.at = Place(self.at.seq + len(ahead), hash_of(ahead[-1]) or UNKNOWN)
+        return Read(ahead)
+
+    def _one_by_one(self, limit: int, most: int, room: int) -> Read:
         assert self._lines is not None
         taken: list[bytes] = []
         seq = self.at.seq
-        for line in self._lines.ahead():
-            # Nearly always it is the next one, and that is seen at once.
-            found = seq + 1 if line.startswith(b'{"seq":%d,' % (seq + 1)) else seq_of(line)
+        for line in chain.from_iterable(self._lines.ahead()):
+            found = seq_of(line)
             full = len(taken) >= most or room <= 0
             if full or found > limit or (taken and found > seq + 1):
                 break
             if found > seq + 1:
                 self.at = Place(found - 1, UNKNOWN)
                 return Read([], Hole("missing", seq + 1, found - 1))
-            self._lines.passed(line)
+            self._lines.passed([line])
             if found == seq + 1:
                 taken.append(line)
                 seq, room = found, room - len(line)
@@ -186,13 +196,12 @@ class Tail:
         self.at = Place(segment.first - 1, UNKNOWN)
         _ = self._enter(segment)
         assert self._lines is not None
-        for line in self._lines.ahead():
+        for line in chain.from_iterable(self._lines.ahead()):
+            self._lines.passed([line])
             if seq_of(line) >= place.seq:
                 break
-            self._lines.passed(line)
         else:
             return False
-        self._lines.passed(line)
         return seq_of(line) == place.seq and place.hash in (UNKNOWN, hash_of(line) or UNKNOWN)
 
 
@@ -212,17 +221,18 @@ class _Plain:
         self._block = block
         self._at = 0
 
-    def ahead(self) -> Iterator[bytes]:
-        """Whole lines from here on."""
+    def ahead(self) -> Iterator[list[bytes]]:
+        """Whole lines from here on, some at a time."""
         self._file.seek(self._at)
         rest = b""
         while block := self._file.read(self._block):
             *lines, rest = (rest + block).split(b"\n")
-            yield from lines
+            if lines:
+                yield lines
 
-    def passed(self, line: bytes) -> None:
-        """The next line, as `ahead` gave it, is done with."""
-        self._at += len(line) + 1
+    def passed(self, lines: list[bytes]) -> None:
+        """The next ones, as `ahead` gave them, are done with."""
+        self._at += sum(map(len, lines)) + len(lines)
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -236,19 +246,20 @@ class _Packed:
         self._blocks = blocks_of(file, block)
         self._lines: list[bytes] = []  # the next one last
 
-    def ahead(self) -> Iterator[bytes]:
-        """Lines from here on."""
-        yield from self._lines[::-1]
+    def ahead(self) -> Iterator[list[bytes]]:
+        """Lines from here on, some at a time."""
+        if self._lines:
+            yield self._lines[::-1]
         try:
             for lines in self._blocks:
                 self._lines = lines[::-1] + self._lines
-                yield from lines
+                yield lines
         except Unpacking:
             return  # what is behind it is missing, as the next segment shows
 
-    def passed(self, line: bytes) -> None:
-        """The next line, as `ahead` gave it, is done with."""
-        self._lines.pop()
+    def passed(self, lines: list[bytes]) -> None:
+        """The next ones, as `ahead` gave them, are done with."""
+        del self._lines[-len(lines) :]
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -285,6 +296,12 @@ def _of(seq: int, files: list[File]) -> _Segment | None:
         else:
             best, low = found or best, middle + 1
     return best
+
+
+def in_order(lines: list[bytes], seq: int) -> bool:
+    """Are there records, and do their seqs go on one by one from this one?"""
+    heads = [b'{"seq":%d,' % each for each in range(seq, seq + len(lines))]
+    return bool(lines) and all(map(bytes.startswith, lines, heads))
 
 
 def seq_of(line: bytes) -> int:

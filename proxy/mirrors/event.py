@@ -5,8 +5,6 @@ alone would not do, for the intent of a call has the same as its end, and so hav
 erasure; so the type and the seq stand behind it.
 """
 
-from typing import NamedTuple
-
 import msgspec
 
 from proxy.journal.chain import hash_of
@@ -20,7 +18,7 @@ HOLE = "mirror.gap"
 _encode = msgspec.json.Encoder().encode
 
 
-class Event(NamedTuple):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One record, or a hole."""
 
     seq: int

@@ -255,11 +255,12 @@ class Mirror:
         read = self._tail.more(self._written(), READS)
         if read.hole is not None:
             return [hole_of(read.hole, self._tail.origin)]
-        lines = read.lines
-        if self.terms.types != ("*",):  # by its place: most are not wanted, and need not be read
+        lines, everything = read.lines, self.terms.types == ("*",)
+        if not everything:  # by its place: most are not wanted, and need not be read
             lines = [line for line in lines if self._wants(type_of(line).decode("latin-1"))]
-        made = (event_of(line, self._tail.origin) for line in lines)
-        return [event for event in made if event is not None and self._wants(event.type)]
+        made = [event_of(line, self._tail.origin) for line in lines]
+        found = [event for event in made if event is not None]
+        return found if everything else [event for event in found if self._wants(event.type)]
 
     def _wants(self, word: str) -> bool:
         known = self._wanted.get(word)

@@ -8,7 +8,9 @@ import asyncio
 import os
 import select
 import stat
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 from proxy.journal.disk import Disk
 from proxy.mirrors.event import Event
@@ -51,26 +53,22 @@ class ToStdout(PassesOn):
         poll = select.poll()
         poll.register(self._file, select.POLLOUT)
         most = _most(self._file)
-        lines = [memoryview(event.encoded() + b"\n") for event in events]
+        lines: list[bytes | memoryview] = [event.encoded() + b"\n" for event in events]
         # What is told again is the event of which a part was written, as it comes first.
         lines[0] = self._left or lines[0]
-        taken = 0
-        while taken < len(lines):
-            piece = _piece(lines, taken, most)
+        ends = [0, *accumulate(map(len, lines))]
+        out, why = 0, ""
+        while out < ends[-1] and not why:
             why = "" if most == FILE_PIECE and not self._closed else self._why_not(poll)
-            if why:
-                return Said(taken, why)
-            try:
-                written = self._disk.write(self._file, piece)
-            except OSError as error:
-                return Said(taken, f"standard output: {error.strerror or error}")
-            while taken < len(lines) and written >= len(lines[taken]):
-                written -= len(lines[taken])
-                taken += 1
-            self._left = _NOTHING
-            if written:
-                self._left = lines[taken] = lines[taken][written:]
-        return Said(taken)
+            if not why:
+                try:
+                    out += self._disk.write(self._file, _piece(lines, ends, out, most))
+                except OSError as error:
+                    why = f"standard output: {error.strerror or error}"
+        taken, begun = _at(ends, out)
+        if out:
+            self._left = memoryview(lines[taken])[begun:] if begun else _NOTHING
+        return Said(taken, why)
 
     def _why_not(self, poll: select.poll) -> str:
         """Wait for room; empty: there is some."""
@@ -90,11 +88,17 @@ def _most(file: int) -> int:
         return PIECE
 
 
-def _piece(lines: Sequence[memoryview], at: int, most: int) -> bytes | memoryview:
+def _at(ends: Sequence[int], out: int) -> tuple[int, int]:
+    """Of so many bytes: so many whole lines, and so many bytes of the next one."""
+    whole = bisect_right(ends, out) - 1
+    return whole, out - ends[whole]
+
+
+def _piece(
+    lines: Sequence[bytes | memoryview], ends: Sequence[int], out: int, most: int
+) -> bytes | memoryview:
     """What is written next: as many whole lines as fit into so many bytes, so that what ends
     between two pieces ends between two lines; or a part of one that is longer."""
-    size, upto = len(lines[at]), at + 1
-    while upto < len(lines) and size + len(lines[upto]) <= most:
-        size += len(lines[upto])
-        upto += 1
-    return lines[at][:most] if upto == at + 1 else b"".join(lines[at:upto])
+    at, begun = _at(ends, out)
+    upto, _ = _at(ends, out + most)
+    return b"".join(lines[at:upto])[begun:] if upto > at else lines[at][begun : begun + most]

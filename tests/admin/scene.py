@@ -7,6 +7,7 @@ from proxy.admin.sight import Sight
 from proxy.keep import Keep
 from proxy.observe.metrics import Metrics
 from proxy.protocols.identity import Identity
+from proxy.recorders import Recorders
 from tests.fakes import EPOCH, FakeClock
 from tests.tables import Desk
 
@@ -37,4 +38,5 @@ class Scene:
             self.keep,
             Identity("ann", "crew"),
             lambda: self.desk.table,
+            Recorders(self.clock),
         )

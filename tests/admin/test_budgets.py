@@ -86,7 +86,7 @@ def test_budgets_are_shown_before_anything_is_spent(money: Money) -> None:
         "windows": [
             {
                 "window": "request", "seconds": None, "limit": "2.00", "spent": "0.00",
-                "reserved": "0.00", "share": 0.0, "resets_at": None, "alerts": [],
+                "reserved": "0.00", "left": "2.00", "share": 0.0, "resets_at": None, "alerts": [],
             }
         ],
     }  # fmt: skip
@@ -102,7 +102,7 @@ def test_an_account_is_shown_as_it_is_now(money: Money) -> None:
     assert (item["per"], item["key"], item["on_exceed"]) == ("agent", "ann", "reject")
     assert hour == {
         "window": "hour", "seconds": None, "limit": "1.00", "spent": "0.90", "reserved": "0.05",
-        "share": 0.95, "resets_at": hour["resets_at"], "alerts": [0.75, 0.9],
+        "left": "0.05", "share": 0.95, "resets_at": hour["resets_at"], "alerts": [0.75, 0.9],
     }  # fmt: skip
     assert (day["spent"], day["alerts"]) == ("0.90", [])
     assert hour["resets_at"] < day["resets_at"]

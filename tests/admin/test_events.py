@@ -64,18 +64,53 @@ async def test_who_listens_hears_the_news(client, scene):
         name, told = await one(answer)
         assert (name, told["after"], told["why"]) == ("circuit", "open", "rate")
         assert (await one(answer))[0] == "escalated"
-        assert scene.sight.recorders == []
+        assert not scene.sight.recorders
 
 
 async def test_calls_are_told_in_short(client, scene):
     """As long as anybody listens to them; nothing stands in it that says nothing."""
     async with client.get("/v1/events?calls=true") as answer:
         await one(answer)
-        (recorder,) = scene.sight.recorders
-        recorder.note(record(id="c1", tool="pay"))
+        scene.sight.recorders.note(record(id="c1", tool="pay"))
+        scene.sight.recorders.catch_up()
         name, told = await one(answer)
         assert (name, told["id"], told["tool"]) == ("call", "c1", "pay")
         assert "" not in told.values()
+
+
+async def test_pages_hear_a_few_calls_of_each_second(client, scene):
+    """All of them the same, made once; with how many were left out. While nobody has ended a call
+    nothing is said."""
+    async with (
+        client.get("/v1/events?calls=sample") as one_page,
+        client.get("/v1/events?calls=sample") as another,
+    ):
+        assert [(await one(each))[0] for each in (one_page, another)] == ["hello", "hello"]
+        for number in range(1000):
+            outcome = "failed" if number == 999 else "ok"
+            scene.sight.recorders.note(record(id=f"c{number}", outcome=outcome))
+        scene.sight.recorders.catch_up()
+        scene.clock.advance(1.0)
+        told = [await one(each) for each in (one_page, another)]
+        assert told[0] == told[1]
+        assert told[0][0] == "calls"
+        assert told[0][1]["calls"][0]["id"] == "c999"
+        assert len(told[0][1]["calls"]) + told[0][1]["left_out"] == 1000
+
+
+async def test_when_the_last_page_goes_nothing_is_sampled(client, scene, monkeypatch):
+    """Then calls pay nothing again."""
+    monkeypatch.setattr(events, "HEARTBEAT", 0.01)
+    async with client.get("/v1/events?calls=sample") as answer:
+        await one(answer)
+        assert scene.sight.recorders
+        answer.close()
+
+    async def gone():
+        while scene.sight.recorders:
+            await asyncio.wait([asyncio.ensure_future(client.get("/livez"))])
+
+    await within(gone())
 
 
 async def test_the_last_who_goes_takes_the_recorder_away(client, scene, monkeypatch):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from proxy.admin.rates import EVERY, SPAN, Lately, Rates, together
+from proxy.admin.rates import EVERY, POINTS, SPAN, STEP, Lately, Rates, together
 from tests.fakes import FakeClock, Turn
 from tests.observe.records import metrics, record
 
@@ -97,3 +97,29 @@ async def test_copies_are_made_while_it_runs():
         await Turn()
     assert found.lately()[KEY].calls == 0
     running.cancel()
+
+
+def test_how_it_went_is_kept_in_steps():
+    """One point for every few copies, of all calls of that time together; so many of them."""
+    clock, counted, found = rates()
+    for number in range(STEP * (POINTS + 2)):
+        if number < STEP:
+            counted.note(record())
+        clock.advance(EVERY)
+        found.copy()
+        if number == 2 * STEP - 1:
+            assert [point.calls for point in found.trend] == [3, 0]
+            assert found.trend[0].per_second == 3 / (STEP * EVERY)
+
+    assert len(found.trend) == POINTS
+    assert all(point.calls == 0 for point in found.trend)
+
+
+def test_who_follows_copies_when_numbers_are_copied():
+    """At the same moment, so that both look back as far."""
+    _, _, found = rates()
+    seen: list[int] = []
+    found.followers.append(lambda: seen.append(found.copies))
+    found.copy()
+
+    assert seen == [2]

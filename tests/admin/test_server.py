@@ -18,6 +18,7 @@ from proxy.keep import Keep
 from proxy.keys import InFlightKey
 from proxy.observe.metrics import Metrics
 from proxy.protocols.identity import Identity
+from proxy.recorders import Recorders
 from tests.observe.records import record
 from tests.tables import Desk
 
@@ -44,7 +45,7 @@ def metrics(keep: Keep, health: Health) -> Metrics:
 def sight(health: Health, keep: Keep, metrics: Metrics) -> Sight:
     desk = Desk(keep=keep)
     identity = Identity("local-agent", "default")
-    return Sight(health, metrics, Clock(), keep, identity, lambda: desk.table)
+    return Sight(health, metrics, Clock(), keep, identity, lambda: desk.table, Recorders(Clock()))
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ MEANS = {
     "sampled": "one call in 100 is traced",
     "traced": "each call is traced",
     "untold": "nobody is told of calls",
-    "told": "operators are told all",
+    "watched": "SLOs, alerts, behaviour",
+    "told": "likewise, all is mirrored",
     "told-traced": "likewise, 1 in 100 traced",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck

@@ -141,8 +141,9 @@ def _traces(results: Results) -> list[Target]:
 
 
 def _told(results: Results) -> list[Target]:
-    says = "calls/s, 32 connections, all that operators are told"
+    says = "likewise, and a mirror of every record"
     limits = (
+        ("watched", "untold", "calls/s, 32 connections, objectives, behaviour, alerts", 0.9),
         ("told", "untold", says, 0.9),
         ("told-traced", "told", "likewise, one call in 100 traced as well", 0.97),
         ("told-traced", "envoy", "all of it, against Envoy doing the same job", 1.3),

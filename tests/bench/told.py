@@ -1,5 +1,5 @@
-"""What it costs to tell operators: the shipped policies by themselves, with objectives, behaviour,
-alerts and a mirror of all records, the same with one call in a hundred traced, and Envoy.
+"""What it costs to tell operators: the shipped policies by themselves, with objectives, behaviour
+and alerts, with a mirror of all records as well, and with one call in a hundred traced; and Envoy.
 
 Who is told is the upstream, which takes whatever it is posted, on the core of the load; the mirror
 writes to the file that is the peer's standard output. The metrics of the one that is loaded are
@@ -20,15 +20,16 @@ from tests.bench.process import ROOT
 
 QUICK = Plan(rounds=3, seconds=1, warm_up=1)
 USUAL = Plan(rounds=9, seconds=2, warm_up=2)
-NAMES = ("untold", "told", "told-traced", "envoy")
+NAMES = ("untold", "watched", "told", "told-traced", "envoy")
 EVERY = 1.0
 """Seconds from one reading of the metrics to the next."""
 CATCHES_UP = 20.0
 """Seconds that a mirror is waited for."""
 FEW = 100
 """Records behind which it is not waited for: some come without calls, too."""
+_READ = ("watched", "told", "told-traced")
 _LAG = re.compile(r"^holdfast_mirror_lag_records(?:{.*})? (\S+)", re.MULTILINE)
-TOLD = """
+WATCHED = """
 slos:
   - {name: works, sli: success, objective: 0.999}
   - {name: quick, sli: latency, threshold: 1s, objective: 0.99}
@@ -38,16 +39,23 @@ behaviour: {}
 alerts:
   receivers: [{name: hook, kind: webhook, url: "@URL@/alerts", allow_private: true}]
   routes: [{to: [hook]}]
+"""
+TOLD = (
+    WATCHED
+    + """
 mirrors:
   - {name: copy, kind: stdout}
 """
+)
 
 
 def starters(yard: Yard) -> dict[str, Callable[[], Peer]]:
     """By name."""
-    policies, traced = _policies(yard), ("--config", str(_settings(yard)))
+    watched, policies = _policies(yard, "watched", WATCHED), _policies(yard, "told", TOLD)
+    traced = ("--config", str(_settings(yard)))
     return {
         "untold": lambda: yard.holdfast_of(ROOT, "untold", SHIPPED),
+        "watched": lambda: yard.holdfast_of(ROOT, "watched", watched),
         "told": lambda: yard.holdfast_of(ROOT, "told", policies),
         "told-traced": lambda: yard.holdfast_of(ROOT, "told-traced", policies, *traced),
         "envoy": yard.envoy,
@@ -59,7 +67,7 @@ class Reading(Load):
 
     def watch(self, peers: Sequence[Peer]) -> None:
         """These are loaded from now on."""
-        self._watched = {peer.listen: peer for peer in peers if peer.name.startswith("told")}
+        self._watched = {peer.listen: peer for peer in peers if peer.name in _READ}
 
     def run(self, target: Address, connections: int, seconds: int) -> Outcome:
         """As Load. Then its mirror is waited for: what it has to catch up is its own, and would be
@@ -100,10 +108,10 @@ def _lag(peer: Peer) -> float:
     return sum(map(float, _LAG.findall(peer.metrics())))
 
 
-def _policies(yard: Yard) -> Path:
+def _policies(yard: Yard, name: str, more: str) -> Path:
     host, port = yard.direct().listen
-    written = yard.folder / "told.yaml"
-    told = TOLD.replace("@URL@", f"http://{host}:{port}")
+    written = yard.folder / f"{name}.yaml"
+    told = more.replace("@URL@", f"http://{host}:{port}")
     written.write_text(SHIPPED.read_text("utf-8").rstrip() + "\n" + told, "utf-8")
     return written
 

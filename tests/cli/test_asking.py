@@ -104,3 +104,16 @@ def test_the_address_of_the_settings(here, monkeypatch):
     assert admin_of_settings() == "127.0.0.1:8701"
     monkeypatch.setenv("HOLDFAST_ADMIN", "unix:/run/h.sock")
     assert admin_of_settings() == "unix:/run/h.sock"
+
+
+@pytest.mark.parametrize("admin", ["0.0.0.0:8701", "[::]:8701", "10.0.0.7:8701"])
+def test_where_a_token_would_be_needed_the_socket_is_asked(here, monkeypatch, admin):
+    """Who may exec into a pod sees its state without one; while there is no socket, the address."""
+    monkeypatch.setenv("HOLDFAST_ADMIN", admin)
+    monkeypatch.setenv("HOLDFAST_DATA_DIR", str(here))
+
+    assert admin_of_settings() == admin
+    (here / "admin.sock").touch()
+    assert admin_of_settings() == f"unix:{here / 'admin.sock'}"
+    monkeypatch.setenv("HOLDFAST_ADMIN", "127.0.0.1:8701")
+    assert admin_of_settings() == "127.0.0.1:8701"

@@ -15,7 +15,7 @@ from proxy.cli.top_figures import Figures
 from proxy.cli.top_view import View
 from tests.cli.admin import serving
 from tests.cli.teletype import teletype
-from tests.cli.top_scene import AGENT, KILL, page, seen, status
+from tests.cli.top_scene import AGENT, KILL, listed, seen, status
 from tests.harness import RawUpstream, answer, holdfast, request
 
 PROBLEM = {"type": "about:blank", "title": "Forbidden", "detail": "not open to you"}
@@ -27,13 +27,13 @@ INSIDE, OUTSIDE = "\x1b[?1049h", "\x1b[?1049l"
 def pages(here, monkeypatch):
     monkeypatch.delenv("HOLDFAST_TOKEN", raising=False)
     with serving() as found:
-        found.put("/v1/status", status())
+        found.put("/v1/overview", status())
         yield found
 
 
 def test_one_screen_without_a_terminal(holdfast, pages):
     """Where output is no terminal there is no other, and no escape in it."""
-    pages.put("/v1/agents", page(AGENT))
+    pages.put("/v1/overview", status(agents=listed(AGENT)))
     for arguments in ((), ("--once",)):
         ran = holdfast("top", "--admin", pages.url, *arguments)
 
@@ -46,13 +46,13 @@ def test_one_screen_without_a_terminal(holdfast, pages):
 
 def test_as_json(holdfast, pages):
     """One object with all of it, names as they are."""
-    pages.put("/v1/status", status(kills={"count": 1, "items": [KILL | {"by": "\x1b[31m"}]}))
+    pages.put("/v1/overview", status(kills={"count": 1, "items": [KILL | {"by": "\x1b[31m"}]}))
     ran = holdfast("top", "--json", "--admin", pages.url)
 
     told = json.loads(ran.out)
     assert ran.code == 0
     assert told["kills"][0]["by"] == "\x1b[31m"
-    assert (told["tools"][0]["tool"], told["agents"], told["waiting"]) == ("pay", None, None)
+    assert (told["tools"][0]["tool"], told["agents"]) == ("pay", [])
 
 
 def test_the_socket_of_the_data_dir_is_asked_first(holdfast, here, monkeypatch):
@@ -60,14 +60,14 @@ def test_the_socket_of_the_data_dir_is_asked_first(holdfast, here, monkeypatch):
     monkeypatch.setenv("HOLDFAST_TOKEN", "another's")
     (here / "state").mkdir()
     with serving(str(here / "state" / "admin.sock")) as door:
-        door.put("/v1/status", status())
+        door.put("/v1/overview", status())
         assert holdfast("top", "--json", "--data-dir", here / "state").code == 0
         assert door.tokens == []
         monkeypatch.setenv("HOLDFAST_DATA_DIR", str(here / "state"))
         assert holdfast("top", "--json").code == 0
     monkeypatch.setenv("HOLDFAST_DATA_DIR", str(here / "none"))
     with serving() as pages:
-        pages.put("/v1/status", status())
+        pages.put("/v1/overview", status())
         monkeypatch.setenv("HOLDFAST_ADMIN", pages.url.removeprefix("http://"))
         assert holdfast("top", "--json").code == 0
         assert set(pages.tokens) == {"Bearer another's"}
@@ -75,12 +75,12 @@ def test_the_socket_of_the_data_dir_is_asked_first(holdfast, here, monkeypatch):
 
 def test_nobody_answers_at_the_start(holdfast, pages):
     """Or somebody else does: that is an error, and nothing is drawn."""
-    pages.put("/v1/status", PROBLEM, status=403)
+    pages.put("/v1/overview", PROBLEM, status=403)
     ran = holdfast("top", "--once", "--admin", pages.url)
     assert (ran.code, ran.out) == (1, "")
     assert "refuses: not open to you" in ran.err
 
-    pages.put("/v1/status", {"what": "else"})
+    pages.put("/v1/overview", {"what": "else"})
     ran = holdfast("top", "--admin", pages.url)
     assert (ran.code, ran.out) == (1, "")
     assert "is no admin side of Holdfast" in ran.err
@@ -123,7 +123,7 @@ def test_without_keys_it_draws_all_the_same(pages):
     """Standard input is no terminal: nothing of it is read, and it goes on."""
     with teletype("top", "--admin", pages.url, "--interval", "0.2", keys=False) as screen:
         assert "q quits" not in screen.until("gateway/pay")
-        pages.put("/v1/status", status(version="0.2.0"))
+        pages.put("/v1/overview", status(version="0.2.0"))
         screen.until("0.2.0")
         screen.end()
         assert screen.exited() == 143
@@ -133,10 +133,10 @@ def test_a_proxy_that_is_gone_is_asked_again(pages):
     """That is said, over what was seen last."""
     with teletype("top", "--admin", pages.url, "--interval", "0.2") as screen:
         screen.until("gateway/pay")
-        pages.put("/v1/status", PROBLEM, status=403)
+        pages.put("/v1/overview", PROBLEM, status=403)
         screen.until("NO ANSWER")
         screen.until("gateway/pay")
-        pages.put("/v1/status", status(version="0.2.0"))
+        pages.put("/v1/overview", status(version="0.2.0"))
         assert "NO ANSWER" not in screen.until("0.2.0").rpartition("\x1b[H")[2]
 
 
@@ -146,7 +146,7 @@ def test_a_pause_holds_still(pages):
         screen.until("gateway/pay")
         screen.press("p")
         screen.until("PAUSED")
-        pages.put("/v1/status", status(version="0.2.0"))
+        pages.put("/v1/overview", status(version="0.2.0"))
         screen.press("j")
         assert "0.2.0" not in screen.until("q quits")
         screen.press("p")

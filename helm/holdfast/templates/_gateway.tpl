@@ -1,0 +1,55 @@
+{{- define "holdfast.gatewayPod" -}}
+{{- $gateway := .Values.gateway -}}
+automountServiceAccountToken: false # it asks nothing of the cluster
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $gateway.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+terminationGracePeriodSeconds: {{ add $gateway.preStop .Values.drain 5 }} # preStop, drain, and 5 to close the journal
+securityContext:
+  runAsNonRoot: true
+  fsGroup: {{ .Values.securityContext.runAsGroup | default 65532 }}
+  fsGroupChangePolicy: OnRootMismatch # the key of the journal stays its owner's
+  seccompProfile: {type: RuntimeDefault}
+containers:
+  - {{ include "holdfast.container" (dict "root" . "form" "gateway") | nindent 4 | trim }}
+volumes:
+  {{- include "holdfast.proxyVolumes" . | nindent 2 }}
+  {{- if not $gateway.persistence.enabled }}
+  - name: {{ .Values.journal.volumeName | default "holdfast-journal" }}
+    {{- toYaml .Values.journal.volume | nindent 4 }}
+  {{- end }}
+{{- with $gateway.topologyKeys }}
+topologySpreadConstraints:
+  {{- range . }}
+  - topologyKey: {{ . }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "holdfast.selectorLabels" $ | nindent 8 }}
+  {{- end }}
+{{- end }}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" }}
+{{- with index $gateway $field }}
+{{ $field }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Of a volume, by what values say of it. */}}
+{{- define "holdfast.claim" -}}
+accessModes: [ReadWriteOnce]
+{{- with .storageClassName }}
+storageClassName: {{ . }}
+{{- end }}
+resources:
+  requests: {storage: {{ .size }}}
+{{- end -}}

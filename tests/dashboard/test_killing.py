@@ -1,0 +1,106 @@
+"""The kill switch, with keys alone: two steps, and nothing happens at the first."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.dashboard.browser import Watched, needs_chromium, opened
+from tests.dashboard.scene import Scene, come_in, scene
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_chromium]
+TABS = 60
+"""So many steps reach everything on the page."""
+
+
+async def step_to(seen: Watched, role: str, name: str) -> None:
+    """Press Tab until that has the focus."""
+    wanted = seen.page.get_by_role(role, name=name, exact=True)
+    for _ in range(TABS):
+        await seen.page.keyboard.press("Tab")
+        if await wanted.evaluate("(node) => node === document.activeElement"):
+            return
+    raise AssertionError(f"no step comes to {name}")
+
+
+async def first_step(seen: Watched) -> None:
+    """What is to be killed, and why: no mouse, no click."""
+    keyboard = seen.page.keyboard
+    await step_to(seen, "combobox", "What")
+    await keyboard.type("A tool")
+    await step_to(seen, "textbox", "Which")
+    await keyboard.type("get_*")
+    await step_to(seen, "textbox", "Why")
+    await keyboard.type("wrong recipients, case 12")
+    await keyboard.press("Enter")
+    await seen.page.get_by_role("dialog").get_by_text("It meets 1 tool").wait_for()
+
+
+def code(got: Any) -> str:
+    """Of an answer; empty where it is no refusal."""
+    found: str = json.loads(got.body).get("code", "")
+    return found
+
+
+def killed(its: Scene) -> list[str]:
+    """The scopes."""
+    return [str(kill.scope) for kill in its.proxy.app._control.kills.items()]
+
+
+async def test_it_is_thrown_and_lifted_with_keys_alone(browser: Any) -> None:
+    """The second step says what it stops. What it stops is refused from then on, with the reason;
+    everybody who looks sees it; and it goes on when it is revived."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await its.call("get_balance")
+        page = seen.page
+        await come_in(seen, "olga", "#/kills")
+        await page.get_by_text("Nothing is killed").wait_for()
+        await first_step(seen)
+        dialog = page.get_by_role("dialog")
+        assert "every call of tools whose name fits get_*" in await dialog.text_content()
+        assert (killed(its), code(await its.call("get_balance"))) == ([], "")
+        await step_to(seen, "button", "Kill tool:get_*")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("tool:get_* is killed").first.wait_for()
+        got = await its.call("get_balance")
+        assert (code(got), killed(its)) == ("killed", ["tool:get_*"])
+        assert b"wrong recipients, case 12" in got.body
+        alarms = page.get_by_role("region", name="What is wrong now")
+        await alarms.get_by_text("KILLED", exact=True).wait_for()
+        assert await dialog.count() == 0
+
+        await step_to(seen, "button", "Revive")
+        await page.keyboard.press("Enter")
+        await step_to(seen, "textbox", "Why it may go on")
+        await page.keyboard.type("they are right again")
+        await step_to(seen, "button", "Revive tool:get_*")
+        await page.keyboard.press("Enter")
+        await page.get_by_text("tool:get_* goes on").first.wait_for()
+        assert (killed(its), code(await its.call("get_balance"))) == ([], "")
+
+
+async def test_who_presses_enter_twice_has_killed_nothing(browser: Any) -> None:
+    """The focus is on the way back first; and Escape leads back as well, to where one was."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await its.call("get_balance")
+        await come_in(seen, "olga", "#/kills")
+        await first_step(seen)
+        await seen.page.keyboard.press("Enter")
+        await seen.page.get_by_role("dialog").wait_for(state="detached")
+        await seen.page.keyboard.press("Enter")
+        await seen.page.get_by_role("dialog").get_by_text("It meets").wait_for()
+        await seen.page.keyboard.press("Escape")
+        await seen.page.get_by_role("dialog").wait_for(state="detached")
+        at = await seen.page.evaluate("() => document.activeElement.id")
+        assert (at, killed(its)) == ("kill-reason", [])
+
+
+async def test_who_is_no_operator_is_told_so(browser: Any) -> None:
+    """There is nothing to press."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await its.proxy.change("/v1/kills", {"scope": "tool:pay", "reason": "case 12"})
+        await come_in(seen, "vera", "#/kills")
+        await seen.page.get_by_role("cell", name="case 12").wait_for()
+        assert await seen.page.get_by_text("An operator stops calls").is_visible()
+        for name in ("Revive", "Next: what it does"):
+            assert await seen.page.get_by_role("button", name=name).count() == 0
