@@ -32,10 +32,9 @@ def pytest_configure() -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Coverage counts what the tests of a room reach of it. Others reach a line by the way, when
-    threads and sockets happen to meet; Hypothesis, when it happens to think of it. And it would
-    make them slow.
+    threads and sockets happen to meet; and it would make them slow.
     """
-    measuring = None if counts(item) else Coverage.current()
+    measuring = Coverage.current() if JUDGED.isdisjoint(item.path.parents) else None
     if measuring is None:
         return (yield)
     measuring.stop()
@@ -43,9 +42,3 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         measuring.start()
-
-
-def counts(item: pytest.Item) -> bool:
-    """Is what it reaches tested? Hypothesis marks its own."""
-    drawn = item.get_closest_marker("hypothesis") is not None
-    return not drawn and not JUDGED.isdisjoint(item.path.parents)
