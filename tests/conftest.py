@@ -34,11 +34,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Coverage counts what the tests of a room reach of it. Others reach a line by the way, when
     threads and sockets happen to meet; and it would make them slow.
     """
-    measuring = Coverage.current() if JUDGED.isdisjoint(item.path.parents) else None
-    if measuring is None:
-        return (yield)
-    measuring.stop()
+    stopped: list[Coverage] = []
+    if JUDGED.isdisjoint(item.path.parents):
+        # A worker of xdist has two; where only the upper one is stopped, the other goes on.
+        while (measuring := Coverage.current()) is not None:
+            measuring.stop()
+            stopped.append(measuring)
     try:
         return (yield)
     finally:
-        measuring.start()
+        for measuring in reversed(stopped):
+            measuring.start()

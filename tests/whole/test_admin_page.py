@@ -17,8 +17,6 @@ from tests.harness import RawUpstream, answer, holdfast, request
 from tests.harness.loops import THE_LOOP
 from tests.servers import RedisServer
 
-pytestmark = pytest.mark.asyncio(loop_factories=THE_LOOP)
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "admin.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```http\nGET (\S+)\n```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
@@ -73,6 +71,7 @@ def settings(target: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
     store.stop()
 
 
+@pytest.mark.asyncio(loop_factories=THE_LOOP)
 @pytest.mark.parametrize(("target", "example"), EXAMPLES)
 async def test_its_examples_have_the_shapes_that_are_answered(
     target: str, example: str, settings: dict[str, Any]
