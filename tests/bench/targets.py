@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tests.bench.calls import Figures, Row
 from tests.bench.cold_start import Start
+from tests.bench.dashboards import PAGES, Opened
 from tests.bench.journal import Verified, Waits
 from tests.bench.scrape import Pauses
 from tests.bench.sections import paired
@@ -31,6 +32,8 @@ class Results:
     store: dict[str, Row] = field(default_factory=dict)
     traces: dict[str, Row] = field(default_factory=dict)
     told: dict[str, Row] = field(default_factory=dict)
+    dashboards: dict[str, Row] = field(default_factory=dict)
+    opened: Opened | None = None
     waits: Waits | None = None
     verified: Verified | None = None
     scrapes: list[Pauses] = field(default_factory=list)
@@ -81,6 +84,7 @@ def targets(results: Results) -> list[Target]:
         *_store(results),
         *_traces(results),
         *_told(results),
+        *_dashboards(results),
         *_scrapes(results),
         *_memory(results),
         *_own(results),
@@ -151,6 +155,15 @@ def _told(results: Results) -> list[Target]:
     return [
         Target(words, limit, True, "x", against(results.told, ours, theirs, 32))
         for ours, theirs, words, limit in limits
+    ]
+
+
+def _dashboards(results: Results) -> list[Target]:
+    kept = against(results.dashboards, "opened", "unopened", 32)
+    growth = results.opened.growth_mb if results.opened else None
+    return [
+        Target(f"calls/s, 32 connections, {PAGES} dashboards open", 0.95, True, "x", kept),
+        Target(f"RSS growth, {PAGES} dashboards", 10, False, "MB", growth),
     ]
 
 
