@@ -11,18 +11,26 @@ CONFORMANCE := .venv-conformance
 WORKERS ?= auto
 ARGS ?=
 
+ENGINE ?= docker
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' proxy/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+SOURCE ?= unknown
+TAG ?= holdfast:$(VERSION)
+
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 LOCKED := --require-hashes --only-binary :all:
 # One lock for every platform and every Python from 3.11 on. UPGRADE=--upgrade takes newer versions.
 COMPILE = $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-config --quiet $(UPGRADE) \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+# What the image has is what the tests had.
+AS_TESTED = --constraint .ci/requirements-dev.lock
 # Where Python came without ensurepip (Debian without python3-venv): the pip of outside fills the venv.
 NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
   $(PYTHON) -m pip --quiet --python $(BIN)/python install $(LOCKED) --requirement .ci/requirements-dev.lock; }
-SOURCES := $(shell find proxy tests policies docs helm -type f -not -path '*/__pycache__/*' 2>/dev/null)
+SOURCES := $(shell find proxy tests policies docs helm .ci Dockerfile .dockerignore -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test check format docs golden prices bench suite conformance soak crash fleet lock clean
+.PHONY: help venv run test check format docs golden prices bench suite conformance soak crash fleet image lock clean
 .DELETE_ON_ERROR:
 
 help: ## show this
@@ -82,11 +90,16 @@ suite: $(SUITE)/.locked ## run aiohttp's own tests of its client through Holdfas
 conformance: venv $(CONFORMANCE)/.npm ## run the MCP conformance suite and llmock's own tests through Holdfast (minutes; downloads them)
 	$(BIN)/python -m tests.conformance $(ARGS)
 
+image: ## build the image (ENGINE=docker, TAG=holdfast:VERSION, SOURCE=URL)
+	$(ENGINE) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) --tag $(TAG) .
+
 lock: ## make the locks anew from pyproject.toml (needs uv)
 	@command -v $(UV) >/dev/null || { echo "lock: needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) pyproject.toml --output-file .ci/requirements.lock
 	$(COMPILE) pyproject.toml --group dev --output-file .ci/requirements-dev.lock
 	$(COMPILE) pyproject.toml --group suite --output-file .ci/requirements-suite.lock
+	$(COMPILE) pyproject.toml --extra all $(AS_TESTED) --output-file .ci/requirements-image.lock
+	$(COMPILE) --group image $(AS_TESTED) --output-file .ci/requirements-image-build.lock
 	$(COMPILE) --group mcp1 --output-file .ci/requirements-mcp1.lock
 	$(COMPILE) --group conformance --output-file .ci/requirements-conformance.lock
 	$(COMPILE) --group bench --output-file .ci/requirements-bench.lock

@@ -44,6 +44,7 @@ LOCK_LINE = re.compile(
         | [ ]{4}--hash=sha256:[0-9a-f]{64}([ ]\\)?
         | [ ]{4}\#[ ]via([ ].+)?
         | [ ]{4}\#[ ]{3}[a-z0-9.() :-]+
+        | [ ]{4}\#[ ]{3}-c[ ]\.ci/requirements-dev\.lock
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -293,10 +294,17 @@ def pins(lock: str) -> set[str]:
     return {name + version for name, version in found}
 
 
-@pytest.mark.parametrize("lock", ["requirements-dev.lock", "requirements-suite.lock"])
+@pytest.mark.parametrize(
+    "lock", ["requirements-dev.lock", "requirements-suite.lock", "requirements-image.lock"]
+)
 def test_what_is_tested_is_what_runs(lock):
     """The tests' lock holds the runtime's packages in the same versions."""
     assert pins("requirements.lock") - pins(lock) == set()
+
+
+def test_what_the_image_has_was_tested():
+    """With its extras: each of its packages is one of the tests', in the same version."""
+    assert pins("requirements-image.lock") - pins("requirements-dev.lock") == set()
 
 
 def test_the_locks_are_those_of_pyproject():

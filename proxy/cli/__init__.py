@@ -23,6 +23,7 @@ from proxy.cli.demo import demo
 from proxy.cli.explain import explain
 from proxy.cli.kill import kill, revive
 from proxy.cli.prices import prices
+from proxy.cli.probe import probe
 from proxy.cli.problems import USAGE
 from proxy.cli.quickstart import quickstart
 from proxy.cli.run import run
@@ -50,7 +51,7 @@ def holdfast() -> None:
 
 _COMMANDS: tuple[click.Command, ...] = (
     run, check, test, explain, status, top, breakers, budget, slo, prices, kill, revive,
-    approvals, alerts, audit, token, schema, sandbox, demo, quickstart,
+    approvals, alerts, audit, token, schema, probe, sandbox, demo, quickstart,
 )  # fmt: skip
 for _command in _COMMANDS:
     holdfast.add_command(_command)

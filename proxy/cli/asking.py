@@ -43,6 +43,11 @@ def delete(admin: str, path: str, query: Mapping[str, str], patience: float = PA
     return _asked(admin, "DELETE", path, target, patience=patience)
 
 
+def answered(admin: str, path: str) -> tuple[int, Any]:
+    """Status and JSON of a page that says something by its status as well. Raises the same."""
+    return _answer(admin, "GET", path)
+
+
 def _asked(
     admin: str,
     method: str,
@@ -51,11 +56,20 @@ def _asked(
     content: str | None = None,
     patience: float = PATIENCE,
 ) -> Any:
+    status, told = _answer(admin, method, target, content, patience)
+    if status != 200:
+        raise Unanswered(_refused(admin, path, status, told))
+    return told
+
+
+def _answer(
+    admin: str, method: str, target: str, content: str | None = None, patience: float = PATIENCE
+) -> tuple[int, Any]:
     connection = _connection(admin, patience)
     try:
         connection.request(method, target, content, headers(admin))
         answer = connection.getresponse()
-        told = json.loads(answer.read())
+        return answer.status, json.loads(answer.read())
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
         raise Unanswered(
@@ -66,9 +80,6 @@ def _asked(
         raise Unanswered(_stranger(admin)) from error
     finally:
         connection.close()
-    if answer.status != 200:
-        raise Unanswered(_refused(admin, path, answer.status, told))
-    return told
 
 
 def every(admin: str, path: str, query: Mapping[str, str] | None = None) -> list[Any]:

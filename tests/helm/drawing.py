@@ -1,5 +1,6 @@
 """Draws the charts with the real helm, away from the machine's own helm and its network."""
 
+import atexit
 import functools
 import os
 import shutil
@@ -63,6 +64,7 @@ def refused(*options: str) -> str:
 def agent_chart() -> Path:
     """The example of a chart that has Holdfast in it, with what it depends on, in a copy."""
     folder = Path(tempfile.mkdtemp(prefix="holdfast-helm-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     shutil.copytree(ROOT / "helm", folder / "helm")
     chart = folder / "helm" / "examples" / "agent"
     built = helm("dependency", "build", chart)

@@ -36,7 +36,9 @@ CASES = {
         (
             "--set=holdfast.redis.enabled=true,holdfast.redis.existingSecret=r",
             "--set=holdfast.journal.volumeName=kept,holdfast.fleetKey.existingSecret=f",
-            "--set-json=holdfast.networkPolicy.sidecarEgress=[{}]",
+            "--set=holdfast.networkPolicy.sidecars.enabled=true",
+            '--set-json=holdfast.networkPolicy.sidecars.egress=[{"ports":[{"port":443}]}]',
+            '--set-json=holdfast.networkPolicy.sidecars.ingress=[{"ports":[{"port":8080}]}]',
             '--set-json=holdfast.extraEnv=[{"name":"A","value":"b"}]',
         ),
         example=True,
@@ -45,6 +47,13 @@ CASES = {
     "gateway": Case((ALONE,)),
     "gateway, old cluster": Case((ALONE, STORE, "--set=gateway.replicas=3"), kube=OLDEST),
     "gateway as in the example": Case(("--values", GATEWAY)),
+    "OpenShift": Case(
+        (
+            ALONE,
+            REDIS,
+            "--set=securityContext.runAsUser=null,securityContext.runAsGroup=null,redis.user=null",
+        )
+    ),
     "gateway without volumes": Case(
         (
             ALONE,

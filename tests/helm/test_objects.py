@@ -8,8 +8,9 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 from kubernetes_validate import utils
 
-from tests.helm.drawing import CHART, Drawn, agent_chart, containers, helm, pods
-from tests.helm.matrix import CASES, Case
+from tests.helm.commands import takes
+from tests.helm.drawing import CHART, Drawn, agent_chart, containers, drawn, helm, pods
+from tests.helm.matrix import ALONE, CASES, REDIS, Case
 
 utils.schema_contents = functools.cache(utils.schema_contents)  # it reads megabytes for each object
 
@@ -72,6 +73,22 @@ def test_every_container_is_restricted(case: Case):
             assert "memory" in container["resources"]["limits"]
 
 
+def test_numbers_of_users_can_be_left_to_the_cluster():
+    """OpenShift refuses those that are not of its own range."""
+    for pod in pods(CASES["OpenShift"].drawn()):
+        for held in (pod["spec"], *containers(pod)):
+            said = held.get("securityContext", {})
+            assert not {"runAsUser", "runAsGroup", "fsGroup"} & said.keys()
+
+
+def test_what_a_container_runs_is_a_command(case: Case):
+    """Of this version of Holdfast, with the options that it gets."""
+    for pod in pods(case.drawn()):
+        for container in containers(pod):
+            if container["name"] == "holdfast":
+                takes(container["args"])
+
+
 def test_what_is_mounted_is_there_and_what_is_there_is_mounted(case: Case):
     """Each volume has one name; the one that the user brings is named in the values."""
     for pod in pods(case.drawn()):
@@ -126,6 +143,17 @@ def _selected(each: Drawn) -> dict[str, str] | None:
     if each["kind"] == "NetworkPolicy":
         return spec["podSelector"]["matchLabels"]
     return spec["selector"]["matchLabels"] if "selector" in spec else None
+
+
+def test_an_empty_list_lets_nobody_through(case: Case):
+    """In a rule of Kubernetes it would mean everybody."""
+    closed = '--set-json=networkPolicy={"agents":[],"admin":[],"dns":[],"confined":{"a":"b"}}'
+    for each in [*case.drawn(), *drawn(ALONE, REDIS, closed)]:
+        if each["kind"] == "NetworkPolicy":
+            rules = [*each["spec"].get("ingress", ()), *each["spec"].get("egress", ())]
+            assert [] not in [
+                peers for rule in rules for peers in (rule.get("to"), rule.get("from"))
+            ]
 
 
 def test_a_pod_lives_until_its_calls_are_finished(case: Case):

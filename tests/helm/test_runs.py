@@ -98,6 +98,21 @@ async def test_a_pod_starts_and_its_probes_answer(tmp_path: Path):
         assert await process.exited() == 0
 
 
+async def test_a_classic_sidecar_is_waited_for(tmp_path: Path):
+    """What kubelet runs after its start ends well once the proxy has started."""
+    objects = CASES["classic sidecar"].drawn()
+    laid_out(objects, tmp_path)
+    (pod,) = (pod for pod in pods(objects) if pod.get("kind") != "Pod")
+    words = containers(pod)[0]["lifecycle"]["postStart"]["exec"]["command"]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    async with running(tmp_path) as process:
+        waiting = await asyncio.create_subprocess_exec(
+            *(sys.executable, *words[1:]),
+            env={**os.environ, "PATH": path, "HOLDFAST_ADMIN": process.admin},
+        )
+        assert await within(waiting.wait(), STARTING) == 0
+
+
 async def test_what_kubelet_swaps_in_counts_at_once(tmp_path: Path):
     """Another key of a Secret is sent, another file of policies holds, and no restart is needed."""
     objects = CASES["native sidecar"].drawn()

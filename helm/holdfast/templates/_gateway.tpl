@@ -14,8 +14,10 @@ priorityClassName: {{ . }}
 terminationGracePeriodSeconds: {{ add $gateway.preStop .Values.drain 5 }} # preStop, drain, and 5 to close the journal
 securityContext:
   runAsNonRoot: true
-  fsGroup: {{ .Values.securityContext.runAsGroup | default 65532 }}
+  {{- with .Values.securityContext.runAsGroup }}
+  fsGroup: {{ . }}
   fsGroupChangePolicy: OnRootMismatch # the key of the journal stays its owner's
+  {{- end }}
   seccompProfile: {type: RuntimeDefault}
 containers:
   - {{ include "holdfast.container" (dict "root" . "form" "gateway") | nindent 4 | trim }}

@@ -1,8 +1,10 @@
+{{/* Nothing where nobody answers it: an empty list of peers would mean all. */}}
 {{- define "holdfast.dns" -}}
+{{- with .Values.networkPolicy.dns -}}
 - to: # DNS
-    - namespaceSelector:
-        matchLabels: {kubernetes.io/metadata.name: kube-system}
+    {{- toYaml . | nindent 4 }}
   ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- end -}}
 {{- end -}}
 
 {{/* What every proxy needs: names, and what pods share if it is ours. */}}
@@ -13,8 +15,18 @@
     - podSelector:
         matchLabels:
           {{- include "holdfast.redisLabels" . | nindent 10 }}
-  ports: [{port: redis, protocol: TCP}]
+  ports: [{port: 6379, protocol: TCP}]
 {{- end }}
+{{- end -}}
+
+{{/* Who reaches the admin port, beside kubelet. */}}
+{{- define "holdfast.watchers" -}}
+{{- with .Values.networkPolicy.admin }}
+{{- toYaml . }}
+{{ end -}}
+- podSelector:
+    matchLabels:
+      {{- include "holdfast.testLabels" . | nindent 6 }}
 {{- end -}}
 
 {{- define "holdfast.redisLabels" -}}
