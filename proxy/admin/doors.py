@@ -5,9 +5,10 @@ only the user of the process reaches. Without tokens: who reaches a loopback add
 socket may read, as long as one agent's data is all there is, and no store shows what other pods do;
 changes are made at that socket only.
 
-Pages of other sites run in a browser that reaches all of it as well; they are told by what browsers
-add to requests, and, where a page has made its own name lead here, by that name. Where a token is
-needed such a name is no harm: no page of another site has one, and there are no cookies.
+Pages of other sites run in a browser that reaches all of it as well, sockets by a tunnel; they are
+told by what browsers add to requests, and, where a page has made its own name lead here, by that
+name. Where a token is needed such a name is no harm: no page of another site has one, and there are
+no cookies.
 """
 
 from ipaddress import ip_address
@@ -20,6 +21,8 @@ from proxy.admin.keyring import LONGEST, Keyring, shown_by
 from proxy.admin.routes import Route
 from proxy.admin.sight import Sight
 
+_BROWSERS = frozenset({"Accept-Language", "Origin", "Sec-Fetch-Site"})
+"""At least one of them is in all that a browser asks, and no script of a page can leave it out."""
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 
 
@@ -39,8 +42,12 @@ class Doors:
         if route.role is None:
             return SOMEBODY
         there = self._tokens().there
-        foreign(request, by_socket=self.by_socket or control or there)
-        if control and not (there and shown_by(request)):
+        owner = control and not (there and shown_by(request))
+        if there and not owner:
+            foreign(request, anywhere=True)
+        else:
+            foreign(request, by_socket=self.by_socket or control)
+        if owner:
             return OWNER
         if not there:
             return self._without_tokens(route)
@@ -92,13 +99,16 @@ def closed(local: bool, static: bool, alone: bool) -> None:
         )
 
 
-def foreign(request: web.Request, *, by_socket: bool) -> None:
-    """Raises NotDone for a page of another site."""
+def foreign(request: web.Request, *, by_socket: bool = False, anywhere: bool = False) -> None:
+    """Raises NotDone for a page of another site. `anywhere`: a token is needed, and no page of
+    another site has one. `by_socket`: programs of this machine come in, and call the host what they
+    like; but somebody's tunnel may end there, with a browser at its other end."""
     origin = request.headers.get(hdrs.ORIGIN)
     elsewhere = request.headers.get("Sec-Fetch-Site", "") in _ELSEWHERE
     if elsewhere or (origin is not None and origin != f"http://{request.host}"):
         raise NotDone(403, "requests of other sites are refused")
-    if not by_socket and not _is_ours(request.host):
+    by_program = by_socket and not any(name in request.headers for name in _BROWSERS)
+    if not (anywhere or by_program or _is_ours(request.host)):
         raise NotDone(403, "the Host must be an address, or localhost")
 
 

@@ -81,4 +81,18 @@ def test_pages_of_other_sites_stay_out(headers):
 def test_no_page_reaches_a_socket_by_a_name():
     """So the Host there may be anything; an Origin is still one."""
     assert not refused(lambda: foreign(request(Host="holdfast"), by_socket=True))
+    assert not refused(lambda: foreign(request(Host="127.0.0.1:8701"), by_socket=True))
     assert refused(lambda: foreign(request(Host="a", Origin="http://b"), by_socket=True))
+
+
+@pytest.mark.parametrize("mark", ["Accept-Language", "Origin", "Sec-Fetch-Site"])
+def test_a_tunnel_to_the_socket_is_closed_to_names_that_lead_to_it(mark) -> None:
+    """A page of another site, whose name was made to lead to the near end, asks itself: Origin and
+    Host agree. A browser is told by what it always sends. Where a token is needed it has none."""
+    value = {"Accept-Language": "", "Origin": "http://evil.example:8701"}.get(mark, "same-origin")
+    headers = {"Host": "evil.example:8701", mark: value}
+
+    assert refused(lambda: foreign(request(**headers), by_socket=True))
+    assert not refused(lambda: foreign(request(**headers), anywhere=True))
+    near = {"Host": "127.0.0.1:8701", mark: value.replace("evil.example", "127.0.0.1")}
+    assert not refused(lambda: foreign(request(**near), by_socket=True))

@@ -3,7 +3,7 @@
 // more of it is.
 
 import {Keyed, el, fill, say, show, tone} from './draw.js';
-import {WHY, ago, count, name, plural, span} from './words.js';
+import {WHY, ago, between, count, name, plural, span} from './words.js';
 
 const MOST = 3;
 
@@ -75,24 +75,28 @@ function late(seen) {
 function kills({kills: {count: all, items}, at}) {
   const shown = items.slice(0, MOST).map((kill) => ({
     key: `kill ${kill.scope}`, word: 'KILLED', tone: 'bad', loud: true, href: '#/kills',
-    text: `${name(kill.scope)} ${ago(kill.since, at)} by ${name(kill.by, 40)}: ${name(kill.reason, 200)}`,
+    text: `${name(kill.scope)} ${ago(kill.since, at)}${left(kill.until, at)} by ${name(kill.by, 40)}: ${name(kill.reason, 200)}`,
   }));
   return shown.concat(rest('kills', all - shown.length, 'more killed', '#/kills'));
 }
+
+const left = (until, at) => (until ? `, ${span(Math.max(0, between(at, until)))} left` : '');
 
 function alerts({alerts: standing, at}) {
   const shown = standing.items.slice(0, MOST).map((alert) => ({
     key: `alert ${alert.id}`, word: alert.severity === 'page' ? 'PAGE' : 'ALERT', loud: alert.severity === 'page',
     tone: alert.severity === 'page' ? 'bad' : 'warn', href: '#/alerts',
-    text: `${name(alert.name, 60)} ${ago(alert.starts, at)}: ${name(alert.summary, 200)}${alert.acknowledged_by ? `, seen to by ${name(alert.acknowledged_by, 40)}` : ''}`,
+    text: `${name(alert.name, 60)} ${ago(alert.starts, at)}${seenTo(alert)}: ${name(alert.summary, 200)}`,
   }));
   return shown.concat(rest('alerts', standing.firing - shown.length, 'more alerts', '#/alerts'));
 }
 
+const seenTo = (alert) => (alert.acknowledged_by ? `, seen to by ${name(alert.acknowledged_by, 40)}` : '');
+
 function circuits({open}) {
   const shown = open.items.slice(0, MOST).map((circuit) => ({
     key: `circuit ${circuit.bulkhead || ''}:${circuit.key}`, word: 'OPEN', tone: 'bad', loud: true,
-    href: `#/tools?q=${encodeURIComponent(circuit.tool || circuit.upstream)}`,
+    href: circuit.tool ? `#/tool/${[circuit.upstream, circuit.tool].map(encodeURIComponent).join('/')}` : `#/tools?q=${encodeURIComponent(circuit.upstream)}`,
     text: opened(circuit),
   }));
   return shown.concat(rest('circuits', open.count - shown.length, 'more circuits are open', '#/tools'));
@@ -101,8 +105,8 @@ function circuits({open}) {
 export function opened(circuit) {
   const key = circuit.bulkhead ? `${name(circuit.bulkhead, 40)}: ${name(circuit.key)}` : name(circuit.key);
   const since = circuit.for === null ? '' : ` for ${span(circuit.for)}`;
-  const why = circuit.why ? `, ${WHY[circuit.why] || name(circuit.why)}` : '';
-  const probe = circuit.next_probe_in === null ? '' : `; a probe in ${span(circuit.next_probe_in)}`;
+  const why = circuit.why ? `: ${WHY[circuit.why] || name(circuit.why)}` : '';
+  const probe = circuit.next_probe_in === null ? '' : `, a probe in ${span(circuit.next_probe_in)}`;
   return `${key}${since}${why}${probe}`;
 }
 

@@ -4,6 +4,7 @@
 //   path    the word behind '#/': 'tools' is at '#/tools'
 //   title   what it is called, in the navigation and in the title of the page
 //   hidden  optional; true: it is not in the navigation (a single call, say)
+//   under   optional; the path of the view in the navigation that it belongs to
 //   open(app, at) -> {node, close(), turn?(at)}
 // `at` is where somebody wants to be: {rest: ['gateway', 'search'], query: URLSearchParams} of
 // '#/tools/gateway/search?state=open'. `node` is put on the page; `close()` ends all that lasts:
@@ -188,7 +189,7 @@ class App {
 
   #mark(view) {
     for (const link of place('nav').querySelectorAll('a')) {
-      if (link.dataset.path !== view.path) {
+      if (link.dataset.path !== (view.under || view.path)) {
         link.removeAttribute('aria-current');
         continue;
       }

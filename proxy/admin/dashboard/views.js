@@ -11,6 +11,7 @@ import * as kills from './views/kills.js';
 import * as overview from './views/overview.js';
 import * as policies from './views/policies.js';
 import * as slos from './views/slos.js';
+import * as tool from './views/tool.js';
 import * as tools from './views/tools.js';
 
-export const views = [overview, tools, agents, budgets, slos, alerts, approvals, kills, calls, call, journal, policies];
+export const views = [overview, tools, tool, agents, budgets, slos, alerts, approvals, kills, calls, call, journal, policies];

@@ -10,6 +10,7 @@ import {count, name, time} from '../words.js';
 export const path = 'call';
 export const title = 'Call';
 export const hidden = true;
+export const under = 'calls';
 
 const AGAIN = 1.5;
 const TRIES = 20;

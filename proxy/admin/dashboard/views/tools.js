@@ -27,7 +27,7 @@ export function columns(app) {
       title: 'Tool', grow: true, by: (row) => `${row.upstream}/${row.tool}`,
       cell: (row) => ({
         text: `${name(row.upstream, 40)}/${name(row.tool)}`, title: name(row.tool, 400),
-        href: app.link('calls', [], {upstream: row.upstream, tool: row.tool}),
+        href: app.link('tool', [row.upstream, row.tool]),
       }),
     },
     {title: 'Circuit', cell: circuit, by: rank},
