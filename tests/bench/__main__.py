@@ -25,6 +25,7 @@ from tests.bench import (
     journal,
     scrape,
     sections,
+    smooth,
     store,
     streams,
     told,
@@ -162,6 +163,10 @@ class Bench:
                 self.results.dashboards = calls.measure(peers, load, plan, say)
             except (Missing, OSError, ValueError) as error:
                 self.results.missing["opened"] = f"dashboards: {error}"
+        try:
+            self.results.smooth = smooth.measure(1.0 if self.quick else 5.0)
+        except (Missing, subprocess.TimeoutExpired) as error:
+            self.results.missing["smooth"] = f"a page that shows much: {error}"
 
     def journal(self) -> None:
         """The same Holdfast with and without its records, then what is done with many."""

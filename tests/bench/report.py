@@ -109,6 +109,8 @@ def _opened(results: Results) -> Iterator[str]:
     if results.opened:
         before, after = _mb(results.opened.before_mb), _mb(results.opened.after_mb)
         yield f"RSS under load, {dashboards.PAGES} dashboards opened: {before} > {after} MB"
+    if results.smooth:
+        yield f"longest task of a page that shows much: {results.smooth.longest:.0f} ms"
 
 
 def _pair(
