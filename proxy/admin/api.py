@@ -306,6 +306,7 @@ class Api:
         self._doors = Doors(sight)
         self._events = Events(sight)
         self._snapshots = Snapshots(sight.clock.now)
+        self._events.forgets.append(self._snapshots.forget)
         self._copying: asyncio.Task[None] | None = None
         itself = Route("GET", "/openapi.json", None, "This.", lambda _: self._description)
         me = Route(
@@ -365,7 +366,11 @@ class Api:
 
         if route.shared:
             return await self._snapshots.answer(request, make)
-        told = await make()
+        try:
+            told = await make()
+        finally:
+            if route.changes:
+                self._snapshots.forget()
         return told if isinstance(told, web.StreamResponse) else said(200, told)
 
 

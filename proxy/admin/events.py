@@ -88,6 +88,8 @@ class Events:
         self._news = sight.keep.of(NEWS, News)
         self._news.listeners.append(self.hear)
         self._listeners: set[Listener] = set()
+        self.forgets: list[Callable[[], None]] = []
+        """Told of news first: who hears of something must not see it as it was."""
         self._closed = False
         self._sample = Sample()
         self._sampling: asyncio.Task[None] | None = None
@@ -103,6 +105,8 @@ class Events:
 
     def hear(self, event: Event) -> None:
         """Listens to the news."""
+        for forget in self.forgets:
+            forget()
         if self._listeners:
             told = written(event.word, msgspec.to_builtins(event))
             for listener in self._listeners:

@@ -3,7 +3,7 @@
 Ten dashboards and a `top` ask for the same each second, of the loop that calls run on. Who says
 that an answer may be so old (`Cache-Control: max-age=1`, RFC 9111 section 5.2.1.1) gets what was
 made for the one before: it is reckoned, written and packed once. Who does not say it sees what is
-now.
+now; and so does everybody once something was changed here, or there was news of it.
 """
 
 import asyncio
@@ -58,6 +58,10 @@ class Snapshots:
         if len(tagged.body) > LARGEST:
             self._kept.pop(key, None)
         return tagged.answer(request)
+
+    def forget(self) -> None:
+        """Something is not as it was. What is being made now is for those who wait for it alone."""
+        self._kept = OrderedDict()
 
     def _find(self, key: str) -> _Kept:
         kept = self._kept.setdefault(key, _Kept())

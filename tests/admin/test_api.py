@@ -8,6 +8,8 @@ from aiohttp import web
 from proxy.admin.api import Api
 from proxy.admin.routes import LARGEST_BODY
 from proxy.config.tokens import Role
+from proxy.keys import NEWS
+from proxy.news import Escalation, News
 from tests.admin.scene import Scene
 
 ERASE = {"task": "t-1", "reason": "case 12"}
@@ -103,3 +105,21 @@ async def test_what_is_not_done_says_when_to_ask_again(client, scene):
 async def test_it_can_be_stopped_before_it_served(api):
     """A start that failed half-way does so."""
     api.stop()
+
+
+async def test_who_takes_old_answers_sees_what_was_changed(client, scene):
+    """By a request, or by anything of which there is news: at once."""
+
+    async def draining():
+        async with client.get("/v1/status", headers={"Cache-Control": "max-age=1"}) as answer:
+            return (await answer.json())["draining"]
+
+    assert not await draining()
+    scene.health.draining = True
+    assert not await draining()
+    await client.post("/v1/reload")
+    assert await draining()
+    scene.health.draining = False
+    assert await draining()
+    scene.keep.of(NEWS, News).tell(Escalation("gateway", "pay", "ann", 403))
+    assert not await draining()

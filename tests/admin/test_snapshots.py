@@ -141,3 +141,17 @@ async def test_it_keeps_few_and_small_ones(client, snapshots, made):
     before = len(snapshots._kept)
     await number(client, "/" + "x" * 600)
     assert len(snapshots._kept) == before
+
+
+async def test_once_something_changed_everybody_sees_it(client, snapshots, made):
+    """Also while an answer was being made: it is for those who waited for it."""
+    assert await number(client) == 1
+    snapshots.forget()
+    made.gate.clear()
+    waiting = asyncio.ensure_future(number(client))
+    await within(asyncio.wait([waiting], timeout=0.05))
+    snapshots.forget()
+    made.gate.set()
+
+    assert await within(waiting) == 2
+    assert await number(client) == 3

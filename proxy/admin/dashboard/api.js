@@ -164,6 +164,7 @@ class Watch {
   #over = false;
   #kept = new Map(); // by url: the tag and what was said
   #due = 0;
+  #again = false;
 
   constructor(api, url, {every, pages}) {
     this.api = api;
@@ -189,9 +190,10 @@ class Watch {
     this.#asking?.abort();
   }
 
-  // Many in a row are one look.
+  // Many in a row are one look. What is on its way may not know of it yet.
   kick() {
     const due = performance.now() + SOON * 1000;
+    if (this.#asking) this.#again = true;
     if (this.#over || document.hidden || this.#asking || (this.#timer && this.#due <= due)) return;
     this.#set(SOON);
   }
@@ -204,6 +206,7 @@ class Watch {
 
   async #look() {
     this.#timer = 0;
+    this.#again = false;
     const asking = this.#asking = new AbortController();
     try {
       const changed = await this.#read(asking.signal);
@@ -220,7 +223,7 @@ class Watch {
   }
 
   #next() {
-    if (!this.#failed) return this.every;
+    if (!this.#failed) return this.#again ? SOON : this.every;
     const slower = Math.min(SLOWEST, this.every * 2 ** this.#failed);
     return Math.max(this.seen.problem?.wait || 0, slower * (0.75 + Math.random() / 2));
   }

@@ -35,6 +35,7 @@ export function open(app) {
   });
   const budgets = new Table({
     label: 'Budgets, the fullest first', key: budgetKey, columns: budgetColumns(true), empty: 'Nothing of a budget is spent.', rows: 8,
+    order: (a, b) => b.share - a.share,
   });
   const refused = el('p', {class: 'dim'});
   const objectives = new Objectives();
@@ -112,7 +113,8 @@ function health(states) {
   const ill = ['critical', 'degraded'].filter((state) => states[state]);
   const mood = states.critical ? 'bad' : states.degraded ? 'warn' : '';
   const told = ill.map((state) => `${count(states[state])} ${state}`).join(', ');
-  return {tone: mood, note: told || `${count(states.healthy)} healthy`};
+  const well = states.healthy || !states.unknown ? `${count(states.healthy)} healthy` : 'too little is known yet';
+  return {tone: mood, note: told || well};
 }
 
 function objectives({count: all, states}) {
