@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 SUITE := .venv-suite
 MCP1 := .venv-mcp1
 CONFORMANCE := .venv-conformance
-WORKERS ?= auto
+# More than there are cores: tests of sockets and of processes wait for half of their time.
+WORKERS ?= $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2))
 ARGS ?=
 
 ENGINE ?= docker
@@ -27,6 +28,8 @@ AS_TESTED = --constraint .ci/requirements-dev.lock
 # Where Python came without ensurepip (Debian without python3-venv): the pip of outside fills the venv.
 NO_ENSUREPIP = { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
   $(PYTHON) -m pip --quiet --python $(BIN)/python install $(LOCKED) --requirement .ci/requirements-dev.lock; }
+# What is compiled is kept, whatever the machine wishes: hundreds of tests start a process.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 SOURCES := $(shell find proxy tests policies docs helm .ci Dockerfile .dockerignore -type f -not -path '*/__pycache__/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -43,7 +46,7 @@ run: venv ## start the sandbox and the proxy, and show what to try
 
 test: venv $(MCP1)/.locked ## run the tests (ARGS="-k breaker" for some of them)
 	@rm -f $(VENV)/.tested
-	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report= $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	@$(if $(ARGS),,touch $(VENV)/.tested)
 
 check: venv ## format, lint, types, imports, and the tests with their coverage where they are stale

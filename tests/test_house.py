@@ -58,12 +58,18 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """All of its tree. Walked once: trees of tests are large, and many rules look at them."""
+    return list(ast.walk(tree(path)))
+
+
 def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
 def functions(path: Path) -> Iterator[Function]:
-    return (node for node in ast.walk(tree(path)) if isinstance(node, Function))
+    return (node for node in nodes(path) if isinstance(node, Function))
 
 
 def length(function: Function) -> int:
@@ -161,7 +167,7 @@ def test_files_and_classes_are_named_for_what_is_in_them():
     classes = [
         f"{shown(path)}: {node.name}"
         for path in [*CODE, *TESTS]
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ClassDef) and words(node.name) & DRAWERS
     ]
 
@@ -220,7 +226,7 @@ def test_no_test_sleeps():
         for path in TESTS
         # They last a real time, but for the tests of their own verdicts.
         if not any(path.is_relative_to(one) for one in (BENCH, SOAK, FLEET, CONFORMANCE))
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Call) and sleeps(node)
     ]
 
@@ -264,7 +270,7 @@ def test_what_is_repeated_possessively_is_atomic():
     found = [
         f"{shown(path)}:{text.lineno}: {group[0]}"
         for path in CODE
-        for text in ast.walk(tree(path))
+        for text in nodes(path)
         if isinstance(text, ast.Constant) and isinstance(text.value, str | bytes)
         for group in POSSESSIVE.finditer(skeleton(text.value))
     ]

@@ -38,7 +38,6 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from proxy.clock import NEVER
 from proxy.state.endpoint import Endpoint
 from proxy.state.patient import patient
 from proxy.state.store import Answer, Argument, Listener, Rejected, Unreachable, Verb
@@ -101,15 +100,13 @@ class RedisStore:
 
     async def ask(self, verb: Verb[Answer], within: float) -> Answer:
         """Part of Store."""
-        args, clock = verb.args(), asyncio.get_running_loop().time
-        due = NEVER
+        args, waits = verb.args(), self._room.locked()
         try:
             self._is_open()
             async with patient(within), self._room:
-                due = clock() + within
                 reply = await self._run(verb.script, args)
         except _FAILURES as error:
-            if isinstance(error, TimeoutError) and clock() < due:  # it had not all of the time
+            if isinstance(error, TimeoutError) and waits:  # it had not all of the time
                 raise Unreachable(_CROWDED, "crowded") from error
             await self._forget()
             raise _unreachable(error) from error

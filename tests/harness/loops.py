@@ -1,11 +1,15 @@
 """Both event loops. `holdfast run` takes uvloop where it is installed, plain asyncio elsewhere.
 
 They differ where it hurts: what writing to a closed transport does, when a callback is told, what a
-transport's class is. So everything that stands on sockets is tried on both.
+transport's class is. So what is said of sockets is tried on both: bytes, streams, tunnels, who
+hangs up, what is cancelled. What is said of a verdict, a sum, a page, or of `holdfast run` as a
+process, which has a loop of its own, is tried on one of them.
 """
 
 import asyncio
 from collections.abc import Callable
+
+import pytest
 
 Factories = dict[str, Callable[[], asyncio.AbstractEventLoop]]
 
@@ -21,5 +25,7 @@ def factories() -> Factories:
 
 
 THE_LOOP = list(factories())[-1:]
-"""The name of the one that `holdfast run` takes here, for tests that are long, and of clients that
-have none of their own: all that differs between loops is tested with sockets."""
+"""The name of the one that `holdfast run` takes here."""
+
+ONE_LOOP = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
+"""For a test whose promise is not of sockets, among others in a module that are."""

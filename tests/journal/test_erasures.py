@@ -44,6 +44,13 @@ def test_what_began_is_open_until_it_ends():
     assert room.open == {"c": begun("c")}
 
 
+def test_whoever_asked_is_told_how_much_it_was():
+    """Not who asked, nor why: that is in the record."""
+    done = msgspec.structs.replace(begun("a"), stage=DONE, payloads=2, keys=1)
+    told = {"id": "a", "what": "task", "whose": "t-1", "payloads": 2, "keys": 1}
+    assert done.answer() == told
+
+
 def test_it_is_rebuilt_from_a_snapshot_and_records():
     """As it was; what is no such record changes nothing."""
     before, after = Erasures(), Erasures()

@@ -11,6 +11,7 @@ import pytest
 
 from proxy.clock import Clock
 from proxy.journal import journal as module
+from proxy.journal.entries import Start, Stop
 from proxy.journal.folder import Locked
 from proxy.journal.journal import Journal
 from proxy.journal.notes import BadKey, new_signer
@@ -87,6 +88,29 @@ def test_one_process_writes(tmp_path):
     written.note("a")
     written.stop()
     Written(tmp_path).open()
+
+
+def test_what_is_noted_beside_calls_is_heard_by_the_rooms_it_is_for(tmp_path):
+    """As it is when they are rebuilt."""
+    written = Written(tmp_path, room=Starts()).open()
+    for entry in (Start("a", "1.2", 7, "batch"), Stop("b", "sigterm")):
+        written.journal.relive(entry)
+    (start,) = written.room.heard
+    assert (start["type"], start["id"], start["version"]) == ("start", "a", "1.2")
+    assert start["ts"]
+
+
+class Starts(Counted):
+    """A room that hears of starts."""
+
+    types = frozenset({"start"})
+
+    def __init__(self):
+        super().__init__()
+        self.heard = []
+
+    def apply(self, record):
+        self.heard.append(record)
 
 
 def test_a_start_that_fails_lets_go(tmp_path):

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from proxy.journal.disk import RealDisk
-from proxy.journal.pod_file import FILE, PodFile
+from proxy.journal.pod_file import FILE, PodFile, is_kept
 
 
 def test_each_start_is_a_new_life_of_the_same_pod(tmp_path):
@@ -54,3 +54,10 @@ def test_the_name_of_a_machine_is_a_word(tmp_path, monkeypatch):
 
     monkeypatch.setattr(socket, "gethostname", str)
     assert PodFile(tmp_path, RealDisk()).pod.name == "-"
+
+
+def test_a_data_dir_tells_whether_it_was_a_pods(tmp_path):
+    """One that was never used does not."""
+    assert not is_kept(tmp_path)
+    PodFile(tmp_path, RealDisk())
+    assert is_kept(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 from proxy.journal.journal import Journal
 from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
-from proxy.journal.writer import Mark, State
+from proxy.journal.writer import Mark, State, Writer
 from tests.fakes import FakeClock
 from tests.journal.disks import FailingDisk, QuickDisk
 from tests.journal.noted import Note
@@ -507,3 +507,49 @@ async def test_who_waits_behind_what_cannot_be_held_is_told_no(tmp_path):
     written.round()
     assert (await before, await behind) == (True, False)
     assert ids(tmp_path) == ["a", "b"]
+
+
+def test_a_thread_that_sleeps_is_woken_once(tmp_path):
+    """By whoever comes first: a record, one who waits, or intents. The others only leave theirs."""
+    wakes = (
+        lambda writer: writer.note(Note("a")),
+        lambda writer: writer.put(Mark(lambda _: None)),
+        lambda writer: writer.stir(),
+    )
+    for number, wake in enumerate(wakes):
+        writer = Written(tmp_path / str(number)).open().journal._writer
+        before = writer._bell.qsize()
+        writer._asleep = True
+        wake(writer)
+        wake(writer)
+        assert (writer._asleep, writer._bell.qsize() - before) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    ("comes", "naps"),
+    [
+        (lambda writer: None, [9.0, "gathers"]),  # it was a record, or the time that it may sleep
+        (lambda writer: writer.put(Mark(lambda _: None)), [9.0]),  # somebody waits for it
+    ],
+)
+def test_after_its_sleep_more_may_gather_unless_somebody_waits(tmp_path, monkeypatch, comes, naps):
+    """Some milliseconds, so that many records are one commit."""
+    writer, slept = Written(tmp_path).open().journal._writer, []
+
+    def ring(self, seconds):
+        slept.append(seconds if seconds == 9.0 else "gathers")
+        comes(self)
+
+    monkeypatch.setattr(Writer, "_ring", ring)
+    writer._sleep(9.0)
+    assert slept == naps
+
+
+def test_it_does_not_fall_asleep_over_what_came_meanwhile(tmp_path, monkeypatch):
+    """Between its last look and its sleep."""
+    writer, slept = Written(tmp_path).open().journal._writer, []
+    monkeypatch.setattr(Writer, "_ring", lambda self, seconds: slept.append(seconds))
+    writer.note(Note("a"))
+    writer._sleep(9.0)
+    assert len(slept) == 1
+    assert slept[0] < 1.0  # what gathers

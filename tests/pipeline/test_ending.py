@@ -11,6 +11,7 @@ from proxy.journal.taking import Parcel
 from proxy.pipeline.ending import Ending, record_of
 from proxy.pipeline.told import refusal_of, sent
 from proxy.protocols.recognise import HTTP
+from proxy.protocols.trace import Trace as Traced
 from proxy.protocols.trace import parsed
 from proxy.record import Record
 from proxy.refusal import Refusal
@@ -572,3 +573,12 @@ def test_no_record_is_lost_for_the_sake_of_a_span() -> None:
     tracing = Tracing(sampled=True, bug=bug)
     Ending(FakeClock(at=NOW), watching, tracing).settle(called(Result.SUCCESS), make_reply(200))
     assert (len(watching.records), watching.bugs) == (1, [bug])
+
+
+def test_a_trace_that_has_begun_is_not_asked_for_again() -> None:
+    """It was when something of the call was sent."""
+    watching, tracing = Watching(), Tracing(sampled=True)
+    call = called(Result.SUCCESS, trace=Traced("c" * 32, begun=True))
+    Ending(FakeClock(at=NOW), watching, tracing).settle(call, make_reply(200))
+    assert [record.trace for record in watching.records] == ["c" * 32]
+    assert tracing.kept == []

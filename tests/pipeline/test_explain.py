@@ -183,6 +183,12 @@ def test_a_table_made_for_the_question() -> None:
         run(table.mounts["a"].way.send(make_attempt()))
 
 
+def test_that_a_stream_is_asked_for_is_a_fact() -> None:
+    """That none is goes without saying."""
+    assert told(Desk(POLICIES), stream=True).call["stream"] == "true"
+    assert "stream" not in told(Desk(POLICIES)).call
+
+
 def test_warnings_of_the_load_are_told() -> None:
     """They are often the answer."""
     desk = Desk("policies: []")

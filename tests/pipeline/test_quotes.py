@@ -52,3 +52,18 @@ def test_what_is_left_is_that_of_now() -> None:
     assert quotes(call)[1] == 0.0
     clock.advance(86_400)
     assert quotes(call)[1] == 1.0
+
+
+def test_whether_there_is_room_is_asked_without_taking_any() -> None:
+    """A cap that lets people decide does not stand in the way."""
+    ground, call = make_ground(), make_call(agent="ann")
+    asks = Cap("asks", "agent", (Limit("day", 1),), on_exceed="approve")
+    section = Budgets(caps=(Covered(CAP), Covered(asks)), price=Price(600_000))
+    quotes = Quotes(section, make_target(), ground)
+    account = Ledger.on(ground).account(CAP, "ann")
+    assert quotes.full(call) is None
+    account.reserve(600_000)
+    refusal = quotes.full(call)
+    assert refusal is not None
+    assert refusal.code == "budget_exceeded"
+    assert account.reserved == 600_000

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from proxy.call import RequestHead, Whole
+from proxy.keys import KILLS
 from proxy.pipeline.mount import Mount
 from proxy.pipeline.reading import Reader
+from proxy.pipeline.table import Table
 from proxy.pipeline.walk import Way
 from proxy.protocols.protocol import Reads, Rules
 from proxy.protocols.recognise import HTTP
@@ -15,6 +17,9 @@ from proxy.protocols.tools import Tools
 from proxy.refusal import Refusal
 from proxy.reply import Failure
 from proxy.stages.failover import Backups
+from proxy.state.killed import Kill
+from proxy.state.kills import Kills
+from proxy.state.scopes import Net, Scope
 from proxy.strand import Strand
 from proxy.wire.body import AHEAD, Body, Memory
 from proxy.wire.head import BadMessage
@@ -46,6 +51,7 @@ class Reading:
         *,
         reads: Reads = Reads.WHOLE,
         clock: FakeClock | None = None,
+        table: Table | None = None,
         **exchange: Any,
     ) -> None:
         self.clock = clock or FakeClock()
@@ -54,7 +60,7 @@ class Reading:
         self.call = make_call()
         self.read: Any = NOTHING
         self.ends: list[BaseException | None] = []
-        table, rules = Desk().table, Rules(False, LIMIT)
+        table, rules = table or Desk().table, Rules(False, LIMIT)
         self._mount = Mount(
             "gateway", b"", Wanting(reads), rules, Way(ScriptedUpstream(), HTTP), table, Backups()
         )
@@ -77,6 +83,16 @@ def test_what_came_whole_is_there() -> None:
     """Nobody is watched, nothing is waited for."""
     reading = Reading(Whole(b"{}"))
     assert (reading.read, reading.exchange.watched) == (b"{}", [])
+
+
+def test_of_what_is_killed_nothing_is_read() -> None:
+    """Not even what is here already; the agent need not send the rest."""
+    desk = Desk()
+    killed = Net([Kill(Scope("all"), "why", "ann", "admin")])
+    desk.table.grounds.enforced.kept(KILLS, Kills).net = killed
+    reading = Reading(Whole(b"1"), table=desk.table)
+    assert reading.refused == "killed"
+    assert reading.exchange.body.whole == b"1"
 
 
 def test_what_came_whole_may_be_too_large() -> None:

@@ -75,6 +75,22 @@ def test_a_tool_is_compiled_once() -> None:
     assert desk.pipeline(post("other")) is not first
 
 
+def test_an_upstream_may_have_streams_asked_for_what_they_used() -> None:
+    """Each is sent with one more wish than its agent has; elsewhere as it came."""
+    mounts = "upstreams:\n  gateway: {{url: 'http://h', protocol: openai, inject_usage: {}}}\n"
+    content = b'{"model":"m","stream":true,"messages":[]}'
+    for injects in (True, False):
+        desk = Desk("policies: []", 200, mounts=mounts.format(str(injects).lower()))
+        call = give("chat/completions", content)
+        mount = desk.table.mount(call.target)
+        assert mount is not None
+        mount.enter(call)
+        assert mount.protocol.recognise(call, content, mount.rules) is None
+        run(desk.table.pipeline(call, mount)(call)).close()
+        (attempt,) = desk.upstream.attempts
+        assert (attempt.sends is not None) is injects
+
+
 def by(**changes: Any) -> Call:
     """A call of one tool that differs in these facts."""
     call = post("search")

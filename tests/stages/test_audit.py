@@ -169,6 +169,14 @@ async def test_a_journal_that_is_known_not_to_be_well_is_not_waited_for(
     assert gate._missed._counts.rows == ({} if denied else {("intent",): 1})
 
 
+async def test_what_need_not_be_durable_is_counted_where_it_is_not() -> None:
+    """The call does not wait for it, nor is it refused."""
+    trail = FakeTrail()
+    gate = IntentFirst(site(unrecorded=Unrecorded.ALLOW, ground=make_ground(trail=trail)))
+    assert await verdict(gate, trail, make_call(), False) is None
+    assert gate._missed._counts.rows == {("intent",): 1}
+
+
 async def test_a_link_that_must_leave_a_trace_binds_the_call() -> None:
     """By its own upstream's policies, where those of the call do not ask for it."""
     trail = FakeTrail()

@@ -274,6 +274,15 @@ async def test_a_clock_that_jumps_while_the_store_is_gone(fleet: Shared) -> None
 # --- nobody else ---
 
 
+async def test_what_was_counted_before_is_not_told(fleet: Shared) -> None:
+    """Where it was told already, or is another process's."""
+    (pod,) = await pods(fleet, 1)
+    pod.count(5)
+    pod.sums.baseline()
+    pod.count(2)
+    assert (await pod.exchanges()).counts == {"calls": 2, "failed": 0}
+
+
 def test_without_a_store_nothing_is_read() -> None:
     """So it costs nothing."""
     alone = FleetSums(FakeClock())  # type: ignore[arg-type]  # as above

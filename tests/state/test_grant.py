@@ -88,6 +88,16 @@ def test_a_body_on_its_way_counts_as_it_flows() -> None:
     assert (passed(grant), asked) == (1_100, [2])
 
 
+def test_a_tunnel_costs_what_goes_onward() -> None:
+    """It has no body that would have been seen before."""
+    grant, onward = Grant((), 12, SIZED), Flow()
+    reply = make_reply(101)
+    reply.tunnel, reply.body = onward, None  # type: ignore[assignment]  # as far as it is watched
+    grant.watch_answer(reply, lambda _: None)
+    onward.tap.saw(0, b"x" * 3_000)
+    assert grant.cost(reply, plainly) == 16
+
+
 def test_an_answer_without_a_body_tells_nothing() -> None:
     """What was thought stands, and is marked."""
     grant = Grant((), 10, TELLS)

@@ -353,6 +353,20 @@ def test_a_line_of_the_file_throws_its_scope_as_long_as_it_stands(room: Room) ->
     assert room.killed == ["all"]
 
 
+def test_where_there_is_no_room_for_a_line_all_can_still_be_killed(room: Room) -> None:
+    """Whatever stood before it in the file."""
+    for number in range(PEOPLES):
+        scope = Scope(f"agent:{number}")
+        room.kills._thrown[scope] = kill(scope)
+    lines = {one.scope: one for one in (kill("tool:x"), kill("all"))}
+    with pytest.raises(Full):
+        room.kills.stands(lines)
+    assert "all" in room.killed
+    assert "tool:x" not in room.killed
+    with pytest.raises(Full):
+        room.kills.stands({Scope("tool:x"): kill("tool:x")})
+
+
 # --- rebuilt ---
 
 

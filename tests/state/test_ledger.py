@@ -238,6 +238,18 @@ def test_the_oldest_idle_key_makes_room(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(list(world.ledger.accounts())) == 4
 
 
+def test_what_was_spent_beyond_a_limit_is_told_of_who_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By its budget: the account that knew it is gone."""
+    monkeypatch.setattr(ledgers, "MOST_KEYS", 1)
+    world = World()
+    account = world.ledger.account(AGENT, "a")
+    account.overrun = 7
+    world.ledger.account(AGENT, "b")
+    assert world.ledger.forgotten == {AGENT.name: 7}
+
+
 def test_limits_of_a_reload_reach_the_accounts(world: World) -> None:
     """Those that are there; a cap that is asked for by a call of before is the newest."""
     account = spend(world, 300)

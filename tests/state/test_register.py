@@ -64,6 +64,18 @@ async def test_one_that_ends_while_it_is_kept_is_not_told_of() -> None:
     assert scene.journal.types == ["requested"]
 
 
+async def test_whether_there_is_a_case_is_known_of_those_that_are_listed() -> None:
+    """One that is still being noted is nobody's to see."""
+    scene = Scene()
+    scene.journal.lasts = lasts = asyncio.get_running_loop().create_future()
+    case = await scene.asked()
+    assert not scene.desk.has(case.request.id)
+    lasts.set_result(True)
+    await settled()
+    assert scene.desk.has(case.request.id)
+    assert not scene.desk.has("another")
+
+
 async def test_one_that_ends_while_it_is_noted_is_not_told_of() -> None:
     """It is noted that it is over."""
     scene = Scene()

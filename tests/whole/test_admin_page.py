@@ -14,6 +14,7 @@ from proxy.admin.events import STREAM
 from proxy.cli.asking import ask
 from tests.admin.scene import Scene
 from tests.harness import RawUpstream, answer, holdfast, request
+from tests.harness.loops import THE_LOOP
 from tests.servers import RedisServer
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,7 @@ def settings(target: str, tmp_path: Path) -> Iterator[dict[str, Any]]:
     store.stop()
 
 
+@pytest.mark.asyncio(loop_factories=THE_LOOP)
 @pytest.mark.parametrize(("target", "example"), EXAMPLES)
 async def test_its_examples_have_the_shapes_that_are_answered(
     target: str, example: str, settings: dict[str, Any]

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 from tests.harness import Proxy, RawUpstream, answer, holdfast, request, within
+from tests.harness.loops import THE_LOOP
+
+pytestmark = pytest.mark.asyncio(loop_factories=THE_LOOP)
 
 FAILS = answer(500, body=b"no")
 POLICIES = """

@@ -16,12 +16,13 @@ import redis
 from proxy.state.sealed import Envelope
 from proxy.state.words import Word, closed
 from tests.harness import Message, Proxy, RawUpstream, answer, breathe, holdfast, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.process import holdfast_process
 from tests.servers import RedisServer
 from tests.whole.test_approvals import POLICY, code, pay
 from tests.whole.test_approvals_killed import SECRETS, Refused, asked
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 KEY = "a secret of the fleet"
 SOON = 20.0

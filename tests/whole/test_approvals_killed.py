@@ -14,11 +14,12 @@ import pytest
 
 from proxy.journal.verify import verify
 from tests.harness import Message, RawUpstream, UpstreamConnection, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.process import Process, holdfast_process
 from tests.journal.written import lines
 from tests.whole.test_approvals import POLICY, code, pay
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 SECRETS = {"alice": "a" * 32, "bob": "b" * 32}
 WAITS = "hold: 50ms"

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from tests.harness import RawUpstream, answer, holdfast, raw_call, request
+from tests.harness.loops import THE_LOOP
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 WATCHED = "behaviour: {min_calls: 5}\npolicies: [{name: p, effect: read}]"
 LIST = request("/v1/agents", "Connection: close", host="localhost")

@@ -27,6 +27,7 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import ONE_LOOP
 from tests.harness.messages import Message
 from tests.harness.process import holdfast_process
 from tests.harness.upstream import never
@@ -135,6 +136,7 @@ def told(folder: Path, kind: str) -> list[dict[str, Any]]:
     return [each for each in map(json.loads, lines(folder)) if each["type"] == kind]
 
 
+@ONE_LOOP
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_no_cap_is_passed_by_a_thousand_calls_at_once(
     upstream: RawUpstream, seed: int
@@ -193,6 +195,7 @@ budgets:
 """
 
 
+@ONE_LOOP
 async def test_what_calls_take_of_tills_adds_up(upstream: RawUpstream) -> None:
     """Where limits are far, beside calls that fail, are cut, are repeated, or tell what they
     cost; a look now and then changes nothing."""
@@ -258,6 +261,7 @@ async def life(upstream: RawUpstream, folder: Path, *, open_call: bool = False) 
     return status
 
 
+@ONE_LOOP
 async def test_what_was_spent_survives_kill_9(upstream: RawUpstream, tmp_path: Path) -> None:
     """Three of them fit into a dollar, however often the process dies the moment an answer is
     here: reads, whose records nobody waits for."""
@@ -265,6 +269,7 @@ async def test_what_was_spent_survives_kill_9(upstream: RawUpstream, tmp_path: P
     assert [await life(upstream, tmp_path) for _ in range(4)] == [200, 200, 200, 402]
 
 
+@ONE_LOOP
 async def test_a_call_that_is_open_at_a_crash_counts_as_spent(
     upstream: RawUpstream, tmp_path: Path
 ) -> None:
@@ -343,6 +348,7 @@ async def test_an_upload_that_is_sent_twice_leaves_nothing_reserved(upstream: Ra
         assert 202_000 <= account.spent <= 204_000
 
 
+@ONE_LOOP
 async def test_what_a_stream_came_to_survives_kill_9(upstream: RawUpstream, tmp_path: Path) -> None:
     """Though nothing but its beginning was known when it was sent."""
 

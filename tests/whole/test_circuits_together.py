@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from tests.harness import Message, Proxy, RawUpstream, answer, breathe, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.servers import RedisServer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 CALL = request(
     "/",

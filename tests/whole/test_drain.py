@@ -17,6 +17,7 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import ONE_LOOP
 from tests.harness.messages import Message
 from tests.harness.process import holdfast_process
 from tests.harness.upstream import after, never
@@ -133,6 +134,7 @@ async def test_a_refused_port_stays_free(upstream: RawUpstream) -> None:
             await proxy.connect()
 
 
+@ONE_LOOP
 async def test_sigterm_loses_none_of_fifty_calls(upstream: RawUpstream) -> None:
     """SIGTERM during 50 calls: 50 answers, and exit code 0."""
     go = asyncio.Event()
@@ -162,6 +164,7 @@ async def drains(admin: str) -> None:
     await within(look())
 
 
+@ONE_LOOP
 async def test_a_second_sigterm_is_no_harm(upstream: RawUpstream) -> None:
     """Orchestrators repeat themselves; an idle proxy ends cleanly."""
     async with holdfast_process(upstream) as process:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.harness import OK, RawUpstream, raw_call, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.process import holdfast_process
 from tests.journal.written import lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 HOURLY = """
 policies:

@@ -14,10 +14,11 @@ from proxy.cli.asking import Unanswered, tell
 from proxy.journal.rows import Places
 from proxy.journal.verify import verify
 from tests.harness import RawUpstream, holdfast, raw_call, request, within
+from tests.harness.loops import THE_LOOP
 from tests.journal.stored import columns
 from tests.whole.test_payloads import FULL, ended, posted, records
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 POLICIES = FULL.replace("effect: read", "effect: write")
 ASKED = {"task": "t-1", "reason": "case 12"}

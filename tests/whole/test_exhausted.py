@@ -17,10 +17,11 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import THE_LOOP
 from tests.journal.written import lines
 from tests.whole.test_tasks import owner
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 BROKEN = answer(500, body=b"{}")
 POLICIES = """

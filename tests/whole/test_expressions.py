@@ -6,8 +6,9 @@ import json
 import pytest
 
 from tests.harness import Proxy, RawUpstream, chunked, holdfast, request
+from tests.harness.loops import THE_LOOP
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 JSON = "Content-Type: application/json"
 RULES = """

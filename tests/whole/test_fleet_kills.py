@@ -11,10 +11,11 @@ import pytest_asyncio
 
 from proxy.state.shared import fleet
 from tests.harness import OK, Proxy, RawUpstream, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.servers import RedisServer
 from tests.whole.test_kill import kill, records, refused, revive, streams
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 POLICIES = """
 policies:

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from tests.harness import Proxy, RawUpstream, answer, breathe, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.process import Process, holdfast_process
 from tests.servers import RedisServer
+
+pytestmark = pytest.mark.asyncio(loop_factories=THE_LOOP)
 
 CALL = request("/v1/pay", method="POST", body=b"{}")
 POLICIES = """

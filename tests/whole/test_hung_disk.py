@@ -6,8 +6,13 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from proxy.journal.verify import verify
 from tests.harness import within
+from tests.harness.loops import THE_LOOP
+
+pytestmark = pytest.mark.asyncio(loop_factories=THE_LOOP)
 
 ROOT = Path(__file__).parents[2]
 PROCESS = """

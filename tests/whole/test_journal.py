@@ -17,11 +17,12 @@ from proxy.journal.journal import Journal
 from proxy.journal.segments import Terms
 from proxy.journal.verify import verify
 from tests.harness import OK, RawUpstream, holdfast, raw_call, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.process import holdfast_process
 from tests.journal.disks import FailingDisk
 from tests.journal.written import lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 
 class Intent(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import ONE_LOOP
 from tests.harness.messages import Message, chunked
 from tests.harness.process import holdfast_process
 from tests.harness.upstream import after, never
@@ -113,6 +114,7 @@ async def test_new_calls_are_refused_and_told_why(upstream: RawUpstream) -> None
         assert (await proxy.call(request())).status == 200
 
 
+@ONE_LOOP
 @pytest.mark.parametrize(
     "scope",
     ["all", "fleet:default", "agent:*", "tool:move", "workflow:w1", "upstream:gateway"],
@@ -410,6 +412,7 @@ async def home(tmp_path: Path, upstream: RawUpstream) -> AsyncIterator[Home]:
     yield Home(tmp_path, upstream)
 
 
+@ONE_LOOP
 async def test_it_holds_over_a_restart_until_it_is_revived(home: Home) -> None:
     """Since the same moment; what was revived stays so."""
     proxy = await home.start()
@@ -424,6 +427,7 @@ async def test_it_holds_over_a_restart_until_it_is_revived(home: Home) -> None:
     await within(proxy.app.stop(drain=0))
 
 
+@ONE_LOOP
 async def test_killed_the_moment_after_the_command_it_is_still_killed(
     upstream: RawUpstream,
 ) -> None:
@@ -445,6 +449,7 @@ async def test_killed_the_moment_after_the_command_it_is_still_killed(
             assert (problem["kill"]["scope"], problem["kill"]["reason"]) == ("all", "case 13")
 
 
+@ONE_LOOP
 async def test_a_signal_kills_all(upstream: RawUpstream) -> None:
     """SIGUSR1; from then on it is as any other."""
     async with holdfast_process(upstream) as process:
@@ -473,6 +478,7 @@ async def command(*words: str) -> int:
 # --- what is written down ---
 
 
+@ONE_LOOP
 async def test_what_stands_in_the_policies_goes_with_them_alone(
     home: Home, upstream: RawUpstream
 ) -> None:
@@ -498,6 +504,7 @@ async def test_what_stands_in_the_policies_goes_with_them_alone(
     await within(proxy.app.stop(drain=0))
 
 
+@ONE_LOOP
 async def test_the_file_is_watched(upstream: RawUpstream) -> None:
     """A line that is added kills; it must go before it can be revived."""
     async with holdfast(upstream) as proxy:

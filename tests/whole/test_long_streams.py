@@ -17,6 +17,7 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import ONE_LOOP
 from tests.harness.messages import Message
 from tests.harness.process import Process, holdfast_process
 
@@ -149,6 +150,7 @@ async def settled(process: Process, upstream: RawUpstream) -> int:
     return process.resident
 
 
+@ONE_LOOP
 async def test_a_large_stream_costs_no_memory(upstream: RawUpstream):
     """100 MiB in events of 32 KiB, each of them heard; what the proxy holds stays flat."""
     event = chunk("x" * (32 << 10))

@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from tests.harness import Message, Proxy, RawUpstream, answer, chunked, holdfast, request
+from tests.harness.loops import THE_LOOP
 from tests.harness.upstream import Step, UpstreamConnection
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 JSON = "Content-Type: application/json"
 RULES = """

@@ -13,10 +13,11 @@ import pytest_asyncio
 
 from proxy.lab.sandbox.gateway import Sandbox, start
 from tests.harness import Proxy, RawUpstream, answer, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.messages import Message
 from tests.harness.upstream import never
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 AGENT = "local-agent"
 LONG = 50.0

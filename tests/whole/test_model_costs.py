@@ -20,11 +20,12 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import THE_LOOP
 from tests.harness.messages import Message
 from tests.harness.proxy import Proxy
 from tests.journal.written import lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 SSE = ("Content-Type: text/event-stream", "Transfer-Encoding: chunked")
 JSON = "Content-Type: application/json"

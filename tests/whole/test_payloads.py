@@ -13,11 +13,12 @@ from proxy.journal.kept import Kept, fetch
 from proxy.journal.rows import Places
 from proxy.journal.verify import verify
 from tests.harness import Proxy, RawUpstream, answer, chunked, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.upstream import then_close
 from tests.journal.stored import found_in
 from tests.journal.written import lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 FULL = "policies: [{name: p, effect: read, audit: {payload: full}}]"
 REDACTED = "policies: [{name: p, effect: read, audit: {payload: redacted, redact: [input.ssn]}}]"

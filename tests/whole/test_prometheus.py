@@ -13,9 +13,10 @@ from proxy.config.load import load_policies
 from proxy.observe.slo.rules import Origin, groups
 from tests.harness import OK, Proxy, RawUpstream, answer, holdfast, request
 from tests.harness.agent import Connection
+from tests.harness.loops import THE_LOOP
 from tests.prometheus import needs_prometheus, needs_promtool, prometheus, promtool
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 SLOS = """
 policies:

@@ -14,9 +14,10 @@ import pytest_asyncio
 from proxy.admin.routes import Route
 from proxy.config.tokens import Role
 from tests.harness import Proxy, RawUpstream, holdfast
+from tests.harness.loops import THE_LOOP
 from tests.journal.written import lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 PATIENCE = aiohttp.ClientTimeout(total=10.0)
 SECRETS = {role: role.value * 6 for role in Role}

@@ -18,10 +18,11 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import THE_LOOP
 from tests.harness.process import Process, holdfast_process
 from tests.journal.written import lines
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 BROKEN = answer(500, body=b"{}")
 POLICIES = """

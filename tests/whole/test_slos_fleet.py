@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness import OK, Proxy, RawUpstream, answer, breathe, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.servers import RedisServer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 CALL = request("/v1/pay", method="POST", body=b"{}")
 POLICIES = """

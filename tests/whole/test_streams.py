@@ -14,6 +14,7 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import ONE_LOOP
 from tests.harness.messages import Message
 from tests.harness.process import Process, holdfast_process
 
@@ -181,6 +182,7 @@ async def settled(process: Process) -> int:
     return process.resident
 
 
+@ONE_LOOP
 async def test_a_large_download_costs_no_memory(upstream: RawUpstream) -> None:
     """192 MiB pass; what the proxy holds stays flat."""
 
@@ -202,6 +204,7 @@ async def test_a_large_download_costs_no_memory(upstream: RawUpstream) -> None:
             assert process.resident - before < STILL
 
 
+@ONE_LOOP
 async def test_a_large_upload_costs_no_memory(upstream: RawUpstream) -> None:
     """The same upwards, through an `http` upstream."""
 

@@ -20,12 +20,13 @@ from tests.harness import (
     request,
     within,
 )
+from tests.harness.loops import THE_LOOP
 from tests.harness.models import parted
 from tests.harness.process import Process, holdfast_process
 from tests.journal.written import lines
 from tests.whole.test_slos import listed, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 BROKEN = answer(500, body=b"{}")
 POLICIES = """

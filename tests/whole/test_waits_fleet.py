@@ -13,10 +13,11 @@ import yaml
 
 from proxy.state import waits
 from tests.harness import Message, Proxy, RawUpstream, answer, breathe, holdfast, request, within
+from tests.harness.loops import THE_LOOP
 from tests.harness.upstream import UpstreamConnection
 from tests.servers import RedisServer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="module", loop_factories=THE_LOOP)
 
 SOON = 20.0
 """Seconds in which what pods say to each other must have come."""

@@ -35,6 +35,7 @@ export function open(app) {
   });
   const budgets = new Table({
     label: 'Budgets, the fullest first', key: budgetKey, columns: budgetColumns(true), empty: 'Nothing of a budget is spent.', rows: 8,
+    order: (a, b) => b.share - a.share,
   });
   const refused = el('p', {class: 'dim'});
   const objectives = new Objectives();
@@ -112,14 +113,17 @@ function health(states) {
   const ill = ['critical', 'degraded'].filter((state) => states[state]);
   const mood = states.critical ? 'bad' : states.degraded ? 'warn' : '';
   const told = ill.map((state) => `${count(states[state])} ${state}`).join(', ');
-  return {tone: mood, note: told || `${count(states.healthy)} healthy`};
+  const well = states.healthy || !states.unknown ? `${count(states.healthy)} healthy` : 'too little is known yet';
+  return {tone: mood, note: told || well};
 }
 
 function objectives({count: all, states}) {
   if (!all) return ['–', {note: 'none are set'}];
   const ill = ['exhausted', 'burning'].filter((state) => states[state]);
   const mood = states.exhausted ? 'bad' : states.burning ? 'warn' : '';
-  return [`${count(states.ok)} of ${count(all)} ok`, {tone: mood, note: ill.map((state) => `${count(states[state])} ${state}`).join(', ')}];
+  const told = ill.map((state) => `${count(states[state])} ${state}`);
+  if (states.insufficient_data) told.push(`${count(states.insufficient_data)} with too little data`);
+  return [`${count(states.ok)} of ${count(all)} ok`, {tone: mood, note: told.join(', ')}];
 }
 
 function journal(kept) {
