@@ -101,11 +101,13 @@ def closed(local: bool, static: bool, alone: bool) -> None:
 
 def foreign(request: web.Request, *, by_socket: bool = False, anywhere: bool = False) -> None:
     """Raises NotDone for a page of another site. `anywhere`: a token is needed, and no page of
-    another site has one. `by_socket`: programs of this machine come in, and call the host what they
-    like; but somebody's tunnel may end there, with a browser at its other end."""
+    another site has one; something that ends TLS may stand in front of this side. `by_socket`:
+    programs of this machine come in, and call the host what they like; but somebody's tunnel may
+    end there, with a browser at its other end."""
     origin = request.headers.get(hdrs.ORIGIN)
     elsewhere = request.headers.get("Sec-Fetch-Site", "") in _ELSEWHERE
-    if elsewhere or (origin is not None and origin != f"http://{request.host}"):
+    own = (f"http://{request.host}", f"https://{request.host}" if anywhere else None)
+    if elsewhere or (origin is not None and origin not in own):
         raise NotDone(403, "requests of other sites are refused")
     by_program = by_socket and not any(name in request.headers for name in _BROWSERS)
     if not (anywhere or by_program or _is_ours(request.host)):

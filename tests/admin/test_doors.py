@@ -1,5 +1,7 @@
 """proxy/admin/doors.py."""
 
+from functools import partial
+
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
@@ -76,6 +78,16 @@ def test_the_machines_own_user_comes_in(headers):
 def test_pages_of_other_sites_stay_out(headers):
     """Also those whose name was made to lead here."""
     assert refused(lambda: foreign(request(**headers), by_socket=False))
+
+
+def test_a_page_that_came_by_tls_comes_in_where_a_token_is_needed():
+    """An ingress ended it; its name is that of the page. Others stay out there as well."""
+    ours = {"Host": "holdfast.example", "Origin": "https://holdfast.example"}
+    assert not refused(lambda: foreign(request(**ours), anywhere=True))
+    assert refused(lambda: foreign(request(**ours)))
+    for origin in ("https://evil.example", "https://holdfast.example:444", "null"):
+        theirs = request(Host="holdfast.example", Origin=origin)
+        assert refused(partial(foreign, theirs, anywhere=True))
 
 
 def test_no_page_reaches_a_socket_by_a_name():
