@@ -104,3 +104,37 @@ async def test_who_is_no_operator_is_told_so(browser: Any) -> None:
         assert await seen.page.get_by_text("An operator stops calls").is_visible()
         for name in ("Revive", "Next: what it does"):
             assert await seen.page.get_by_role("button", name=name).count() == 0
+
+
+async def second_step(seen: Watched, name: str) -> str:
+    """What it says about an agent, or a tool, of that name."""
+    page = seen.page
+    await page.get_by_label("Which").fill(name)
+    await page.get_by_label("Why").fill("case 12")
+    await page.get_by_role("button", name="Next").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_text("Looking at").wait_for(state="hidden")
+    said: str = await dialog.inner_text()
+    await dialog.get_by_role("button", name="Back").click()
+    return said
+
+
+async def test_a_name_that_looks_like_another_is_told_from_it(browser: Any) -> None:
+    """By the numbers of its letters; one that differs by a space looks different."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await its.call("get_balance")
+        await come_in(seen, "olga", "#/kills")
+        said = await second_step(seen, "pric\u0456ng-01")
+        assert "letters that may look like others: \u0456 (U+0456)" in said
+        assert "No agent that is known here fits" in said
+        assert "letters that may" not in await second_step(seen, "pricing-01")
+        assert "agents named pay  01" in await second_step(seen, "pay  01")
+
+
+async def test_a_tool_without_a_name_in_the_figures_is_not_called_unknown(browser: Any) -> None:
+    """It was called, and counts with the others: a kill of it stops it all the same."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await its.call("never_heard_of")
+        await come_in(seen, "olga", "#/kills?scope=tool:")
+        said = await second_step(seen, "never_heard_of")
+        assert "there are tools without a name on this page, to which it may apply" in said

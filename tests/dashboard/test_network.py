@@ -139,3 +139,39 @@ async def test_a_name_with_stars_is_looked_for_in_no_time(browser: Any) -> None:
         version = await seen.page.evaluate("() => document.scripts[0].src.split('/').at(-2)")
         assert await within(seen.page.evaluate(fits, [version, name])) is False
         assert WHO["name"] in await seen.page.content()
+
+
+async def test_who_waits_for_the_proxy_is_left_in_peace(browser: Any) -> None:
+    """It is asked again by itself; that it does not answer is said once, and the focus stays where
+    somebody put it. When it answers the page opens."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        page = seen.page
+        seen.expect("/v1/me", 503)
+        asked = 0
+
+        async def late(route: Any) -> None:
+            nonlocal asked
+            asked += 1
+            await route.fulfill(status=503, json={"detail": "it starts"})
+
+        await page.clock.install()
+        await page.route("**/v1/me", late)
+        await page.goto("/dashboard/")
+        await page.get_by_role("alert").filter(has_text="it starts").wait_for()
+        colours = page.get_by_role("button", name="Colours")
+        await colours.focus()
+        for wanted in (2, 3):
+            await page.clock.run_for(3_500)
+            await seen.until(lambda wanted=wanted: asked >= wanted)  # type: ignore[misc]
+            await seen.settled()
+        assert await colours.evaluate("(node) => node === document.activeElement")
+
+
+async def test_a_page_that_is_taken_out_of_the_memory_of_a_browser_is_closed(browser: Any) -> None:
+    """Somebody went elsewhere with it, and somebody else came back: the token is gone."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await come_in(seen, "vera")
+        back = "() => dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))"
+        await seen.page.evaluate(back)
+        await seen.page.get_by_role("heading", name="Log in").wait_for()
+        assert not await seen.page.get_by_role("navigation", name="Pages").is_visible()

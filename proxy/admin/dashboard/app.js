@@ -48,6 +48,8 @@ class App {
   #shown = null; // {path, view}
   #status = null;
   #saying = 0;
+  #again = 0;
+  #waits = ''; // why the door waits for the proxy
 
   constructor() {
     this.api = new Api({refused: (problem) => this.#leave(problem.message)});
@@ -61,6 +63,7 @@ class App {
 
   start() {
     window.addEventListener('hashchange', () => this.#route());
+    window.addEventListener('pageshow', (event) => event.persisted && this.#leave('')); // who comes back to it is somebody else
     document.querySelector('.skip').addEventListener('click', (event) => {
       event.preventDefault();
       place('main').focus();
@@ -110,14 +113,16 @@ class App {
       if (told.reads) this.#open();
       else this.#door(told.asks ? '' : told.why);
     } catch (problem) {
-      this.#door(problem.message);
+      if (problem.closed || this.#waits !== problem.message) this.#door(problem.message);
+      this.#waits = problem.closed ? '' : problem.message;
       if (!problem.closed) this.#later(token);
     }
   }
 
-  // The proxy did not answer: somebody who waits need not ask again by hand.
+  // The proxy did not answer: somebody who waits need not ask again by hand, nor hear of it each time.
   #later(token) {
-    setTimeout(() => {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => {
       if (!this.#status && !place('token')?.value) this.#enter(token);
     }, AGAIN * 1000);
   }

@@ -1,6 +1,10 @@
 // What a kill is for, in words, and what it would meet as things are now.
 
+import {letters} from './doubts.js';
 import {count, name, plural} from './words.js';
+
+const OTHERS = 'other'; // all tools that have no name of their own in the metrics
+const PAGES = 5;
 
 export const KINDS = [
   ['agent', 'An agent', 'Name, or a pattern: pay-*'],
@@ -27,6 +31,13 @@ export function stops(scope) {
   }[kind] || `what ${name(scope)} means`;
 }
 
+// What somebody should see who took a name from elsewhere: two that look alike are not the same.
+export function strange(scope) {
+  const [kind, of] = parts(scope);
+  const said = letters(of);
+  return said && `The name of this ${kind} has letters that may look like others: ${said}.`;
+}
+
 export function parts(scope) {
   const at = scope.indexOf(':');
   return at < 0 ? [scope, ''] : [scope.slice(0, at), scope.slice(at + 1)];
@@ -51,8 +62,8 @@ export function fits(glob, text) {
 // Who and what would be met now, in a sentence; '' where nobody can tell.
 export async function meets(api, scope) {
   const [kind, of] = parts(scope);
-  if (kind === 'agent') return among(await api.get('/v1/agents', {limit: 1000}), 'agent', of, (row) => row.id);
-  if (kind === 'tool') return among(await api.get('/v1/tools', {limit: 1000}), 'tool', of, (row) => row.tool);
+  if (kind === 'agent') return among(await all(api, '/v1/agents'), 'agent', of, (row) => row.id, (row) => row.others);
+  if (kind === 'tool') return among(await all(api, '/v1/tools'), 'tool', of, (row) => row.tool, (row) => row.tool === OTHERS);
   const status = await api.get('/v1/status');
   if (kind === 'all') return `${under(status.together.in_flight)} now.`;
   if (kind !== 'upstream') return '';
@@ -60,14 +71,31 @@ export async function meets(api, scope) {
   return there ? `${under(there.in_flight)} there now.` : `No upstream is named ${name(of)}: it would stop nothing.`;
 }
 
+// All pages of a list, up to a bound.
+async function all(api, path) {
+  const items = [];
+  let cursor = null;
+  for (let page = 0; page < PAGES; page += 1) {
+    const told = await api.get(path, {limit: 1000, cursor});
+    items.push(...told.items);
+    cursor = told.next;
+    if (!cursor) break;
+  }
+  return {items, more: Boolean(cursor)};
+}
+
 const under = (number) => `${plural(number, 'call is', 'calls are')} under way`;
 
-function among(page, kind, glob, of) {
-  const met = page.items.filter((row) => of(row) && fits(glob, of(row)));
+function among({items, more}, kind, glob, of, others) {
+  const met = items.filter((row) => of(row) && !others(row) && fits(glob, of(row)));
+  const unnamed = more || items.some(others);
   const names = [...new Set(met.map(of))];
-  if (!names.length) return `No ${kind} that is known here fits this; one that comes later will.`;
+  if (!names.length) {
+    const may = unnamed ? `there are ${kind}s without a name on this page, to which it may apply` : 'one that comes later will';
+    return `No ${kind} that is known here fits this; ${may}.`;
+  }
   const shown = names.slice(0, 5).map((each) => name(each, 40)).join(', ');
-  const more = names.length > 5 ? ` and ${count(names.length - 5)} more` : '';
+  const rest = names.length > 5 ? ` and ${count(names.length - 5)} more` : '';
   const flight = met.reduce((sum, row) => sum + row.in_flight, 0);
-  return `It meets ${plural(names.length, kind)} known here: ${shown}${more}. ${under(flight)} now.`;
+  return `It meets ${plural(names.length, kind)} known here: ${shown}${rest}${unnamed ? ', and may meet others that have no name here' : ''}. ${under(flight)} now.`;
 }

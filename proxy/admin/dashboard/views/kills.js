@@ -1,7 +1,7 @@
 // Kills: what is stopped; stopping something in two steps; letting it go on, in two as well.
 
 import {el, fill, say, show} from '../draw.js';
-import {KINDS, meets, parts, stops} from '../scopes.js';
+import {KINDS, meets, parts, stops, strange} from '../scopes.js';
 import {second} from '../second.js';
 import {Table, compare} from '../table.js';
 import {ticking} from '../ticking.js';
@@ -110,6 +110,7 @@ class Kills {
       title: `Kill ${name(kill.scope, 80)}?`,
       says: [
         el('p', {}, `It stops ${stops(kill.scope)}. They are refused, and told not to try again, until ${words.toLowerCase()}.`),
+        strange(kill.scope) && el('p', {class: 'notice', 'data-tone': 'warn'}, strange(kill.scope)),
         el('p', {}, flight), met,
         el('p', {}, `Reason: ${name(kill.reason, LONGEST)}`),
         el('p', {class: 'dim'}, 'It counts at once, at all pods of the fleet, and holds over restarts. The journal keeps who did it.'),
