@@ -150,6 +150,7 @@ class Events:
             told = await listener.take()
             if self._sight.tokens() is not tokens:  # whose token it was may not count any more
                 listener.end()
+                told = written("end", {})
             async with asyncio.timeout(PATIENCE):
                 await response.write(told)
         await response.write_eof()

@@ -82,6 +82,10 @@ class Watched(NamedTuple):
     agents: Watch
 
 
+NOBODY = Tokens()
+"""None were given."""
+
+
 class Sight(msgspec.Struct, frozen=True):
     """The parts, as they are at work."""
 
@@ -94,7 +98,7 @@ class Sight(msgspec.Struct, frozen=True):
     recorders: Recorders
     """Who is told of each call that has ended; may change at any time."""
     erase: Erase = _nothing_kept
-    tokens: Callable[[], Tokens] = Tokens
+    tokens: Callable[[], Tokens] = lambda: NOBODY
     reload: Reload = _nothing_to_read
     under_way: Callable[[], Iterable[Call]] = tuple
     written: Callable[[Entry], Awaitable[bool]] = _nowhere
