@@ -138,3 +138,18 @@ async def test_a_tool_without_a_name_in_the_figures_is_not_called_unknown(browse
         await come_in(seen, "olga", "#/kills?scope=tool:")
         said = await second_step(seen, "never_heard_of")
         assert "there are tools without a name on this page, to which it may apply" in said
+
+
+async def test_an_agent_is_stopped_from_where_it_is_seen(browser: Any) -> None:
+    """Its name is in the first step, and nothing is done yet; who may not has no button."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await its.call("get_balance")
+        await come_in(seen, "olga", "#/agents")
+        await seen.page.get_by_role("button", name="Stop …").click()
+        await seen.page.get_by_role("heading", name="Kill switch").wait_for()
+        assert await seen.page.get_by_label("Which").input_value() == "pricing-01"
+        assert killed(its) == []
+        await seen.page.get_by_role("button", name="Log out").click()
+        await come_in(seen, "vera", "#/agents")
+        await seen.page.get_by_role("cell", name="pricing-01").wait_for()
+        assert await seen.page.get_by_role("button", name="Stop …").count() == 0

@@ -82,11 +82,10 @@ async def test_ages_grow_while_nothing_else_changes(browser: Any) -> None:
     async with crowd() as its, opened(browser, its.address) as seen:
         await seen.page.route("**/v1/agents*", same)
         await look_at(seen, "#/agents")
-        row = seen.page.get_by_role("row").filter(has_text=" ago")
-        await row.wait_for()
-        before = await row.inner_text()
-        await seen.page.get_by_text(before.split("\t")[-2], exact=True).wait_for(state="detached")
-        assert " ago" in await row.inner_text()
+        last = seen.page.get_by_role("cell").filter(has_text=" ago")
+        before = await last.inner_text()
+        await seen.page.get_by_text(before, exact=True).wait_for(state="detached")
+        assert " ago" in await last.inner_text()
 
 
 async def test_a_stream_that_never_begins_is_given_up(browser: Any) -> None:
@@ -175,3 +174,26 @@ async def test_a_page_that_is_taken_out_of_the_memory_of_a_browser_is_closed(bro
         await seen.page.evaluate(back)
         await seen.page.get_by_role("heading", name="Log in").wait_for()
         assert not await seen.page.get_by_role("navigation", name="Pages").is_visible()
+
+
+async def test_a_proxy_that_hangs_is_not_called_ready_for_long(browser: Any) -> None:
+    """Before it is given up: the page says that it is slow, and of when its figures are."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await seen.page.clock.install()
+        await come_in(seen, "vera")
+        standing = seen.page.locator("#standing")
+        await standing.get_by_text("ready").wait_for()
+        await seen.settled()
+        over = asyncio.Event()
+
+        async def hang(route: Any) -> None:
+            await over.wait()
+            await route.continue_()
+
+        await seen.page.route("**/v1/overview", hang)
+        await seen.page.clock.run_for(8_000)
+        await standing.get_by_text("slow to answer").wait_for()
+        assert "as of" in await standing.inner_text()
+        over.set()
+        await standing.get_by_text("ready").wait_for()
+        await seen.page.unroute_all(behavior="wait")

@@ -29,12 +29,14 @@ import {Alarms} from './alarms.js';
 import {el, fill, say, show, tone} from './draw.js';
 import {login} from './login.js';
 import {Stream} from './stream.js';
+import {ticking} from './ticking.js';
 import {views} from './views.js';
 import {name, span, time} from './words.js';
 
 const MODES = ['auto', 'light', 'dark'];
 const SAID_FOR = 8;
 const AGAIN = 3;
+const LATE = 6; // seconds after which an answer is late
 const NEWS = {
   circuit: ['/v1/overview', '/v1/breakers', '/v1/tools'], kill: ['/v1/overview', '/v1/kills'],
   alert: ['/v1/overview', '/v1/alerts'], approval: ['/v1/overview', '/v1/approvals'],
@@ -68,6 +70,7 @@ class App {
       event.preventDefault();
       place('main').focus();
     });
+    ticking(() => this.#standing());
     this.#navigation();
     this.#enter('');
   }
@@ -215,9 +218,10 @@ class App {
     if (!this.#status) return;
     const {value, problem, at} = this.seen || {};
     if (!value && !problem) return;
-    const [word, mood] = standing(value, problem);
+    const late = !problem && Date.now() - at > LATE * 1000;
+    const [word, mood] = late ? ['slow to answer', 'warn'] : standing(value, problem);
     const up = value && !problem ? `up ${span(value.uptime)}` : '';
-    const still = problem && at ? `as of ${time(at)}` : '';
+    const still = (problem || late) && at ? `as of ${time(at)}` : '';
     const news = {live: '', off: '', opening: '', waiting: 'news are late'}[this.stream.state];
     const lost = this.stream.lost ? `${this.stream.lost} news lost` : '';
     const notes = [up, still, news, lost].filter(Boolean).join(' · ');

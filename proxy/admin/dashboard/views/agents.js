@@ -53,8 +53,15 @@ export function columns(app, few = false) {
     {title: 'Last', num: true, wide: 1, down: true, cell: (row) => ago(row.last_seen, row.at), by: (row) => row.last_seen},
     {title: 'USD today', num: true, down: true, cell: (row) => money(row.spent), by: (row) => Number(row.spent)},
   ];
-  return few ? all.filter((column) => !column.long) : all;
+  if (few) return all.filter((column) => !column.long);
+  return app.me.may('operator') ? [...all, stops(app)] : all;
 }
+
+// The way to the kill switch, where what it does is said first: nobody has to copy a name by hand.
+const stops = (app) => ({
+  title: 'Stop', wide: 1,
+  cell: (row) => (row.id ? {text: 'Stop …', act: {text: 'Stop …', does: (agent) => app.go(app.link('kills', [], {scope: `agent:${agent.id}`}))}} : '–'),
+});
 
 const busy = (a, b) =>
   compare(b.per_second, a.per_second) || compare(b.in_flight, a.in_flight) || compare(b.last_seen, a.last_seen) || compare(keyOf(a), keyOf(b));

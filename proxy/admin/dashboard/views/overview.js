@@ -133,6 +133,13 @@ function journal(kept) {
 
 const SLO_TONES = {exhausted: 'bad', burning: 'warn', ok: 'good'};
 
+function left({remaining, exhausts_in: gone}) {
+  if (remaining === null) return 'nothing counted yet';
+  if (remaining <= 0) return `its error budget is gone${remaining < 0 ? `, and ${share(-remaining, 0)} of it more` : ''}`;
+  const has = `${share(remaining, 0)} of its error budget left`;
+  return gone === null ? has : `${has}, gone in ${span(gone)}`;
+}
+
 class Objectives {
   constructor() {
     this.list = el('ul', {class: 'list'});
@@ -144,8 +151,7 @@ class Objectives {
         const [title_, , state, , rest] = node.childNodes;
         say(title_, name(item.slo, 60));
         tone(say(state, item.state.replace('_', ' ')), SLO_TONES[item.state]);
-        const left = item.remaining === null ? 'nothing counted yet' : `${share(item.remaining, 0)} of its error budget left`;
-        say(rest, item.exhausts_in === null ? left : `${left}, gone in ${span(item.exhausts_in)}`);
+        say(rest, left(item));
       },
     });
     this.node = el('div', {}, this.list, this.none);
