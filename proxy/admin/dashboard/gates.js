@@ -35,7 +35,7 @@ export function verdict({verdict: {allow, refusal}}) {
 }
 
 const STAGES = {
-  Switch: 'kill switch', AttemptSwitch: 'kill switch, before each sending', RecordFirst: 'its record', IntentFirst: 'its intent',
+  Switch: 'kill switch', AttemptSwitch: 'kill switch, before each sending', RecordFirst: 'its record', IntentFirst: 'its intent', ShadowIntent: 'its intent',
   PlainSpending: 'money', MeteredSpending: 'money', ShadowSpending: 'money', TilledSpending: 'money',
 };
 
