@@ -173,6 +173,7 @@ class App:
             self._trail.written,
             self._sharing,
             self._lookout.watched,
+            self._lookout.mirroring.standing,
         )
         self._admin = await start_admin(self._settings.admin, sight)
         self.admin = self._admin.address

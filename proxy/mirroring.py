@@ -100,6 +100,22 @@ class Mirroring:
 
     # --- one of them ---
 
+    def standing(self) -> list[dict[str, Any]]:
+        """How each gets on, for people."""
+        return [
+            {
+                "mirror": name,
+                "kind": working.plan.written.kind,
+                "ok": not working.mirror.trouble,
+                "why": working.mirror.trouble or None,
+                "lag": working.mirror.lag,
+                "sent": working.mirror.counts.sent,
+                "set_aside": working.mirror.counts.aside,
+                "lost": working.mirror.counts.lost,
+            }
+            for name, working in sorted(self._working.items())
+        ]
+
     async def _follow(self) -> None:
         """Begin and end them as policies say, until cancelled."""
         while True:

@@ -47,6 +47,7 @@ class Listener:
         self.calls = calls
         self.samples = samples
         self.known = known
+        self.connected: Callable[[], bool] = lambda: True
         self.over = False
         self.lost = 0
         self._kept: deque[bytes] = deque()
@@ -123,11 +124,13 @@ class Events:
         if visit.request.method == "HEAD":
             return web.Response(content_type=STREAM)
         known = bool(visit.author.name)
+        self._forget_gone()
         alike = sum(each.known is known for each in self._listeners)
         if self._closed or alike >= MOST:
             raise NotDone(503, f"there are {MOST} who listen", {str(hdrs.RETRY_AFTER): "10"})
         calls = visit.request.query.get("calls")
         listener = Listener(calls == "true", known, calls == "sample")
+        listener.connected = lambda: visit.request.transport is not None
         self._add(listener)
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: STREAM})
         try:
@@ -165,6 +168,14 @@ class Events:
             self._sight.recorders.drop(self)
         if not any(each.samples for each in self._listeners):
             self._stop_sampling()
+
+    def _forget_gone(self) -> None:
+        """Who has hung up is noticed at the next thing that is told, and may have come again long
+        before: a page that is loaded anew must not find its own place taken."""
+        for listener in tuple(self._listeners):
+            if not listener.connected():
+                listener.end()
+                self._remove(listener)
 
     def _stop_sampling(self) -> None:
         if self._sampling is not None:

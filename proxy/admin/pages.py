@@ -66,10 +66,6 @@ class Pages:
         """The policies in force."""
         return page(views.policies(self._sight), views.number_of, visit.request.query)
 
-    def journal(self, _: Visit) -> Item | None:
-        """How the journal does."""
-        return views.journal(self._sight)
-
     def explain(self, visit: Visit) -> Any:
         """Why a call would go as it goes. Raises NotDone."""
         try:

@@ -4,7 +4,7 @@ Whoever looks changes nothing.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -103,6 +103,8 @@ class Sight(msgspec.Struct, frozen=True):
     """None: nothing is shared."""
     watched: Watched | None = None
     """None: nobody counts."""
+    mirrors: Callable[[], list[dict[str, Any]]] = list
+    """How each of them gets on."""
 
     @property
     def alerts(self) -> Alerts:

@@ -59,7 +59,7 @@ async def test_status_is_one_screen(client):
 
 
 async def test_the_journal_says_how_it_does(client, scene, tmp_path):
-    """Null before it is open; the same is part of the status."""
+    """Null before it is open; the same, but for what lies on the disk, is part of the status."""
     async with client.get("/v1/journal") as response:
         assert await response.json() is None
     journal = Journal(tmp_path, Terms(), scene.clock, disk=QuickDisk())
@@ -71,7 +71,9 @@ async def test_the_journal_says_how_it_does(client, scene, tmp_path):
     assert (told["tampered"], told["held"], told["dropped"]) == (None, 0, 0)
     assert told["origin"] == "holdfast/default/holdfast"
     async with client.get("/v1/status") as response:
-        assert (await response.json())["journal"] == told
+        shown = (await response.json())["journal"]
+    assert shown.items() <= told.items()
+    assert told.keys() - shown.keys() == {"segments", "bytes", "mirrors"}
 
 
 async def test_explain_sees_the_state_of_now(client, scene):

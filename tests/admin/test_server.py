@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from proxy import admin
+from proxy.admin import events
 from proxy.admin.health import Health
 from proxy.admin.server import AdminServer
 from proxy.admin.sight import Sight
@@ -19,6 +20,7 @@ from proxy.keys import InFlightKey
 from proxy.observe.metrics import Metrics
 from proxy.protocols.identity import Identity
 from proxy.recorders import Recorders
+from tests.harness import within
 from tests.observe.records import record
 from tests.tables import Desk
 
@@ -275,3 +277,17 @@ async def test_a_file_is_not_taken_for_a_socket(tmp_path, sight):
     with pytest.raises(OSError, match="in use"):
         await admin.start(f"unix:{path}", sight)
     assert path.read_text() == "notes"
+
+
+async def test_who_has_hung_up_takes_no_place_of_who_listens(client):
+    """However quiet it is: a page is loaded anew, and listens again at once."""
+    for answer in [await client.get("/v1/events") for _ in range(events.MOST)]:
+        answer.close()
+
+    async def let_in():
+        while True:
+            async with client.get("/v1/events") as answer:
+                if answer.status == 200:
+                    return await answer.content.readline()
+
+    assert await within(let_in()) == b"event: hello\n"

@@ -21,9 +21,11 @@ from tests.bench import (
     budgets,
     calls,
     cold_start,
+    dashboards,
     journal,
     scrape,
     sections,
+    smooth,
     store,
     streams,
     told,
@@ -38,7 +40,7 @@ from tests.bench.targets import Results, targets
 from tests.servers import RedisServer
 
 MEASUREMENTS = (
-    *("calls", "sections", "journal", "budgets", "store", "traces", "told"),
+    *("calls", "sections", "journal", "budgets", "store", "traces", "told", "dashboards"),
     *("upload", "streams", "models", "scrape", "start"),
 )
 LARGE_PEERS = ("direct", "holdfast", "relay", "envoy-plain")  # for uploads and streams
@@ -148,6 +150,24 @@ class Bench:
             plan = told.QUICK if self.quick else told.USUAL
             self.results.told = calls.measure(peers, load, plan, say)
 
+    def dashboards(self) -> None:
+        """The same Holdfast with and without pages that are open, and what these take of memory."""
+        plan = dashboards.QUICK if self.quick else dashboards.USUAL
+        with ExitStack() as stack:
+            yard = self.yard.beside(stack)
+            load = dashboards.Looking(yard.folder, yard.cores.load)
+            try:
+                self.results.opened = dashboards.memory(yard, self.load, plan)
+                peers = dashboards.both(yard)
+                load.watch(yard, peers[-1])
+                self.results.dashboards = calls.measure(peers, load, plan, say)
+            except (Missing, OSError, ValueError) as error:
+                self.results.missing["opened"] = f"dashboards: {error}"
+        try:
+            self.results.smooth = smooth.measure(1.0 if self.quick else 5.0)
+        except (Missing, subprocess.TimeoutExpired) as error:
+            self.results.missing["smooth"] = f"a page that shows much: {error}"
+
     def journal(self) -> None:
         """The same Holdfast with and without its records, then what is done with many."""
         with ExitStack() as stack:
@@ -252,7 +272,8 @@ class Bench:
     def _measure(self, measurement: str) -> Callable[[], None]:
         steps = (
             *(self.calls, self.sections, self.journal, self.budgets, self.store, self.traces),
-            *(self.told, self.upload, self.streams, self.models, self.scrape, self.start),
+            *(self.told, self.dashboards, self.upload, self.streams, self.models),
+            *(self.scrape, self.start),
         )
         return dict(zip(MEASUREMENTS, steps, strict=True))[measurement]
 

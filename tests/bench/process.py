@@ -125,6 +125,14 @@ class Process:
             self._child.kill()
             self._child.wait(STOP_LIMIT)
 
+    def says(self, word: str) -> None:
+        """Wait until it has written that; raises Missing where it ends, or takes too long."""
+        until = time.monotonic() + START_LIMIT
+        while word not in self.log.read_text(errors="replace"):
+            if self.ended or time.monotonic() > until:
+                raise Missing(f"does not say {word} ({self.last_words()})")
+            time.sleep(0.01)
+
     def last_words(self) -> str:
         """The last line it wrote, for the reason why it ended."""
         lines = self.log.read_text(errors="replace").strip().splitlines()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from tests.bench import budgets, journal, store, told, traces
+from tests.bench import budgets, dashboards, journal, store, told, traces
 from tests.bench.calls import CONNECTIONS, Figures, Row
 from tests.bench.peers import STARTERS
 from tests.bench.sections import NAMES
@@ -33,6 +33,8 @@ MEANS = {
     "watched": "SLOs, alerts, behaviour",
     "told": "likewise, all is mirrored",
     "told-traced": "likewise, 1 in 100 traced",
+    "unopened": "nobody looks",
+    "opened": "ten dashboards are open",
 }
 WORTHY = 0.9  # share of its core below which a peer was not the bottleneck
 
@@ -51,9 +53,11 @@ def report(results: Results) -> Iterator[str]:
         ("store", results.store, store.NAMES),
         ("traces", results.traces, traces.NAMES),
         ("told", results.told, told.NAMES),
+        ("dashboards", results.dashboards, dashboards.NAMES),
     )
     for title, rows, names in alike:
         yield from _pair(rows, names, results.missing, title)
+    yield from _opened(results)
     if results.uploads:
         yield from _uploads(results)
     if results.streams:
@@ -99,6 +103,14 @@ def _scrapes(results: Results) -> Iterator[str]:
             f"the loop {found.longest * 1e3:.2f} ms (worst {found.worst * 1e3:.2f} ms, at rest "
             f"{found.at_rest * 1e3:.2f} ms)"
         )
+
+
+def _opened(results: Results) -> Iterator[str]:
+    if results.opened:
+        before, after = _mb(results.opened.before_mb), _mb(results.opened.after_mb)
+        yield f"RSS under load, {dashboards.PAGES} dashboards opened: {before} > {after} MB"
+    if results.smooth:
+        yield f"longest task of a page that shows much: {results.smooth.longest:.0f} ms"
 
 
 def _pair(

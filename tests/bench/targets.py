@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from tests.bench.calls import Figures, Row
 from tests.bench.cold_start import Start
+from tests.bench.dashboards import PAGES, Opened
 from tests.bench.journal import Verified, Waits
 from tests.bench.scrape import Pauses
 from tests.bench.sections import paired
+from tests.bench.smooth import LONG, Smooth
 from tests.bench.streams import Delays
 from tests.bench.upload import Upload
 
@@ -31,6 +33,9 @@ class Results:
     store: dict[str, Row] = field(default_factory=dict)
     traces: dict[str, Row] = field(default_factory=dict)
     told: dict[str, Row] = field(default_factory=dict)
+    dashboards: dict[str, Row] = field(default_factory=dict)
+    opened: Opened | None = None
+    smooth: Smooth | None = None
     waits: Waits | None = None
     verified: Verified | None = None
     scrapes: list[Pauses] = field(default_factory=list)
@@ -81,6 +86,7 @@ def targets(results: Results) -> list[Target]:
         *_store(results),
         *_traces(results),
         *_told(results),
+        *_dashboards(results),
         *_scrapes(results),
         *_memory(results),
         *_own(results),
@@ -151,6 +157,17 @@ def _told(results: Results) -> list[Target]:
     return [
         Target(words, limit, True, "x", against(results.told, ours, theirs, 32))
         for ours, theirs, words, limit in limits
+    ]
+
+
+def _dashboards(results: Results) -> list[Target]:
+    kept = against(results.dashboards, "opened", "unopened", 32)
+    growth = results.opened.growth_mb if results.opened else None
+    long = results.smooth.long if results.smooth else None
+    return [
+        Target(f"calls/s, 32 connections, {PAGES} dashboards open", 0.95, True, "x", kept),
+        Target(f"RSS growth, {PAGES} dashboards", 10, False, "MB", growth),
+        Target(f"tasks of a page with much to show, over {LONG:.0f} ms", 0, False, "", long),
     ]
 
 

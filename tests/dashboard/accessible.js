@@ -348,7 +348,7 @@
   function targets() {
     const open = document.querySelector("dialog:modal");
     const there = all(CONTROL).filter((each) =>
-      seen(each) && !off(each) && (!open || open.contains(each)) && !each.matches("[tabindex='-1'], option") && !isRegion(each));
+      seen(each) && !cut(each) && !off(each) && (!open || open.contains(each)) && !each.matches("[tabindex='-1'], option") && !isRegion(each));
     const places = there.map((each) => [each, area(each.labels && each.matches("[type=checkbox], [type=radio]") && each.labels[0] || each)]);
     const small = ({ width, height }) => width < SIDE - 0.5 || height < SIDE - 0.5;
     for (const [element, place] of places) {
@@ -358,6 +358,18 @@
         (distance(x, y, its) < SIDE / 2 || (small(its) && Math.hypot(its.x + its.width / 2 - x, its.y + its.height / 2 - y) < SIDE)));
       if (near) wrong("target", element, `2.5.8: ${Math.round(place.width)} x ${Math.round(place.height)}, close to ${pathOf(near[0])}`);
     }
+  }
+  // Scrolled out of what holds it: nobody can point at it there.
+  function cut(element) {
+    const { x, y, width, height } = area(element);
+    const [across, down] = [x + width / 2, y + height / 2];
+    for (let at = element.parentElement; at && at !== document.body; at = at.parentElement) {
+      const style = getComputedStyle(at);
+      if (style.overflowX === "visible" && style.overflowY === "visible") continue;
+      const { left, right, top, bottom } = area(at);
+      if (across < left || across > right || down < top || down > bottom) return true;
+    }
+    return false;
   }
   // A region that can be scrolled with keys takes the focus, and is no target.
   const isRegion = (element) => element.matches("[tabindex='0']") && !element.matches("a, button, input, select, textarea, summary") &&

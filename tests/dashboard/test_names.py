@@ -10,9 +10,9 @@ from tests.dashboard.scene import VIEWS, look_at
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_chromium]
 NASTY = {
-    "markup": "<img src=x onerror=alert(1)><script>alert(2)</script>",
-    "link": "javascript:alert(3)//\"'><a href='http://evil.example/'>",
-    "letters": "\u202eevil\u2066\u0000\u200b\x1b[31m" + "a\u0301\u0301\u0301\u0301\u0301",
+    "markup": "\u202e\u2066\u0000\u200b\x1b[31m<img src=x onerror=alert(1)><script>alert(2)",
+    "link": "javascript:alert(3)//\"'><a href='http://evil.example/'>"
+    + "a\u0301\u0301\u0301\u0301",
     "long": "x" * 5000,
     "key": "__proto__",
 }

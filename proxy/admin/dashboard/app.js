@@ -226,11 +226,9 @@ class App {
     const leaves = this.me.token && el('button', {
       type: 'button', class: 'quiet', on: {click: () => this.#leave('')},
     }, 'Log out');
-    const comes = this.#status && !this.me.token && !this.me.name && el('button', {
-      type: 'button', class: 'quiet', on: {click: () => this.#leave('')},
-    }, 'Log in');
+    const only = this.#status && !this.me.name && el('span', {class: 'dim', title: this.me.why}, 'read only');
     const words = this.me.name && el('span', {title: this.me.roles.join(', ')}, el('bdi', {}, name(this.me.name, 24)));
-    fill(place('who'), words, mode, leaves, comes);
+    fill(place('who'), words, only, mode, leaves);
   }
 }
 

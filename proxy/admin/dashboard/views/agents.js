@@ -32,7 +32,7 @@ export function columns(app, few = false) {
       title: 'Health', by: (row) => RANKS[row.health] ?? 4, wide: few ? 1 : 0,
       cell: (row) => ({text: row.health || '–', tone: TONES[row.health] || 'dim'}),
     },
-    {title: 'Now', num: true, down: true, cell: (row) => some(row.in_flight), by: (row) => row.in_flight},
+    {title: 'Now', num: true, wide: 1, down: true, cell: (row) => some(row.in_flight), by: (row) => row.in_flight},
     {title: 'Calls/s', num: true, down: true, cell: (row) => rate(row.per_second), by: (row) => row.per_second},
     {
       title: 'Failed', num: true, down: true, by: (row) => row.errors_lately,

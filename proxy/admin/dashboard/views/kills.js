@@ -55,9 +55,9 @@ class Kills {
     return [
       {title: 'What', cell: (row) => ({text: name(row.scope, 60), title: stops(row.scope), tone: 'bad'}), by: (row) => row.scope},
       {title: 'Why', grow: true, cell: (row) => ({text: name(row.reason, 200), title: name(row.reason, 500)})},
-      {title: 'Since', cell: (row) => ({text: ago(row.since, now()), title: time(row.since)}), by: (row) => row.since},
-      {title: 'By', wide: 1, cell: (row) => ({text: name(row.by, 40), title: FROM[row.from] || name(row.from)}), by: (row) => row.by},
-      {title: 'Until', wide: 1, cell: (row) => (row.until ? time(row.until) : 'revived'), by: (row) => row.until},
+      {title: 'Since', wide: 1, cell: (row) => ({text: ago(row.since, now()), title: time(row.since)}), by: (row) => row.since},
+      {title: 'By', wide: 2, cell: (row) => ({text: name(row.by, 40), title: FROM[row.from] || name(row.from)}), by: (row) => row.by},
+      {title: 'Until', wide: 2, cell: (row) => (row.until ? time(row.until) : 'revived'), by: (row) => row.until},
       {title: 'Under way', wide: 2, cell: (row) => (row.in_flight === 'finish' ? 'may finish' : 'ended')},
       {title: 'Let go', cell: (row) => this.#lets(row)},
     ];

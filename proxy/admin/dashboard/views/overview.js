@@ -123,7 +123,9 @@ function objectives({count: all, states}) {
   if (!all) return ['–', {note: 'none are set'}];
   const ill = ['exhausted', 'burning'].filter((state) => states[state]);
   const mood = states.exhausted ? 'bad' : states.burning ? 'warn' : '';
-  return [`${count(states.ok)} of ${count(all)} ok`, {tone: mood, note: ill.map((state) => `${count(states[state])} ${state}`).join(', ')}];
+  const told = ill.map((state) => `${count(states[state])} ${state}`);
+  if (states.insufficient_data) told.push(`${count(states.insufficient_data)} with too little data`);
+  return [`${count(states.ok)} of ${count(all)} ok`, {tone: mood, note: told.join(', ')}];
 }
 
 function journal(kept) {

@@ -36,7 +36,7 @@ export function columns(app) {
       title: 'Since', wide: 1, by: (row) => row.since ?? null,
       cell: (row) => ({text: row.since === undefined || row.since === null ? '–' : span(row.since), title: WHY[row.why] || ''}),
     },
-    {title: 'Now', num: true, down: true, cell: now, by: (row) => row.in_flight},
+    {title: 'Now', num: true, wide: 1, down: true, cell: now, by: (row) => row.in_flight},
     {title: 'Calls/s', num: true, down: true, cell: (row) => rate(row.per_second), by: (row) => row.per_second},
     {
       title: 'Failed', num: true, down: true, by: (row) => row.errors,
