@@ -70,3 +70,14 @@ async def test_a_search_finds_one_of_many(browser: Any, view: str) -> None:
         await seen.page.get_by_label("Find").fill("-137")
         await seen.page.get_by_text("1 of 200").wait_for()
         assert "q=-137" in seen.page.url
+
+
+async def test_of_a_list_without_end_it_is_said_that_there_is_more(browser: Any) -> None:
+    """The first pages are shown; they are not all."""
+
+    def endless(told: Any) -> Any:
+        return {**told, "next": "on"} if "items" in told else told
+
+    async with crowd(endless) as its, opened(browser, its.address) as seen:
+        await look_at(seen, "#/tools")
+        await seen.page.get_by_text("400, and there are more").wait_for()

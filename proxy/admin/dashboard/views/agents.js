@@ -72,7 +72,7 @@ export function open(app, at) {
     if (!seen.value) return;
     const now = new Date(seen.at).toISOString();
     table.set(seen.items.map((item) => ({...item, at: now})));
-    field.told(table.shown, seen.items.length);
+    field.told(table.shown, seen.items.length, seen.more);
   });
   return {node: el('div', {}, trouble, field.node, table.node, note), close: () => watch.close()};
 }

@@ -52,7 +52,7 @@ export function open(app, at) {
     fill(trouble, app.problem(seen));
     if (!seen.value) return;
     table.set(seen.items);
-    field.told(table.shown, seen.items.length);
+    field.told(table.shown, seen.items.length, seen.more);
   });
   return {node: el('div', {}, trouble, field.node, table.node), close: () => watch.close()};
 }

@@ -77,13 +77,14 @@ export function open(app, at) {
   });
   const field = search(app, at, table, (row) => `${row.upstream}/${row.tool} ${row.circuit || ''}`);
   let rows = [];
+  let more = false;
   let circuits = [];
-  const draw = () => { table.set(joined(rows, circuits)); field.told(table.shown, rows.length); };
+  const draw = () => { table.set(joined(rows, circuits)); field.told(table.shown, rows.length, more); };
   const watches = [
     app.api.watch('/v1/tools', {every: 2, query: {limit: 1000}, pages: 5}, (seen) => {
       fill(trouble, app.problem(seen));
       if (!seen.value) return;
-      rows = seen.items;
+      [rows, more] = [seen.items, seen.more];
       draw();
     }),
     app.api.watch('/v1/breakers', {every: 5, query: {limit: 1000}, pages: 5}, (seen) => {
