@@ -58,6 +58,7 @@ async def test_a_refused_call_is_found_and_its_trail_read(browser: Any) -> None:
         came, verdict, sent, back, cost, kept = await steps(seen)
         assert "pricing-01 called gateway/estimate_cost by POST" in came
         assert "The policy default said no: the circuit is open" in verdict
+        assert "Stood in its way kill switch, " in verdict
         assert "Nothing was sent" in sent
         assert "Status 503. It did not run" in back
         assert "nothing" in cost
