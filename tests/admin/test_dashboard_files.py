@@ -59,6 +59,20 @@ def test_what_a_module_imports_is_there(path):
         assert set(wanted) <= set(EXPORT.findall(target.read_text("utf-8"))), target
 
 
+@pytest.mark.parametrize("path", SCRIPTS, ids=shown)
+def test_what_a_module_imports_it_uses(path):
+    """Under the name that it has there."""
+    code = re.sub(r"^\s*//.*$", "", path.read_text("utf-8"), flags=re.MULTILINE)
+    named = [
+        name.split(" as ")[-1].strip()
+        for names, _ in IMPORT.findall(code)
+        for name in names.split(",")
+        if name.strip()
+    ]
+
+    assert [name for name in named if len(re.findall(rf"\b{name}\b", code)) < 2] == []
+
+
 def test_every_module_is_used():
     """From the first one on: what nobody imports is not shipped."""
     seen, waiting = set(), [FOLDER / "app.js"]

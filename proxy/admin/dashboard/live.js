@@ -20,8 +20,8 @@ export function rowOf(call, at, number = 0) {
 
 // Does a row fit what is asked for? Names may hold `*`, as the proxy reads them.
 export function fitting(asked) {
-  const globs = Object.entries(asked).filter(([, value]) => value);
-  return (row) => globs.every(([key, glob]) => fits(glob, row[key] ?? ''));
+  const tests = Object.entries(asked).filter(([, value]) => value);
+  return (row) => tests.every(([key, glob]) => fits(glob, row[key] ?? ''));
 }
 
 // The newest first, each call once, no more than are kept.

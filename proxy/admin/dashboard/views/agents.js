@@ -4,8 +4,8 @@ import {el, fill} from '../draw.js';
 import {byCode, sum} from '../refusals.js';
 import {search} from '../search.js';
 import {Table, compare} from '../table.js';
-import {failing} from '../tones.js';
 import {ago, count, latency, money, name, rate, share, some} from '../words.js';
+import {failing} from '../tones.js';
 
 export const path = 'agents';
 export const title = 'Agents';
@@ -72,7 +72,7 @@ export function open(app, at) {
     if (!seen.value) return;
     const now = new Date(seen.at).toISOString();
     table.set(seen.items.map((item) => ({...item, at: now})));
-    field.told(table.shown, seen.items.length, seen.more);
+    field.told(table.shown, seen.items.length);
   });
   return {node: el('div', {}, trouble, field.node, table.node, note), close: () => watch.close()};
 }

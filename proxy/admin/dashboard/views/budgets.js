@@ -3,8 +3,8 @@
 import {el, fill, say} from '../draw.js';
 import {search} from '../search.js';
 import {Table, compare} from '../table.js';
-import {full} from '../tones.js';
 import {between, count, money, name, share, span} from '../words.js';
+import {full} from '../tones.js';
 
 export const path = 'budgets';
 export const title = 'Budgets';

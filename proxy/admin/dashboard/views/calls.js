@@ -1,7 +1,7 @@
 // Calls: a few of those that end each second, as they do, and all that the journal has of them.
 
 import {OUTCOMES} from '../codes.js';
-import {el, fill, say, show, tone} from '../draw.js';
+import {el, say, show, tone} from '../draw.js';
 import {MOST, Rows, ended, fitting, newest, rowOf, spent} from '../live.js';
 import {micros} from '../story.js';
 import {Table} from '../table.js';
