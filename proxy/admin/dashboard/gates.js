@@ -51,7 +51,7 @@ export function verdict({verdict: {allow, refusal}}) {
 }
 
 const STAGES = {
-  Switch: 'kill switch', AttemptSwitch: 'kill switch again', RecordFirst: 'its record', IntentFirst: 'its intent',
+  Switch: 'kill switch', AttemptSwitch: 'kill switch again', RecordFirst: 'its record', IntentFirst: 'its intent', ShadowIntent: 'its intent',
   PlainSpending: 'money', MeteredSpending: 'money', ShadowSpending: 'money', TilledSpending: 'money',
 };
 

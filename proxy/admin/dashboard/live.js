@@ -1,6 +1,7 @@
 // Calls as rows: those that end now, a few of each second, and those that the journal has.
 
 import {EXECUTED, OUTCOMES} from './codes.js';
+import {fits} from './scopes.js';
 import {ofMicros, name} from './words.js';
 
 // Rows that are kept: what is older goes.
@@ -19,11 +20,9 @@ export function rowOf(call, at, number = 0) {
 
 // Does a row fit what is asked for? Names may hold `*`, as the proxy reads them.
 export function fitting(asked) {
-  const tests = Object.entries(asked).filter(([, value]) => value).map(([key, value]) => [key, pattern(value)]);
-  return (row) => tests.every(([key, test]) => test.test(row[key] ?? ''));
+  const tests = Object.entries(asked).filter(([, value]) => value);
+  return (row) => tests.every(([key, glob]) => fits(glob, row[key] ?? ''));
 }
-
-const pattern = (glob) => new RegExp(`^${glob.split('*').map((part) => part.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('[^]*')}$`, 'u');
 
 // The newest first, each call once, no more than are kept.
 export class Rows {
