@@ -273,13 +273,16 @@ def _alerts() -> str:
 
 
 def _alert(rule: dict[str, Any]) -> str:
-    said = rule["annotations"]
-    # `{{ $labels.slo }}` is shown as the label's name, a number as N.
-    summary = re.sub(r"\{\{ if .*?\{\{ end \}\}", "", said["summary"])
-    summary = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"`\1`", summary)
-    summary = re.sub(r"\{\{ \$value.*?\}\}", "N", summary)
-    cells = (rule["labels"]["severity"], rule.get("for", "–"), summary, said["description"])
+    said = (_plain(rule["annotations"][part]) for part in ("summary", "description"))
+    cells = (rule["labels"]["severity"], rule.get("for", "–"), *said)
     return f"| `{rule['alert']}` | {' | '.join(cells)} |\n"
+
+
+def _plain(text: str) -> str:
+    """`{{ $labels.slo }}` is shown as the label's name, a number as N."""
+    text = re.sub(r"\{\{ if .*?\{\{ end \}\}", "", text)
+    text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", r"`\1`", text)
+    return re.sub(r"\{\{ \$value.*?\}\}", "N", text)
 
 
 MAKERS: dict[str, Callable[[], str]] = {

@@ -41,7 +41,7 @@ CIRCUIT_WHY = {
     "probe_failed": "a probe failed",
     "open_time_over": "its time was over",
     "probes_passed": "probes passed",
-    "by_hand": "opened by hand",
+    "by_hand": "by hand",
     "fleet": "the fleet agrees",
 }
 """Why a circuit changed, to people."""

@@ -194,3 +194,17 @@ def test_the_page_shows_every_example():
     assert {example.stem for example in EXAMPLES} >= SECTIONS.keys()
     for example in EXAMPLES:
         assert example.read_text("utf-8").partition("\n")[2] in blocks
+
+
+def test_an_alert_is_told_without_its_template():
+    """Labels by their names, numbers as N: in what it says and in what it means."""
+    rule = {
+        "alert": "Dear",
+        "labels": {"severity": "ticket"},
+        "annotations": {
+            "summary": "{{ $labels.tool }} costs {{ $value | humanize }}",
+            "description": "{{ $value }} of {{ $labels.budget }}.",
+        },
+    }
+
+    assert DOCS["_alert"](rule) == "| `Dear` | ticket | – | `tool` costs N | N of `budget`. |\n"

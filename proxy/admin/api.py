@@ -35,7 +35,7 @@ from proxy.admin.erasing import Erasing
 from proxy.admin.events import CALLS, STREAM, Events
 from proxy.admin.forcing import Forcing
 from proxy.admin.glance import Glance
-from proxy.admin.kept import Kept
+from proxy.admin.journal import JournalPage
 from proxy.admin.kills import Killing
 from proxy.admin.lists import BadParameter, Item
 from proxy.admin.me import Me
@@ -116,7 +116,7 @@ def _glances(sight: Sight, rates: Rates) -> tuple[Route, ...]:
         shown("/v1/breakers", "Every circuit.", pages.breakers, LISTED, (_STATE, *PAGED)),
         shown("/v1/tools", "Every tool that metrics name.", pages.tools, LISTED, PAGED),
         shown("/v1/policies", "The policies in force.", pages.policies, LISTED, PAGED),
-        shown("/v1/journal", "How the journal does.", Kept(sight).page, maybe),
+        shown("/v1/journal", "How the journal does.", JournalPage(sight).page, maybe),
         Route(
             *("GET", "/v1/policies/explain", Role.VIEWER, "Why a call would go as it goes."),
             pages.explain,

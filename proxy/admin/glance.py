@@ -67,7 +67,7 @@ def _open(circuits: list[Item]) -> Item:
 def _slos(sight: Sight) -> Item:
     """How many objectives stand how, and those of which the least is left."""
     entries = [] if sight.watched is None else [*sight.watched.slos.entries.values()]
-    states = Counter(map(_state, entries))
+    states = Counter(entry.state for entry in entries)
     first = sorted(entries, key=_left)[:FEW]
     return {
         "count": len(entries),
@@ -76,28 +76,27 @@ def _slos(sight: Sight) -> Item:
     }
 
 
-def _state(entry: Entry) -> str:
-    return "insufficient_data" if entry.standing is None else entry.standing.state
-
-
 def _left(entry: Entry) -> tuple[float, str]:
+    remaining = _remaining(entry)
+    return 2.0 if remaining is None else remaining, entry.objective.name
+
+
+def _remaining(entry: Entry) -> float | None:
+    """Of its error budget; None: nothing was counted yet."""
     standing = entry.standing
-    known = standing is not None and standing.sums.total > 0
-    return (standing.remaining if standing and known else 2.0), entry.objective.name
+    return standing.remaining if standing is not None and standing.sums.total else None
 
 
 def _slo(entry: Entry) -> Item:
-    standing = entry.standing
-    counted = standing is not None and standing.sums.total > 0
+    remaining = _remaining(entry)
+    exhausts_in = None if entry.standing is None else entry.standing.exhausts_in
     return {
         "slo": entry.objective.name,
         "sli": entry.objective.sli,
         "objective": entry.objective.objective,
-        "state": _state(entry),
-        "remaining": round(standing.remaining, 4) if standing is not None and counted else None,
-        "exhausts_in": None
-        if standing is None or standing.exhausts_in is None
-        else round(standing.exhausts_in),
+        "state": entry.state,
+        "remaining": None if remaining is None else round(remaining, 4),
+        "exhausts_in": None if exhausts_in is None else round(exhausts_in),
     }
 
 

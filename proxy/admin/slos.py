@@ -52,7 +52,7 @@ def shown(entry: Entry, tasks: Tasks | None, *, acts: bool) -> Item:
         "threshold": _threshold(objective),
         "match": _match(objective),
         "from": objective.place,
-        "state": "insufficient_data" if standing is None else standing.state,
+        "state": entry.state,
         "good": series.good,
         "bad": series.bad,
         "excluded": dict(sorted(series.excluded.items())),

@@ -75,8 +75,8 @@ class Frame:
         yield _first(self._figures, self._view)
         yield _total(self._figures)
         yield from _refused(self._figures)
-        yield from _state(self._figures)
         yield from _circuits(self._figures)
+        yield from _state(self._figures)
 
 
 class _Rows(msgspec.Struct, frozen=True):
@@ -155,7 +155,7 @@ def _refused(figures: Figures) -> Iterator[Text]:
 
 
 def _state(figures: Figures) -> Iterator[Text]:
-    """People who are waited for, the journal, the policies."""
+    """People who are waited for, the journal, the store, the policies."""
     waiting, journal = figures.waiting, figures.journal
     if waiting.count:
         oldest = "" if waiting.oldest is None else f", the oldest for {span(waiting.oldest)}"
@@ -168,6 +168,8 @@ def _state(figures: Figures) -> Iterator[Text]:
         yield line(said(f"journal: {journal.dropped:,} records are lost", "bold red"))
     if journal is not None and journal.tampered:
         yield line(said(f"journal does not hold: {journal.tampered}", "bold red"))
+    if figures.store_lacks:
+        yield line(said(f"store: {figures.store_lacks}", "bold red"))
     if figures.rejected:
         yield line(said(f"the last reload failed: {figures.rejected}", "bold red"))
 

@@ -125,6 +125,7 @@ class Figures(msgspec.Struct, frozen=True):
     agents: list[Agent]  # the busiest
     waiting: Waiting
     journal: Journal | None
+    store_lacks: str | None  # why it grants nothing, where pods share one
 
 
 def figures(told: Item) -> Figures:
@@ -154,6 +155,7 @@ def figures(told: Item) -> Figures:
         agents=[_agent(item, now) for item in told["agents"]["items"]],
         waiting=_waiting(told["waiting"]),
         journal=_journal(told["journal"]),
+        store_lacks=_store_lacks(told["store"]),
     )
 
 
@@ -243,3 +245,7 @@ def _journal(item: Item | None) -> Journal | None:
         return None
     fields = ("ok", "state", "why", "held", "dropped", "tampered")
     return Journal(*(item[field] for field in fields))
+
+
+def _store_lacks(item: Item | None) -> str | None:
+    return None if item is None or item["grants"] else item["why"] or "it grants nothing"

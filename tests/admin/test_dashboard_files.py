@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy.admin.shipped import FOLDER
+from proxy.news import CIRCUIT_WHY
+from proxy.refusal import KINDS
+from proxy.reply import Executed, Result
 
 SCRIPTS = sorted(FOLDER.rglob("*.js"))
 LONGEST_FILE, LONGEST_FUNCTION, WIDEST = 400, 50, 200
@@ -54,6 +57,20 @@ def test_what_a_module_imports_is_there(path):
     for target, wanted in imports(path):
         assert target in SCRIPTS
         assert set(wanted) <= set(EXPORT.findall(target.read_text("utf-8"))), target
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=shown)
+def test_what_a_module_imports_it_uses(path):
+    """Under the name that it has there."""
+    code = re.sub(r"^\s*//.*$", "", path.read_text("utf-8"), flags=re.MULTILINE)
+    named = [
+        name.split(" as ")[-1].strip()
+        for names, _ in IMPORT.findall(code)
+        for name in names.split(",")
+        if name.strip()
+    ]
+
+    assert [name for name in named if len(re.findall(rf"\b{name}\b", code)) < 2] == []
 
 
 def test_every_module_is_used():
@@ -148,3 +165,23 @@ def test_files_and_functions_are_short():
 def test_every_module_says_what_it_is():
     """In a comment at its head."""
     assert [shown(path) for path in SCRIPTS if not path.read_text("utf-8").startswith("// ")] == []
+
+
+def worded(path: str, table: str) -> dict[str, str]:
+    """What one of its tables says of each word; of a list, the first of it."""
+    found = re.search(
+        rf"^export const {table} = \{{(.*?)^\}};",
+        (FOLDER / path).read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found is not None
+    return dict(re.findall(r"\b(\w+): \[?'([^']*)'", found[1]))
+
+
+def test_each_word_that_the_proxy_says_has_one_for_people():
+    """No more and no fewer: codes of refusals, results of sendings, whether it ran; and why a
+    circuit is as it is, as `holdfast top` says it."""
+    assert worded("codes.js", "CODES").keys() == KINDS.keys()
+    assert worded("codes.js", "RESULTS").keys() == set(Result)
+    assert worded("codes.js", "EXECUTED").keys() == set(Executed)
+    assert worded("words.js", "WHY") == CIRCUIT_WHY

@@ -23,10 +23,12 @@ class Page:
         self.fails = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.begun = asyncio.Event()
         self.size = 0
 
     async def make(self):
         self.made += 1
+        self.begun.set()
         await self.gate.wait()
         if self.fails:
             raise NotDone(503, "not now")
@@ -102,7 +104,7 @@ async def test_who_asks_meanwhile_takes_what_the_first_one_gets(client, made):
     """Ten at once are one question."""
     made.gate.clear()
     asked = [asyncio.ensure_future(number(client)) for _ in range(10)]
-    await within(asyncio.wait(asked, timeout=0.05))
+    await within(made.begun.wait())
     made.gate.set()
 
     assert await within(asyncio.gather(*asked)) == [1] * 10
@@ -148,8 +150,9 @@ async def test_once_something_changed_everybody_sees_it(client, snapshots, made)
     assert await number(client) == 1
     snapshots.forget()
     made.gate.clear()
+    made.begun.clear()
     waiting = asyncio.ensure_future(number(client))
-    await within(asyncio.wait([waiting], timeout=0.05))
+    await within(made.begun.wait())
     snapshots.forget()
     made.gate.set()
 

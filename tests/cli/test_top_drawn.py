@@ -88,8 +88,8 @@ def test_one_look_says_it():
         "holdfast 0.1.0 ready up 1 min journal ok policies ab12cd",
         "123 calls/s 2.1% failed p99 9 ms 3 in flight 1,234.57 USD/h 4.10 today",
         "refused circuit_open 1,234",
-        "approvals: 1 wait, the oldest for 2 min: pay by a-1",
         "OPEN gateway/pay for 4 s: failures in a row, a probe in 6 s",
+        "approvals: 1 wait, the oldest for 2 min: pay by a-1",
         "TOOL CIRCUIT NOW CALLS/S FAILED P99 USD/H",
         "gateway/pay open 3 (2 wait) 0.50 25.0% 9 ms <0.01",
         "BUDGET (USD) WINDOW USED LEFT RESETS IN",
@@ -111,19 +111,24 @@ def test_what_is_killed_is_red():
 
 
 def test_what_is_wrong_in_the_house_is_told():
-    """Of the journal, and of the last reload."""
+    """Of circuits, the journal, the store, and the last reload: in the order of the dashboard."""
     journal = JOURNAL | {
         "ok": False, "state": "full", "why": "No space", "held": 4, "dropped": 2,
         "tampered": "1.jsonl line 7",
     }  # fmt: skip
     policies = status()["policies"] | {"rejected": {"at": "x", "why": "p.yaml:1: no\nmore"}}
-    lines = words(drawn(seen(journal=journal, policies=policies, ready=False)))
+    store = {"ok": True, "why": "it gathers", "grants": False, "pods": 2, "on_failure": "local"}
+    wrong = {"journal": journal, "store": store, "policies": policies, "open": listed(CIRCUIT)}
+    lines = words(drawn(seen(ready=False, waiting=waiting(ASKED), **wrong)))
 
     assert lines[0] == "holdfast 0.1.0 not ready up 1 min policies ab12cd"
-    assert lines[2:6] == [
+    assert lines[2:9] == [
+        "OPEN gateway/pay for 4 s: failures in a row, a probe in 6 s",
+        "approvals: 1 wait, the oldest for 2 min: pay by a-1",
         "journal full, 4 wait: No space",
         "journal: 2 records are lost",
         "journal does not hold: 1.jsonl line 7",
+        "store: it gathers",
         r"the last reload failed: p.yaml:1: no\nmore",
     ]
 

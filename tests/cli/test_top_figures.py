@@ -125,3 +125,17 @@ def test_it_can_be_told_as_json():
 
     assert told["tools"][0]["tool"] == "pay"
     assert msgspec.json.encode(told)
+
+
+@pytest.mark.parametrize(
+    ("store", "lacks"),
+    [
+        (None, None),
+        ({"ok": True, "why": None, "grants": True}, None),
+        ({"ok": True, "why": "it gathers", "grants": False}, "it gathers"),
+        ({"ok": False, "why": None, "grants": False}, "it grants nothing"),
+    ],
+)
+def test_a_store_that_grants_nothing_is_told(store, lacks):
+    """Whether it does not answer, or not yet give anything; one that grants is well."""
+    assert seen(store=store).store_lacks == lacks

@@ -49,7 +49,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "kills": {"count": 0, "items": []}, "seconds": 58.0, "together": COUNTS,
         "upstreams": [UPSTREAM], "tools": [TOOL], "refused": {}, "at": "2026-11-28T03:01:00.000Z",
         "open": listed(), "agents": listed(), "waiting": {"count": 0, "oldest": None},
-        "alerts": {"firing": 0, "items": []},
+        "alerts": {"firing": 0, "items": []}, "store": None,
     }  # fmt: skip
     return page | changes
 

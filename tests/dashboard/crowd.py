@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from proxy.admin.server import _add_headers
+from proxy.admin.server import _LONGEST_LINE, _add_headers
 from proxy.admin.shipped import Shipped
 
 DOCS = Path(__file__).parents[2] / "docs" / "admin.md"
@@ -165,7 +165,7 @@ async def crowd(change: Change = lambda told: told) -> AsyncIterator[Crowd]:
     app.router.add_get("/v1/events", there.events)
     app.router.add_get("/{path:v1/.+}", there.page)
     app.on_response_prepare.append(_add_headers)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, max_line_size=_LONGEST_LINE)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0]

@@ -86,6 +86,12 @@ class Scene:
         """The gateway fails so, one call after the other."""
         self.sandbox.script = Script(parse_script(faults))
 
+    async def until_open(self) -> None:
+        """The gateway fails until the circuit of `estimate_cost` is open."""
+        self.fail({"status": 500, "tool": "estimate_cost", "times": None, "executed": False})
+        for _ in range(4):
+            await self.call("estimate_cost")
+
     async def call(self, tool: str, *lines: str, **given: Any) -> Message:
         """One call of the agent's."""
         return await self._send(tool, json.dumps({"agent_id": AGENT, **given}).encode(), *lines)

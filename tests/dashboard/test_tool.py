@@ -5,22 +5,15 @@ from typing import Any
 import pytest
 
 from tests.dashboard.browser import needs_chromium, opened
-from tests.dashboard.scene import Scene, come_in, scene
+from tests.dashboard.scene import come_in, scene
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_chromium]
-
-
-async def until_open(its: Scene) -> None:
-    """The gateway fails until the circuit of the tool is open."""
-    its.fail({"status": 500, "tool": "estimate_cost", "times": None, "executed": False})
-    for _ in range(4):
-        await its.call("estimate_cost")
 
 
 async def test_an_alarm_leads_to_why(browser: Any) -> None:
     """One step from the line above every view: since when, why, and when it is tried again."""
     async with scene() as its, opened(browser, its.address) as seen:
-        await until_open(its)
+        await its.until_open()
         await come_in(seen, "vera")
         alarms = seen.page.get_by_role("region", name="What is wrong now")
         await alarms.get_by_role("link", name="gateway/estimate_cost for").click()
@@ -35,7 +28,7 @@ async def test_an_alarm_leads_to_why(browser: Any) -> None:
 async def test_a_hand_keeps_it_closed_and_lets_it_go(browser: Any) -> None:
     """In two steps each; calls go through meanwhile."""
     async with scene() as its, opened(browser, its.address) as seen:
-        await until_open(its)
+        await its.until_open()
         await come_in(seen, "olga", "#/tool/gateway/estimate_cost")
         page = seen.page
         panel = page.locator(".panel").filter(has_text="Circuit of estimate_cost")

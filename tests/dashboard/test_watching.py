@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from tests.dashboard.browser import Watched, needs_chromium, opened
-from tests.dashboard.scene import Scene, come_in, scene
+from tests.dashboard.scene import come_in, scene
 from tests.harness.proxy import Proxy
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), needs_chromium]
-DOWN = {"status": 500, "tool": "estimate_cost", "times": None, "executed": False}
 
 
 async def steps(seen: Watched) -> list[str]:
@@ -24,13 +23,6 @@ async def written(proxy: Proxy) -> None:
     assert await proxy.app._trail.durable()
 
 
-async def until_open(its: Scene) -> None:
-    """The gateway fails until the circuit of the tool is open."""
-    its.fail(DOWN)
-    for _ in range(4):
-        await its.call("estimate_cost")
-
-
 async def test_a_circuit_is_seen_as_it_opens(browser: Any) -> None:
     """Under load, without anybody doing anything: on top of every view, and in its row."""
     async with (
@@ -43,7 +35,7 @@ async def test_a_circuit_is_seen_as_it_opens(browser: Any) -> None:
         await row.wait_for()
         assert not await row.get_by_text("open", exact=True).count()
         assert not await seen.page.get_by_text("OPEN").is_visible()
-        await until_open(its)
+        await its.until_open()
         alarms = seen.page.get_by_role("region", name="What is wrong now")
         await alarms.get_by_role("link", name="gateway/estimate_cost for").wait_for()
         await row.get_by_text("open", exact=True).wait_for()
@@ -54,7 +46,7 @@ async def test_a_refused_call_is_found_and_its_trail_read(browser: Any) -> None:
     kept of it holds; and what each gate would say now."""
     async with scene() as its, opened(browser, its.address) as seen:
         await its.call("get_balance")
-        await until_open(its)
+        await its.until_open()
         await written(its.proxy)
         page = seen.page
         await come_in(seen, "vera", "#/calls")
@@ -66,6 +58,7 @@ async def test_a_refused_call_is_found_and_its_trail_read(browser: Any) -> None:
         came, verdict, sent, back, cost, kept = await steps(seen)
         assert "pricing-01 called gateway/estimate_cost by POST" in came
         assert "The policy default said no: the circuit is open" in verdict
+        assert "Stood in its way kill switch, " in verdict
         assert "Nothing was sent" in sent
         assert "Status 503. It did not run" in back
         assert "nothing" in cost

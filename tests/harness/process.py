@@ -95,11 +95,18 @@ async def holdfast_process(
             *("--upstream", url, "--protocol", protocol, *more),
             stderr=asyncio.subprocess.PIPE,
         )
-        process = Process(child, folder)
-        try:
-            await within(process.ready(), STARTING)
+        async with started(child, folder) as process:
             yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await process.exited()
+
+
+@contextlib.asynccontextmanager
+async def started(child: asyncio.subprocess.Process, folder: Path) -> AsyncIterator[Process]:
+    """A `holdfast run` that says in this folder when it is ready; killed at the end likewise."""
+    process = Process(child, folder)
+    try:
+        await within(process.ready(), STARTING)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await process.exited()

@@ -12,7 +12,7 @@ import pytest
 from proxy.cli import main
 from tests.harness import RawUpstream, request, within
 from tests.harness.agent import raw_call
-from tests.harness.process import STARTING, Process
+from tests.harness.process import STARTING, Process, started
 from tests.helm.drawing import Drawn, containers, one, pods
 from tests.helm.matrix import CASES, Case
 from tests.helm.mounted import mount
@@ -57,14 +57,8 @@ async def running(folder: Path, **more: str) -> AsyncIterator[Process]:
         env={**os.environ, **free, **placed, **more},
         stderr=asyncio.subprocess.PIPE,
     )
-    process = Process(child, folder)
-    try:
-        await within(process.ready(), STARTING)
+    async with started(child, folder) as process:
         yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            child.kill()
-        await process.exited()
 
 
 async def got(address: str, path: str) -> bytes:

@@ -131,8 +131,8 @@ function journal(kept) {
 }
 
 function store(kept) {
-  if (!kept || kept.ok) return [];
-  return [{key: 'store', word: 'STORE', tone: 'bad', loud: true, href: '#/overview', text: name(kept.why, 300)}];
+  if (!kept || kept.grants) return [];
+  return [{key: 'store', word: 'STORE', tone: 'bad', loud: true, href: '#/overview', text: name(kept.why || 'it grants nothing', 300)}];
 }
 
 function policies({rejected}) {

@@ -98,7 +98,7 @@ class App {
   }
 
   shout(text) {
-    say(place('calls-out'), text);
+    say(place('shouts'), text);
   }
 
   problem(seen) {

@@ -5,7 +5,8 @@ import {count} from './words.js';
 
 let fields = 0;
 
-// `text(row)` is what is looked through. {node, told(shown, all)}
+// `text(row)` is what is looked through. {node, told(shown, all, more)}: `more`: are there others that were
+// not asked for?
 export function search(app, at, table, text) {
   fields += 1;
   const id = `search-${fields}`;
@@ -24,9 +25,11 @@ export function search(app, at, table, text) {
     told(table.shown, all);
   });
   let all = 0;
-  const told = (shown, whole) => {
-    all = whole;
-    say(number, shown === whole ? `${count(whole)}` : `${count(shown)} of ${count(whole)}`);
+  let others = false;
+  const told = (shown, whole, more = others) => {
+    [all, others] = [whole, more];
+    const words = shown === whole ? count(whole) : `${count(shown)} of ${count(whole)}`;
+    say(number, more ? `${words}, and there are more` : words);
   };
   keep();
   return {node: el('p', {class: 'search'}, el('label', {for: id}, 'Find'), field, number), told};

@@ -20,6 +20,7 @@
 //   table.set(rows); table.keep((row) => ...) shows only some; table.node
 
 import {el, fill, say, tone} from './draw.js';
+import {full} from './tones.js';
 
 const HEIGHT = 30; // as style.css has it, until one was measured
 const BEYOND = 12; // rows above and below those that can be seen
@@ -213,10 +214,10 @@ class Cell {
 }
 
 // So much of it is full. Beside it stands the figure.
-export function bar(share, mood = share >= 1 ? 'bad' : share >= 0.75 ? 'warn' : '') {
+export function bar(share, mood = full(share)) {
   const node = el('span', {class: 'bar', 'aria-hidden': 'true'});
-  const full = Math.max(0, Math.min(1, share ?? 0));
-  node.style.setProperty('--full', `${Math.round(full * 100)}%`);
+  const part = Math.max(0, Math.min(1, share ?? 0));
+  node.style.setProperty('--full', `${Math.round(part * 100)}%`);
   return tone(node, mood);
 }
 

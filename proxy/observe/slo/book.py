@@ -20,7 +20,7 @@ import msgspec
 from proxy.clock import Clock
 from proxy.observe.alerts.condition import Condition, Tell
 from proxy.observe.slo.axis import Axis
-from proxy.observe.slo.burning import Burning, Standing, look, of_budget
+from proxy.observe.slo.burning import Burning, Standing, State, look, of_budget
 from proxy.observe.slo.counting import Counting
 from proxy.observe.slo.objective import Objective
 from proxy.observe.slo.ring import Kept, Ring, Sums
@@ -82,6 +82,11 @@ class Entry:
         """What it is called in the store. Pods with other policies may have another one of its
         name; what these count does not meet."""
         return f"slo:{self.objective.name}:{digest(self.definition)}"
+
+    @property
+    def state(self) -> State:
+        """How it stands, in a word."""
+        return "insufficient_data" if self.standing is None else self.standing.state
 
     def over(self, window: float) -> Sums:
         """What was counted in the last so many seconds: by all pods, where they are heard."""

@@ -1,18 +1,19 @@
 // Agents: who calls, how much, how that goes, what it costs.
 
 import {el, fill} from '../draw.js';
+import {byCode, sum} from '../refusals.js';
 import {search} from '../search.js';
 import {Table, compare} from '../table.js';
 import {ticking} from '../ticking.js';
 import {ago, count, latency, money, name, rate, share, some} from '../words.js';
+import {failing} from '../tones.js';
 
 export const path = 'agents';
 export const title = 'Agents';
 
 const TONES = {critical: 'bad', degraded: 'warn', healthy: 'good', unknown: 'dim'};
 const RANKS = {critical: 0, degraded: 1, healthy: 2, unknown: 3};
-const refusals = (row) => Object.values(row.refused).reduce((sum, number) => sum + number, 0);
-const codes = (row) => Object.entries(row.refused).map(([code, number]) => `${name(code)} ${count(number)}`).join(', ');
+const refusals = (row) => sum(row.refused);
 const called = (row) => (row.others ? 'others' : row.id === null ? 'nobody knew' : name(row.id));
 const strange = (row) => Object.entries(row.anomalies || {});
 
@@ -36,12 +37,12 @@ export function columns(app, few = false) {
     {title: 'Calls/s', num: true, down: true, cell: (row) => rate(row.per_second), by: (row) => row.per_second},
     {
       title: 'Failed', num: true, down: true, by: (row) => row.errors_lately,
-      cell: (row) => ({text: share(row.errors_lately), tone: row.errors_lately === null ? 'dim' : row.errors_lately >= 0.05 ? 'bad' : ''}),
+      cell: (row) => ({text: share(row.errors_lately), tone: failing(row.errors_lately)}),
     },
     {title: 'P99', num: true, wide: 2, down: true, cell: (row) => latency(row.p99), by: (row) => row.p99 ?? null, long: true},
     {
       title: 'Refused', num: true, wide: 1, down: true, by: refusals, long: true,
-      cell: (row) => ({text: some(refusals(row)), title: codes(row)}),
+      cell: (row) => ({text: some(refusals(row)), title: byCode(row.refused)}),
     },
     {
       title: 'Unusual', wide: 2, down: true, long: true, by: (row) => strange(row).length,

@@ -5,6 +5,7 @@ import {search} from '../search.js';
 import {Table, compare} from '../table.js';
 import {ticking} from '../ticking.js';
 import {between, count, money, name, share, span} from '../words.js';
+import {full} from '../tones.js';
 
 export const path = 'budgets';
 export const title = 'Budgets';
@@ -21,7 +22,6 @@ export const keyOf = (row) => JSON.stringify([row.account.budget, row.account.ke
 const whose = (row) => (row.account.key === null ? row.account.per : `${row.account.per} ${name(row.account.key, 60)}`);
 const length = (row) => (row.seconds ? `${span(row.seconds)}` : name(row.window, 20));
 const resets = (row) => (row.resets_at ? between(row.at, row.resets_at) : null);
-const mood = (part) => (part >= 1 ? 'bad' : part >= 0.75 ? 'warn' : '');
 
 export function columns(few = false) {
   const all = [
@@ -30,7 +30,7 @@ export function columns(few = false) {
     })},
     {title: 'Window', cell: length, by: (row) => row.window},
     {title: 'Used', down: true, by: (row) => row.share, cell: (row) => ({
-      text: share(row.share, 0), bar: row.share, tone: mood(row.share),
+      text: share(row.share, 0), bar: row.share, tone: full(row.share),
     })},
     {title: 'Spent', num: true, wide: 1, long: true, cell: (row) => money(row.spent)},
     {title: 'Reserved', num: true, wide: 2, long: true, cell: (row) => money(row.reserved)},

@@ -2,7 +2,7 @@
 
 import {el, fill, say, tone} from '../draw.js';
 import {sheet} from '../exact.js';
-import {gates} from '../gates.js';
+import {gates, inTheWay} from '../gates.js';
 import {holds, lineIn} from '../proof.js';
 import {story} from '../story.js';
 import {count, name, time} from '../words.js';
@@ -71,8 +71,9 @@ class OneCall {
   async #draw(text, journal) {
     const {intent, record} = JSON.parse(text);
     this.trouble.hidden = true;
-    const steps = story(intent, record, (...way) => this.#app.link(...way));
     const last = record || intent;
+    const steps = story(intent, record, (...way) => this.#app.link(...way));
+    steps[1].facts.push(['Stood in its way', await inTheWay(this.#app, last)]);
     steps.push(await keeping(text, record ? 'record' : 'intent', last, journal));
     if (this.#over) return;
     fill(this.head, record ? `${time(last.ts)} · ` : '', 'call ', el('code', {}, name(this.id)));
@@ -85,7 +86,7 @@ class OneCall {
 
 function step({title: words, tone: mood, text, facts}) {
   const rows = facts.filter(([, value]) => value).map(([word, value, href]) =>
-    [el('dt', {}, word), el('dd', {}, href ? el('a', {href}, name(value)) : name(value, 200))]);
+    [el('dt', {}, word), el('dd', {}, href ? el('a', {href}, name(value)) : name(value, 300))]);
   const node = el('li', {}, el('h2', {}, words), el('p', {}, text.filter(Boolean).join(' ')), rows.length ? el('dl', {class: 'facts'}, rows) : null);
   return tone(node, mood);
 }

@@ -1,6 +1,7 @@
 // Calls: a few of those that end each second, as they do, and all that the journal has of them.
 
-import {el, fill, say, show, tone} from '../draw.js';
+import {OUTCOMES} from '../codes.js';
+import {el, say, show, tone} from '../draw.js';
 import {MOST, Rows, ended, fitting, newest, rowOf, spent} from '../live.js';
 import {micros} from '../story.js';
 import {Table} from '../table.js';
@@ -10,7 +11,6 @@ export const path = 'calls';
 export const title = 'Calls';
 
 const ASKED = [['agent', 'Agent'], ['tool', 'Tool'], ['upstream', 'Upstream'], ['workflow', 'Workflow'], ['task', 'Task']];
-const OUTCOMES = ['', 'ok', 'failed', 'refused', 'truncated', 'cancelled', 'fallback', 'stale', 'unknown'];
 const PAGE = 100;
 
 export function open(app, at) {
@@ -72,7 +72,7 @@ class Calls {
   #form() {
     const field = (key, label, input) => el('p', {class: 'field'}, el('label', {for: `call-${key}`}, label), input);
     this.inputs = Object.fromEntries(ASKED.map(([key]) => [key, el('input', {id: `call-${key}`, autocomplete: 'off', spellcheck: 'false', maxlength: 200})]));
-    this.inputs.outcome = el('select', {id: 'call-outcome'}, OUTCOMES.map((value) => el('option', {value}, value || 'any')));
+    this.inputs.outcome = el('select', {id: 'call-outcome'}, ['', ...Object.keys(OUTCOMES)].map((value) => el('option', {value}, value || 'any')));
     this.inputs.since = el('input', {id: 'call-since', placeholder: '15m', autocomplete: 'off', maxlength: 40});
     this.inputs.min_cost = el('input', {id: 'call-min_cost', inputmode: 'decimal', placeholder: '0.05', autocomplete: 'off', maxlength: 20});
     const submit = (event) => {

@@ -2,12 +2,14 @@
 // `holdfast top` shows as well, so that both have the same figures.
 
 import {Keyed, el, fill, panel, say, tile, tone} from '../draw.js';
+import {byCode} from '../refusals.js';
 import {spark} from '../spark.js';
 import {Table} from '../table.js';
+import {SLO, failing} from '../tones.js';
 import {cents, count, latency, money, name, rate, share, span, time} from '../words.js';
 import {columns as agentColumns, keyOf as agentKey} from './agents.js';
 import {columns as budgetColumns, keyOf as budgetKey, windowsOf} from './budgets.js';
-import {columns as toolColumns, joined, trouble} from './tools.js';
+import {columns as toolColumns, joined, worst} from './tools.js';
 
 export const path = 'overview';
 export const title = 'Overview';
@@ -24,11 +26,11 @@ const WORDS = {
 };
 
 export function open(app) {
-  const trouble_ = el('div', {});
+  const trouble = el('div', {});
   const figures = new Figures(app);
   const tools = new Table({
     label: 'Tools, those in trouble first', key: (row) => JSON.stringify([row.upstream, row.tool]),
-    columns: toolColumns(app), order: trouble, empty: 'No tool was called yet.', rows: TOOLS,
+    columns: toolColumns(app), order: worst, empty: 'No tool was called yet.', rows: TOOLS,
   });
   const agents = new Table({
     label: 'Agents, the busiest first', key: agentKey, columns: agentColumns(app, true), empty: 'No agent has called yet.', rows: 8,
@@ -42,7 +44,7 @@ export function open(app) {
   const news = new News(app);
   const agentCount = el('span', {class: 'dim'});
   const watch = app.api.watch('/v1/overview', {every: 2}, (seen) => {
-    fill(trouble_, app.problem(seen));
+    fill(trouble, app.problem(seen));
     const {value} = seen;
     if (!value) return;
     figures.set(value);
@@ -53,7 +55,7 @@ export function open(app) {
     objectives.set(value.slos.items);
     say(refused, refusals(value.refused));
   });
-  const node = el('div', {}, trouble_, figures.node, refused, el('div', {class: 'panels'},
+  const node = el('div', {}, trouble, figures.node, refused, el('div', {class: 'panels'},
     panel('Tools', {beside: el('a', {href: '#/tools'}, 'All tools')}, tools.node),
     panel('Agents', {class: 'half', beside: el('span', {}, agentCount, ' ', el('a', {href: '#/agents'}, 'All agents'))}, agents.node),
     panel('Budgets (USD)', {class: 'half', beside: el('a', {href: '#/budgets'}, 'All budgets')}, budgets.node),
@@ -63,8 +65,8 @@ export function open(app) {
 }
 
 function refusals(codes) {
-  const told = Object.entries(codes).sort((a, b) => b[1] - a[1]).map(([code, number]) => `${name(code, 60)} ${count(number)}`);
-  return told.length ? `Refused in the last minute: ${told.join(', ')}` : '';
+  const words = byCode(codes);
+  return words && `Refused in the last minute: ${words}`;
 }
 
 // The figures on top, with how each went in the last half hour.
@@ -87,7 +89,7 @@ class Figures {
   set(value) {
     const all = value.together;
     this.calls.set(rate(all.per_second), {note: `${count(all.calls)} in ${span(value.seconds)}`});
-    this.failed.set(share(all.errors), {tone: all.errors >= 0.05 ? 'bad' : '', note: 'of the last minute'});
+    this.failed.set(share(all.errors), {tone: failing(all.errors), note: 'of the last minute'});
     this.p99.set(latency(all.p99), {note: `p95 ${latency(all.p95)}`});
     this.cost.set(cents(all.cost_per_hour), {note: value.money ? `${money(value.money.spent)} today` : 'no budgets'});
     this.flight.set(count(all.in_flight), {note: all.queued ? `${count(all.queued)} wait in our queues` : ''});
@@ -131,8 +133,6 @@ function journal(kept) {
   return [kept.ok ? 'ok' : name(kept.state), {tone: kept.ok ? '' : 'bad', note: `${count(kept.seq)} records`}];
 }
 
-const SLO_TONES = {exhausted: 'bad', burning: 'warn', ok: 'good'};
-
 function left({remaining, exhausts_in: gone}) {
   if (remaining === null) return 'nothing counted yet';
   if (remaining <= 0) return `its error budget is gone${remaining < 0 ? `, and ${share(-remaining, 0)} of it more` : ''}`;
@@ -148,9 +148,9 @@ class Objectives {
       key: (item) => item.slo,
       draw: () => el('li', {}, el('bdi', {}), ' ', el('span', {}), ' ', el('span', {class: 'dim'})),
       update: (node, item) => {
-        const [title_, , state, , rest] = node.childNodes;
-        say(title_, name(item.slo, 60));
-        tone(say(state, item.state.replace('_', ' ')), SLO_TONES[item.state]);
+        const [word, , state, , rest] = node.childNodes;
+        say(word, name(item.slo, 60));
+        tone(say(state, item.state.replace('_', ' ')), SLO[item.state]);
         say(rest, left(item));
       },
     });

@@ -3,12 +3,12 @@
 import {el, fill} from '../draw.js';
 import {search} from '../search.js';
 import {Table, compare} from '../table.js';
+import {SLO} from '../tones.js';
 import {count, fixed, name, share, span} from '../words.js';
 
 export const path = 'slos';
 export const title = 'SLOs';
 
-const TONES = {exhausted: 'bad', burning: 'warn', ok: 'good', insufficient_data: 'dim'};
 const RANKS = {exhausted: 0, burning: 1, ok: 2, insufficient_data: 3};
 const remaining = (row) => row.budget?.remaining ?? null;
 const exhausts = (row) => row.budget?.exhausts_in ?? null;
@@ -18,7 +18,7 @@ const holding = (row) => row.alerts.filter((each) => each.holds);
 
 const COLUMNS = [
   {title: 'SLO', grow: true, by: (row) => row.slo, cell: (row) => ({text: name(row.slo), title: name(row.from, 200)})},
-  {title: 'Is', by: (row) => RANKS[row.state] ?? 4, cell: (row) => ({text: row.state.replace('_', ' '), tone: TONES[row.state]})},
+  {title: 'Is', by: (row) => RANKS[row.state] ?? 4, cell: (row) => ({text: row.state.replace('_', ' '), tone: SLO[row.state]})},
   {title: 'Of', wide: 1, cell: (row) => `${row.sli} per ${row.per}${row.threshold ? ` within ${row.threshold}` : ''}`},
   {title: 'Objective', num: true, wide: 1, by: (row) => row.objective, cell: (row) => `${fixed(row.objective * 100, 2).replace(/\.?0+$/, '')}% in ${row.window}`},
   {title: 'Left', by: remaining, cell: (row) => ({
@@ -52,7 +52,7 @@ export function open(app, at) {
     fill(trouble, app.problem(seen));
     if (!seen.value) return;
     table.set(seen.items);
-    field.told(table.shown, seen.items.length);
+    field.told(table.shown, seen.items.length, seen.more);
   });
   return {node: el('div', {}, trouble, field.node, table.node), close: () => watch.close()};
 }

@@ -1,8 +1,10 @@
 // One tool: its figures, its circuits with why they are as they are, and what can be done about it.
 
 import {el, fill, panel, tile} from '../draw.js';
+import {byCode, sum} from '../refusals.js';
 import {second} from '../second.js';
 import {compare} from '../table.js';
+import {CIRCUIT, failing} from '../tones.js';
 import {WHY, cents, count, latency, name, rate, share, span, time} from '../words.js';
 
 export const path = 'tool';
@@ -17,7 +19,6 @@ const FORCES = [
 ];
 const OTHER = 'other'; // the row of all tools that have no name in the metrics
 const MOST = 20;
-const MOODS = {open: 'bad', half_open: 'warn', closed: 'good'};
 
 export function open(app, at) {
   const view = new Tool(app, at);
@@ -73,15 +74,13 @@ class Tool {
     this.#named = new Set(seen.items?.filter((each) => each.upstream === this.upstream).map((each) => each.tool));
     const row = seen.items?.find((each) => each.upstream === this.upstream && each.tool === this.tool);
     if (!row) return;
-    const codes = Object.entries(row.refused);
-    const sum = codes.reduce((all, [, number]) => all + number, 0);
     const {calls, failed, p99, cost, now, refused} = this.tiles;
     calls.set(rate(row.per_second), {note: `${count(row.calls)} in the last minute`});
-    failed.set(share(row.errors), {tone: row.errors >= 0.05 ? 'bad' : ''});
+    failed.set(share(row.errors), {tone: failing(row.errors)});
     p99.set(latency(row.p99), {note: `p95 ${latency(row.p95)}`});
     cost.set(cents(row.cost_per_hour));
     now.set(count(row.in_flight), {note: row.queued ? `${count(row.queued)} wait` : ''});
-    refused.set(count(sum), {note: codes.map(([code, number]) => `${name(code, 40)} ${count(number)}`).join(', ')});
+    refused.set(count(sum(row.refused)), {note: byCode(row.refused)});
   }
 
   #saw(seen) {
@@ -104,7 +103,7 @@ class Tool {
   #circuit(each) {
     const whose = each.tool === null ? `Circuit of the upstream ${name(each.upstream, 60)}` : `Circuit of ${name(each.tool, 80)}`;
     const kind = [each.bulkhead && `bulkhead ${name(each.bulkhead, 60)}`, each.shadow && 'shadow: refuses nobody'].filter(Boolean).join(', ');
-    const facts = told(each).map(([word, text, mood]) => [el('dt', {}, word), el('dd', {'data-tone': mood}, text)]);
+    const facts = standing(each).map(([word, text, mood]) => [el('dt', {}, word), el('dd', {'data-tone': mood}, text)]);
     const acts = this.#app.me.may('operator') && !each.shadow ? this.#acts(each) : null;
     return panel(kind ? `${whose} (${kind})` : whose, {class: 'half'}, el('dl', {class: 'facts'}, facts), acts);
   }
@@ -138,10 +137,10 @@ class Tool {
 const rank = (each) => 4 * Number(each.shadow) + 2 * Number(each.tool === null) + Number(each.state === 'closed');
 
 // What is to be known of a circuit: word, text, tone.
-function told(each) {
+function standing(each) {
   const {window: seen, opens_at: rule, probes} = each;
   return [
-    ['State', `${each.state.replace('_', ' ')}${each.forced ? ', kept so by hand' : ''}${each.fleet ? ', at all pods' : ''}`, MOODS[each.state]],
+    ['State', `${each.state.replace('_', ' ')}${each.forced ? ', kept so by hand' : ''}${each.fleet ? ', at all pods' : ''}`, CIRCUIT[each.state]],
     ['Since', each.since ? `${time(each.since)}, for ${span(each.for)}` : 'the start', null],
     ['Why', each.why ? WHY[each.why] || name(each.why) : '–', null],
     ['Next probe', each.next_probe_in === null ? '–' : `in ${span(each.next_probe_in)}`, null],

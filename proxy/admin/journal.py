@@ -13,7 +13,7 @@ KEPT = 5.0
 """Seconds that a look at the disk counts: there may be thousands of segments."""
 
 
-class Kept:
+class JournalPage:
     """The handler."""
 
     def __init__(self, sight: Sight) -> None:

@@ -1,10 +1,10 @@
-"""proxy/admin/kept.py."""
+"""proxy/admin/journal.py."""
 
 import asyncio
 from pathlib import Path
 from typing import Any
 
-from proxy.admin.kept import Kept, on_disk
+from proxy.admin.journal import JournalPage, on_disk
 from proxy.cli.asking import ask
 from proxy.journal.folder import Folder
 from tests.admin.scene import Scene
@@ -31,7 +31,7 @@ def test_what_lies_there_is_counted(tmp_path):
 
 async def test_before_there_is_a_journal_there_is_nothing_to_tell():
     """As in the status."""
-    assert await Kept(Scene().sight).page(ANYBODY) is None
+    assert await JournalPage(Scene().sight).page(ANYBODY) is None
 
 
 async def test_a_running_one_tells_what_it_takes_and_who_mirrors_it():
