@@ -185,3 +185,16 @@ async def test_a_call_that_could_not_be_shown_at_once_is_shown_later(browser: An
         assert (failing, await approve.is_enabled()) == ([], True)
         assert not await panel.get_by_text("not now").is_visible()
         call.cancel()
+
+
+async def test_who_closes_a_call_is_back_at_the_list(browser: Any) -> None:
+    """With the keyboard: the next step does not begin at the top of the page."""
+    async with scene() as its, opened(browser, its.address) as seen:
+        await come_in(seen, "alice", "#/approvals")
+        call = its.calling("deposit", amount="5.00")
+        panel = await choose(seen, "deposit")
+        await panel.get_by_role("link", name="Close").press("Enter")
+        await panel.wait_for(state="detached")
+        label = "() => document.activeElement.getAttribute('aria-label')"
+        assert await seen.page.evaluate(label) == "Calls that people are asked about"
+        call.cancel()

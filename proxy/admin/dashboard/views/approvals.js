@@ -46,6 +46,7 @@ class Approvals {
     const [id = ''] = at.rest;
     if (this.#case?.id === id) return;
     this.#case?.close();
+    if (this.#case && !id) this.#table.scroller.focus(); // what had the focus goes
     this.#case = id ? new Case(this.#app, id) : null;
     fill(this.place, this.#case?.node);
     this.#case?.set(this.#items.find((each) => each.id === id), this.#got);
