@@ -118,7 +118,7 @@ async def test_nothing_that_was_said_is_left_after_who_logs_out(browser: Any) ->
     async with scene() as its, opened(browser, its.address) as seen:
         await come_in(seen, "root", "#/kills")
         await its.proxy.change("/v1/kills", {"scope": "tool:secret-name", "reason": "case 12"})
-        shouted = seen.page.locator("#calls-out").filter(has_text="secret-name")
+        shouted = seen.page.locator("#shouts").filter(has_text="secret-name")
         await shouted.wait_for(state="attached")
         await seen.page.get_by_role("button", name="Log out").click()
         await seen.page.get_by_role("heading", name="Log in").wait_for()

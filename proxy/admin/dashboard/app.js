@@ -142,15 +142,15 @@ class App {
   }
 
   #leave(why) {
+    this.api.use(''); // first of all, whatever becomes of the rest
     this.seen = null;
     fill(place('says'));
-    fill(place('calls-out'));
+    fill(place('shouts'));
     this.stream.stop();
     this.alarms.close();
     this.#status?.close();
     this.#status = null;
     this.me = nobody();
-    this.api.use('');
     this.#door(why);
   }
 
