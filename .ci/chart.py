@@ -40,13 +40,33 @@ DIGEST = {"pattern": "^(sha256:[0-9a-f]{64})?$"}
 SECONDS = {"minimum": 0, "maximum": 86400}
 DURATION = {"pattern": "^([0-9]+(ms|s|m|h))*$"}
 """As Prometheus writes it; empty: its own."""
+SECRET = {"pattern": "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$"}
+KEY = {"pattern": "^[A-Za-z0-9._-]{1,253}$"}
+LABEL = {"pattern": "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$"}
+"""Of a Secret, of a file in it, and of a volume, as Kubernetes takes them; empty: none."""
+CONTAINER_SECURITY = {
+    "properties": {
+        "runAsNonRoot": {"const": True},
+        "runAsUser": {"type": ["integer", "null"], "minimum": 1},
+        "runAsGroup": {"type": ["integer", "null"], "minimum": 1},
+        "readOnlyRootFilesystem": {"type": "boolean"},
+        "allowPrivilegeEscalation": {"const": False},
+        "privileged": {"const": False},
+        "capabilities": {"type": "object"},
+        **{key: {"type": "object"} for key in ("seccompProfile", "seLinuxOptions")},
+        "appArmorProfile": {"type": "object"},
+        "procMount": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+"""Of the proxy's container. A key that is mistyped would leave it less closed than it looks."""
 
 SHAPES: dict[str, Shape] = {
-    "fullnameOverride": {"pattern": "^([a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?)?$"},
+    "fullnameOverride": {"pattern": "^([a-z]([a-z0-9-]{0,44}[a-z0-9])?)?$"},
     "image.repository": {"minLength": 1},
     "image.digest": DIGEST,
     "image.pullPolicy": PULL,
-    "imagePullSecrets": {"items": {"type": "string"}},
+    "imagePullSecrets": {"items": {"type": "string", "minLength": 1, **SECRET}},
     "agent.id": {"pattern": "^[ -~]{0,128}$"},
     "agent.fleet": NAME,
     "agent.variables": {
@@ -54,6 +74,12 @@ SHAPES: dict[str, Shape] = {
         "additionalProperties": {"type": "string", "pattern": "^(/.*)?$"},
     },
     "drain": SECONDS,
+    **{
+        f"{of}.existingSecret": SECRET
+        for of in ("credentials", "tokens", "fleetKey", "journal", "store", "redis")
+    },
+    **{f"{of}.key": KEY for of in ("tokens", "fleetKey", "journal", "store", "redis")},
+    "journal.volumeName": LABEL,
     "journal.volume": {"type": "object"},
     "store.url": {"pattern": r"^(memory|rediss?(\+(sentinel|cluster))?://.+)$"},
     "extraEnv": ITEMS,
@@ -61,8 +87,8 @@ SHAPES: dict[str, Shape] = {
     "extraVolumeMounts": ITEMS,
     "ports.listen": PORT,
     "ports.admin": PORT,
-    "ports.address": {"minLength": 1},
-    "securityContext": {},
+    "ports.address": {"pattern": r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$"},
+    "securityContext": CONTAINER_SECURITY,
     "sidecar.form": {"enum": ["auto", "native", "classic"]},
     "sidecar.preStop": SECONDS,
     "sidecar.agentGrace": SECONDS,
@@ -83,6 +109,7 @@ SHAPES: dict[str, Shape] = {
     "gateway.affinity": {},
     "redis.image.digest": DIGEST,
     "redis.image.pullPolicy": PULL,
+    "redis.command": {"minLength": 1},
     "redis.user": {"minimum": 1},
     "redis.maxmemory": {"pattern": "^[0-9]+(kb|mb|gb)$"},
     "redis.persistence.size": QUANTITY,

@@ -77,6 +77,7 @@ CASES = {
             '--set-json=extraVolumes=[{"name":"ca","configMap":{"name":"ca"}}]',
             '--set-json=extraVolumeMounts=[{"name":"ca","mountPath":"/etc/ca","readOnly":true}]',
             "--set=networkPolicy.confined.who=agent,gateway.service.type=LoadBalancer",
+            "--set=settings.identity={key}",
         )
     ),
 }
