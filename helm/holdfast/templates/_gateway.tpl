@@ -5,11 +5,11 @@ enableServiceLinks: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with $gateway.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 terminationGracePeriodSeconds: {{ add $gateway.preStop .Values.drain 5 }} # preStop, drain, and 5 to close the journal
 securityContext:
@@ -50,7 +50,7 @@ topologySpreadConstraints:
 {{- define "holdfast.claim" -}}
 accessModes: [ReadWriteOnce]
 {{- with .storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
   requests: {storage: {{ .size }}}

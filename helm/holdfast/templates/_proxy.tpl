@@ -30,14 +30,16 @@ livenessProbe:
   httpGet: {path: /livez, port: holdfast-admin}
   periodSeconds: 10
   timeoutSeconds: 3
-{{- if ne .form "native" }}
+{{- if or (eq .form "classic") (and (eq .form "gateway") $here.preStop) }}
 lifecycle:
   {{- if eq .form "classic" }}
   postStart: # containers that stand after this one are not started before it has ended
     {{- include "holdfast.waitForStart" $root | nindent 4 }}
   {{- end }}
+  {{- with $here.preStop }}
   preStop:
-    {{- include "holdfast.pause" (dict "root" $root "seconds" $here.preStop) | nindent 4 }}
+    {{- include "holdfast.pause" (dict "root" $root "seconds" .) | nindent 4 }}
+  {{- end }}
 {{- end }}
 resources:
   {{- toYaml $here.resources | nindent 2 }}
@@ -79,16 +81,16 @@ exec:
 {{- if .Values.store.existingSecret }}
 - name: HOLDFAST_STORE
   valueFrom:
-    secretKeyRef: {name: {{ .Values.store.existingSecret }}, key: {{ .Values.store.key }}}
+    secretKeyRef: {name: {{ .Values.store.existingSecret | quote }}, key: {{ .Values.store.key | quote }}}
 {{- else if .Values.redis.enabled }}
 - name: REDIS_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ .Values.redis.existingSecret }}, key: {{ .Values.redis.key }}}
+    secretKeyRef: {name: {{ .Values.redis.existingSecret | quote }}, key: {{ .Values.redis.key | quote }}}
 {{- end }}
 {{- if .Values.fleetKey.existingSecret }}
 - name: HOLDFAST_FLEET_KEY
   valueFrom:
-    secretKeyRef: {name: {{ .Values.fleetKey.existingSecret }}, key: {{ .Values.fleetKey.key }}}
+    secretKeyRef: {name: {{ .Values.fleetKey.existingSecret | quote }}, key: {{ .Values.fleetKey.key | quote }}}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -122,7 +124,7 @@ exec:
 {{- $values := .Values }}
 {{- range (include "holdfast.secrets" . | fromYamlArray) }}
 - name: holdfast-{{ . }}-secret
-  secret: {secretName: {{ (index $values .).existingSecret }}}
+  secret: {secretName: {{ (index $values .).existingSecret | quote }}}
 {{- end }}
 - name: holdfast-tmp
   emptyDir: {sizeLimit: 1Gi}
