@@ -43,6 +43,9 @@ CASES = {
         ),
         example=True,
     ),
+    "sidecar with a claim": Case(
+        ("--set=holdfast.journal.volume.persistentVolumeClaim.claimName=kept",), example=True
+    ),
     "agent of a gateway": Case(("--set=holdfast.gateway.enabled=true",), example=True),
     "gateway": Case((ALONE,)),
     "gateway, old cluster": Case((ALONE, STORE, "--set=gateway.replicas=3"), kube=OLDEST),

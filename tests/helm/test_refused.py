@@ -61,6 +61,11 @@ def test_a_value_that_there_is_not(option, why):
             f"{SCALED},gateway.resources.requests=null",
             "goes by CPU in percent of gateway.resources",
         ),
+        (
+            "journal.volume.hostPath=null,journal.volume.emptyDir=null",
+            "volume, such as emptyDir or",
+        ),
+        ("journal.volume.csi.driver=a,journal.volume.nfs.path=b", "found csi, nfs."),
         ("fullnameOverride=yes", "yes is no text in YAML"),
     ],
 )

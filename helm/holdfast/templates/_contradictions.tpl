@@ -67,6 +67,10 @@
 {{- fail (printf "upstreams: none of %s is at /, where agents come in. Say path: / of one." (keys .Values.upstreams | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- end -}}
+{{- $kinds := keys (include "holdfast.journalVolume" . | fromYaml) | sortAlpha -}}
+{{- if ne (len $kinds) 1 -}}
+{{- fail (printf "journal.volume: expected one kind of volume, such as emptyDir or persistentVolumeClaim, found %s." (join ", " $kinds | default "none")) -}}
+{{- end -}}
 {{- if and (has "key" (.Values.settings.identity | default list)) (not .Values.tokens.existingSecret) -}}
 {{- fail "settings.identity has key, which knows agents by the tokens file, and tokens.existingSecret is empty: it would know none. Make the file (holdfast token new --help), and a Secret of it." -}}
 {{- end -}}

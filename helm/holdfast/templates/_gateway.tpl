@@ -25,7 +25,7 @@ volumes:
   {{- include "holdfast.proxyVolumes" . | nindent 2 }}
   {{- if not $gateway.persistence.enabled }}
   - name: {{ .Values.journal.volumeName | default "holdfast-journal" }}
-    {{- toYaml .Values.journal.volume | nindent 4 }}
+    {{- include "holdfast.journalVolume" . | nindent 4 }}
   {{- end }}
 {{- with $gateway.topologyKeys }}
 topologySpreadConstraints:

@@ -115,6 +115,13 @@ exec:
 - {name: {{ .Values.journal.volumeName | default "holdfast-journal" }}, mountPath: /var/lib/holdfast}
 {{- end -}}
 
+{{/* Helm adds what a user says to what is there by default, and a volume is of one kind. */}}
+{{- define "holdfast.journalVolume" -}}
+{{- $volume := .Values.journal.volume | default dict -}}
+{{- $named := omit $volume "emptyDir" -}}
+{{- toYaml (empty $named | ternary $volume $named) -}}
+{{- end -}}
+
 {{/* All but the journal's. */}}
 {{- define "holdfast.proxyVolumes" -}}
 - name: holdfast-settings

@@ -44,7 +44,7 @@ Of a release that has a gateway env leads there, gracePeriod is the agent's own,
 {{ include "holdfast.proxyVolumes" . }}
 {{- if not .Values.journal.volumeName }}
 - name: holdfast-journal
-  {{- toYaml .Values.journal.volume | nindent 2 }}
+  {{- include "holdfast.journalVolume" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 {{- end -}}
