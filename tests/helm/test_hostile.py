@@ -53,9 +53,9 @@ def test_a_secret_of_digits_is_a_text():
         "# {{ .Values.nothing }} {{`x`}} ${file:/x}\npolicies: []\n",
         "a: 1\n---\nb: 2\n",
         "a: 1   \t\n\n\n# end   \n",
-        "\ta: with a tab\n",
+        "a: 1\t# after a tab\n",
         "a: 1\r\nb: 2\r\n",
-        "x" * 100_000 + "\n",
+        "a: " + "x" * 100_000 + "\n",
     ],
 )
 def test_policies_as_text_are_what_was_written(written, tmp_path):

@@ -69,7 +69,7 @@ def test_secrets_are_made_before_pods_wait_for_them(line):
 def _secrets(objects):
     """What volumes and variables name, with the keys that settings and policies read of them."""
     told = yaml.safe_dump([each.get("data") for each in objects if each])
-    for pod in pods(each for each in objects if each):
+    for pod in pods([each for each in objects if each]):
         for volume in pod["spec"].get("volumes", ()):
             if "secret" in volume:
                 folder = volume["name"].removeprefix("holdfast-").removesuffix("-secret")

@@ -67,6 +67,13 @@
 {{- fail (printf "upstreams: none of %s is at /, where agents come in. Say path: / of one." (keys .Values.upstreams | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- end -}}
+{{- range $file, $policies := .Values.policies -}}
+{{- if kindIs "string" $policies -}}
+{{- with get (fromYaml $policies) "Error" -}}
+{{- fail (printf "policies.%s: %s" $file .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $kinds := keys (include "holdfast.journalVolume" . | fromYaml) | sortAlpha -}}
 {{- if ne (len $kinds) 1 -}}
 {{- fail (printf "journal.volume: expected one kind of volume, such as emptyDir or persistentVolumeClaim, found %s." (join ", " $kinds | default "none")) -}}
