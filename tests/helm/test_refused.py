@@ -80,6 +80,10 @@ def test_a_value_that_there_is_not(option, why):
             "no alert Tired. There",
         ),
         ("journal.volume.csi.driver=a,journal.volume.nfs.path=b", "found csi, nfs."),
+        (
+            "extraEnv[0].name=HOLDFAST_DRAIN",
+            "extraEnv has HOLDFAST_DRAIN, which follows from drain",
+        ),
         ("fullnameOverride=yes", "yes is no text in YAML"),
     ],
 )

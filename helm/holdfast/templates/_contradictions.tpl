@@ -3,6 +3,7 @@
 {{- include "holdfast.sharing" . -}}
 {{- include "holdfast.reaching" . -}}
 {{- include "holdfast.holding" . -}}
+{{- include "holdfast.parting" . -}}
 {{- include "holdfast.scaling" . -}}
 {{- include "holdfast.naming" . -}}
 {{- end -}}
@@ -80,6 +81,19 @@
 {{- end -}}
 {{- if and (has "key" (.Values.settings.identity | default list)) (not .Values.tokens.existingSecret) -}}
 {{- fail "settings.identity has key, which knows agents by the tokens file, and tokens.existingSecret is empty: it would know none. Make the file (holdfast token new --help), and a Secret of it." -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What follows from values, and would part from them. */}}
+{{- define "holdfast.parting" -}}
+{{- $ours := dict "CONFIG" "settings" "DATA_DIR" "journal.volume" "LISTEN" "ports" "ADMIN" "ports" "POLICIES" "policies" "DRAIN" "drain" "TOKENS" "tokens" -}}
+{{- range $variable := .Values.extraEnv -}}
+{{- $name := $variable.name | default "" -}}
+{{- with get $ours (trimPrefix "HOLDFAST_" $name) -}}
+{{- if hasPrefix "HOLDFAST_" $name -}}
+{{- fail (printf "extraEnv has %s, which follows from %s: probes, ports and the grace period would not know of another. Say it there." $name .) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
