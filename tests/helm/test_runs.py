@@ -14,7 +14,7 @@ from proxy.cli import main
 from tests.harness import RawUpstream, request, within
 from tests.harness.agent import raw_call
 from tests.harness.process import STARTING, Process, started
-from tests.helm.drawing import Drawn, containers, one, pods
+from tests.helm.drawing import Drawn, containers, drawn, one, pods
 from tests.helm.matrix import CASES, Case
 from tests.helm.mounted import mount
 from tests.servers import RedisServer
@@ -79,6 +79,21 @@ def test_policies_pass_the_check(case: Case, tmp_path: Path, capsys):
     """`holdfast check --strict`, of each case: the shipped ones, and those of the examples."""
     objects = case.drawn()
     laid_out(objects, tmp_path)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--strict", str(tmp_path / "policies")])
+
+    assert ended.value.code == 0, capsys.readouterr()
+
+
+def test_small_money_and_large_numbers_survive_helm(tmp_path: Path, capsys):
+    """Written as YAML, they pass through numbers of Go, which have spellings of their own."""
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        "policies: {20-a.yaml: {budgets: ["
+        "{name: small, per: agent, day: 0.00005}, {name: large, per: agent, day: 20000000}]}}"
+    )
+    laid_out(drawn("--values", values), tmp_path)
 
     with pytest.raises(SystemExit) as ended:
         main(["check", "--strict", str(tmp_path / "policies")])
