@@ -68,6 +68,17 @@ def test_policies_as_text_are_what_was_written(written, tmp_path):
     )
 
 
+def test_words_that_helm_takes_for_truth_values_keep_their_quotes(tmp_path):
+    """`on` and `off`, which policies have; without quotes the schema refuses them."""
+    values = tmp_path / "values.yaml"
+    policy = '{name: x, retry: {"on": [connect]}, mode: "off"}'
+    values.write_text(f"policies: {{20-a.yaml: {{policies: [{policy}]}}}}")
+    made = one(drawn("--values", values), "ConfigMap", "-policies")["data"]["20-a.yaml"]
+
+    assert 'mode: "off"' in made
+    assert '"on":' in made
+
+
 def test_a_label_that_rules_select_by_may_have_any_text():
     """A number sign once began a comment there, and cut the query off."""
     said = '--set-json=monitoring.rules.select={"team":"a #b: \'c\' $1"}'
