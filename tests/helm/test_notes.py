@@ -64,3 +64,10 @@ def test_what_is_for_sidecars_says_that_nothing_runs_yet(tmp_path):
 
     assert "Nothing runs yet" in notes
     assert "(v1.28.0, sidecar.form: auto) get a classic sidecar" in notes
+
+
+def test_a_native_sidecar_in_a_cluster_without_is_told(tmp_path):
+    """It would be an ordinary init container, which never ends."""
+    notes = said(tmp_path, "--set=sidecar.form=native", kube="1.28.0")
+
+    assert "say sidecar.form: auto" in notes
