@@ -26,6 +26,9 @@ RUN tools/bin/python -m hatchling build --target wheel --directory dist \
     && mkdir -p /opt/holdfast/share/sbom \
     && tools/bin/python sbom.py requirements-image.lock > /opt/holdfast/share/sbom/holdfast.cdx.json \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/holdfast/lib
+COPY policies policies
+# An engine copies modes as well, and the umask where this is built may be one that lets only its owner read.
+RUN chmod -R u=rwX,go=rX policies
 
 FROM ${PYTHON}
 # The base comes without bytecode, and nobody could write it later: each start would compile the library anew.
@@ -36,7 +39,7 @@ RUN python -c "import compileall, os, py_compile, re; compileall.compile_dir(os.
     && python -m pip uninstall --quiet --yes --root-user-action ignore pip setuptools wheel \
     && install -d -m 0700 -o 65532 -g 65532 /var/lib/holdfast
 COPY --from=build /opt/holdfast /opt/holdfast
-COPY policies /etc/holdfast/policies
+COPY --from=build /build/policies /etc/holdfast/policies
 
 # ./holdfast.yaml, ./policies and ./tokens.yaml are looked for where it starts.
 WORKDIR /etc/holdfast

@@ -28,7 +28,10 @@ TEXTS = {"additionalProperties": {"type": "string"}}
 ITEMS = {"items": {"type": "object"}}
 """What Kubernetes has a shape for, and checks itself."""
 QUANTITY = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?$"}
-AMOUNTS = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
+AMOUNTS = {
+    "type": "object",
+    "additionalProperties": {**QUANTITY, "type": ["string", "number"]},
+}
 RESOURCES = {
     "properties": {"requests": AMOUNTS, "limits": AMOUNTS, "claims": {"type": "array"}},
     "additionalProperties": False,
@@ -37,16 +40,40 @@ PORT = {"minimum": 1, "maximum": 65535}
 NAME = {"pattern": "^[A-Za-z0-9._-]{1,128}$"}
 PULL = {"enum": ["Always", "IfNotPresent", "Never"]}
 DIGEST = {"pattern": "^(sha256:[0-9a-f]{64})?$"}
+REPOSITORY = {"pattern": "^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9._/-]+$"}
+TAG = {"pattern": "^([A-Za-z0-9_][A-Za-z0-9._-]{0,127})?$"}
+"""A tag in the repository would stand before another."""
 SECONDS = {"minimum": 0, "maximum": 86400}
 DURATION = {"pattern": "^([0-9]+(ms|s|m|h))*$"}
 """As Prometheus writes it; empty: its own."""
+SECRET = {"pattern": "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$"}
+KEY = {"pattern": "^[A-Za-z0-9._-]{1,253}$"}
+LABEL = {"pattern": "^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$"}
+"""Of a Secret, of a file in it, and of a volume, as Kubernetes takes them; empty: none."""
+CONTAINER_SECURITY: Shape = {
+    "properties": {
+        "runAsNonRoot": {"const": True},
+        "runAsUser": {"type": ["integer", "null"], "minimum": 1},
+        "runAsGroup": {"type": ["integer", "null"], "minimum": 1},
+        "readOnlyRootFilesystem": {"type": "boolean"},
+        "allowPrivilegeEscalation": {"const": False},
+        "privileged": {"const": False},
+        "capabilities": {"type": "object"},
+        **{key: {"type": "object"} for key in ("seccompProfile", "seLinuxOptions")},
+        "appArmorProfile": {"type": "object"},
+        "procMount": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+"""Of the proxy's container. A key that is mistyped would leave it less closed than it looks."""
 
 SHAPES: dict[str, Shape] = {
-    "fullnameOverride": {"pattern": "^([a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?)?$"},
-    "image.repository": {"minLength": 1},
+    "fullnameOverride": {"pattern": "^([a-z]([a-z0-9-]{0,44}[a-z0-9])?)?$"},
+    "image.repository": REPOSITORY,
+    "image.tag": TAG,
     "image.digest": DIGEST,
     "image.pullPolicy": PULL,
-    "imagePullSecrets": {"items": {"type": "string"}},
+    "imagePullSecrets": {"items": {"type": "string", "minLength": 1, **SECRET}},
     "agent.id": {"pattern": "^[ -~]{0,128}$"},
     "agent.fleet": NAME,
     "agent.variables": {
@@ -54,6 +81,12 @@ SHAPES: dict[str, Shape] = {
         "additionalProperties": {"type": "string", "pattern": "^(/.*)?$"},
     },
     "drain": SECONDS,
+    **{
+        f"{of}.existingSecret": SECRET
+        for of in ("credentials", "tokens", "fleetKey", "journal", "store", "redis")
+    },
+    **{f"{of}.key": KEY for of in ("tokens", "fleetKey", "journal", "store", "redis")},
+    "journal.volumeName": LABEL,
     "journal.volume": {"type": "object"},
     "store.url": {"pattern": r"^(memory|rediss?(\+(sentinel|cluster))?://.+)$"},
     "extraEnv": ITEMS,
@@ -61,8 +94,8 @@ SHAPES: dict[str, Shape] = {
     "extraVolumeMounts": ITEMS,
     "ports.listen": PORT,
     "ports.admin": PORT,
-    "ports.address": {"minLength": 1},
-    "securityContext": {},
+    "ports.address": {"pattern": r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])$"},
+    "securityContext": CONTAINER_SECURITY,
     "sidecar.form": {"enum": ["auto", "native", "classic"]},
     "sidecar.preStop": SECONDS,
     "sidecar.agentGrace": SECONDS,
@@ -81,8 +114,11 @@ SHAPES: dict[str, Shape] = {
     "gateway.nodeSelector": TEXTS,
     "gateway.tolerations": ITEMS,
     "gateway.affinity": {},
+    "redis.image.repository": REPOSITORY,
+    "redis.image.tag": TAG,
     "redis.image.digest": DIGEST,
     "redis.image.pullPolicy": PULL,
+    "redis.command": {"minLength": 1},
     "redis.user": {"minimum": 1},
     "redis.maxmemory": {"pattern": "^[0-9]+(kb|mb|gb)$"},
     "redis.persistence.size": QUANTITY,
@@ -199,7 +235,10 @@ def schema(tops: tuple[Value, ...]) -> str:
 
 def _group(group: tuple[Value, ...]) -> Shape:
     shapes = {value.path.rpartition(".")[2]: _shape(value) for value in group}
-    return {"type": "object", "additionalProperties": False, "properties": shapes}
+    made = {"type": "object", "additionalProperties": False, "properties": shapes}
+    # Whoever says null would have templates look into nothing.
+    needed = [name for name, shape in shapes.items() if "properties" in shape or name in BORROWED]
+    return made | {"required": needed} if needed else made
 
 
 def _shape(value: Value) -> Shape:

@@ -111,6 +111,8 @@ class Money(int):
         spelling. Raises ValueError, with what is allowed, for anything else."""
         if isinstance(text, int | float) and not isinstance(text, bool):
             text = format(Decimal(repr(text)), "f")
+        if isinstance(text, str) and _SMALL.fullmatch(text):
+            text = format(Decimal(text), "f")
         if not isinstance(text, str) or not re.fullmatch(MONEY_PATTERN, text):
             raise ValueError(f"expected {_wanted(text)}, found {text!r}")
         if Decimal(text) > MOST_MONEY:
@@ -124,6 +126,8 @@ class Money(int):
         return f"{whole}.{micros:06}".rstrip("0").rstrip(".")
 
 
+_SMALL = re.compile("-?[0-9]([.][0-9]{1,16})?e-[0-9]{1,2}")
+"""As Helm writes a number under 0.0001, whoever wrote it: 5e-05."""
 _FINER = re.compile("[0-9]*[.][0-9]{7,}")
 _NEGATIVE = re.compile("-[0-9.]+")
 

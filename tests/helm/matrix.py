@@ -43,6 +43,9 @@ CASES = {
         ),
         example=True,
     ),
+    "sidecar with a claim": Case(
+        ("--set=holdfast.journal.volume.persistentVolumeClaim.claimName=kept",), example=True
+    ),
     "agent of a gateway": Case(("--set=holdfast.gateway.enabled=true",), example=True),
     "gateway": Case((ALONE,)),
     "gateway, old cluster": Case((ALONE, STORE, "--set=gateway.replicas=3"), kube=OLDEST),
@@ -77,6 +80,7 @@ CASES = {
             '--set-json=extraVolumes=[{"name":"ca","configMap":{"name":"ca"}}]',
             '--set-json=extraVolumeMounts=[{"name":"ca","mountPath":"/etc/ca","readOnly":true}]',
             "--set=networkPolicy.confined.who=agent,gateway.service.type=LoadBalancer",
+            "--set=settings.identity={key}",
         )
     ),
 }

@@ -48,9 +48,26 @@ def test_a_gateway_that_is_closed_says_nothing_of_it(tmp_path):
     assert not [word for word in ("All agents", "Nothing holds", "no tokens") if word in notes]
 
 
+def test_a_gateway_says_what_its_pods_and_the_world_may(tmp_path):
+    """Pods without a key of the fleet, and an address that leads out of the cluster."""
+    many = "--set=gateway.enabled=true,gateway.replicas=2,store.url=redis://r:6379"
+    open_to_all = "--set=gateway.service.type=LoadBalancer,settings.identity={static}"
+    notes = said(tmp_path, many, open_to_all)
+
+    assert "Without fleetKey its pods do not believe each other" in notes
+    assert "reached from outside of the cluster (LoadBalancer)" in notes
+
+
 def test_what_is_for_sidecars_says_that_nothing_runs_yet(tmp_path):
     """And, in an old cluster, what the classic form cannot do."""
     notes = said(tmp_path, kube="1.28.0")
 
     assert "Nothing runs yet" in notes
     assert "(v1.28.0, sidecar.form: auto) get a classic sidecar" in notes
+
+
+def test_a_native_sidecar_in_a_cluster_without_is_told(tmp_path):
+    """It would be an ordinary init container, which never ends."""
+    notes = said(tmp_path, "--set=sidecar.form=native", kube="1.28.0")
+
+    assert "say sidecar.form: auto" in notes

@@ -100,6 +100,13 @@ def test_what_is_mounted_is_there_and_what_is_there_is_mounted(case: Case):
         assert set(used) - set(there) <= {"kept", "holdfast-journal"}
 
 
+def test_a_volume_is_of_one_kind(case: Case):
+    """Kubernetes refuses two; helm would add a claim to the `emptyDir` that is there by default."""
+    for pod in pods(case.drawn()):
+        for volume in pod["spec"].get("volumes", ()):
+            assert len(volume) == 2, volume
+
+
 def test_what_is_the_proxys_alone_is_mounted_nowhere_else(case: Case):
     """Keys, tokens and the journal are out of the agent's reach."""
     for pod in pods(case.drawn()):

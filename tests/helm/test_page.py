@@ -11,7 +11,7 @@ import yaml
 
 from tests.harness.quickstart import quickstart
 from tests.helm.commands import takes
-from tests.helm.drawing import CHART, EXAMPLES, ROOT, agent_chart, helm, text
+from tests.helm.drawing import CHART, EXAMPLES, ROOT, agent_chart, containers, helm, pods, text
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -48,6 +48,37 @@ def test_what_is_installed_can_be_drawn(line):
     ran = helm(*drawn, cwd=folder)
 
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("line", INSTALLS)
+def test_secrets_are_made_before_pods_wait_for_them(line):
+    """Each that a pod names, with each key that is read, stands above the installation."""
+    words = shlex.split(line.replace("$IMAGE", "registry.example/holdfast"))
+    drawn = ["template" if word == "install" else word for word in words[1:]]
+    ran = helm(*drawn, cwd=agent_chart().parents[2])
+    keys = {
+        above.split()[4]: set(re.findall(r"--from-(?:literal|file)=([\w.-]+)", above))
+        for above in LINES[: LINES.index(line)]
+        if above.startswith("kubectl create secret generic")
+    }
+
+    for name, wanted in _secrets(list(yaml.safe_load_all(ran.stdout))):
+        assert wanted <= keys.get(name, set()), (name, wanted)
+
+
+def _secrets(objects):
+    """What volumes and variables name, with the keys that settings and policies read of them."""
+    told = yaml.safe_dump([each.get("data") for each in objects if each])
+    for pod in pods([each for each in objects if each]):
+        for volume in pod["spec"].get("volumes", ()):
+            if "secret" in volume:
+                folder = volume["name"].removeprefix("holdfast-").removesuffix("-secret")
+                found = re.findall(rf"/run/secrets/holdfast/{folder}/([\w.-]+)", told)
+                yield volume["secret"]["secretName"], set(found)
+        for variable in (each for one in containers(pod) for each in one.get("env", ())):
+            named = variable.get("valueFrom", {}).get("secretKeyRef")
+            if named:
+                yield named["name"], {named["key"]}
 
 
 @pytest.mark.parametrize("line", COMMANDS)

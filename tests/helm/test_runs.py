@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from proxy.cli import main
 from tests.harness import RawUpstream, request, within
 from tests.harness.agent import raw_call
 from tests.harness.process import STARTING, Process, started
-from tests.helm.drawing import Drawn, containers, one, pods
+from tests.helm.drawing import Drawn, containers, drawn, one, pods
 from tests.helm.matrix import CASES, Case
 from tests.helm.mounted import mount
 from tests.servers import RedisServer
@@ -21,6 +22,13 @@ from tests.servers import RedisServer
 SECRETS = "/run/secrets/holdfast"
 KEYS = ("gateway", "openai", "anthropic")
 PASSWORD = "0badc0de"
+AGENTS_TRIES = (
+    ("GET", "/v1/status"),
+    ("GET", "/v1/calls"),
+    ("DELETE", "/v1/kills/all"),
+    ("POST", "/v1/approvals/x/decision"),
+    ("POST", "/v1/reload"),
+)
 
 
 def files(objects: list[Drawn], name: str, folder: Path) -> dict[str, str]:
@@ -71,6 +79,21 @@ def test_policies_pass_the_check(case: Case, tmp_path: Path, capsys):
     """`holdfast check --strict`, of each case: the shipped ones, and those of the examples."""
     objects = case.drawn()
     laid_out(objects, tmp_path)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--strict", str(tmp_path / "policies")])
+
+    assert ended.value.code == 0, capsys.readouterr()
+
+
+def test_small_money_and_large_numbers_survive_helm(tmp_path: Path, capsys):
+    """Written as YAML, they pass through numbers of Go, which have spellings of their own."""
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        "policies: {20-a.yaml: {budgets: ["
+        "{name: small, per: agent, day: 0.00005}, {name: large, per: agent, day: 20000000}]}}"
+    )
+    laid_out(drawn("--values", values), tmp_path)
 
     with pytest.raises(SystemExit) as ended:
         main(["check", "--strict", str(tmp_path / "policies")])
@@ -130,6 +153,42 @@ async def test_what_kubelet_swaps_in_counts_at_once(tmp_path: Path):
     assert first.value("authorization") == b"Bearer first-key"
     assert second.value("authorization") == b"Bearer second-key"
     assert refused.status == 403
+
+
+async def test_whoever_leaves_the_secret_of_tokens_is_out(tmp_path: Path):
+    """And who came in is in, without a restart."""
+    old, new = "a" * 43, "b" * 43
+    laid_out(CASES["native sidecar"].drawn(), tmp_path)
+    mount(tmp_path / "tokens", {"tokens.yaml": known(old)})
+    async with running(tmp_path) as process:
+        before = [await status(process, token) for token in (old, new)]
+        mount(tmp_path / "tokens", {"tokens.yaml": known(new)})
+        await process.said('"tokens loaded"', 2)
+        after = [await status(process, token) for token in (old, new)]
+
+    assert (before, after) == ([200, 401], [401, 200])
+
+
+def known(token: str) -> str:
+    """A file of tokens with one."""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return f"tokens: [{{name: alice, roles: [viewer], sha256: {digest}}}]\n"
+
+
+async def status(process: Process, token: str) -> int:
+    """What who shows it is answered."""
+    asked = request("/v1/status", f"Authorization: Bearer {token}", "Connection: close")
+    return int((await raw_call(process.admin, asked)).split()[1])
+
+
+async def test_an_agent_may_nothing_at_the_admin_port_of_its_pod(tmp_path: Path):
+    """Where the chart has it, and no tokens file is there: not even from the loopback."""
+    laid_out(CASES["nothing said"].drawn(), tmp_path)
+    async with running(tmp_path, HOLDFAST_ADMIN="0.0.0.0:0") as process:
+        near = f"127.0.0.1:{process.admin.rpartition(':')[2]}"
+        for method, path in AGENTS_TRIES:
+            asked = request(path, "Connection: close", method=method, body=b"{}")
+            assert (await raw_call(near, asked)).startswith(b"HTTP/1.1 403"), path
 
 
 async def test_the_pods_of_a_gateway_share_the_redis_of_the_release(tmp_path: Path):

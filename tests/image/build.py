@@ -197,7 +197,7 @@ class Builder:
             one = into / (inner or (Path(name).name if is_folder else ""))
             one.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._source / name, one)
-            one.chmod(0o644)
+            one.chmod(0o600)  # an engine keeps modes: so they are where umask is 077
 
 
 def entered(spec, env, *namespaces: str, **how) -> "subprocess.Popen[str]":

@@ -5,11 +5,11 @@ enableServiceLinks: false
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- with $gateway.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 terminationGracePeriodSeconds: {{ add $gateway.preStop .Values.drain 5 }} # preStop, drain, and 5 to close the journal
 securityContext:
@@ -25,7 +25,7 @@ volumes:
   {{- include "holdfast.proxyVolumes" . | nindent 2 }}
   {{- if not $gateway.persistence.enabled }}
   - name: {{ .Values.journal.volumeName | default "holdfast-journal" }}
-    {{- toYaml .Values.journal.volume | nindent 4 }}
+    {{- include "holdfast.journalVolume" . | nindent 4 }}
   {{- end }}
 {{- with $gateway.topologyKeys }}
 topologySpreadConstraints:
@@ -50,7 +50,7 @@ topologySpreadConstraints:
 {{- define "holdfast.claim" -}}
 accessModes: [ReadWriteOnce]
 {{- with .storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
   requests: {storage: {{ .size }}}

@@ -50,12 +50,12 @@ metricRelabelings:
 {{- $root := index . 0 -}}
 {{- $rules := $root.Values.monitoring.rules -}}
 {{- $inside := include "holdfast.selected" $root | replace "$" "$$" -}}
-{{- $text := regexReplaceAll `\b(up|(?:holdfast|process)_[a-z_]+)\{` (index . 1) (printf "${1}{%s" $inside) -}}
 {{- $groups := list }}
-{{- range $group := (fromYaml $text).groups }}
+{{- range $group := (index . 1 | fromYaml).groups }}
 {{- $wanted := list }}
 {{- range $rule := $group.rules }}
 {{- if not (has $rule.alert $rules.disabled) }}
+{{- $_ := set $rule "expr" (regexReplaceAll `\b(up|(?:holdfast|process)_[a-z_]+)\{` $rule.expr (printf "${1}{%s" $inside)) }}
 {{- $_ := merge $rule.labels $rules.alertLabels }}
 {{- with $rules.runbooks }}
 {{- $_ := set $rule.annotations "runbook_url" (printf "%s#%s" . (lower $rule.alert)) }}

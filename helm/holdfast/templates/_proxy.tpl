@@ -30,14 +30,16 @@ livenessProbe:
   httpGet: {path: /livez, port: holdfast-admin}
   periodSeconds: 10
   timeoutSeconds: 3
-{{- if ne .form "native" }}
+{{- if or (eq .form "classic") (and (eq .form "gateway") $here.preStop) }}
 lifecycle:
   {{- if eq .form "classic" }}
   postStart: # containers that stand after this one are not started before it has ended
     {{- include "holdfast.waitForStart" $root | nindent 4 }}
   {{- end }}
+  {{- with $here.preStop }}
   preStop:
-    {{- include "holdfast.pause" (dict "root" $root "seconds" $here.preStop) | nindent 4 }}
+    {{- include "holdfast.pause" (dict "root" $root "seconds" .) | nindent 4 }}
+  {{- end }}
 {{- end }}
 resources:
   {{- toYaml $here.resources | nindent 2 }}
@@ -79,16 +81,16 @@ exec:
 {{- if .Values.store.existingSecret }}
 - name: HOLDFAST_STORE
   valueFrom:
-    secretKeyRef: {name: {{ .Values.store.existingSecret }}, key: {{ .Values.store.key }}}
+    secretKeyRef: {name: {{ .Values.store.existingSecret | quote }}, key: {{ .Values.store.key | quote }}}
 {{- else if .Values.redis.enabled }}
 - name: REDIS_PASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ .Values.redis.existingSecret }}, key: {{ .Values.redis.key }}}
+    secretKeyRef: {name: {{ .Values.redis.existingSecret | quote }}, key: {{ .Values.redis.key | quote }}}
 {{- end }}
 {{- if .Values.fleetKey.existingSecret }}
 - name: HOLDFAST_FLEET_KEY
   valueFrom:
-    secretKeyRef: {name: {{ .Values.fleetKey.existingSecret }}, key: {{ .Values.fleetKey.key }}}
+    secretKeyRef: {name: {{ .Values.fleetKey.existingSecret | quote }}, key: {{ .Values.fleetKey.key | quote }}}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -113,6 +115,13 @@ exec:
 - {name: {{ .Values.journal.volumeName | default "holdfast-journal" }}, mountPath: /var/lib/holdfast}
 {{- end -}}
 
+{{/* Helm adds what a user says to what is there by default, and a volume is of one kind. */}}
+{{- define "holdfast.journalVolume" -}}
+{{- $volume := .Values.journal.volume | default dict -}}
+{{- $named := omit $volume "emptyDir" -}}
+{{- toYaml (empty $named | ternary $volume $named) -}}
+{{- end -}}
+
 {{/* All but the journal's. */}}
 {{- define "holdfast.proxyVolumes" -}}
 - name: holdfast-settings
@@ -122,7 +131,7 @@ exec:
 {{- $values := .Values }}
 {{- range (include "holdfast.secrets" . | fromYamlArray) }}
 - name: holdfast-{{ . }}-secret
-  secret: {secretName: {{ (index $values .).existingSecret }}}
+  secret: {secretName: {{ (index $values .).existingSecret | quote }}}
 {{- end }}
 - name: holdfast-tmp
   emptyDir: {sizeLimit: 1Gi}

@@ -5,12 +5,19 @@ What pods have of Holdfast. In a chart that depends on this one they take its ro
   holdfast.containers       the classic one, the first item of containers; nothing for the native form
   holdfast.volumes          items of volumes
   holdfast.env              items of env, for the agent's container
-  holdfast.podLabels        by which pods are scraped
+  holdfast.podLabels        by which pods are scraped, and let through to Redis
   holdfast.podAnnotations   so that pods restart for other settings
   holdfast.gracePeriod      terminationGracePeriodSeconds
 
-Of a release that has a gateway the first three are empty, and env leads to the gateway.
+Of a release that has a gateway env leads there, gracePeriod is the agent's own, and all others are empty.
 */}}
+
+{{/* A pod without a proxy has no business with Redis. */}}
+{{- define "holdfast.podLabels" -}}
+{{- if not .Values.gateway.enabled -}}
+{{ include "holdfast.proxyLabels" . }}
+{{- end -}}
+{{- end -}}
 
 {{- define "holdfast.initContainers" -}}
 {{- if and (not .Values.gateway.enabled) (eq (include "holdfast.form" .) "native") -}}
@@ -37,7 +44,7 @@ Of a release that has a gateway the first three are empty, and env leads to the 
 {{ include "holdfast.proxyVolumes" . }}
 {{- if not .Values.journal.volumeName }}
 - name: holdfast-journal
-  {{- toYaml .Values.journal.volume | nindent 2 }}
+  {{- include "holdfast.journalVolume" . | nindent 2 }}
 {{- end }}
 {{- end -}}
 {{- end -}}
