@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from tests.harness.messages import CRLF, Message, split_head, split_line
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 """Seconds that any wait of a test may take before the test has failed."""
 
 troubles: list[str] = []
