@@ -30,6 +30,7 @@ TIMEOUT = 5.0
 """Seconds that one post may take, with its repetitions. No socket waits longer for a byte, and
 whoever sends one now and then is hung up on."""
 _FIRST_WAIT = 0.25  # seconds, then twice as long each time
+_LATE = TimeoutError.__name__
 _MOST_READ = 64 << 10  # bytes of an answer
 _AGAIN = frozenset({429, 502, 503, 504})
 """Statuses after which OTLP has a client try again."""
@@ -78,11 +79,12 @@ class Otlp:
     def post(self, spans: Sequence[Span], /) -> str:
         """Part of Export."""
         content = gzip.compress(self._message(spans), compresslevel=1)
-        began, wait = self._now(), _FIRST_WAIT
+        began, wait, answered = self._now(), _FIRST_WAIT, ""
         while True:
             why, asked = self._in_time(content, began + TIMEOUT - self._now())
-            if asked is None:
-                return why
+            if asked is None:  # what it answered before says more than that time was up
+                return answered or why if why == _LATE else why
+            answered = why
             wait = max(wait, asked)
             if self._now() + wait - began > TIMEOUT or self._over.wait(wait):
                 return why
@@ -123,7 +125,7 @@ class Otlp:
         if not late.is_set():
             return found
         self._connection.close()  # whatever it made of an answer that was cut
-        return TimeoutError.__name__, None
+        return _LATE, None
 
     def _posted(self, content: bytes) -> tuple[str, float | None]:
         """Why it was not taken, empty if it was; and seconds after which to try again, None: not

@@ -69,6 +69,16 @@ async def test_a_collector_that_is_busy_is_asked_again() -> None:
     assert (len(far.requests), len(far.connections)) == (3, 1)
 
 
+async def test_it_is_busy_and_then_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is told what it answered."""
+    monkeypatch.setattr(otlp, "TIMEOUT", 0.5)
+    async with Collector(answer(503, body=b"no"), never) as far:
+        export = made(far)
+        said = await within(asyncio.to_thread(export.post, list(spans_of(finished()))))
+        export.close()
+    assert (said, len(far.requests)) == ("status 503", 2)
+
+
 async def test_a_connection_that_was_closed_meanwhile_is_made_anew() -> None:
     """The collector may close one that is idle."""
     async with Collector(answer(200, "Connection: close", body=b""), OK) as far:
