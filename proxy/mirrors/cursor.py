@@ -114,7 +114,7 @@ class CursorFile:
         """Durable when it returns. Raises OSError: then the one before is there."""
         folder = self.path.parent
         if not folder.is_dir():
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=0o700, exist_ok=True)  # two mirrors may begin at once
             self._disk.sync_folder(folder.parent)
         content = msgspec.json.encode(cursor)
         write_whole(self._disk, self.path, content + b"\n" + _sum(content) + b"\n")
