@@ -58,7 +58,7 @@ class Recorders:
             return
         waiting, self._waiting = self._waiting, []
         self._alarm.clear()
-        for recorder in self._all:
+        for recorder in tuple(self._all):  # one may leave while it hears
             note = recorder.note
             for record in waiting:
                 note(record)

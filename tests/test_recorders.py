@@ -76,6 +76,21 @@ def test_one_that_was_none_of_them_is_dropped():
     assert not recorders
 
 
+def test_one_that_leaves_while_it_hears():
+    """Those behind it hear of everything all the same."""
+    recorders, behind = Recorders(FakeClock()), Heard()
+
+    class Leaving(Heard):
+        def note(self, told: Record) -> None:
+            recorders.drop(self)
+
+    recorders.add(Leaving())
+    recorders.add(behind)
+    noted(recorders, "a", "b")
+    recorders.catch_up()
+    assert behind.ids == ["a", "b"]
+
+
 @given(st.lists(st.sampled_from(["note", "add", "drop", "read", "wait"]), max_size=150))
 def test_each_hears_of_what_ends_while_it_is_there(steps):
     """Of that, of nothing else, and in its order."""
